@@ -1,0 +1,5 @@
+"""`python -m batch` is `cognito-migrate`."""
+
+from batch.cli import main
+
+main()

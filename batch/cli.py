@@ -1,0 +1,256 @@
+"""The command line. A command reads its options, wires the parts, runs one of them and says the result.
+
+Results go to stdout, everything else to stderr. The one file that knows click.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch import config as configuration
+from batch import report
+from batch.estimate import estimate
+from batch.inventory import Inventory, LockedError, explain
+from batch.planning import PlanSummary, collisions, make_plan
+from batch.progress import Progress
+from batch.run import Run, RunSummary, failures
+from batch.scan import Scan
+from batch.stopping import StoppedError, stop_on_signals
+from batch.verify import Verify
+from batch.wiring import Migration, connect
+from userpool.errors import FatalError, MigrationError, SettingsError
+
+_FAILED, _USAGE, _FATAL, _STOPPED_EARLY, _DIFFERENT, _LOCKED, _INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
+
+_EPILOG = """\b
+Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal (access denied, no such pool) ·
+4 stopped early by --limit, rerun to go on · 5 differences · 6 another run holds the inventory · 130 interrupted
+"""
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to stdout.")
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("config.yaml"),
+    show_default=True,
+    help="The configuration file.",
+)
+@click.version_option(package_name="cognito-migrate")
+@click.pass_context
+def cli(context: click.Context, config_path: Path) -> None:
+    """Replace an Amazon Cognito user pool: scan the old one, plan, run, verify. Every step can be repeated."""
+    context.obj = config_path
+
+
+@cli.command()
+@click.argument("old")
+@click.argument("new")
+@click.pass_obj
+def init(config_path: Path, old: str, new: str) -> None:
+    """Write a commented configuration for the pools with the ids OLD and NEW."""
+    text = configuration.template(old, new)
+    try:
+        with config_path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise SettingsError(f"{config_path} exists: remove it, or name another with --config.") from None
+    except OSError as error:
+        raise SettingsError(
+            f"{config_path} cannot be written ({error.strerror}): name another with --config."
+        ) from None
+    click.echo(f"Wrote {config_path}. Next: cognito-migrate scan")
+
+
+@cli.command()
+@_as_json
+@click.pass_obj
+def scan(config_path: Path, *, as_json: bool) -> None:
+    """Read the old pool into the inventory. It is not changed."""
+    with stop_on_signals() as stop:
+        migration = _connected(config_path, stop)
+        with migration.open_inventory(create=True) as inventory:
+            reading = Scan(
+                migration.source.pool,
+                inventory,
+                workers=migration.config.worker_count,
+                stop=stop,
+                progress=Progress(),
+            )
+            summary = reading.run(
+                migration.read_memberships_by(migration.source),
+                expected_users=migration.source.description.estimated_users,
+            )
+    _say(lambda: asdict(summary), lambda: report.scan_lines(summary), as_json=as_json)
+
+
+@cli.command()
+@_as_json
+@click.pass_obj
+def plan(config_path: Path, *, as_json: bool) -> None:
+    """Show what a run would do, and for whom it would not. Neither pool is changed."""
+    migration = _connected(config_path, threading.Event())
+    with migration.open_inventory() as inventory:
+        planned = make_plan(inventory, migration.context, migration.decisions())
+        _show_plan(migration, inventory, planned, as_json=as_json)
+
+
+@cli.command()
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--limit", type=click.IntRange(min=1), help="Bring over so many users at most.")
+@click.option("--plan", "digest", help="Run only if the plan still has this digest.")
+@_as_json
+@click.pass_obj
+def run(config_path: Path, *, yes: bool, limit: int | None, digest: str | None, as_json: bool) -> None:
+    """Create in the new pool what the plan says and is not done yet."""
+    with stop_on_signals() as stop:
+        migration = _connected(config_path, stop)
+        with migration.open_inventory() as inventory:
+            planned = make_plan(inventory, migration.context, migration.decisions())
+            _approve(migration, inventory, planned, yes=yes, digest=digest)
+            carrying_out = Run(
+                migration.target.pool,
+                migration.target.description,
+                inventory,
+                migration.context,
+                workers=migration.config.worker_count,
+                stop=stop,
+                progress=Progress(),
+            )
+            summary = carrying_out.run(now=migration.target_now, limit=limit)
+            failed = failures(inventory)
+    _say(lambda: report.run_json(summary, failed), lambda: report.run_lines(summary, failed), as_json=as_json)
+    _exit_after_run(summary, len(failed))
+
+
+@cli.command()
+@_as_json
+@click.pass_obj
+def verify(config_path: Path, *, as_json: bool) -> None:
+    """Compare the new pool with the plan, field by field. Neither pool is changed."""
+    with stop_on_signals() as stop:
+        migration = _connected(config_path, stop)
+        with migration.open_inventory() as inventory:
+            make_plan(inventory, migration.context, migration.decisions())
+            comparing = Verify(
+                migration.target.pool,
+                inventory,
+                migration.context,
+                workers=migration.config.worker_count,
+                stop=stop,
+                progress=Progress(),
+            )
+            summary = comparing.run(
+                migration.read_memberships_by(migration.target),
+                expected_users=migration.target.description.estimated_users,
+            )
+    _say(lambda: asdict(summary), lambda: report.verify_lines(summary), as_json=as_json)
+    if summary.differences:
+        sys.exit(_DIFFERENT)
+
+
+@cli.command()
+@click.option("--users", type=click.IntRange(20, 5000), default=500, show_default=True, help="How many to make up.")
+def demo(users: int) -> None:
+    """Migrate a made-up pool on this machine: no AWS account, no credentials, under a minute."""
+    try:
+        from batch.demo import run_demo  # noqa: PLC0415 -- the sandbox is an extra
+    except ImportError:
+        raise SettingsError("The demo needs the sandbox: pip install 'cognito-migrate[sandbox]'.") from None
+    sys.exit(run_demo(users))
+
+
+def _connected(config_path: Path, stop: threading.Event) -> Migration:
+    return connect(configuration.load(config_path), stop=stop, say=_tell)
+
+
+def _tell(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def _say(values: Callable[[], Any], lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:
+    click.echo(report.as_json(values()) if as_json else "\n".join(lines()))
+
+
+def _show_plan(
+    migration: Migration, inventory: Inventory, planned: PlanSummary, *, as_json: bool = False, err: bool = False
+) -> None:
+    estimated = estimate(inventory, migration.context, migration.target.rps)
+    found = collisions(inventory)
+    if as_json:
+        click.echo(report.as_json(report.plan_json(migration, planned, estimated, found)))
+    else:
+        click.echo("\n".join(report.plan_lines(migration, planned, estimated, found)), err=err)
+
+
+def _approve(
+    migration: Migration, inventory: Inventory, planned: PlanSummary, *, yes: bool, digest: str | None
+) -> None:
+    if digest and digest != planned.digest:
+        raise SettingsError(
+            f"The plan is not the one approved: its digest is {planned.digest}. Look at it with `cognito-migrate plan`."
+        )
+    if yes or digest:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError("Nobody is there to confirm: pass --yes, or --plan DIGEST of an approved plan.")
+    _show_plan(migration, inventory, planned, err=True)
+    click.confirm(f"Go on, and change {migration.config.target.user_pool_id}?", abort=True, err=True)
+
+
+def _exit_after_run(summary: RunSummary, failed: int) -> None:
+    if summary.stopped:
+        _tell("Stopped; what was done is recorded. Go on with: cognito-migrate run")
+        sys.exit(_INTERRUPTED)
+    if failed:
+        sys.exit(_FAILED)
+    if summary.left:
+        _tell("Stopped at --limit. Go on with: cognito-migrate run")
+        sys.exit(_STOPPED_EARLY)
+
+
+def main() -> None:
+    """Run the command line; every foreseen error is one sentence and an exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.Abort:
+        sys.exit(_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except MigrationError as error:
+        _tell(str(error) if isinstance(error, StoppedError) else f"Error: {error}")
+        sys.exit(_exit_code(error))
+    except sqlite3.Error as error:
+        known = explain(error, "The inventory")
+        _tell(f"Error: {known}")
+        sys.exit(_exit_code(known))
+    except KeyboardInterrupt:
+        _tell("Ended at once; what was recorded is kept. The same command goes on.")
+        os._exit(_INTERRUPTED)  # threads may be in the middle of calls; the next run finds out what they did
+
+
+def _exit_code(error: MigrationError) -> int:
+    match error:
+        case StoppedError():
+            return _INTERRUPTED
+        case SettingsError():
+            return _USAGE
+        case LockedError():
+            return _LOCKED
+        case FatalError():
+            return _FATAL
+        case _:
+            return _FATAL

@@ -1,0 +1,126 @@
+"""Read config.yaml. The one file that knows YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from userpool.attributes import AttributeRules
+from userpool.errors import SettingsError
+from userpool.groups import GroupRules
+from userpool.quotas import DEFAULT_RPS
+from userpool.settings import PoolSettings, Rules, UserRules, read
+
+_DEFAULT_WORKERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class RateSettings:
+    """How much of each quota category the job may take. `limits` are requests a second, by category."""
+
+    share: float = 0.5
+    shares: Mapping[str, float] = field(default_factory=dict)
+    limits: Literal["auto"] | Mapping[str, float] = "auto"
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a share outside 0 to 1, a limit that is not positive, an unknown category."""
+        limits = {} if isinstance(self.limits, str) else self.limits
+        for category in {**self.shares, **limits}:
+            if category not in DEFAULT_RPS:
+                raise SettingsError(f"{category} is not a quota category; there are: {', '.join(DEFAULT_RPS)}.")
+        for share in (self.share, *self.shares.values()):
+            if not 0 < share <= 1:
+                raise SettingsError(f"a share is more than 0 and at most 1, not {share:g}.")
+        for category, limit in limits.items():
+            if limit <= 0:
+                raise SettingsError(f"the limit of {category} must be greater than 0.")
+
+    def share_of(self, category: str) -> float:
+        """Return the share of a category."""
+        return self.shares.get(category, self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything in config.yaml."""
+
+    source: PoolSettings
+    target: PoolSettings
+    state: str = "migration.db"
+    ledger: None = None
+    rate: RateSettings = field(default_factory=RateSettings)
+    window: None = None
+    workers: Literal["auto"] | int = "auto"
+    users: UserRules = field(default_factory=UserRules)
+    attributes: AttributeRules = field(default_factory=AttributeRules)
+    groups: GroupRules = field(default_factory=GroupRules)
+    collisions: str = "report"
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for settings that contradict each other."""
+        if self.source.user_pool_id == self.target.user_pool_id:
+            raise SettingsError("source and target are the same user pool: set target.user_pool_id to the new one.")
+        if isinstance(self.workers, int) and not 1 <= self.workers <= 1000:  # noqa: PLR2004 -- said in the message
+            raise SettingsError("workers is 1 to 1000, or auto.")
+
+    @property
+    def rules(self) -> Rules:
+        """What decides how users cross."""
+        return Rules(self.users, self.attributes, self.groups)
+
+    @property
+    def worker_count(self) -> int:
+        """How many calls may be under way at once."""
+        return _DEFAULT_WORKERS if self.workers == "auto" else self.workers
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Raises SettingsError, with the line or the key, for anything wrong in it.
+
+    Paths in it (`state`, `collisions`) are relative to the file itself, so that the job runs from anywhere.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"There is no {path}: make one with `cognito-migrate init OLD_ID NEW_ID`, or name it with --config."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read: {type(error).__name__}; check the file and its permissions."
+        ) from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not YAML{_where(error)}: check indentation and quotes there.") from None
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path} must hold keys and values, like `source: ...`; see config.example.yaml.")
+    config = read(Config, values, "")
+    return _placed(config, path.parent)
+
+
+def _where(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+
+
+def _placed(config: Config, folder: Path) -> Config:
+    collisions = config.collisions if config.collisions == "report" else str(folder / config.collisions)
+    return replace(config, state=str(folder / config.state), collisions=collisions)
+
+
+def template(old_pool_id: str, new_pool_id: str) -> str:
+    """Return a commented configuration for two pools. Raises SettingsError for ids that no pool can have."""
+    old, new = PoolSettings(old_pool_id), PoolSettings(new_pool_id)
+    text = files("batch").joinpath("config.template.yaml").read_text(encoding="utf-8")
+    for name, value in {
+        "OLD_POOL_ID": old_pool_id,
+        "NEW_POOL_ID": new_pool_id,
+        "OLD_REGION": old.region_name,
+        "NEW_REGION": new.region_name,
+    }.items():
+        text = text.replace(name, value)
+    return text

@@ -1,0 +1,112 @@
+"""Run a step over many items on threads. Knows neither Cognito nor files nor terminals.
+
+A step is a generator: it yields a fact as soon as it is true. Facts reach the caller's thread in batches, and a step
+goes on only when the caller has asked for the next batch, that is, when it has recorded this one. So whatever a step
+does next, what it did before is durable.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Fact = TypeVar("Fact")
+
+_MOST_AT_ONCE = 500
+
+
+@dataclass(eq=False, slots=True)
+class _Delivery(Generic[Fact]):
+    """A fact on its way to the caller; with none, the end of a step."""
+
+    fact: Fact | None = None
+    crash: BaseException | None = None
+    recorded: threading.Event = field(default_factory=threading.Event)
+
+
+def run(
+    items: Iterable[Item],
+    step: Callable[[Item], Iterable[Fact]],
+    *,
+    workers: int,
+    stop: threading.Event,
+) -> Generator[list[Fact]]:
+    """Yield batches of the facts of all steps, in each step's own order.
+
+    `items` is consumed in the caller's thread, one item for each free worker, and no more once `stop` is set; steps
+    that have begun are finished. An exception of a step ends the run likewise, and is raised after the rest is
+    drained. If the caller stops iterating, each step ends at its next fact.
+    """
+    return _Run(step, workers, stop).batches(iter(items))
+
+
+class _Run(Generic[Item, Fact]):
+    def __init__(self, step: Callable[[Item], Iterable[Fact]], workers: int, stop: threading.Event) -> None:
+        self._step = step
+        self._workers = workers
+        self._stop = stop
+        self._deliveries: queue.SimpleQueue[_Delivery[Fact]] = queue.SimpleQueue()
+        self._abandoned = False
+        self._crash: BaseException | None = None
+        self._busy = 0
+
+    def batches(self, items: Iterator[Item]) -> Generator[list[Fact]]:
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="step") as threads:
+            try:
+                self._feed(threads, items)
+                while self._busy:
+                    batch = self._collect()
+                    if facts := [delivery.fact for delivery in batch if delivery.fact is not None]:
+                        yield facts
+                    for delivery in batch:
+                        delivery.recorded.set()
+                    self._feed(threads, items)
+            finally:
+                self._abandon()
+        if self._crash:
+            raise self._crash
+
+    def _feed(self, threads: ThreadPoolExecutor, items: Iterator[Item]) -> None:
+        while self._busy < self._workers and not self._stop.is_set() and self._crash is None:
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            self._busy += 1
+            threads.submit(self._work, item)
+
+    def _work(self, item: Item) -> None:
+        crash = None
+        try:
+            for fact in self._step(item):
+                delivery = _Delivery(fact)
+                self._deliveries.put(delivery)
+                delivery.recorded.wait()
+                if self._abandoned:
+                    break
+        except BaseException as error:  # noqa: BLE001 -- carried to the caller's thread and raised there
+            crash = error
+        self._deliveries.put(_Delivery(crash=crash))
+
+    def _collect(self) -> list[_Delivery[Fact]]:
+        """Wait for a delivery and take along what else is there."""
+        batch = [self._deliveries.get()]
+        while len(batch) < _MOST_AT_ONCE and not self._deliveries.empty():
+            batch.append(self._deliveries.get())
+        for delivery in batch:
+            if delivery.fact is None:
+                self._busy -= 1
+                self._crash = self._crash or delivery.crash
+        return batch
+
+    def _abandon(self) -> None:
+        """Let every step that still waits for its fact to be recorded end there."""
+        self._abandoned = True
+        while self._busy:
+            for delivery in self._collect():
+                delivery.recorded.set()

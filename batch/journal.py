@@ -1,0 +1,228 @@
+"""What was done in the target, user by user, in the inventory. Nothing is ever deleted from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, assert_never
+
+from batch.inventory import Inventory
+from batch.plan import Action, Context
+from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from userpool.user import User
+
+
+class State(StrEnum):
+    """How far a user is."""
+
+    INTENDED = "intended"  # about to be created: it may or may not exist
+    CREATED = "created"  # exists, still with a password that is good for nothing
+    SECURED = "secured"  # disabled if it was, and CONFIRMED: it can reset its password
+    DONE = "done"  # has its memberships
+    REFUSED = "refused"  # does not exist by our hand
+
+
+class Problem(StrEnum):
+    """Why a user is not done; every one is tried again by the next run."""
+
+    TAKEN = "taken"
+    REJECTED = "rejected"
+    GONE = "gone"
+    UNANSWERED = "unanswered"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is still to be done for a user. `in_doubt`: an earlier run may have created it."""
+
+    user: User
+    username: str
+    attributes: Mapping[str, str] = field(repr=False)
+    state: State = State.INTENDED
+    intended_at: float = 0.0
+    in_doubt: bool = False
+    new_sub: str | None = None
+    owed: tuple[str, ...] = ()
+
+    @property
+    def sub(self) -> str:
+        """The old sub."""
+        return self.user.sub
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The user exists in the target, by this migration's hand."""
+
+    sub: str
+    new_sub: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """The user is CONFIRMED, and disabled if it was."""
+
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The user is a member of the group of the target."""
+
+    sub: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do for the user."""
+
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The user is not done; `refused` says that it surely was not created."""
+
+    sub: str
+    problem: Problem
+    reason: str
+    refused: bool = False
+
+
+Fact = Created | Secured | Granted | Done | Failed
+
+
+class Journal:
+    """Hands out what is to be done, durably intended beforehand, and records what became true."""
+
+    def __init__(self, inventory: Inventory, context: Context) -> None:
+        self._inventory = inventory
+        self._context = context
+        self._snapshot = Snapshot(inventory)
+
+    def pending(self) -> int:
+        """Count the users that are to be created and not done."""
+        return self._inventory.number(
+            "SELECT count(*) FROM plan p LEFT JOIN progress r ON r.sub = p.sub "
+            "WHERE p.action = ? AND coalesce(r.state, '') <> ?",
+            (Action.CREATE, State.DONE),
+        )
+
+    def memberships_owed(self) -> int:
+        """Count the memberships that pending users are still to be given."""
+        names = json.dumps(
+            {group.name: self._context.rules.groups.target_name(group.name) for group in self._snapshot.groups()}
+        )
+        return self._inventory.number(
+            "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "
+            "JOIN json_each(?) n ON n.key = m.group_name AND n.value IS NOT NULL "
+            "LEFT JOIN progress r ON r.sub = p.sub LEFT JOIN granted g ON g.sub = p.sub AND g.group_name = n.value "
+            "WHERE p.action = ? AND coalesce(r.state, '') <> ? AND g.sub IS NULL",
+            (names, Action.CREATE, State.DONE),
+        )
+
+    def jobs(self, *, now: Callable[[], float], chunk: int, limit: int | None = None) -> Generator[Job]:
+        """Yield what is to be done, `chunk` users at a time, after their creation is durably intended.
+
+        `now()` is the target's time in seconds. What was intended but not handed out is taken back at the end.
+        """
+        after, left = "", limit
+        while size := (chunk if left is None else min(chunk, left)):
+            jobs = self._intend(after, size, now())
+            if not jobs:
+                return
+            handed_out = 0
+            try:
+                for job in jobs:
+                    handed_out += 1
+                    yield job
+            finally:
+                self._take_back(jobs[handed_out:])
+            after = jobs[-1].sub
+            left = None if left is None else left - len(jobs)
+
+    def record(self, fact: Fact) -> None:
+        """Record a fact; part of the transaction that is open."""
+        execute = self._inventory.execute
+        match fact:
+            case Created():
+                execute(
+                    "UPDATE progress SET state = ?, new_sub = ?, username = ? WHERE sub = ?",
+                    (State.CREATED, fact.new_sub, fact.username, fact.sub),
+                )
+            case Secured():
+                execute("UPDATE progress SET state = ? WHERE sub = ?", (State.SECURED, fact.sub))
+            case Granted():
+                execute("INSERT OR IGNORE INTO granted VALUES (?, ?)", (fact.sub, fact.group))
+            case Done():
+                execute(
+                    "UPDATE progress SET state = ?, problem_kind = NULL, problem = NULL WHERE sub = ?",
+                    (State.DONE, fact.sub),
+                )
+            case Failed():
+                self._record_failure(fact)
+            case _:
+                assert_never(fact)
+
+    def _record_failure(self, fact: Failed) -> None:
+        if fact.refused:  # a definite answer, so the next run is in no doubt
+            self._inventory.execute(
+                "UPDATE progress SET state = ?, intended_at = NULL WHERE sub = ?", (State.REFUSED, fact.sub)
+            )
+        self._inventory.execute(
+            "UPDATE progress SET problem_kind = ?, problem = ? WHERE sub = ?", (fact.problem, fact.reason, fact.sub)
+        )
+
+    def _intend(self, after: str, size: int, now: float) -> list[Job]:
+        columns = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
+        rows = self._inventory.execute(
+            f"SELECT p.username, r.state, r.intended_at, r.new_sub, r.username, {columns} FROM plan p "  # noqa: S608 -- constants
+            "JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
+            "WHERE p.sub > ? AND p.action = ? AND coalesce(r.state, '') <> ? ORDER BY p.sub LIMIT ?",
+            (after, Action.CREATE, State.DONE, size),
+        ).fetchall()
+        owed = self._owed([row[5] for row in rows])
+        jobs = [self._job(row, now, owed[row[5]]) for row in rows]
+        with self._inventory.transaction():
+            self._inventory.execute_many(
+                "INSERT INTO progress (sub, state, intended_at) VALUES (?, ?, ?) "
+                "ON CONFLICT (sub) DO UPDATE SET state = excluded.state, intended_at = excluded.intended_at",
+                [(job.sub, job.state, job.intended_at) for job in jobs],
+            )
+        return jobs
+
+    def _job(self, row: tuple[Any, ...], now: float, owed: tuple[str, ...]) -> Job:
+        planned, state, intended_at, new_sub, username, *columns = row
+        user = user_from_row(tuple(columns))
+        fresh = state in {None, State.REFUSED}
+        return Job(
+            user=user,
+            username=username or planned,
+            attributes=self._context.translate(user).attributes,
+            state=State.INTENDED if fresh else State(state),
+            intended_at=now if fresh else intended_at,
+            in_doubt=state == State.INTENDED,
+            new_sub=new_sub,
+            owed=owed,
+        )
+
+    def _owed(self, subs: list[str]) -> dict[str, tuple[str, ...]]:
+        rules = self._context.rules.groups
+        wanted = self._snapshot.groups_by_user(subs)
+        owed = {sub: set(rules.target_names(groups)) for sub, groups in wanted.items()}
+        for sub, group in self._inventory.execute(
+            "SELECT g.sub, g.group_name FROM json_each(?) j JOIN granted g ON g.sub = j.value", (json.dumps(subs),)
+        ):
+            owed[sub].discard(group)
+        return {sub: tuple(sorted(groups)) for sub, groups in owed.items()}
+
+    def _take_back(self, jobs: list[Job]) -> None:
+        fresh = [(job.sub,) for job in jobs if job.state is State.INTENDED and not job.in_doubt]
+        with self._inventory.transaction():
+            self._inventory.execute_many(
+                "UPDATE progress SET state = 'refused', intended_at = NULL WHERE sub = ? AND state = 'intended'", fresh
+            )

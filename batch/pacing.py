@@ -1,0 +1,162 @@
+"""Pace calls by quota category and repeat what may pass. The one file that knows tenacity.
+
+A category has one limiter, shared by every pool of the same account and Region. Each attempt takes a slot of it,
+so retries cannot exceed the quota either.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tenacity
+
+from userpool.errors import (
+    DroppedError,
+    FatalError,
+    MigrationError,
+    PassingError,
+    ThrottledError,
+    UnansweredError,
+    UnreachableError,
+)
+from userpool.pool import Policy
+from userpool.quotas import CAPPED_PER_POOL, CATEGORY, DEFAULT_RPS, PER_POOL_RPS, pace_key
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], None]
+
+ATTEMPTS = 8  # for what is not a throttle: about a minute, with the waits below
+_FIRST_WAIT = 0.25
+_LONGEST_WAIT = 20.0
+_PATIENCE_WHEN_STOPPING = 5
+
+_SLOWEST = 1 / 20  # of the ceiling: a throttled category slows down, but never stands still
+_RECOVERY = 1 / 20  # of the ceiling, regained each second
+_ONE_THROTTLE = 1.0  # seconds in which several throttles are one event
+
+
+class Limiter:
+    """Give out slots at no more than a rate, one after the other (GCRA without a burst).
+
+    A throttle halves the rate at once; it is regained slowly. Safe to use from many threads.
+    """
+
+    def __init__(self, per_second: float, *, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> None:
+        self.ceiling = per_second
+        self._rate = per_second
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next = clock()
+        self._adjusted = clock()
+        self._slowed = float("-inf")
+
+    @property
+    def rate(self) -> float:
+        """Slots a second, as of the last slot."""
+        return self._rate
+
+    def wait(self) -> None:
+        """Sleep until the next free slot and take it."""
+        with self._lock:
+            now = self._clock()
+            self._regain(now)
+            slot = max(now, self._next)
+            self._next = slot + 1 / self._rate
+        if slot > now:
+            self._sleep(slot - now)
+
+    def slow_down(self) -> None:
+        """Halve the rate, once for all the throttles of the same second."""
+        with self._lock:
+            now = self._clock()
+            if now - self._slowed < _ONE_THROTTLE:
+                return
+            self._regain(now)
+            self._slowed = now
+            self._rate = max(self._rate / 2, self.ceiling * _SLOWEST)
+
+    def _regain(self, now: float) -> None:
+        self._rate = min(self.ceiling, self._rate + self.ceiling * _RECOVERY * (now - self._adjusted))
+        self._adjusted = now
+
+
+class Pacer:
+    """The limiters of one account and Region, and how calls are repeated under them.
+
+    `rps` is requests a second by quota category, with the share already taken.
+    """
+
+    def __init__(
+        self,
+        rps: Mapping[str, float],
+        *,
+        share: float = 1.0,
+        stopping: threading.Event | None = None,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = time.sleep,
+    ) -> None:
+        self._stopping = stopping or threading.Event()
+        self._sleep = sleep
+        rates = {pace_key(operation): _rate(operation, rps, share) for operation in CATEGORY}
+        self._limiters = {key: Limiter(rate, clock=clock, sleep=sleep) for key, rate in rates.items()}
+
+    def limiter(self, operation: str) -> Limiter:
+        """Return what paces the operation."""
+        return self._limiters[pace_key(operation)]
+
+    def policy(self) -> Policy:
+        """Return the policy to hand to a `UserPool` of this account and Region."""
+        return self._carry_out
+
+    def _carry_out(self, operation: str, attempt: Callable[[], Any], *, repeatable: bool) -> Any:
+        limiter = self.limiter(operation)
+
+        def paced() -> Any:
+            limiter.wait()
+            try:
+                return attempt()
+            except ThrottledError:
+                limiter.slow_down()
+                raise
+            except DroppedError as error:
+                if repeatable:
+                    raise
+                raise UnansweredError(f"{error}: no answer, so it may have been carried out") from None
+
+        try:
+            return self._retrying()(paced)
+        except PassingError as error:
+            raise _given_up(error) from None
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(PassingError),
+            wait=tenacity.wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
+            stop=self._enough,
+            sleep=self._sleep,
+            reraise=True,
+        )
+
+    def _enough(self, state: tenacity.RetryCallState) -> bool:
+        """Whether to give up: a throttle is waited out for as long as nobody wants to stop."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ThrottledError):
+            return self._stopping.is_set() and state.attempt_number >= _PATIENCE_WHEN_STOPPING
+        return state.attempt_number >= (_PATIENCE_WHEN_STOPPING if self._stopping.is_set() else ATTEMPTS)
+
+
+def _rate(operation: str, rps: Mapping[str, float], share: float) -> float:
+    category = CATEGORY[operation]
+    full = rps.get(category, DEFAULT_RPS[category] * share)
+    return min(full, PER_POOL_RPS * full / DEFAULT_RPS[category]) if category in CAPPED_PER_POOL else full
+
+
+def _given_up(error: PassingError) -> MigrationError:
+    """Say what a passing error means once it did not pass."""
+    if isinstance(error, UnreachableError):
+        return FatalError(f"{error} Rerun to go on where it stopped.")
+    return UnansweredError(f"{error} (tried {ATTEMPTS} times; rerun to try again)")

@@ -1,0 +1,107 @@
+"""Decide what becomes of one user. Values in, values out: no pool, no file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from batch.decisions import Decision
+from userpool.attributes import Schema, Translation, translate
+from userpool.errors import UserError
+from userpool.identity import Naming, SignIn
+from userpool.pool import Description
+from userpool.settings import Rules
+from userpool.user import Status, User
+
+
+class Action(StrEnum):
+    """What is to be done with a user."""
+
+    CREATE = "create"
+    SKIP = "skip"
+    COLLIDE = "collide"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of a user; the name and attributes are those in the target, and only for CREATE."""
+
+    action: Action
+    reason: str | None = None
+    username: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    dropped: tuple[str, ...] = ()
+    has_reset_channel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is the same for every user: the rules and the target's settings."""
+
+    rules: Rules
+    naming: Naming
+    schema: Schema
+    marker: str | None
+
+    @classmethod
+    def of(cls, rules: Rules, source: Description, target: Description) -> Context:
+        """Put together what two pools and the rules say. Raises SettingsError where they contradict each other."""
+        users = rules.users
+        naming = Naming(source.sign_in, target.sign_in, users.username_from, users.allow_unverified)
+        return cls(rules, naming, target.schema, marker_of(rules, target.schema))
+
+    @property
+    def target(self) -> SignIn:
+        """What the target lets its users sign in with."""
+        return self.naming.target
+
+    def translate(self, user: User) -> Translation:
+        """Return what the user's attributes become."""
+        return translate(user, self.rules.attributes, self.schema, self.marker)
+
+
+def marker_of(rules: Rules, schema: Schema) -> str | None:
+    """Return the attribute that keeps the old sub, or None if the target has no place for it."""
+    name = rules.users.keep_sub_as
+    return name if name and schema.get(name) else None
+
+
+def plan_user(user: User, context: Context, decision: Decision | None = None) -> Plan:
+    """Say what becomes of a user as far as the user alone decides; whether it collides is seen among all."""
+    if reason := _why_skipped(user, context.rules, decision):
+        return Plan(Action.SKIP, reason)
+    translation = context.translate(user)
+    if translation.problems:
+        return Plan(Action.BLOCKED, "; ".join(translation.problems))
+    try:
+        name = context.naming.username(user, translation.attributes, decision.target_username if decision else None)
+    except UserError as error:
+        return Plan(Action.BLOCKED, str(error))
+    return _creation(name, user, translation)
+
+
+def _creation(name: str, user: User, translation: Translation) -> Plan:
+    as_created = User(name, user.sub, translation.attributes)
+    return Plan(
+        Action.CREATE,
+        username=name,
+        attributes=translation.attributes,
+        dropped=translation.dropped,
+        has_reset_channel=as_created.has_reset_channel,
+    )
+
+
+def _why_skipped(user: User, rules: Rules, decision: Decision | None) -> str | None:
+    if user.status is Status.EXTERNAL_PROVIDER:
+        return "federated: comes back with its first federated sign-in"
+    if decision and decision.action == "skip":
+        return "decided: skip"
+    if user.status is Status.UNCONFIRMED and rules.users.unconfirmed == "skip":
+        return "never confirmed its sign-up (users.unconfirmed)"
+    if user.status in {Status.ARCHIVED, Status.COMPROMISED, Status.UNKNOWN}:
+        return f"has a status that cannot be carried over ({user.status})"
+    if not user.enabled and rules.users.disabled == "skip":
+        return "disabled (users.disabled)"
+    return None

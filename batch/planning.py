@@ -1,0 +1,209 @@
+"""Make the plan of a whole pool in the inventory, and find collisions, which only the whole can show."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from batch.decisions import Decision
+from batch.inventory import Inventory
+from batch.plan import Action, Context, Plan, plan_user
+from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from userpool.errors import SettingsError
+from userpool.identity import identifiers
+from userpool.user import Group, User
+
+_CHUNK = 500
+
+# Users who exist in the target already own their identifiers, whatever the plan would say of them today.
+_CREATED = "SELECT sub FROM progress WHERE new_sub IS NOT NULL"
+_SHARING = (
+    "SELECT mine.sub, mine.kind, theirs.sub FROM identifiers mine "
+    "JOIN identifiers theirs ON theirs.identifier = mine.identifier AND theirs.sub <> mine.sub"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """What the plan comes to; `dropped` and `lacking` count users by attribute name."""
+
+    digest: str
+    actions: Mapping[str, int]
+    reasons: Mapping[str, Mapping[str, int]]
+    dropped: Mapping[str, int]
+    lacking: Mapping[str, int]
+    without_reset_channel: int
+    disabled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One of several old users who would be one account in the target, with what a person needs to decide."""
+
+    username: str
+    status: str
+    enabled: bool
+    created: float
+    modified: float
+    groups: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Tally:
+    digest: Any = field(default_factory=hashlib.sha256)
+    dropped: Counter[str] = field(default_factory=Counter)
+    lacking: Counter[str] = field(default_factory=Counter)
+    disabled: int = 0
+
+    def add_group(self, group: Group, target_name: str | None) -> None:
+        self.digest.update(json.dumps([target_name, *group.to_api().items()]).encode())
+
+    def add_collisions(self, subs: Iterable[str]) -> None:
+        self.digest.update(json.dumps(list(subs)).encode())
+
+    def add(self, user: User, plan: Plan, groups: Iterable[str], required: frozenset[str]) -> None:
+        row = [user.sub, plan.action, plan.username, user.enabled, sorted(plan.attributes.items()), sorted(groups)]
+        self.digest.update(json.dumps(row).encode())
+        self.dropped.update(plan.dropped)
+        if plan.action is Action.CREATE:
+            self.lacking.update(required - plan.attributes.keys())
+            self.disabled += not user.enabled
+
+
+def make_plan(inventory: Inventory, context: Context, decisions: Mapping[str, Decision]) -> PlanSummary:
+    """Decide about every scanned user and store it; the same scan and rules give the same digest.
+
+    Raises SettingsError if the scan is not complete, a decision is about nobody, or rules merge groups.
+    """
+    snapshot = Snapshot(inventory)
+    snapshot.require_complete()
+    context.rules.groups.refuse_merging(group.name for group in snapshot.groups())
+    _refuse_decisions_about_nobody(inventory, snapshot, decisions)
+    return _Planning(inventory, snapshot, context, decisions).run()
+
+
+class _Planning:
+    def __init__(
+        self, inventory: Inventory, snapshot: Snapshot, context: Context, decisions: Mapping[str, Decision]
+    ) -> None:
+        self._inventory = inventory
+        self._snapshot = snapshot
+        self._context = context
+        self._decisions = decisions
+        self._tally = _Tally()
+
+    def run(self) -> PlanSummary:
+        with self._inventory.transaction():
+            self._inventory.execute("DELETE FROM plan")
+            self._inventory.execute("DELETE FROM identifiers")
+            for group in self._snapshot.groups():
+                self._tally.add_group(group, self._context.rules.groups.target_name(group.name))
+            for users in _chunks(self._snapshot.users()):
+                self._plan_some(users)
+            self._tally.add_collisions(_mark_collisions(self._inventory))
+        return _summary(self._inventory, self._tally)
+
+    def _plan_some(self, users: list[User]) -> None:
+        groups = self._snapshot.groups_by_user(user.sub for user in users)
+        names_there = self._names_there(users)
+        rows, owned = [], []
+        for user in users:
+            plan = plan_user(user, self._context, self._decisions.get(user.username))
+            crossing = self._context.rules.groups.target_names(groups[user.sub])
+            self._tally.add(user, plan, crossing, self._context.schema.required)
+            rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel)))
+            if plan.username is not None:
+                name = names_there.get(user.sub, plan.username)
+                found = identifiers(name, plan.attributes, self._context.target)
+                owned += [(identifier, user.sub, kind) for identifier, kind in found.items()]
+        self._inventory.execute_many("INSERT INTO plan VALUES (?, ?, ?, ?, ?)", rows)
+        self._inventory.execute_many("INSERT INTO identifiers VALUES (?, ?, ?)", owned)
+
+    def _names_there(self, users: list[User]) -> dict[str, str]:
+        """Return the names in the target of those who exist there already."""
+        return dict(
+            self._inventory.execute(
+                "SELECT p.sub, p.username FROM json_each(?) j "
+                "JOIN progress p ON p.sub = j.value AND p.new_sub IS NOT NULL",
+                (json.dumps([user.sub for user in users]),),
+            )
+        )
+
+
+def _mark_collisions(inventory: Inventory) -> list[str]:
+    """Take every user who shares an identifier out of the plan; return their subs. The tool never decides for one."""
+    shared: dict[str, tuple[str, list[str]]] = {}
+    for mine, kind, theirs in inventory.execute(f"{_SHARING} WHERE mine.sub NOT IN ({_CREATED})"):
+        shared.setdefault(mine, (kind, []))[1].append(theirs)
+    for sub, (kind, others) in shared.items():
+        names = ", ".join(repr(_username(inventory, other)) for other in sorted(set(others)))
+        inventory.execute(
+            "UPDATE plan SET action = ?, reason = ?, username = NULL WHERE sub = ?",
+            (Action.COLLIDE, f"would be one account in the target with {names} (same {kind})", sub),
+        )
+    return sorted(shared)
+
+
+def _username(inventory: Inventory, sub: str) -> str:
+    return str(inventory.execute("SELECT username FROM users WHERE sub = ?", (sub,)).fetchone()[0])
+
+
+def collisions(inventory: Inventory) -> list[list[Contender]]:
+    """Return the sets of users of which only one can have the account, each sorted by name."""
+    sets: dict[str, set[str]] = {}
+    for mine, _, theirs in inventory.execute(_SHARING):
+        united = sets.get(mine, {mine}) | sets.get(theirs, {theirs})
+        for member in united:
+            sets[member] = united
+    distinct = {id(members): members for members in sets.values()}.values()
+    return sorted(([*_contenders(inventory, members)] for members in distinct), key=lambda some: some[0].username)
+
+
+def _contenders(inventory: Inventory, subs: Iterable[str]) -> Iterator[Contender]:
+    snapshot = Snapshot(inventory)
+    statement = f"SELECT {USER_COLUMNS} FROM users WHERE sub IN (SELECT value FROM json_each(?))"  # noqa: S608 -- a constant
+    users = [user_from_row(row) for row in inventory.execute(statement, (json.dumps(sorted(subs)),))]
+    groups = snapshot.groups_by_user(user.sub for user in users)
+    for user in sorted(users, key=lambda user: user.username):
+        yield Contender(user.username, user.status, user.enabled, user.created, user.modified, tuple(groups[user.sub]))
+
+
+def _refuse_decisions_about_nobody(inventory: Inventory, snapshot: Snapshot, decisions: Mapping[str, Decision]) -> None:
+    for username in decisions:
+        if not inventory.number(
+            "SELECT count(*) FROM users WHERE username = ? AND scan = ?", (username, snapshot.number)
+        ):
+            raise SettingsError(f"collisions: nobody in the old pool is called {username!r}: mend the line.")
+
+
+def _summary(inventory: Inventory, tally: _Tally) -> PlanSummary:
+    reasons: dict[str, dict[str, int]] = defaultdict(dict)
+    actions = {str(action): 0 for action in Action}
+    for action, reason, count in inventory.execute(
+        "SELECT action, CASE WHEN action = 'collide' THEN 'would be one account with another user' ELSE reason END, "
+        "count(*) FROM plan GROUP BY 1, 2 ORDER BY 3 DESC"
+    ):
+        actions[action] += count
+        if reason:
+            reasons[action][reason] = count
+    return PlanSummary(
+        digest=tally.digest.hexdigest()[:16],
+        actions=actions,
+        reasons=reasons,
+        dropped=dict(sorted(tally.dropped.items())),
+        lacking=dict(sorted(tally.lacking.items())),
+        without_reset_channel=inventory.number(
+            "SELECT count(*) FROM plan WHERE action = 'create' AND reset_channel = 0"
+        ),
+        disabled=tally.disabled,
+    )
+
+
+def _chunks(users: Iterator[User]) -> Iterator[list[User]]:
+    while chunk := list(islice(users, _CHUNK)):
+        yield chunk

@@ -1,0 +1,145 @@
+"""The old pool as it was scanned: users, groups and memberships, in the inventory."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from batch.inventory import Inventory
+from userpool.errors import SettingsError
+from userpool.user import Group, Status, User
+
+# A scan that was stopped is taken up again within a day; after that what it read is too old to stand beside the rest.
+_STALE_AFTER = 24 * 3600
+_PAGE = 500
+
+USER_COLUMNS = "sub, username, status, enabled, created, modified, attributes"
+
+
+class Snapshot:
+    """Reads and writes one scan at a time; `begin` it, save what is read, `complete` it."""
+
+    def __init__(self, inventory: Inventory, *, now: Callable[[], float] = time.time) -> None:
+        self._inventory = inventory
+        self._now = now
+        self.number: int = inventory.get_meta("scan", 0)
+
+    def begin(self) -> bool:
+        """Begin a scan, or take up the one that was stopped; return whether one was taken up."""
+        started = self._inventory.get_meta("scan_started")
+        if started is not None and self._now() - started < _STALE_AFTER:
+            return True
+        self.number += 1
+        with self._inventory.transaction():
+            self._inventory.set_meta("scan", self.number)
+            self._inventory.set_meta("scan_started", self._now())
+        return False
+
+    def complete(self) -> None:
+        """Make what was read the old pool; memberships that were not seen any more are forgotten."""
+        with self._inventory.transaction():
+            self._inventory.execute("DELETE FROM memberships WHERE scan <> ?", (self.number,))
+            self._inventory.set_meta("scan_started", None)
+            self._inventory.set_meta("scan_completed", self._now())
+
+    def require_complete(self) -> None:
+        """Raise SettingsError unless the whole pool is known: collisions are a property of the whole."""
+        if self._inventory.get_meta("scan_started") is not None or not self.number:
+            raise SettingsError("The scan of the old pool is not complete: run `cognito-migrate scan` first.")
+
+    def save_users(self, users: Iterable[User]) -> None:
+        """Record users of a page."""
+        with self._inventory.transaction():
+            self._inventory.execute_many(
+                f"INSERT INTO users ({USER_COLUMNS}, scan) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 -- a constant
+                "ON CONFLICT (sub) DO UPDATE SET username = excluded.username, status = excluded.status, "
+                "enabled = excluded.enabled, created = excluded.created, modified = excluded.modified, "
+                "attributes = excluded.attributes, scan = excluded.scan",
+                [(*_user_row(user), self.number) for user in users],
+            )
+
+    def save_groups(self, groups: Iterable[Group]) -> None:
+        """Record group definitions of a page."""
+        with self._inventory.transaction():
+            self._inventory.execute_many(
+                "INSERT INTO groups (name, description, precedence, role_arn, scan) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET description = excluded.description, "
+                "precedence = excluded.precedence, role_arn = excluded.role_arn, scan = excluded.scan",
+                [(g.name, g.description, g.precedence, g.role_arn, self.number) for g in groups],
+            )
+
+    def save_memberships(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Record memberships, as (sub, group); part of the transaction that is open."""
+        rows = [(sub, group, self.number) for sub, group in pairs]
+        self._inventory.execute_many("INSERT OR REPLACE INTO memberships VALUES (?, ?, ?)", rows)
+
+    def mark_members_read(self, group: str) -> None:
+        """Record that all members of the group are known; part of the transaction that is open."""
+        self._inventory.execute("UPDATE groups SET members_read = ? WHERE name = ?", (self.number, group))
+
+    def mark_groups_read(self, sub: str) -> None:
+        """Record that all groups of the user are known; part of the transaction that is open."""
+        self._inventory.execute("UPDATE users SET groups_read = ? WHERE sub = ?", (self.number, sub))
+
+    def count(self, table: str) -> int:
+        """Count the users, groups or memberships of this scan."""
+        statement = f"SELECT count(*) FROM {table} WHERE scan = ?"  # noqa: S608 -- a table's name, ours
+        return self._inventory.number(statement, (self.number,))
+
+    def groups(self) -> list[Group]:
+        """Return all group definitions, by name."""
+        rows = self._inventory.execute(
+            "SELECT name, description, precedence, role_arn FROM groups WHERE scan = ? ORDER BY name", (self.number,)
+        )
+        return [Group(*row) for row in rows]
+
+    def groups_to_read(self) -> list[str]:
+        """Return the groups whose members this scan has not read to the end."""
+        rows = self._inventory.execute(
+            "SELECT name FROM groups WHERE scan = ?1 AND members_read <> ?1 ORDER BY name", (self.number,)
+        )
+        return [name for (name,) in rows]
+
+    def users_to_read(self) -> Iterator[User]:
+        """Yield the users whose groups this scan has not read to the end."""
+        return self._users("groups_read <> ?")
+
+    def users(self) -> Iterator[User]:
+        """Yield all users, by sub."""
+        return self._users("0 <> ?")
+
+    def groups_by_user(self, subs: Iterable[str]) -> dict[str, list[str]]:
+        """Return the old names of the groups of each user."""
+        subs = list(subs)
+        found: dict[str, list[str]] = {sub: [] for sub in subs}
+        for sub, group in self._inventory.execute(
+            "SELECT m.sub, m.group_name FROM json_each(?) j JOIN memberships m ON m.sub = j.value "
+            "JOIN groups g ON g.name = m.group_name AND g.scan = ? ORDER BY m.group_name",
+            (json.dumps(subs), self.number),
+        ):
+            found[sub].append(group)
+        return found
+
+    def _users(self, condition: str) -> Iterator[User]:
+        """Walk by key, not by one long cursor, so that rows can be written meanwhile."""
+        after = ""
+        while rows := self._inventory.execute(
+            f"SELECT {USER_COLUMNS} FROM users WHERE sub > ? AND scan = ? AND {condition} "  # noqa: S608 -- constants
+            "ORDER BY sub LIMIT ?",
+            (after, self.number, self.number, _PAGE),
+        ).fetchall():
+            yield from (user_from_row(row) for row in rows)
+            after = rows[-1][0]
+
+
+def _user_row(user: User) -> tuple[Any, ...]:
+    attributes = json.dumps(dict(user.attributes), ensure_ascii=False, separators=(",", ":"))
+    return (user.sub, user.username, user.status, int(user.enabled), user.created, user.modified, attributes)
+
+
+def user_from_row(row: tuple[Any, ...]) -> User:
+    """Read a row of USER_COLUMNS."""
+    sub, username, status, enabled, created, modified, attributes = row
+    return User(username, sub, json.loads(attributes), Status(status), bool(enabled), created, modified)

@@ -1,0 +1,136 @@
+"""Put the parts together: clients, limiters, pools and rules of one configuration. Nothing else builds them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batch.config import Config
+from batch.decisions import Decision, read_decisions
+from batch.inventory import Inventory
+from batch.pacing import Pacer
+from batch.plan import Context
+from batch.scan import Way, cheaper_way
+from userpool.client import cognito_client
+from userpool.errors import MigrationError
+from userpool.pool import Description, UserPool, call_once
+from userpool.quotas import ADJUSTABLE, DEFAULT_RPS
+from userpool.settings import PoolSettings
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two pools: its calls, what it is, and its pace."""
+
+    pool: UserPool
+    description: Description
+    pacer: Pacer
+
+    def rps(self, operation: str) -> float:
+        """Return the requests a second that an operation may have here."""
+        return self.pacer.limiter(operation).ceiling
+
+    def cheaper_way(self, users: int, groups: int) -> Way:
+        """Say how memberships are read in fewer seconds here."""
+        return cheaper_way(
+            users=users,
+            groups=groups,
+            list_rps=self.rps("ListUsersInGroup"),
+            per_user_rps=self.rps("AdminListGroupsForUser"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """Both sides of a migration and what decides how users cross."""
+
+    config: Config
+    source: Side
+    target: Side
+    context: Context
+
+    def decisions(self) -> Mapping[str, Decision]:
+        """Read what people decided about collisions."""
+        return {} if self.config.collisions == "report" else read_decisions(Path(self.config.collisions))
+
+    def open_inventory(self, *, create: bool = False) -> Inventory:
+        """Open this migration's inventory."""
+        return Inventory.open(Path(self.config.state), fingerprint(self.config), create=create)
+
+    def read_memberships_by(self, side: Side) -> Callable[[int, int], Way]:
+        """Return how the way of reading memberships is chosen: as configured, else the cheaper one."""
+        configured = self.config.groups.read
+        return side.cheaper_way if configured == "auto" else lambda _users, _groups: configured
+
+    def target_now(self) -> float:
+        """Return Cognito's time, rounded down as its Date header is."""
+        return time.time() + self.target.description.clock_offset - 1.0
+
+
+def fingerprint(config: Config) -> dict[str, str]:
+    """Say what makes an inventory this migration's."""
+    return {
+        "source.user_pool_id": config.source.user_pool_id,
+        "target.user_pool_id": config.target.user_pool_id,
+        "users.keep_sub_as": config.users.keep_sub_as or "",
+    }
+
+
+def connect(config: Config, *, stop: threading.Event, say: Say) -> Migration:
+    """Reach both pools. Raises FatalError if one cannot be; `say` is told what a person should know."""
+    connections = config.worker_count
+    pools = [
+        (settings, UserPool(cognito_client(settings, connections=connections), settings.user_pool_id))
+        for settings in (config.source, config.target)
+    ]
+    first = Pacer({}, share=config.rate.share, stopping=stop)  # until it is known whose quotas they are
+    descriptions = [pool.paced_by(first.policy()).describe() for _, pool in pools]
+    pacers: dict[tuple[Any, ...], Pacer] = {}
+    sides = []
+    for (settings, pool), description in zip(pools, descriptions, strict=True):
+        owner = _owner_of_quotas(settings, description)
+        if owner not in pacers:
+            pacers[owner] = Pacer(_rps(config, pool, say), stopping=stop)
+        sides.append(Side(pool.paced_by(pacers[owner].policy()), description, pacers[owner]))
+    source, target = sides
+    context = Context.of(config.rules, source.description, target.description)
+    if config.users.keep_sub_as and not context.marker:
+        say(
+            f"Note: the target has no attribute {config.users.keep_sub_as}, so the old sub is not kept (README, "
+            '"The old sub").'
+        )
+    return Migration(config, source, target, context)
+
+
+def _owner_of_quotas(settings: PoolSettings, description: Description) -> tuple[Any, ...]:
+    """Quotas belong to an account in a Region; every pool of it shares them, and a stand-in has its own."""
+    return (description.account, description.region, settings.endpoint_url)
+
+
+def _rps(config: Config, pool: UserPool, say: Say) -> dict[str, float]:
+    limits: dict[str, float] = dict(DEFAULT_RPS)
+    if config.rate.limits == "auto":
+        limits |= _provisioned(pool, say)
+    else:
+        limits |= config.rate.limits
+    return {category: limit * config.rate.share_of(category) for category, limit in limits.items()}
+
+
+def _provisioned(pool: UserPool, say: Say) -> dict[str, float]:
+    """Ask for the quotas that can be raised; AWS's defaults stand where Cognito does not tell."""
+    found: dict[str, float] = {}
+    pool = pool.paced_by(call_once)
+    for category in sorted(ADJUSTABLE):
+        try:
+            found[category] = pool.provisioned_rps(category)
+        except MigrationError:
+            say("Note: quotas are AWS's defaults (GetProvisionedLimit is not allowed or not there); see rate.limits.")
+            return found
+        time.sleep(1.0 / DEFAULT_RPS["LimitManagement"])
+    return found

@@ -1,0 +1,168 @@
+"""Fills an old user pool with invented users, and makes the empty new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sandbox.people import GROUPS, Group, Person, PoolKind, State, invent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    MarkExternal = Callable[[str, str], None]
+
+CognitoClient = Any  # boto3 makes its clients' classes at run time
+TargetKind = Literal["plain", "email", "alias"]
+SchemaAttribute = dict[str, Any]
+
+PASSWORD = "Sandbox-Passw0rd!"  # noqa: S105 - every invented user's, and good for nothing else
+
+
+def _string(name: str, *, mutable: bool, shortest: int = 0, longest: int = 256) -> SchemaAttribute:
+    limits = {"MinLength": str(shortest), "MaxLength": str(longest)}
+    return {
+        "Name": name,
+        "AttributeDataType": "String",
+        "Mutable": mutable,
+        "Required": False,
+        "StringAttributeConstraints": limits,
+    }
+
+
+_LEVEL: SchemaAttribute = {
+    "Name": "level",
+    "AttributeDataType": "Number",
+    "Mutable": True,
+    "Required": False,
+    "NumberAttributeConstraints": {"MinValue": "0", "MaxValue": "99"},
+}
+_SHARED_SCHEMA = (_string("tenant", mutable=True, shortest=1, longest=20), _LEVEL, _string("plan", mutable=False))
+_SOURCE_SCHEMA = (*_SHARED_SCHEMA, _string("obsolete", mutable=True))
+_TARGET_SCHEMA = (*_SHARED_SCHEMA, _string("legacy_sub", mutable=False, longest=64))
+
+_POOL_OPTIONS: dict[TargetKind, dict[str, Any]] = {
+    "plain": {},
+    "email": {"UsernameAttributes": ["email"]},
+    "alias": {"AliasAttributes": ["email", "preferred_username"]},
+}
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """A filled user pool: its id, and the `Username` Cognito gave each user, in order of creation."""
+
+    pool_id: str
+    usernames: tuple[str, ...]
+
+
+def seed_source(
+    client: CognitoClient,
+    *,
+    users: int,
+    random: Random,
+    kind: PoolKind = "plain",
+    mark_external: MarkExternal | None = None,
+    name: str = "old-users",
+) -> Seeded:
+    """Make an old, case-sensitive user pool with this many users, 12 groups and their memberships.
+
+    The same `random` state invents the same users; ids, subs and times are Cognito's. Without `mark_external` the
+    federated users keep the status FORCE_CHANGE_PASSWORD, because no call can give them EXTERNAL_PROVIDER.
+    """
+    pool_id = _create_pool(client, name, kind, _SOURCE_SCHEMA, case_sensitive=True)
+    for group in GROUPS:
+        _create_group(client, pool_id, group)
+    app_client = client.create_user_pool_client(UserPoolId=pool_id, ClientName="sandbox-sign-up")["UserPoolClient"]
+    seeder = _Seeder(client, pool_id, app_client["ClientId"], mark_external)
+    return Seeded(pool_id, tuple(seeder.add(person) for person in invent(users, random, kind)))
+
+
+def make_target(
+    client: CognitoClient,
+    *,
+    kind: TargetKind,
+    case_sensitive: bool = False,
+    extra_schema: Sequence[SchemaAttribute] = (),
+    name: str = "new-users",
+) -> str:
+    """Make an empty new user pool of this kind and return its id.
+
+    It lacks the old pool's custom:obsolete, has custom:legacy_sub, and whatever `extra_schema` adds in the form of
+    CreateUserPool's `Schema`.
+    """
+    return _create_pool(client, name, kind, (*_TARGET_SCHEMA, *extra_schema), case_sensitive=case_sensitive)
+
+
+def _create_pool(
+    client: CognitoClient, name: str, kind: TargetKind, schema: Sequence[SchemaAttribute], *, case_sensitive: bool
+) -> str:
+    answer = client.create_user_pool(
+        PoolName=name,
+        Schema=list(schema),
+        UsernameConfiguration={"CaseSensitive": case_sensitive},
+        **_POOL_OPTIONS[kind],
+    )
+    pool_id: str = answer["UserPool"]["Id"]
+    return pool_id
+
+
+def _create_group(client: CognitoClient, pool_id: str, group: Group) -> None:
+    optional = {"Description": group.description, "Precedence": group.precedence, "RoleArn": group.role_arn}
+    given = {name: value for name, value in optional.items() if value is not None}
+    client.create_group(UserPoolId=pool_id, GroupName=group.name, **given)
+
+
+@dataclass(frozen=True)
+class _Seeder:
+    client: CognitoClient
+    pool_id: str
+    app_client_id: str
+    mark_external: MarkExternal | None
+
+    def add(self, person: Person) -> str:
+        """Make the user, bring it into its state and its groups, and return Cognito's `Username`."""
+        username = self._sign_up(person) if person.state is State.UNCONFIRMED else self._create(person)
+        self._bring_into_state(username, person.state)
+        for group in person.groups:
+            self.client.admin_add_user_to_group(UserPoolId=self.pool_id, Username=username, GroupName=group)
+        return username
+
+    def _create(self, person: Person) -> str:
+        answer = self.client.admin_create_user(
+            UserPoolId=self.pool_id,
+            Username=person.username,
+            UserAttributes=_attributes(person),
+            TemporaryPassword=PASSWORD,
+            MessageAction="SUPPRESS",
+        )
+        username: str = answer["User"]["Username"]
+        return username
+
+    def _sign_up(self, person: Person) -> str:
+        self.client.sign_up(
+            ClientId=self.app_client_id,
+            Username=person.username,
+            Password=PASSWORD,
+            UserAttributes=_attributes(person),
+        )
+        # SignUp tells the sub only, which is not the Username in every kind of pool.
+        answer = self.client.admin_get_user(UserPoolId=self.pool_id, Username=person.username)
+        username: str = answer["Username"]
+        return username
+
+    def _bring_into_state(self, username: str, state: State) -> None:
+        whom = {"UserPoolId": self.pool_id, "Username": username}
+        if state in (State.CONFIRMED, State.RESET_REQUIRED, State.DISABLED):
+            self.client.admin_set_user_password(**whom, Password=PASSWORD, Permanent=True)
+        if state is State.RESET_REQUIRED:
+            self.client.admin_reset_user_password(**whom)
+        if state is State.DISABLED:
+            self.client.admin_disable_user(**whom)
+        if state is State.EXTERNAL_PROVIDER and self.mark_external is not None:
+            self.mark_external(self.pool_id, username)
+
+
+def _attributes(person: Person) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in person.attributes.items()]

@@ -1,0 +1,233 @@
+"""The sandbox's server: moto behind a counter of calls and an injector of faults."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from sandbox.faults import Fault, FaultKind, Faults
+from sandbox.model import MOTO_LOCK, implements, mark_external
+from sandbox.wire import HOST, Environ, Headers, HttpServer, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Sandbox", "mark_external"]
+
+_TARGET_PREFIX = "AWSCognitoIdentityProviderService."
+_CONTROL_PREFIX = "/_sandbox/"
+_MAX_LATENCY_SECONDS = 60
+_WsgiApp = Any
+_StartResponse = Any
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: Headers
+    body: bytes
+
+    def send(self, start_response: _StartResponse) -> list[bytes]:
+        start_response(f"{self.status} {HTTPStatus(self.status).phrase}", self.headers)
+        return [self.body]
+
+
+@dataclass(frozen=True)
+class _Call:
+    operation: str
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, environ: Environ, body: bytes) -> _Call | None:
+        target: str = environ.get("HTTP_X_AMZ_TARGET", "")
+        if not target.startswith(_TARGET_PREFIX):
+            return None
+        try:
+            parameters = json.loads(body)
+        except ValueError:
+            parameters = None
+        return cls(target.removeprefix(_TARGET_PREFIX), parameters if isinstance(parameters, dict) else {})
+
+    @property
+    def username(self) -> str | None:
+        username = self.parameters.get("Username")
+        return username if isinstance(username, str) else None
+
+
+class Sandbox:
+    """A local Cognito on 127.0.0.1, up for as long as the context is entered; port 0 takes any free port.
+
+    Every sandbox of a process, and `local_client`, share the same user pools, which live until the process ends.
+    """
+
+    def __init__(self, port: int = 0, *, latency: float = 0.0, faults: Iterable[Fault] = ()) -> None:
+        self.latency = latency
+        self.faults = Faults(faults)
+        self._port = port
+        self._server: HttpServer | None = None
+        self._stopping = threading.Event()
+        self._any_service: _WsgiApp = DomainDispatcherApplication(create_backend_app)
+        # For every request the dispatcher lists the folder of moto's services, which takes longer than the call.
+        self._cognito: _WsgiApp = create_backend_app("cognito-idp")
+        self._lock = threading.Lock()
+        self._calls: Counter[str] = Counter()
+        self._succeeded: Counter[str] = Counter()
+        self._created: Counter[tuple[str, str]] = Counter()
+
+    def __enter__(self) -> Self:
+        self._stopping.clear()
+        self._server = HttpServer(self._application, self._port)
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL to give to boto3 as `endpoint_url`; only while the sandbox is up."""
+        if self._server is None:
+            raise RuntimeError("The sandbox is not running.")
+        return f"http://{HOST}:{self._server.port}"
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How often each operation was carried out, whatever came of it and whether or not the caller was told."""
+        with self._lock:
+            return self._calls.copy()
+
+    @property
+    def succeeded(self) -> Counter[str]:
+        """How often each operation was carried out with success, whether or not the caller was told."""
+        with self._lock:
+            return self._succeeded.copy()
+
+    @property
+    def created(self) -> Counter[tuple[str, str]]:
+        """How often AdminCreateUser succeeded for each user pool id and requested username."""
+        with self._lock:
+            return self._created.copy()
+
+    def reset_counts(self) -> None:
+        """Set all counts of calls to zero; the faults keep theirs."""
+        with self._lock:
+            for counter in (self._calls, self._succeeded, self._created):
+                counter.clear()
+
+    def _application(self, environ: Environ, start_response: _StartResponse) -> list[bytes]:
+        body = read_body(environ)
+        environ["wsgi.input"] = io.BytesIO(body)
+        if environ["PATH_INFO"].startswith(_CONTROL_PREFIX):
+            return self._control(environ, body).send(start_response)
+        call = _Call.of(environ, body)
+        answer = _execute(self._any_service, environ) if call is None else self._serve(call, environ)
+        return [] if answer is None else answer.send(start_response)
+
+    def _serve(self, call: _Call, environ: Environ) -> _Answer | None:
+        """Answer a call to Cognito, or return None to hang up."""
+        self._pause(self.latency)
+        if not implements(call.operation):
+            message = f"The sandbox does not implement {call.operation}."
+            return _error(HTTPStatus.BAD_REQUEST, "UnknownOperationException", message)
+        fault = self.faults.choose(call.operation, call.username)
+        if fault is not None and not fault.kind.executes:
+            return _refusal(fault)
+        answer = self._execute_and_count(call, environ)
+        if fault is None:
+            return answer
+        if fault.kind is FaultKind.DROP_AFTER:
+            return None
+        self._pause(fault.seconds)
+        return answer
+
+    def _pause(self, seconds: float) -> None:
+        # Not time.sleep: stopping the sandbox must not wait for a hanging call.
+        if seconds > 0:
+            self._stopping.wait(seconds)
+
+    def _execute_and_count(self, call: _Call, environ: Environ) -> _Answer:
+        answer = _execute(self._cognito, environ)
+        succeeded = answer.status == HTTPStatus.OK
+        with self._lock:
+            self._calls[call.operation] += 1
+            if succeeded:
+                self._succeeded[call.operation] += 1
+            if succeeded and call.operation == "AdminCreateUser":
+                self._created[call.parameters["UserPoolId"], call.parameters["Username"]] += 1
+        return answer
+
+    def _control(self, environ: Environ, body: bytes) -> _Answer:
+        request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(_CONTROL_PREFIX)}"
+        controls: dict[str, Callable[[bytes], object]] = {
+            "GET calls": lambda _: self._counts(),
+            "PUT faults": self._put_faults,
+            "POST reset-counts": lambda _: self.reset_counts(),
+            "PUT latency": self._put_latency,
+        }
+        if request not in controls:
+            return _json(HTTPStatus.NOT_FOUND, {"message": f"The sandbox has no {request}."})
+        try:
+            return _json(HTTPStatus.OK, controls[request](body) or {})
+        except ValueError as error:
+            return _json(HTTPStatus.BAD_REQUEST, {"message": str(error)})
+
+    def _counts(self) -> dict[str, object]:
+        with self._lock:
+            created = [[pool_id, username, count] for (pool_id, username), count in self._created.items()]
+            return {"calls": dict(self._calls), "succeeded": dict(self._succeeded), "created": created}
+
+    def _put_faults(self, body: bytes) -> None:
+        documents = json.loads(body)
+        if not isinstance(documents, list):
+            raise ValueError("The faults are a JSON list.")  # noqa: TRY004 - answered like any other bad value
+        self.faults.replace(Fault.from_json(document) for document in documents)
+
+    def _put_latency(self, body: bytes) -> None:
+        seconds = json.loads(body)
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= _MAX_LATENCY_SECONDS:
+            raise ValueError(f"The latency is a number of seconds, 0 to {_MAX_LATENCY_SECONDS}.")
+        self.latency = seconds
+
+
+def _execute(app: _WsgiApp, environ: Environ) -> _Answer:
+    begun: list[tuple[str, Headers]] = []
+
+    def start_response(status: str, headers: Headers, *_: object) -> None:
+        begun.append((status, headers))
+
+    with MOTO_LOCK:
+        try:
+            body = b"".join(app(environ, start_response))
+        except Exception as error:  # noqa: BLE001 - whatever moto trips over, the caller sees a server error
+            message = f"{type(error).__name__}: {error}"
+            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalErrorException", message)
+    status, headers = begun[-1]
+    return _Answer(int(status.split()[0]), headers, body)
+
+
+def _refusal(fault: Fault) -> _Answer | None:
+    if fault.kind is FaultKind.DROP_BEFORE:
+        return None
+    if fault.kind is FaultKind.THROTTLE:
+        return _error(HTTPStatus.BAD_REQUEST, "TooManyRequestsException", "Rate exceeded")
+    return _error(fault.status, fault.code, fault.message)
+
+
+def _error(status: int, code: str, message: str) -> _Answer:
+    answer = _json(status, {"__type": code, "message": message})
+    return _Answer(answer.status, [*answer.headers, ("x-amzn-errortype", code)], answer.body)
+
+
+def _json(status: int, document: object) -> _Answer:
+    headers = [("Content-Type", "application/x-amz-json-1.1")]
+    return _Answer(int(status), headers, json.dumps(document).encode())

@@ -1,0 +1,222 @@
+"""Fixtures: a clean environment, user pools in this process, local servers, and the command line."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+import yaml
+
+from batch import cli
+from sandbox.local import local_client
+from sandbox.seed import Seeded, make_target, seed_source
+from sandbox.server import Sandbox, mark_external
+from userpool.pool import UserPool
+
+FAST = dict.fromkeys(
+    (
+        "UserCreation UserAccountRecovery UserRead UserUpdate UserResourceRead UserList UserPoolRead "
+        "UserPoolResourceRead UserPoolResourceUpdate"
+    ).split(),
+    100_000,
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environ(monkeypatch, tmp_path):
+    """No credentials, profile, endpoint or proxy of the machine reaches a test."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    """A boto3 client of the local Cognito of this process."""
+    with local_client() as client:
+        yield client
+
+
+@pytest.fixture
+def make_pool(client) -> Callable[..., UserPool]:
+    """Makes user pools in this process; options are those of CreateUserPool."""
+    numbers = itertools.count()
+
+    def make(*, case_sensitive: bool = True, policy: Any = None, **options: Any) -> UserPool:
+        answer = client.create_user_pool(
+            PoolName=f"pool-{next(numbers)}",
+            UsernameConfiguration={"CaseSensitive": case_sensitive},
+            **options,
+        )
+        pool = UserPool(client, answer["UserPool"]["Id"])
+        return pool.paced_by(policy) if policy else pool
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A local Cognito over HTTP in this process; it shares its pools with `client`."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@dataclass
+class Result:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The document on stdout."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Migration:
+    """A configured migration between two pools, to be driven over the command line."""
+
+    folder: Path
+    source: str
+    target: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        """Where the configuration is."""
+        return self.folder / "config.yaml"
+
+    @property
+    def state(self) -> Path:
+        """Where the inventory is."""
+        return self.folder / "migration.db"
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings, by top-level key."""
+        self.settings |= settings
+        self.config.write_text(yaml.safe_dump(self.settings, allow_unicode=True), encoding="utf-8")
+
+    def __call__(self, *words: str) -> Result:
+        """Run a command in this process."""
+        return command("--config", str(self.config), *words)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "batch", "--config", str(self.config), *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def command(*words: str) -> Result:
+    """Run the command line in this process."""
+    out, err, argv = io.StringIO(), io.StringIO(), sys.argv
+    sys.argv = ["cognito-migrate", *words]
+    code = 0
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            cli.main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        sys.argv = argv
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def migration(tmp_path, sandbox) -> Callable[..., Migration]:
+    """Makes a configured migration; `source` and `target` are pool ids, settings top-level keys of config.yaml."""
+
+    def make(
+        source: str,
+        target: str,
+        *,
+        source_endpoint: str | None = None,
+        target_endpoint: str | None = None,
+        **settings: Any,
+    ) -> Migration:
+        made = Migration(tmp_path, source, target)
+        made.configure(
+            source={"user_pool_id": source, "endpoint_url": source_endpoint or sandbox.endpoint_url},
+            target={"user_pool_id": target, "endpoint_url": target_endpoint or sandbox.endpoint_url},
+            **{"rate": {"share": 1.0, "limits": FAST}, **settings},
+        )
+        return made
+
+    return make
+
+
+@pytest.fixture
+def seeded(client) -> Callable[..., tuple[Seeded, str]]:
+    """Fills an old pool with made-up users and makes an empty new one, in this process."""
+
+    def make(users: int, *, kind: Any = "plain", target_kind: Any = "plain", seed: int = 7) -> tuple[Seeded, str]:
+        source = seed_source(client, users=users, random=random.Random(seed), kind=kind, mark_external=mark_external)
+        return source, make_target(client, kind=target_kind)
+
+    return make
+
+
+@dataclass
+class Server:
+    """A local Cognito in a process of its own, with its counts and faults over HTTP."""
+
+    process: subprocess.Popen[str]
+    endpoint_url: str
+    source_pool_id: str | None
+    target_pool_id: str
+
+    def counts(self) -> dict[str, Any]:
+        """Return the calls and creations so far."""
+        return json.loads(self._send("GET", "calls"))
+
+    def fail(self, *faults: dict[str, Any]) -> None:
+        """Replace the faults."""
+        self._send("PUT", "faults", list(faults))
+
+    def _send(self, method: str, path: str, body: Any = None) -> bytes:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.endpoint_url}/_sandbox/{path}", data=data, method=method)
+        with urlopen(request) as answer:
+            return bytes(answer.read())
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., Server]]:
+    """Starts local servers, each with pools of its own; they end with the test."""
+    processes = []
+
+    def start(*options: str) -> Server:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "--until-stdin-closes", *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        assert process.stdout
+        return Server(process, **json.loads(process.stdout.readline()))
+
+    yield start
+    for process in processes:
+        process.communicate(timeout=20)

@@ -1,0 +1,95 @@
+"""Make the boto3 clients. The one file that knows profiles, roles and endpoints."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+
+from userpool.errors import FatalError, SettingsError, from_botocore_error
+from userpool.settings import PoolSettings
+
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 20
+
+
+def cognito_client(pool: PoolSettings, *, connections: int, read_seconds: float = _READ_SECONDS) -> Any:
+    """Return a `cognito-idp` client that tries once: pacing and retries belong to whoever calls.
+
+    `connections` is how many calls may be under way at once. Raises SettingsError for an unknown profile and
+    FatalError for a role that cannot be assumed. A loopback endpoint is a stand-in: no credentials are read for it.
+    """
+    config = Config(
+        retries={"total_max_attempts": 1},  # botocore's own retries would go past the limiter
+        max_pool_connections=connections,  # the default of 10 starves more threads than that
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=read_seconds,
+        user_agent_extra="cognito-migrate",
+    )
+    session = _session(pool)
+    return session.client("cognito-idp", endpoint_url=pool.endpoint_url, config=config)
+
+
+def _session(pool: PoolSettings) -> boto3.Session:
+    if is_loopback(pool.endpoint_url):
+        return boto3.Session("sandbox", "sandbox", region_name=pool.region_name, botocore_session=_bare_session())
+    try:
+        session = boto3.Session(profile_name=pool.profile, region_name=pool.region_name)
+    except ProfileNotFound:
+        raise SettingsError(f"profile {pool.profile!r} is not in ~/.aws/config: add it, or correct the name.") from None
+    return _with_role(session, pool) if pool.role_arn else session
+
+
+def is_loopback(endpoint_url: str | None) -> bool:
+    """Whether the endpoint is on this machine, and so a stand-in for AWS."""
+    host = urlsplit(endpoint_url or "").hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bare_session() -> botocore.session.Session:
+    session = botocore.session.Session()
+    session.set_config_variable("profile", None)
+    return session
+
+
+def _with_role(session: boto3.Session, pool: PoolSettings) -> boto3.Session:
+    """Return a session that acts as the role, and renews it before it expires (an hour, by default)."""
+    sts = session.client("sts", region_name=pool.region_name)
+
+    def assume() -> dict[str, str]:
+        wanted = {"RoleArn": pool.role_arn, "RoleSessionName": f"cognito-migrate-{uuid.uuid4().hex[:8]}"}
+        if pool.external_id:
+            wanted["ExternalId"] = pool.external_id
+        try:
+            got = sts.assume_role(**wanted)["Credentials"]
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code")
+            raise FatalError(
+                f"Cannot assume {pool.role_arn} ({code}): check its trust policy, the external id, "
+                "and that the caller may call sts:AssumeRole."
+            ) from None
+        except BotoCoreError as error:
+            raise from_botocore_error(error, operation="AssumeRole", pool_id=pool.user_pool_id) from None
+        return {
+            "access_key": got["AccessKeyId"],
+            "secret_key": got["SecretAccessKey"],
+            "token": got["SessionToken"],
+            "expiry_time": got["Expiration"].isoformat(),
+        }
+
+    inner = _bare_session()
+    # botocore offers no public way to hand a session credentials that renew themselves.
+    inner._credentials = RefreshableCredentials.create_from_metadata(  # noqa: SLF001
+        metadata=assume(), refresh_using=assume, method="sts-assume-role"
+    )
+    return boto3.Session(botocore_session=inner, region_name=pool.region_name)

@@ -1,0 +1,168 @@
+"""What can go wrong, classed by what happens next.
+
+    MigrationError
+    ├── SettingsError       a setting or a file is wrong: nothing is started
+    ├── FatalError          nobody can be migrated: stop, keep what is done
+    ├── UserError           this user cannot be migrated: record it and go on
+    │   ├── AlreadyExistsError   the name or alias (or group) is already there
+    │   ├── NotFoundError        the user (or group) is not there
+    │   └── UnansweredError      a call that must not be repeated blindly may or may not have been carried out
+    └── PassingError        try again
+        ├── ThrottledError       over the quota; not carried out
+        ├── UnreachableError     never sent; not carried out
+        └── DroppedError         sent, no answer: may or may not have been carried out
+
+Messages never hold attribute values or passwords, only names; that is why foreign errors are not chained.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
+    TokenRetrievalError,
+)
+
+
+class MigrationError(Exception):
+    """Anything this tool raises on purpose; its text is one sentence a person can act on."""
+
+
+class SettingsError(MigrationError):
+    """A setting or an input file is wrong: nothing was started."""
+
+
+class FatalError(MigrationError):
+    """No user can be migrated: stop the run; what is recorded stays."""
+
+
+class UserError(MigrationError):
+    """One user cannot be migrated: record it and go on."""
+
+
+class AlreadyExistsError(UserError):
+    """The user name or an alias is taken in the pool."""
+
+
+class NotFoundError(UserError):
+    """The user or group that the call names is not in the pool."""
+
+
+class UnansweredError(UserError):
+    """The call may or may not have been carried out; look before it is made again."""
+
+
+class PassingError(MigrationError):
+    """May go well if tried again."""
+
+
+class ThrottledError(PassingError):
+    """The quota category is exhausted; Cognito did not carry the call out."""
+
+
+class UnreachableError(PassingError):
+    """The call was never sent."""
+
+
+class DroppedError(PassingError):
+    """The call was sent and no answer came: it may or may not have been carried out."""
+
+
+_THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
+_TAKEN = {"UsernameExistsException", "AliasExistsException", "GroupExistsException"}
+_EXPIRED = {"ExpiredTokenException", "ExpiredToken", "RequestExpired"}
+_BAD_KEYS = {
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+}
+_DENIED = {"AccessDeniedException", "AccessDenied"}
+# A pool that is a secondary replica, or otherwise not able to do this at all.
+_NOT_THIS_POOL = {"OperationNotEnabledException", "InvalidUserPoolConfigurationException"}
+_HTTP_TOO_MANY = 429
+_HTTP_SERVER_ERROR = 500
+
+
+def from_client_error(error: ClientError, *, operation: str, pool_id: str, secrets: Iterable[str]) -> MigrationError:
+    """Class what Cognito answered. `secrets` are the values the call carried; none of them stays in the text."""
+    code: str = error.response.get("Error", {}).get("Code", "Unknown")
+    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    text = redact(str(error.response.get("Error", {}).get("Message", "")), secrets)
+    said = f"{operation} on {pool_id}: {code}: {text}"
+    if code in _THROTTLES or status == _HTTP_TOO_MANY:
+        return ThrottledError(said)
+    if status >= _HTTP_SERVER_ERROR or code == "InternalErrorException":
+        return DroppedError(said)
+    return _fatal(code, operation, pool_id, said) or _about_the_user(code, operation, pool_id, said)
+
+
+def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | None:
+    if code in _DENIED:
+        return FatalError(f"Not allowed to call {operation} on {pool_id}: grant cognito-idp:{operation} and rerun.")
+    if code in _EXPIRED:
+        return FatalError(f"The AWS credentials for {pool_id} have expired: renew them and rerun.")
+    if code in _BAD_KEYS:
+        return FatalError(f"AWS does not accept the credentials for {pool_id} ({code}): check the profile and rerun.")
+    if code in _NOT_THIS_POOL:
+        return FatalError(f"{said} This pool cannot do it; check its region and settings.")
+    return None
+
+
+def _about_the_user(code: str, operation: str, pool_id: str, said: str) -> MigrationError:
+    if code == "ResourceNotFoundException" and "Group" not in operation:
+        return FatalError(f"There is no user pool {pool_id} in this account and region: check user_pool_id and region.")
+    if code in _TAKEN:
+        return AlreadyExistsError(said)
+    if code in {"UserNotFoundException", "ResourceNotFoundException"}:
+        return NotFoundError(said)
+    return UserError(said)
+
+
+def from_botocore_error(error: BotoCoreError, *, operation: str, pool_id: str) -> MigrationError:
+    """Class what happened before an answer of Cognito arrived, or instead of one."""
+    said = f"{operation} on {pool_id}: {type(error).__name__}"
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | TokenRetrievalError):
+        return FatalError(f"No usable AWS credentials for {pool_id}: set the profile, or sign in, and rerun.")
+    if isinstance(error, ParamValidationError):
+        return UserError(f"{said}: a value is not acceptable (too long, or not text).")
+    if isinstance(error, SSLError):
+        return FatalError(f"{said}: the connection is not trusted; check proxies and certificates.")
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
+        return UnreachableError(f"{said}: Cognito cannot be reached; check region, endpoint_url and the network.")
+    if isinstance(error, HTTPClientError):  # read timeout, connection closed: it may have been carried out
+        return DroppedError(said)
+    return FatalError(f"{said}: check the AWS configuration (profile, role_arn, region).")
+
+
+_VALIDATION_VALUE = re.compile(r"Value '.*?' at", re.DOTALL)
+_SHORTEST_SECRET = 2  # replacing single letters would leave no message
+
+
+def redact(message: str, secrets: Iterable[str]) -> str:
+    """Return the message without the given values and without what AWS's validation quotes."""
+    message = _VALIDATION_VALUE.sub("Value '…' at", message)
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            message = message.replace(secret, "…")
+    return message
+
+
+def values_carried(params: Mapping[str, object]) -> Iterator[str]:
+    """Every value of a call that must not be repeated in a message: attribute values and passwords."""
+    for name, value in params.items():
+        if isinstance(value, list):
+            yield from (item["Value"] for item in value if isinstance(item, dict) and "Value" in item)
+        elif "Password" in name and isinstance(value, str):
+            yield value

@@ -1,0 +1,222 @@
+"""The one door to a user pool: every call to Cognito goes through `UserPool._call`.
+
+Pacing and retries are handed in as a policy. Foreign errors are translated here, once, and lose personal values.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+
+from userpool.attributes import Schema
+from userpool.errors import (
+    AlreadyExistsError,
+    MigrationError,
+    NotFoundError,
+    UserError,
+    from_botocore_error,
+    from_client_error,
+    values_carried,
+)
+from userpool.identity import SignIn
+from userpool.user import Group, User
+
+_PAGE = 60  # the most that Cognito gives, for every listing used here
+_RESTARTS = 5
+
+
+class Policy(Protocol):
+    """How calls are paced and repeated."""
+
+    def __call__(self, operation: str, attempt: Callable[[], Any], *, repeatable: bool) -> Any:
+        """Carry out the attempt, in its time, as often as allowed; not `repeatable` means never after a doubt."""
+
+
+def call_once(operation: str, attempt: Callable[[], Any], *, repeatable: bool) -> Any:  # noqa: ARG001 -- a Policy
+    """Carry out the attempt at once, a single time."""
+    return attempt()
+
+
+class PageExpiredError(MigrationError):
+    """A page token is no longer good (they live an hour): the listing must begin anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What DescribeUserPool says of a pool, as far as a migration depends on it."""
+
+    pool_id: str
+    account: str
+    region: str
+    sign_in: SignIn
+    schema: Schema
+    password_policy: Mapping[str, Any]
+    estimated_users: int
+    clock_offset: float  # seconds that Cognito's clock is ahead of this machine's
+
+
+class UserPool:
+    """A user pool, by its operations. Methods may raise any MigrationError; the ones named are the ordinary ones."""
+
+    def __init__(self, client: Any, pool_id: str, policy: Policy = call_once) -> None:
+        self._client = client
+        self.pool_id = pool_id
+        self._policy = policy
+
+    def paced_by(self, policy: Policy) -> UserPool:
+        """Return the same pool under another policy."""
+        return UserPool(self._client, self.pool_id, policy)
+
+    def describe(self) -> Description:
+        """Read the pool's settings. Raises FatalError if there is no such pool."""
+        answer = self._call("DescribeUserPool")
+        pool = answer["UserPool"]
+        arn = pool.get("Arn", "").split(":")  # arn:aws:cognito-idp:REGION:ACCOUNT:userpool/ID
+        return Description(
+            pool_id=self.pool_id,
+            account=arn[4] if len(arn) > 4 else "",  # noqa: PLR2004 -- the position in an ARN
+            region=self.pool_id.partition("_")[0],
+            sign_in=SignIn.from_api(pool),
+            schema=Schema.from_api(pool.get("SchemaAttributes", ())),
+            password_policy=pool.get("Policies", {}).get("PasswordPolicy", {}),
+            estimated_users=pool.get("EstimatedNumberOfUsers", 0),
+            clock_offset=_clock_offset(answer),
+        )
+
+    def provisioned_rps(self, category: str) -> float:
+        """Return the requests a second that the account has in a quota category (any pool of it will do)."""
+        definition = {"LimitClass": "API_CATEGORY", "Attributes": {"Category": category}}
+        answer = self._call("GetProvisionedLimit", of_pool=False, LimitDefinition=definition)
+        return float(answer["Limit"]["ProvisionedLimitValue"])
+
+    def users(self) -> Iterator[list[User]]:
+        """Yield every user, a page at a time. Pages repeat when a page token expires; some may be empty."""
+        for items in self._pages("ListUsers", "Users", token="PaginationToken"):  # noqa: S106 -- a parameter's name
+            yield [User.from_api(item) for item in items]
+
+    def groups(self) -> Iterator[list[Group]]:
+        """Yield every group's definition, a page at a time; pages may repeat."""
+        for items in self._pages("ListGroups", "Groups"):
+            yield [Group.from_api(item) for item in items]
+
+    def members(self, group: str) -> Iterator[list[User]]:
+        """Yield the members of a group, a page at a time; pages may repeat. Nothing if the group is gone."""
+        try:
+            for items in self._pages("ListUsersInGroup", "Users", GroupName=group):
+                yield [User.from_api(item) for item in items]
+        except NotFoundError:
+            return
+
+    def groups_of(self, username: str) -> Iterator[list[str]]:
+        """Yield the names of the user's groups, a page at a time; pages may repeat. Nothing if the user is gone."""
+        try:
+            for items in self._pages("AdminListGroupsForUser", "Groups", Username=username):
+                yield [item["GroupName"] for item in items]
+        except NotFoundError:
+            return
+
+    def find(self, username: str) -> User | None:
+        """Return the user of that name (or, where the pool has them, sign-in value), strongly consistent."""
+        try:
+            return User.from_api(self._call("AdminGetUser", Username=username))
+        except NotFoundError:
+            return None
+
+    def create(self, username: str, attributes: Mapping[str, str], temporary_password: str) -> User:
+        """Create a user who is told nothing; they stand in FORCE_CHANGE_PASSWORD.
+
+        The password is always given, because a pool with passwordless sign-in creates a user without one otherwise.
+        Raises AlreadyExistsError if a user has the name or an alias, UnansweredError if it may have been created.
+        """
+        answer = self._call(
+            "AdminCreateUser",
+            repeatable=False,
+            Username=username,
+            UserAttributes=[{"Name": name, "Value": value} for name, value in attributes.items()],
+            TemporaryPassword=temporary_password,
+            MessageAction="SUPPRESS",
+            ForceAliasCreation=False,  # True would take the alias away from whoever has it
+        )
+        return User.from_api(answer["User"])
+
+    def set_password(self, username: str, password: str) -> None:
+        """Set a permanent password; the user becomes CONFIRMED. Raises UnansweredError if it may have been set."""
+        self._call("AdminSetUserPassword", repeatable=False, Username=username, Password=password, Permanent=True)
+
+    def disable(self, username: str) -> None:
+        """Disable the user. Safe to repeat."""
+        self._call("AdminDisableUser", Username=username)
+
+    def add_to_group(self, username: str, group: str) -> None:
+        """Make the user a member. Safe to repeat. Raises NotFoundError if either is gone."""
+        self._call("AdminAddUserToGroup", Username=username, GroupName=group)
+
+    def create_group(self, group: Group) -> bool:
+        """Create the group; return False if there is one of that name already, which is left as it is."""
+        try:
+            self._call("CreateGroup", **group.to_api())
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def _pages(
+        self,
+        operation: str,
+        key: str,
+        token: str = "NextToken",  # noqa: S107 -- a parameter's name
+        **params: Any,
+    ) -> Iterator[list[Any]]:
+        for _ in range(_RESTARTS):
+            try:
+                yield from self._pages_once(operation, key, token, params)
+            except PageExpiredError:
+                continue
+            return
+        raise PageExpiredError(f"{operation} on {self.pool_id}: its page tokens expire sooner than they are used.")
+
+    def _pages_once(self, operation: str, key: str, token: str, params: dict[str, Any]) -> Iterator[list[Any]]:
+        position: dict[str, Any] = {}
+        while True:
+            try:
+                answer = self._call(operation, Limit=_PAGE, **params, **position)
+            except NotFoundError:
+                raise
+            except UserError as error:
+                # A listing's other parameters were good for its first page, so it is the token that was refused.
+                raise PageExpiredError(str(error)) if position else error from None
+            yield answer.get(key, [])
+            if not answer.get(token):
+                return
+            position = {token: answer[token]}
+
+    def _call(self, operation: str, *, repeatable: bool = True, of_pool: bool = True, **params: Any) -> Any:
+        method = getattr(self._client, xform_name(operation), None)
+        if method is None:
+            raise UserError(f"{operation}: this version of boto3 does not know it; boto3 1.44.5 does.")
+        if of_pool:
+            params["UserPoolId"] = self.pool_id
+
+        def attempt() -> Any:
+            # Not chained (`from None`): the foreign text may quote an attribute's value.
+            try:
+                return method(**params)
+            except ClientError as error:
+                raise from_client_error(
+                    error, operation=operation, pool_id=self.pool_id, secrets=values_carried(params)
+                ) from None
+            except BotoCoreError as error:
+                raise from_botocore_error(error, operation=operation, pool_id=self.pool_id) from None
+
+        return self._policy(operation, attempt, repeatable=repeatable)
+
+
+def _clock_offset(answer: Mapping[str, Any]) -> float:
+    """Return how far the server's clock is ahead, by its Date header (whole seconds); 0 if it does not say."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0

@@ -1,0 +1,54 @@
+"""Which quota category each operation counts in, and how many requests a second (RPS) AWS allows by default.
+
+Source: https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html (July 2026). A category is shared by
+every user pool of an AWS account in a Region, live sign-ins included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+DEFAULT_RPS: Mapping[str, float] = MappingProxyType(
+    {
+        "UserCreation": 50,
+        "UserAccountRecovery": 30,
+        "UserRead": 120,
+        "UserUpdate": 25,
+        "UserResourceRead": 50,
+        "UserList": 30,
+        "UserPoolRead": 15,
+        "UserPoolResourceRead": 20,
+        "UserPoolResourceUpdate": 15,
+        "LimitManagement": 1,
+    }
+)
+
+ADJUSTABLE = frozenset({"UserCreation", "UserRead", "UserResourceRead"})
+
+CATEGORY: Mapping[str, str] = MappingProxyType(
+    {
+        "AdminCreateUser": "UserCreation",
+        "AdminSetUserPassword": "UserAccountRecovery",
+        "AdminGetUser": "UserRead",
+        "AdminAddUserToGroup": "UserUpdate",
+        "AdminDisableUser": "UserUpdate",
+        "AdminListGroupsForUser": "UserResourceRead",
+        "ListUsers": "UserList",
+        "ListUsersInGroup": "UserList",
+        "DescribeUserPool": "UserPoolRead",
+        "ListGroups": "UserPoolResourceRead",
+        "CreateGroup": "UserPoolResourceUpdate",
+        "GetProvisionedLimit": "LimitManagement",
+    }
+)
+
+# Operations of these categories are also held to 5 RPS each, per user pool.
+PER_POOL_RPS = 5.0
+CAPPED_PER_POOL = frozenset({"UserPoolResourceRead", "UserPoolResourceUpdate"})
+
+
+def pace_key(operation: str) -> str:
+    """Return the name of what limits an operation: its category, or the operation where it has a cap of its own."""
+    category = CATEGORY[operation]
+    return operation if category in CAPPED_PER_POOL else category

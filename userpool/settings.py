@@ -1,0 +1,141 @@
+"""Settings: frozen, checked at birth, unknown keys refused. Both sides of the migration read the same rules."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar
+
+from userpool.attributes import AttributeRules
+from userpool.errors import SettingsError
+from userpool.groups import GroupRules
+from userpool.identity import UsernameFrom
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class UserRules:
+    """Which users cross, and how."""
+
+    unconfirmed: Literal["skip", "create"] = "skip"
+    external_provider: Literal["skip"] = "skip"
+    disabled: Literal["keep", "skip"] = "keep"
+    username_from: UsernameFrom = "auto"
+    allow_unverified: bool = False
+    keep_sub_as: str | None = "custom:legacy_sub"
+    only: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything that decides what a user of the old pool becomes in the new one."""
+
+    users: UserRules = field(default_factory=UserRules)
+    attributes: AttributeRules = field(default_factory=AttributeRules)
+    groups: GroupRules = field(default_factory=GroupRules)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """Where a user pool is and as whom it is called. The region is part of a pool's id."""
+
+    user_pool_id: str
+    region: str | None = None
+    profile: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+    endpoint_url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for an id that no user pool can have."""
+        region, _, rest = self.user_pool_id.partition("_")
+        if not (region and rest.isalnum() and "-" in region):
+            raise SettingsError(
+                f"{self.user_pool_id!r} is not the id of a user pool; "
+                "one looks like eu-west-1_AbCdEf123 (console: User pools, or aws cognito-idp list-user-pools)."
+            )
+        if self.external_id and not self.role_arn:
+            raise SettingsError("external_id is used only with role_arn: add the role, or remove external_id.")
+
+    @property
+    def region_name(self) -> str:
+        """The region as configured, or as the id tells it."""
+        return self.region or self.user_pool_id.partition("_")[0]
+
+
+def read(kind: type[T], values: object, where: str) -> T:
+    """Build a settings dataclass from a mapping as YAML or JSON gives it.
+
+    Raises SettingsError, naming the key as `where.key`, for what is unknown, missing or of another type.
+    """
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{where or 'the configuration'} must hold keys and values, like `key: value`.")
+    hints = typing.get_type_hints(kind)
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass by contract
+    for key in values:
+        if key not in known:
+            raise SettingsError(f"{_path(where, key)} is not a setting; there are: {', '.join(known)}.")
+    for name, item in known.items():
+        if name not in values and item.default is MISSING and item.default_factory is MISSING:
+            raise SettingsError(f"{_path(where, name)} is missing: add it.")
+    checked = {key: _value(hints[key], value, _path(where, key)) for key, value in values.items()}
+    try:
+        return kind(**checked)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}" if where else str(error)) from None
+
+
+def _path(where: str, key: object) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _value(hint: Any, value: object, where: str) -> Any:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _optional(hint, value, where)
+    if is_dataclass(hint):
+        return read(typing.cast("type[Any]", hint), {} if value is None else value, where)
+    if origin is Literal:
+        return _one_of(typing.get_args(hint), value, where)
+    if origin is tuple:
+        return tuple(_value(str, item, where) for item in _checked(list, value or [], where))
+    if origin is Mapping or origin is dict:
+        kind = typing.get_args(hint)[1]
+        return {str(k): _value(kind, v, _path(where, k)) for k, v in _checked(dict, value or {}, where).items()}
+    return _checked(hint, value, where)
+
+
+def _optional(hint: Any, value: object, where: str) -> Any:
+    choices = [choice for choice in typing.get_args(hint) if choice is not types.NoneType]
+    if value is None:
+        return None
+    for choice in choices[:-1]:
+        try:
+            return _value(choice, value, where)
+        except SettingsError:
+            continue
+    return _value(choices[-1], value, where)
+
+
+def _one_of(choices: tuple[object, ...], value: object, where: str) -> object:
+    if value not in choices:
+        raise SettingsError(f"{where} is {value!r}; it can be {' or '.join(str(choice) for choice in choices)}.")
+    return value
+
+
+_NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a number", list: "a list", dict: "a map"}
+
+
+def _checked(kind: type[T], value: object, where: str) -> T:
+    if kind is types.NoneType:
+        if value is not None:
+            raise SettingsError(f"{where} is not available in this version: leave it null.")
+        return typing.cast("T", None)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return typing.cast("T", float(value))
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise SettingsError(f"{where} must be {_NAMES.get(kind, kind.__name__)}.")
+    return value
