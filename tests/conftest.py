@@ -26,10 +26,17 @@ from sandbox.server import Sandbox, mark_external
 from userpool.pool import UserPool
 
 FAST = dict.fromkeys(
-    (
-        "UserCreation UserAccountRecovery UserRead UserUpdate UserResourceRead UserList UserPoolRead "
-        "UserPoolResourceRead UserPoolResourceUpdate"
-    ).split(),
+    [
+        "UserCreation",
+        "UserAccountRecovery",
+        "UserRead",
+        "UserUpdate",
+        "UserResourceRead",
+        "UserList",
+        "UserPoolRead",
+        "UserPoolResourceRead",
+        "UserPoolResourceUpdate",
+    ],
     100_000,
 )
 
