@@ -5,7 +5,6 @@ Results go to stdout, everything else to stderr. The one file that knows click.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
 import threading
@@ -24,12 +23,12 @@ from batch.planning import PlanSummary, collisions, make_plan
 from batch.progress import Progress
 from batch.run import Run, RunSummary, failures
 from batch.scan import Scan
-from batch.stopping import StoppedError, stop_on_signals
+from batch.stopping import INTERRUPTED, StoppedError, stop_on_signals
 from batch.verify import Verify
 from batch.wiring import Migration, connect
 from userpool.errors import FatalError, MigrationError, SettingsError
 
-_FAILED, _USAGE, _FATAL, _STOPPED_EARLY, _DIFFERENT, _LOCKED, _INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
+_FAILED, _USAGE, _FATAL, _STOPPED_EARLY, _DIFFERENT, _LOCKED = 1, 2, 3, 4, 5, 6
 
 _EPILOG = """\b
 Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal (access denied, no such pool) ·
@@ -213,7 +212,7 @@ def _approve(
 def _exit_after_run(summary: RunSummary, failed: int) -> None:
     if summary.stopped:
         _tell("Stopped; what was done is recorded. Go on with: cognito-migrate run")
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     if failed:
         sys.exit(_FAILED)
     if summary.left:
@@ -225,8 +224,9 @@ def main() -> None:
     """Run the command line; every foreseen error is one sentence and an exit code."""
     try:
         cli.main(standalone_mode=False)
-    except click.Abort:
-        sys.exit(_INTERRUPTED)
+    except (click.Abort, KeyboardInterrupt):
+        _tell("Nothing was begun.")
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -237,15 +237,12 @@ def main() -> None:
         known = explain(error, "The inventory")
         _tell(f"Error: {known}")
         sys.exit(_exit_code(known))
-    except KeyboardInterrupt:
-        _tell("Ended at once; what was recorded is kept. The same command goes on.")
-        os._exit(_INTERRUPTED)  # threads may be in the middle of calls; the next run finds out what they did
 
 
 def _exit_code(error: MigrationError) -> int:
     match error:
         case StoppedError():
-            return _INTERRUPTED
+            return INTERRUPTED
         case SettingsError():
             return _USAGE
         case LockedError():

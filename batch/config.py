@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -37,8 +38,8 @@ class RateSettings:
             if not 0 < share <= 1:
                 raise SettingsError(f"a share is more than 0 and at most 1, not {share:g}.")
         for category, limit in limits.items():
-            if limit <= 0:
-                raise SettingsError(f"the limit of {category} must be greater than 0.")
+            if not 0 < limit < math.inf:
+                raise SettingsError(f"the limit of {category} must be a number greater than 0.")
 
     def share_of(self, category: str) -> float:
         """Return the share of a category."""
@@ -94,7 +95,7 @@ def load(path: Path) -> Config:
         raise SettingsError(
             f"{path} cannot be read: {type(error).__name__}; check the file and its permissions."
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: what PyYAML says of a date like 2024-13-45
         raise SettingsError(f"{path} is not YAML{_where(error)}: check indentation and quotes there.") from None
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path} must hold keys and values, like `source: ...`; see config.example.yaml.")
@@ -102,7 +103,7 @@ def load(path: Path) -> Config:
     return _placed(config, path.parent)
 
 
-def _where(error: yaml.YAMLError) -> str:
+def _where(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
 

@@ -27,7 +27,7 @@ def read_decisions(path: Path) -> Mapping[str, Decision]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
-            if not rows.fieldnames or rows.fieldnames[:2] != _COLUMNS[:2]:
+            if not rows.fieldnames or rows.fieldnames[:3] not in (_COLUMNS, _COLUMNS[:2]):
                 raise SettingsError(f"{path}: the first line must be {','.join(_COLUMNS)}.")
             return _collected(path, rows)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

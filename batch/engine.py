@@ -61,10 +61,15 @@ class _Run(Generic[Item, Fact]):
                 self._feed(threads, items)
                 while self._busy:
                     batch = self._collect()
-                    if facts := [delivery.fact for delivery in batch if delivery.fact is not None]:
-                        yield facts
-                    for delivery in batch:
-                        delivery.recorded.set()
+                    try:
+                        if facts := [delivery.fact for delivery in batch if delivery.fact is not None]:
+                            yield facts
+                    except BaseException:
+                        self._abandoned = True  # this batch was not recorded either
+                        raise
+                    finally:
+                        for delivery in batch:
+                            delivery.recorded.set()
                     self._feed(threads, items)
             finally:
                 self._abandon()

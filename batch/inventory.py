@@ -132,11 +132,19 @@ class Inventory:
     def get_meta(self, key: str, default: Any = None) -> Any:
         """Return a value stored under a key."""
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return default if row is None else json.loads(row[0])
+        return default if row is None else decoded(row[0])
 
     def set_meta(self, key: str, value: Any) -> None:
         """Store a value under a key; part of the transaction that is open."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+
+
+def decoded(text: str) -> Any:
+    """Read a JSON value of the inventory. Raises what SQLite raises for a damaged file if it is not one."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise sqlite3.DatabaseError("malformed value") from None
 
 
 def explain(error: sqlite3.Error, path: str) -> MigrationError:
@@ -168,7 +176,10 @@ def _locked(path: Path) -> int:
 
 
 def _connected(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # before SQLite, which would make it readable by others
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # before SQLite, which would make it readable by others
+    except OSError as error:
+        raise FatalError(f"{path} cannot be written ({error.strerror}): check the file in `state`.") from None
     return sqlite3.connect(path, isolation_level=None)
 
 
@@ -203,7 +214,8 @@ def _begin(connection: sqlite3.Connection, fingerprint: Mapping[str, str]) -> No
 def _compare(connection: sqlite3.Connection, path: Path, fingerprint: Mapping[str, str]) -> None:
     if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
         raise _foreign(path, "of another version of cognito-migrate")
-    stored = json.loads(connection.execute("SELECT value FROM meta WHERE key = 'fingerprint'").fetchone()[0])
+    row = connection.execute("SELECT value FROM meta WHERE key = 'fingerprint'").fetchone()
+    stored = decoded(row[0] if row else "")
     for name, value in fingerprint.items():
         if stored.get(name) != value:
             raise _foreign(path, f"of another migration ({name} is {stored.get(name)}, not {value})")

@@ -130,20 +130,28 @@ class Journal:
 
         `now()` is the target's time in seconds. What was intended but not handed out is taken back at the end.
         """
-        after, left = "", limit
-        while size := (chunk if left is None else min(chunk, left)):
-            jobs = self._intend(after, size, now())
-            if not jobs:
-                return
-            handed_out = 0
-            try:
-                for job in jobs:
-                    handed_out += 1
-                    yield job
-            finally:
-                self._take_back(jobs[handed_out:])
-            after = jobs[-1].sub
-            left = None if left is None else left - len(jobs)
+        # Users who failed before come last, so that they cannot use up every limited run.
+        self._inventory.execute("DROP TABLE IF EXISTS temp.failed_before")
+        self._inventory.execute("CREATE TEMP TABLE failed_before AS SELECT sub FROM progress WHERE problem IS NOT NULL")
+        left = limit
+        for failed_before in (False, True):
+            after = ""
+            while size := (chunk if left is None else min(chunk, left)):
+                jobs = self._intend(after, size, now(), failed_before=failed_before)
+                if not jobs:
+                    break
+                yield from self._handed_out(jobs)
+                after = jobs[-1].sub
+                left = None if left is None else left - len(jobs)
+
+    def _handed_out(self, jobs: list[Job]) -> Generator[Job]:
+        count = 0
+        try:
+            for job in jobs:
+                count += 1
+                yield job
+        finally:
+            self._take_back(jobs[count:])
 
     def record(self, fact: Fact) -> None:
         """Record a fact; part of the transaction that is open."""
@@ -177,13 +185,14 @@ class Journal:
             "UPDATE progress SET problem_kind = ?, problem = ? WHERE sub = ?", (fact.problem, fact.reason, fact.sub)
         )
 
-    def _intend(self, after: str, size: int, now: float) -> list[Job]:
+    def _intend(self, after: str, size: int, now: float, *, failed_before: bool) -> list[Job]:
         columns = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
         rows = self._inventory.execute(
             f"SELECT p.username, r.state, r.intended_at, r.new_sub, r.username, {columns} FROM plan p "  # noqa: S608 -- constants
             "JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
-            "WHERE p.sub > ? AND p.action = ? AND coalesce(r.state, '') <> ? ORDER BY p.sub LIMIT ?",
-            (after, Action.CREATE, State.DONE, size),
+            "WHERE p.sub > ? AND p.action = ? AND coalesce(r.state, '') <> ? "
+            "AND (p.sub IN (SELECT sub FROM failed_before)) = ? ORDER BY p.sub LIMIT ?",
+            (after, Action.CREATE, State.DONE, failed_before, size),
         ).fetchall()
         owed = self._owed([row[5] for row in rows])
         jobs = [self._job(row, now, owed[row[5]]) for row in rows]

@@ -63,6 +63,8 @@ class Migration:
         if job.state in {State.INTENDED, State.CREATED}:
             self._secure(job, username, status or self._look(job, username).status)
             yield Secured(job.sub)
+        elif job.owed:
+            self._look(job, username)  # by now the name may be somebody else's
         for group in job.owed:
             if self._stop.is_set():
                 return
@@ -99,7 +101,9 @@ class Migration:
             in_doubt
             and found.status is Status.FORCE_CHANGE_PASSWORD
             and found.created >= job.intended_at
-            and all(found.attributes.get(name) == value for name, value in job.attributes.items())
+            and found.enabled
+            and found.attributes == job.attributes
+            and not any(self._target.groups_of(found.username))
         )
 
     def _look(self, job: Job, username: str) -> User:

@@ -114,12 +114,15 @@ class Pacer:
 
     def _carry_out(self, operation: str, attempt: Callable[[], Any], *, repeatable: bool) -> Any:
         limiter = self.limiter(operation)
+        throttles = 0
 
         def paced() -> Any:
+            nonlocal throttles
             limiter.wait()
             try:
                 return attempt()
             except ThrottledError:
+                throttles += 1
                 limiter.slow_down()
                 raise
             except DroppedError as error:
@@ -128,25 +131,24 @@ class Pacer:
                 raise UnansweredError(f"{error}: no answer, so it may have been carried out") from None
 
         try:
-            return self._retrying()(paced)
+            return self._retrying(lambda state: self._enough(state.attempt_number, throttles))(paced)
         except PassingError as error:
             raise _given_up(error) from None
 
-    def _retrying(self) -> tenacity.Retrying:
+    def _retrying(self, enough: Callable[[tenacity.RetryCallState], bool]) -> tenacity.Retrying:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
             wait=tenacity.wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-            stop=self._enough,
+            stop=enough,
             sleep=self._sleep,
             reraise=True,
         )
 
-    def _enough(self, state: tenacity.RetryCallState) -> bool:
-        """Whether to give up: a throttle is waited out for as long as nobody wants to stop."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, ThrottledError):
-            return self._stopping.is_set() and state.attempt_number >= _PATIENCE_WHEN_STOPPING
-        return state.attempt_number >= (_PATIENCE_WHEN_STOPPING if self._stopping.is_set() else ATTEMPTS)
+    def _enough(self, attempts: int, throttles: int) -> bool:
+        """Whether to give up: throttles are waited out for as long as nobody wants to stop."""
+        if self._stopping.is_set():
+            return attempts >= _PATIENCE_WHEN_STOPPING
+        return attempts - throttles >= ATTEMPTS
 
 
 def _rate(operation: str, rps: Mapping[str, float], share: float) -> float:

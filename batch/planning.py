@@ -58,7 +58,6 @@ class _Tally:
     digest: Any = field(default_factory=hashlib.sha256)
     dropped: Counter[str] = field(default_factory=Counter)
     lacking: Counter[str] = field(default_factory=Counter)
-    disabled: int = 0
 
     def add_group(self, group: Group, target_name: str | None) -> None:
         self.digest.update(json.dumps([target_name, *group.to_api().items()]).encode())
@@ -72,7 +71,6 @@ class _Tally:
         self.dropped.update(plan.dropped)
         if plan.action is Action.CREATE:
             self.lacking.update(required - plan.attributes.keys())
-            self.disabled += not user.enabled
 
 
 def make_plan(inventory: Inventory, context: Context, decisions: Mapping[str, Decision]) -> PlanSummary:
@@ -194,13 +192,15 @@ def _summary(inventory: Inventory, tally: _Tally) -> PlanSummary:
     return PlanSummary(
         digest=tally.digest.hexdigest()[:16],
         actions=actions,
-        reasons=reasons,
+        reasons=dict(reasons),  # asdict() cannot copy a defaultdict
         dropped=dict(sorted(tally.dropped.items())),
         lacking=dict(sorted(tally.lacking.items())),
         without_reset_channel=inventory.number(
             "SELECT count(*) FROM plan WHERE action = 'create' AND reset_channel = 0"
         ),
-        disabled=tally.disabled,
+        disabled=inventory.number(
+            "SELECT count(*) FROM plan p JOIN users u ON u.sub = p.sub WHERE p.action = 'create' AND u.enabled = 0"
+        ),
     )
 
 

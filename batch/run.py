@@ -79,7 +79,8 @@ class Run:
                 with self._inventory.transaction():
                     for fact in batch:
                         self._journal.record(fact)
-                        self._count(fact)
+                for fact in batch:  # when they are durable: this may end the run
+                    self._count(fact)
                 bar.advance(sum(isinstance(fact, Done | Failed) for fact in batch))
         self._summary.left = self._journal.pending()
         self._summary.stopped = self._stop.is_set()

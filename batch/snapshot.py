@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from batch.inventory import Inventory
+from batch.inventory import Inventory, decoded
 from userpool.errors import SettingsError
 from userpool.user import Group, Status, User
 
@@ -30,12 +30,25 @@ class Snapshot:
         """Begin a scan, or take up the one that was stopped; return whether one was taken up."""
         started = self._inventory.get_meta("scan_started")
         if started is not None and self._now() - started < _STALE_AFTER:
+            self._forget_what_is_read_again()
             return True
         self.number += 1
         with self._inventory.transaction():
             self._inventory.set_meta("scan", self.number)
             self._inventory.set_meta("scan_started", self._now())
         return False
+
+    def _forget_what_is_read_again(self) -> None:
+        """Keep only what was read to the end: who is not in the old pool any more must not cross."""
+        with self._inventory.transaction():
+            for table in ("users", "groups"):
+                self._inventory.execute(f"UPDATE {table} SET scan = scan - 1 WHERE scan = ?", (self.number,))  # noqa: S608 -- ours
+            self._inventory.execute(
+                "DELETE FROM memberships WHERE scan = ?1 "
+                "AND group_name NOT IN (SELECT name FROM groups WHERE members_read = ?1) "
+                "AND sub NOT IN (SELECT sub FROM users WHERE groups_read = ?1)",
+                (self.number,),
+            )
 
     def complete(self) -> None:
         """Make what was read the old pool; memberships that were not seen any more are forgotten."""
@@ -142,4 +155,4 @@ def _user_row(user: User) -> tuple[Any, ...]:
 def user_from_row(row: tuple[Any, ...]) -> User:
     """Read a row of USER_COLUMNS."""
     sub, username, status, enabled, created, modified, attributes = row
-    return User(username, sub, json.loads(attributes), Status(status), bool(enabled), created, modified)
+    return User(username, sub, decoded(attributes), Status(status), bool(enabled), created, modified)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from userpool.errors import MigrationError
+
+INTERRUPTED = 130  # the exit code; 128 + SIGINT, as shells have it
 
 
 class StoppedError(MigrationError):
@@ -22,10 +24,12 @@ def stop_on_signals() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def ask(number: int, _: FrameType | None) -> None:
+        # Not sys.stderr: the signal may have come while a progress bar was in the middle of writing to it.
         if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            os.write(2, b"\nEnded at once; what was recorded is kept, and the same command goes on from there.\n")
+            os._exit(INTERRUPTED)  # the next run finds out what calls in the middle did
         stop.set()
-        sys.stderr.write("\nStopping: what is in flight is finished and recorded. Ctrl-C again ends at once.\n")
+        os.write(2, b"\nStopping: what is in flight is finished and recorded. Ctrl-C again ends at once.\n")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

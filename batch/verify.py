@@ -29,6 +29,7 @@ _EXPECTED = (
     "SELECT r.new_sub, n.new FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "
     "JOIN memberships m ON m.sub = r.sub JOIN names n ON n.old = m.group_name WHERE r.new_sub IS NOT NULL"
 )
+_LOST = f"{_EXPECTED} AND r.state = 'done'"  # of the others it is known that they are unfinished
 _FOUND = (
     "SELECT f.new_sub, f.group_name FROM found f JOIN progress r ON r.new_sub = f.new_sub "
     "JOIN plan p ON p.sub = r.sub AND p.action = 'create'"
@@ -82,6 +83,7 @@ class Verify:
             self._inventory.execute(statement)
         self._compare_users(expected_users)
         self._find_missing()
+        self._find_unfinished()
         groups = self._compare_groups()
         self._read_memberships(groups, choose)
         self._compare_memberships()
@@ -94,10 +96,12 @@ class Verify:
                 self._refuse_to_go_on()
                 known = self._known([user.sub for user in page])
                 for new in page:
-                    if new.sub in known and self._first_seen(new.sub):
+                    if not self._first_seen(new.sub):
+                        continue
+                    if new.sub in known:
                         self._summary.compared += 1
                         self._compare(known[new.sub], new)
-                    elif new.sub not in known:
+                    else:
                         self._summary.others += 1
                 bar.advance(len(page))
 
@@ -148,6 +152,19 @@ class Verify:
                 self._differ(
                     old_username, "missing", problem or ("deleted in the target" if new_sub else "not created yet")
                 )
+            elif self._first_seen(new_sub):  # the listing lags behind
+                self._summary.compared += 1
+                self._summary.differences += self._differences(self._known([new_sub])[new_sub], found)
+
+    def _find_unfinished(self) -> None:
+        """Name those who exist in the target but still lack something that a run would do."""
+        rows = self._inventory.execute(
+            "SELECT u.username, coalesce(r.problem, 'rerun to go on') FROM progress r JOIN users u ON u.sub = r.sub "
+            "JOIN plan p ON p.sub = r.sub AND p.action = 'create' "
+            "JOIN seen s ON s.new_sub = r.new_sub WHERE r.state <> 'done'"
+        ).fetchall()
+        for username, why in rows:
+            self._differ(username, "unfinished", why)
 
     def _compare_groups(self) -> list[str]:
         """Compare the definitions; return the names of all groups of the target."""
@@ -185,7 +202,7 @@ class Verify:
         pairs = [(name, new) for (name,) in names if (new := rules.target_name(name)) is not None]
         self._inventory.execute_many("INSERT INTO names VALUES (?, ?)", pairs)
         self._summary.memberships = self._inventory.number(f"SELECT count(*) FROM ({_FOUND})")  # noqa: S608 -- a constant
-        self._differ_in_memberships("membership lost", _EXPECTED, _FOUND)
+        self._differ_in_memberships("membership lost", _LOST, _FOUND)
         self._differ_in_memberships("membership gained", _FOUND, _EXPECTED)
 
     def _differ_in_memberships(self, what: str, these: str, not_those: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from batch.config import Config
 from batch.decisions import Decision, read_decisions
 from batch.inventory import Inventory
-from batch.pacing import Pacer
+from batch.pacing import Limiter, Pacer
 from batch.plan import Context
 from batch.scan import Way, cheaper_way
 from userpool.client import cognito_client
@@ -125,12 +125,13 @@ def _rps(config: Config, pool: UserPool, say: Say) -> dict[str, float]:
 def _provisioned(pool: UserPool, say: Say) -> dict[str, float]:
     """Ask for the quotas that can be raised; AWS's defaults stand where Cognito does not tell."""
     found: dict[str, float] = {}
+    limiter = Limiter(DEFAULT_RPS["LimitManagement"])
     pool = pool.paced_by(call_once)
     for category in sorted(ADJUSTABLE):
+        limiter.wait()
         try:
             found[category] = pool.provisioned_rps(category)
         except MigrationError:
             say("Note: quotas are AWS's defaults (GetProvisionedLimit is not allowed or not there); see rate.limits.")
             return found
-        time.sleep(1.0 / DEFAULT_RPS["LimitManagement"])
     return found

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import boto3
-import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from moto.core.botocore_stubber import MockRawResponse
 from moto.core.models import botocore_stubber
 
 from sandbox.model import MOTO_LOCK, REGION
+from userpool.client import stand_in_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CognitoClient = Any  # boto3 makes its clients' classes at run time
-_Session = Any
 _Request = Any
 _Response = Any
 
@@ -31,9 +28,8 @@ def local_client(region: str = REGION) -> Iterator[CognitoClient]:
     It reads no credentials, profile or endpoint from the environment or from files, it can not reach the network, and
     what it makes stays after the context is left. Its calls are not counted by a `Sandbox` and meet no faults.
     """
-    client = _session().client(
+    client = stand_in_session(region).client(
         "cognito-idp",
-        region_name=region,
         endpoint_url=f"https://cognito-idp.{region}.amazonaws.com",
         config=Config(retries={"total_max_attempts": 1}),
     )
@@ -42,15 +38,6 @@ def local_client(region: str = REGION) -> Iterator[CognitoClient]:
         yield client
     finally:
         client.close()
-
-
-def _session() -> _Session:
-    core: Any = botocore.session.Session()
-    # A profile or file named in the environment may not exist, or may name a real account: neither matters here.
-    core.session_var_map["profile"] = (None, None, None, None)
-    for variable in ("config_file", "credentials_file"):
-        core.session_var_map[variable] = (None, None, os.devnull, None)
-    return boto3.session.Session("sandbox", "sandbox", botocore_session=core)
 
 
 def _answer_from_moto(request: _Request, **_: object) -> _Response:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from moto.cognitoidp import models as cognito
 from moto.cognitoidp.responses import CognitoIdpResponse
+from moto.core.base_backend import AccountSpecificBackend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.utils import camelcase_to_underscores, method_names_from_class
+
+from userpool.client import stand_in_session
 
 REGION = "us-east-1"
 """Where the sandbox's user pools live unless a client says otherwise."""
@@ -31,10 +36,21 @@ def implements(operation: str) -> bool:
 
 def mark_external(pool_id: str, username: str) -> None:
     """Give a user the status EXTERNAL_PROVIDER, which only a federated sign-in could give it over the API."""
-    region = pool_id.rpartition("_")[0]
-    backend: Any = cognito.cognitoidp_backends[DEFAULT_ACCOUNT_ID][region]
     with MOTO_LOCK:
-        backend.admin_get_user(pool_id, username).status = "EXTERNAL_PROVIDER"
+        _backend(pool_id).admin_get_user(pool_id, username).status = "EXTERNAL_PROVIDER"
+
+
+def backdate(pool_id: str, username: str, age: timedelta) -> None:
+    """Make a user as old as `age`, which only waiting could do over the API."""
+    with MOTO_LOCK:
+        user = _backend(pool_id).admin_get_user(pool_id, username)
+        user.create_date -= age
+        user.last_modified_date -= age
+
+
+def _backend(pool_id: str) -> Any:
+    region = pool_id.rpartition("_")[0]
+    return cognito.cognitoidp_backends[DEFAULT_ACCOUNT_ID][region]
 
 
 # In a user pool whose users sign in by an attribute, moto looks each user up by scanning all users and rebuilding each
@@ -62,6 +78,10 @@ def _find_user(pool: _UserPool, username: str) -> _User | None:
             return user
     return pool.users.get(username)
 
+
+# moto asks boto3 which regions there are, and boto3 would fail for a profile that is named but not there.
+_session = lru_cache(lambda: stand_in_session(REGION))
+setattr(AccountSpecificBackend, "get_session", staticmethod(_session))  # noqa: B010
 
 setattr(cognito.CognitoIdpUser, "update_attributes", _update_attributes)  # noqa: B010 - mypy forbids the plain form
 setattr(cognito.CognitoIdpUserPool, "_get_user", _find_user)  # noqa: B010

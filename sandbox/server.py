@@ -80,6 +80,7 @@ class Sandbox:
         self._calls: Counter[str] = Counter()
         self._succeeded: Counter[str] = Counter()
         self._created: Counter[tuple[str, str]] = Counter()
+        self._failed: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         self._stopping.clear()
@@ -118,10 +119,16 @@ class Sandbox:
         with self._lock:
             return self._created.copy()
 
+    @property
+    def failed(self) -> Counter[str]:
+        """How often a fault met a call of each operation, carried out or not."""
+        with self._lock:
+            return self._failed.copy()
+
     def reset_counts(self) -> None:
         """Set all counts of calls to zero; the faults keep theirs."""
         with self._lock:
-            for counter in (self._calls, self._succeeded, self._created):
+            for counter in (self._calls, self._succeeded, self._created, self._failed):
                 counter.clear()
 
     def _application(self, environ: Environ, start_response: _StartResponse) -> list[bytes]:
@@ -140,11 +147,13 @@ class Sandbox:
             message = f"The sandbox does not implement {call.operation}."
             return _error(HTTPStatus.BAD_REQUEST, "UnknownOperationException", message)
         fault = self.faults.choose(call.operation, call.username)
-        if fault is not None and not fault.kind.executes:
+        if fault is None:
+            return self._execute_and_count(call, environ)
+        with self._lock:
+            self._failed[call.operation] += 1
+        if not fault.kind.executes:
             return _refusal(fault)
         answer = self._execute_and_count(call, environ)
-        if fault is None:
-            return answer
         if fault.kind is FaultKind.DROP_AFTER:
             return None
         self._pause(fault.seconds)

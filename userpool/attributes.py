@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -89,7 +90,7 @@ class Attribute:
 
     def _number_problem(self, value: str) -> str | None:
         number = _number(value)
-        if number is None:
+        if number is None or not math.isfinite(number):
             return f"{self.name} is not a number"
         if (self.least is not None and number < self.least) or (self.greatest is not None and number > self.greatest):
             return f"{self.name} is outside the range that the target allows"
@@ -143,11 +144,13 @@ class AttributeRules:
         made = [*self.rename.values(), *self.set]
         for name in {name for name in made if made.count(name) > 1}:
             raise SettingsError(f"{name} is given a value by two rules; keep one of them.")
+        for name in {*self.drop} & {*self.rename}:
+            raise SettingsError(f"{name} is both dropped and renamed; keep one of the two.")
         for name in {*made, *self.rename} & set(_FLAGS):
             raise SettingsError(f"{name} is carried as it is; a rule must not change what is verified.")
-        for name in made:
+        for name in (*made, *self.rename):
             if name in _NEVER_SENT or name.startswith(_NEVER_SENT_PREFIX):
-                raise SettingsError(f"{name} belongs to Cognito and cannot be set.")
+                raise SettingsError(f"{name} belongs to Cognito and cannot be set or renamed.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import uuid
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +24,8 @@ _READ_SECONDS = 20
 def cognito_client(pool: PoolSettings, *, connections: int, read_seconds: float = _READ_SECONDS) -> Any:
     """Return a `cognito-idp` client that tries once: pacing and retries belong to whoever calls.
 
-    `connections` is how many calls may be under way at once. Raises SettingsError for an unknown profile and
+    `connections` is how many calls may be under way at once. Raises SettingsError for an unknown profile, or an
+    impossible region or endpoint, and
     FatalError for a role that cannot be assumed. A loopback endpoint is a stand-in: no credentials are read for it.
     """
     config = Config(
@@ -32,18 +34,22 @@ def cognito_client(pool: PoolSettings, *, connections: int, read_seconds: float 
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=read_seconds,
         user_agent_extra="cognito-migrate",
+        proxies={} if is_loopback(pool.endpoint_url) else None,  # a stand-in is not behind the proxy of the environment
     )
-    session = _session(pool)
-    return session.client("cognito-idp", endpoint_url=pool.endpoint_url, config=config)
+    try:
+        return _session(pool).client("cognito-idp", endpoint_url=pool.endpoint_url, config=config)
+    except ProfileNotFound as error:
+        raise SettingsError(f"{error}: add it to ~/.aws/config, or correct `profile` or AWS_PROFILE.") from None
+    except (BotoCoreError, ValueError) as error:  # ValueError: what botocore says of an impossible endpoint
+        raise SettingsError(
+            f"No client for {pool.user_pool_id}: {error}; check region, profile, endpoint_url."
+        ) from None
 
 
 def _session(pool: PoolSettings) -> boto3.Session:
     if is_loopback(pool.endpoint_url):
-        return boto3.Session("sandbox", "sandbox", region_name=pool.region_name, botocore_session=_bare_session())
-    try:
-        session = boto3.Session(profile_name=pool.profile, region_name=pool.region_name)
-    except ProfileNotFound:
-        raise SettingsError(f"profile {pool.profile!r} is not in ~/.aws/config: add it, or correct the name.") from None
+        return stand_in_session(pool.region_name)
+    session = boto3.Session(profile_name=pool.profile, region_name=pool.region_name)
     return _with_role(session, pool) if pool.role_arn else session
 
 
@@ -56,9 +62,17 @@ def is_loopback(endpoint_url: str | None) -> bool:
         return False
 
 
+def stand_in_session(region: str) -> boto3.Session:
+    """Return a session with made-up keys, which looks at no profile, file or credentials of this machine."""
+    return boto3.Session("stand-in", "stand-in", region_name=region, botocore_session=_bare_session())
+
+
 def _bare_session() -> botocore.session.Session:
     session = botocore.session.Session()
-    session.set_config_variable("profile", None)
+    # A profile or file that the environment names may not exist, or may name another account.
+    session.session_var_map["profile"] = (None, None, None, None)
+    for variable in ("config_file", "credentials_file"):
+        session.session_var_map[variable] = (None, None, os.devnull, None)
     return session
 
 

@@ -72,9 +72,12 @@ class SignIn:
         return _fold_once(_fold_once(identifier))
 
 
+_DOTTED_I = re.compile("i\u0307+")
+
+
 def _fold_once(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return folded.replace("\N{LATIN SMALL LETTER DOTLESS I}", "i").replace("i\u0307", "i")
+    return _DOTTED_I.sub("i", folded.replace("\N{LATIN SMALL LETTER DOTLESS I}", "i"))
 
 
 def identifiers(username: str, attributes: Mapping[str, str], pool: SignIn) -> dict[str, str]:
@@ -138,6 +141,11 @@ class Naming:
                     f"would sign in with its {_WORDS[attribute]}, which is not verified: set users.allow_unverified, "
                     f"or attributes.drop: [{attribute}], or verify it in the old pool"
                 )
+        if self._is_alias_here(name):
+            raise UserError(
+                "its user name would look like an alias of the target, which refuses such names: "
+                "set users.username_from: auto, or give it another in the collisions file"
+            )
         if not _acceptable(name):
             raise UserError("its user name has spaces, or over 128 characters: give it another in the collisions file")
         return name

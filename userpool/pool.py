@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from userpool.attributes import Schema
 from userpool.errors import (
     AlreadyExistsError,
+    FatalError,
     MigrationError,
     NotFoundError,
     UserError,
@@ -76,7 +77,9 @@ class UserPool:
     def describe(self) -> Description:
         """Read the pool's settings. Raises FatalError if there is no such pool."""
         answer = self._call("DescribeUserPool")
-        pool = answer["UserPool"]
+        pool = answer.get("UserPool")
+        if not pool:
+            raise FatalError(f"What answers for {self.pool_id} is not Cognito: check endpoint_url and proxies.")
         arn = pool.get("Arn", "").split(":")  # arn:aws:cognito-idp:REGION:ACCOUNT:userpool/ID
         return Description(
             pool_id=self.pool_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -27,6 +28,14 @@ class UserRules:
     allow_unverified: bool = False
     keep_sub_as: str | None = "custom:legacy_sub"
     only: None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a marker that would take the place of an attribute of Cognito's, such as email."""
+        if self.keep_sub_as is not None and not self.keep_sub_as.startswith("custom:"):
+            raise SettingsError(
+                f"keep_sub_as is {self.keep_sub_as!r}, which is not a custom attribute: "
+                "name one, like custom:legacy_sub, or set it to null."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,8 @@ class PoolSettings:
                 f"{self.user_pool_id!r} is not the id of a user pool; "
                 "one looks like eu-west-1_AbCdEf123 (console: User pools, or aws cognito-idp list-user-pools)."
             )
+        if self.endpoint_url and not re.fullmatch(r"https?://[^/\s]+/?.*", self.endpoint_url):
+            raise SettingsError(f"endpoint_url is {self.endpoint_url!r}; one looks like http://127.0.0.1:5000.")
         if self.external_id and not self.role_arn:
             raise SettingsError("external_id is used only with role_arn: add the role, or remove external_id.")
 
@@ -101,16 +112,19 @@ def _value(hint: Any, value: object, where: str) -> Any:
     if origin is Literal:
         return _one_of(typing.get_args(hint), value, where)
     if origin is tuple:
-        return tuple(_value(str, item, where) for item in _checked(list, value or [], where))
+        return tuple(_value(str, item, where) for item in _checked(list, [] if value is None else value, where))
     if origin is Mapping or origin is dict:
         kind = typing.get_args(hint)[1]
-        return {str(k): _value(kind, v, _path(where, k)) for k, v in _checked(dict, value or {}, where).items()}
+        items = _checked(dict, {} if value is None else value, where).items()
+        return {_checked(str, k, f"the key {k!r} of {where}"): _value(kind, v, _path(where, k)) for k, v in items}
     return _checked(hint, value, where)
 
 
 def _optional(hint: Any, value: object, where: str) -> Any:
     choices = [choice for choice in typing.get_args(hint) if choice is not types.NoneType]
     if value is None:
+        if types.NoneType not in typing.get_args(hint):
+            raise SettingsError(f"{where} must not be null: give it a value, or leave it out for its default.")
         return None
     for choice in choices[:-1]:
         try:

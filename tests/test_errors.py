@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from botocore import exceptions as botocore
+from botocore.exceptions import ClientError
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from userpool.errors import (
+    AlreadyExistsError,
+    DroppedError,
+    FatalError,
+    MigrationError,
+    NotFoundError,
+    PassingError,
+    SettingsError,
+    ThrottledError,
+    UnansweredError,
+    UnreachableError,
+    UserError,
+    from_botocore_error,
+    from_client_error,
+    redact,
+    values_carried,
+)
+
+POOL = "eu-west-1_OldPool01"
+URL = "https://cognito-idp.example"
+
+
+def answered(code: str, status: int = 400, *, message: str = "No.", operation: str = "AdminGetUser", secrets=()):
+    """What becomes of an error that Cognito answered."""
+    response = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error = ClientError(response, operation)
+    return from_client_error(error, operation=operation, pool_id=POOL, secrets=secrets)
+
+
+def unanswered(error: botocore.BotoCoreError) -> MigrationError:
+    """What becomes of an error that is no answer."""
+    return from_botocore_error(error, operation="AdminCreateUser", pool_id=POOL)
+
+
+# Classes
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("TooManyRequestsException", 400, ThrottledError),
+        ("ThrottlingException", 400, ThrottledError),
+        ("Throttling", 400, ThrottledError),
+        ("RequestLimitExceeded", 503, ThrottledError),
+        ("SomethingNew", 429, ThrottledError),
+        ("InternalErrorException", 400, DroppedError),
+        ("InternalErrorException", 500, DroppedError),
+        ("ServiceUnavailable", 503, DroppedError),
+        ("502", 502, DroppedError),
+        ("AccessDeniedException", 400, FatalError),
+        ("AccessDenied", 403, FatalError),
+        ("ExpiredTokenException", 400, FatalError),
+        ("ExpiredToken", 403, FatalError),
+        ("RequestExpired", 400, FatalError),
+        ("UnrecognizedClientException", 400, FatalError),
+        ("InvalidClientTokenId", 403, FatalError),
+        ("SignatureDoesNotMatch", 403, FatalError),
+        ("InvalidSignatureException", 400, FatalError),
+        ("OperationNotEnabledException", 400, FatalError),
+        ("InvalidUserPoolConfigurationException", 400, FatalError),
+        ("ResourceNotFoundException", 400, FatalError),
+        ("UsernameExistsException", 400, AlreadyExistsError),
+        ("AliasExistsException", 400, AlreadyExistsError),
+        ("GroupExistsException", 400, AlreadyExistsError),
+        ("UserNotFoundException", 400, NotFoundError),
+        ("InvalidParameterException", 400, UserError),
+        ("InvalidPasswordException", 400, UserError),
+        ("UnsupportedUserStateException", 400, UserError),
+        ("UserLambdaValidationException", 400, UserError),
+        ("LimitExceededException", 400, UserError),
+        ("NotAuthorizedException", 400, UserError),
+        ("SomethingNew", 400, UserError),
+        ("SomethingNew", 0, UserError),
+    ],
+)
+def test_an_answer_is_classed_by_what_happens_next(code, status, kind):
+    """Each error code, with its HTTP status, is exactly the class that says whether to wait, stop or go on."""
+    assert type(answered(code, status)) is kind
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        ("AdminAddUserToGroup", NotFoundError),
+        ("ListUsersInGroup", NotFoundError),
+        ("DescribeUserPool", FatalError),
+        ("AdminCreateUser", FatalError),
+        ("ListUsers", FatalError),
+    ],
+)
+def test_a_missing_group_is_no_reason_to_stop_and_a_missing_pool_is(operation, kind):
+    """ResourceNotFoundException is about the group where a call names one, and about the pool elsewhere."""
+    assert type(answered("ResourceNotFoundException", operation=operation)) is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (botocore.ReadTimeoutError(endpoint_url=URL), DroppedError),
+        (botocore.ConnectionClosedError(endpoint_url=URL), DroppedError),
+        (botocore.HTTPClientError(error="reset"), DroppedError),
+        (botocore.ConnectTimeoutError(endpoint_url=URL), UnreachableError),
+        (botocore.EndpointConnectionError(endpoint_url=URL), UnreachableError),
+        (botocore.ProxyConnectionError(proxy_url=URL), UnreachableError),
+        (botocore.NoCredentialsError(), FatalError),
+        (botocore.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"), FatalError),
+        (botocore.TokenRetrievalError(provider="sso", error_msg="expired"), FatalError),
+        (botocore.SSLError(endpoint_url=URL, error="self-signed"), FatalError),
+        (botocore.NoRegionError(), FatalError),
+        (botocore.ParamValidationError(report="Invalid length"), UserError),
+    ],
+)
+def test_what_is_no_answer_is_classed_by_whether_the_call_was_sent(error, kind):
+    """A call that surely was not sent can be repeated, one that may have been carried out is kept apart."""
+    assert type(unanswered(error)) is kind
+
+
+def test_the_classes_tell_what_happens_next():
+    """A setting, a fatal error, a user's error and a passing one are four different things."""
+    branches = {
+        SettingsError: [],
+        FatalError: [],
+        UserError: [AlreadyExistsError, NotFoundError, UnansweredError],
+        PassingError: [ThrottledError, UnreachableError, DroppedError],
+    }
+    for branch, leaves in branches.items():
+        others = branches.keys() - {branch}
+        for kind in [branch, *leaves]:
+            assert issubclass(kind, branch)
+            assert issubclass(kind, MigrationError)
+            assert not any(issubclass(kind, other) for other in others)
+
+
+# Remedies
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (answered("AccessDeniedException"), "grant cognito-idp:AdminGetUser and rerun"),
+        (answered("ExpiredTokenException"), "renew them and rerun"),
+        (answered("UnrecognizedClientException"), "check the profile and rerun"),
+        (answered("OperationNotEnabledException"), "check its region and settings"),
+        (answered("ResourceNotFoundException"), "check user_pool_id and region"),
+        (unanswered(botocore.NoCredentialsError()), "set the profile, or sign in, and rerun"),
+        (unanswered(botocore.SSLError(endpoint_url=URL, error="x")), "check proxies and certificates"),
+        (unanswered(botocore.NoRegionError()), "check the AWS configuration"),
+        (unanswered(botocore.EndpointConnectionError(endpoint_url=URL)), "check region, endpoint_url and the network"),
+    ],
+)
+def test_what_stops_a_run_says_what_to_do(error, remedy):
+    """An error that ends a run names the pool it is about and the remedy."""
+    assert remedy in str(error)
+    assert POOL in str(error)
+
+
+def test_an_error_of_one_user_says_what_was_called_and_what_cognito_said():
+    """The operation, the code and Cognito's own words are kept."""
+    said = str(
+        answered("InvalidParameterException", message="Username should be an email.", operation="AdminCreateUser")
+    )
+    assert all(part in said for part in ("AdminCreateUser", "InvalidParameterException", "should be an email"))
+
+
+def test_an_answer_without_words_is_classed_all_the_same():
+    """An answer that lacks code, message and status is an ordinary error."""
+    error = from_client_error(ClientError({}, "ListUsers"), operation="ListUsers", pool_id=POOL, secrets=())
+    assert type(error) is UserError
+
+
+# Values
+
+
+def call_with(attribute: str, password: str) -> dict[str, object]:
+    """The parameters of a call that carries personal values."""
+    return {
+        "Username": "ada",
+        "UserAttributes": [{"Name": "nickname", "Value": attribute}, {"Name": "locale", "Value": ""}],
+        "TemporaryPassword": password,
+        "MessageAction": "SUPPRESS",
+    }
+
+
+def test_attribute_values_and_passwords_are_what_a_call_must_not_repeat():
+    """Every attribute value and every password of a call is known as such, and its other parameters are not."""
+    assert set(values_carried(call_with("Countess", "S3cret!"))) == {"Countess", "", "S3cret!"}
+    assert set(values_carried({"Password": "S3cret!", "Permanent": True, "Username": "ada"})) == {"S3cret!"}
+    assert list(values_carried({"GroupName": "Admins", "Limit": 60})) == []
+
+
+frames = st.sampled_from(
+    [
+        "Attribute value {} is not allowed.",
+        "{}{}",
+        "1 validation error detected: Value '{}' at 'userAttributes.1.member.value' failed to satisfy constraint",
+        "Lambda said: {}, {} and {}.",
+    ]
+)
+codes = st.sampled_from(["InvalidParameterException", "AliasExistsException", "OperationNotEnabledException", "Odd"])
+# "…" is what stands in for a value, and so would be found again.
+secrets = st.text(st.characters(exclude_characters="…", codec="utf-8"), min_size=2, max_size=40)
+
+
+@settings(deadline=None)
+@given(frames, codes, st.sampled_from([400, 500]), secrets, secrets)
+def test_no_message_holds_a_value_that_the_call_carried(frame, code, status, attribute, password):
+    """Wherever Cognito quotes an attribute's value or a password, it is not in our message."""
+    params = call_with(attribute, password)
+    for value in (attribute, password):
+        without = answered(code, status, message=frame.replace("{}", ""), operation="AdminCreateUser")
+        assume(value not in str(without))
+        said = answered(
+            code,
+            status,
+            message=frame.replace("{}", value),
+            operation="AdminCreateUser",
+            secrets=values_carried(params),
+        )
+        assert value not in str(said)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_characters="'"), min_size=1, max_size=40))
+def test_what_awss_validation_quotes_is_left_out_even_if_it_was_changed(quoted):
+    """A quotation in AWS's validation messages is removed whatever it says, across lines too."""
+    message = f"2 validation errors detected: Value '{quoted}' at 'username' failed; Value '{quoted}' at 'x' failed"
+    said = redact(message, ())
+    assert re.findall(r"Value '(.*?)' at", said, re.DOTALL) == ["…", "…"]
+
+
+def test_a_value_that_holds_another_is_removed_whole():
+    """Of two values, of which one is a part of the other, neither leaves a rest."""
+    assert redact("cannot use ada@example.com", ["ada", "ada@example.com"]) == "cannot use …"
+
+
+def test_a_botocore_error_is_not_quoted_at_all():
+    """What botocore says may hold the parameters, and is left out."""
+    report = "Invalid type for parameter UserAttributes[0].Value, value: Countess-4711, type: <class 'int'>"
+    said = str(unanswered(botocore.ParamValidationError(report=report)))
+    assert "Countess-4711" not in said
+    assert "too long, or not text" in said

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from userpool.errors import SettingsError
+from userpool.groups import GroupRules
+
+names = st.sampled_from("abcd")
+rules = st.builds(
+    GroupRules,
+    drop=st.lists(names, max_size=2).map(tuple),
+    rename=st.dictionaries(names, names, max_size=3),
+)
+
+
+def test_groups_cross_under_their_names_unless_told_otherwise():
+    """Without rules every group keeps its name."""
+    assert GroupRules().target_names(["Admins", "Trial"]) == {"Admins", "Trial"}
+
+
+def test_a_dropped_group_does_not_cross():
+    """A dropped group has no name in the new pool, not even if a rule renames it."""
+    dropping = GroupRules(drop=("Trial",), rename={"Trial": "Guests"})
+    assert dropping.target_name("Trial") is None
+    assert dropping.target_names(["Admins", "Trial"]) == {"Admins"}
+
+
+def test_a_renamed_group_has_its_new_name():
+    """A rename is by the exact old name, and of no other."""
+    renaming = GroupRules(rename={"admins": "Admins"})
+    assert renaming.target_name("admins") == "Admins"
+    assert renaming.target_name("ADMINS") == "ADMINS"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        GroupRules(rename={"a": "b"}),
+        GroupRules(rename={"a": "c", "b": "c"}),
+        GroupRules(rename={"a": "b", "b": "b"}),
+    ],
+)
+def test_groups_that_would_become_one_are_refused(rules):
+    """A rename onto a group that crosses too would give members each other's rights, and names both."""
+    with pytest.raises(SettingsError, match=r"\ba\b.*\bb\b.*each other's rights"):
+        rules.refuse_merging(["b", "a"])
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        GroupRules(),
+        GroupRules(rename={"a": "b", "b": "a"}),
+        GroupRules(rename={"a": "b"}, drop=("b",)),
+        GroupRules(rename={"a": "c", "b": "c"}, drop=("a",)),
+        GroupRules(drop=("a", "b")),
+        GroupRules(rename={"a": "A"}),
+        GroupRules(rename={"x": "a", "y": "b"}),
+    ],
+)
+def test_groups_that_stay_apart_are_let_through(rules):
+    """Changing places, taking a dropped group's name, or rules about groups that are not there merge nothing."""
+    rules.refuse_merging(["a", "b"])
+    crossing = [name for name in ("a", "b") if rules.target_name(name)]
+    assert len(rules.target_names(["a", "b"])) == len(crossing)
+
+
+@settings(deadline=None)
+@given(rules, st.lists(names, unique=True, max_size=6))
+def test_merging_is_refused_exactly_when_a_right_would_spread(rules, groups):
+    """Whatever the rules and groups, they are refused if and only if two of the groups would have one name."""
+    crossing = [name for name in groups if rules.target_name(name) is not None]
+    merged = len(rules.target_names(groups)) < len(crossing)
+    try:
+        rules.refuse_merging(groups)
+    except SettingsError:
+        assert merged
+    else:
+        assert not merged

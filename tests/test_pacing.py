@@ -1,0 +1,467 @@
+from __future__ import annotations
+
+import json
+import threading
+from bisect import bisect_left
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from urllib.request import Request, urlopen
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch.config import Config, RateSettings
+from batch.pacing import ATTEMPTS, Limiter, Pacer
+from batch.wiring import connect
+from sandbox.local import local_client
+from sandbox.server import Sandbox
+from userpool.errors import DroppedError, FatalError, ThrottledError, UnansweredError, UnreachableError, UserError
+from userpool.quotas import CATEGORY, DEFAULT_RPS
+from userpool.settings import PoolSettings, UserRules
+
+
+class FakeTime:
+    """A clock that only sleeping, or a test, moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        """Say what time it is."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def time_():
+    return FakeTime()
+
+
+def limiter(time_: FakeTime, rate: float) -> Limiter:
+    return Limiter(rate, clock=time_.clock, sleep=time_.sleep)
+
+
+def slots(paced: Limiter, time_: FakeTime, count: int) -> list[float]:
+    """Take slots as fast as they are given and say when each came."""
+    taken = []
+    for _ in range(count):
+        paced.wait()
+        taken.append(time_.now)
+    return taken
+
+
+def most_in_a_second(times: list[float]) -> int:
+    """The most slots in any second that begins with one of them."""
+    return max(bisect_left(times, begin + 1 - 1e-6) - index for index, begin in enumerate(times))
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 2.5, 5, 60, 1000])
+def test_slots_are_exactly_as_far_apart_as_the_rate_says(time_, rate):
+    """Slots that are taken at once come one after the other, 1/rate seconds apart, from the first on."""
+    taken = slots(limiter(time_, rate), time_, 50)
+    assert taken == pytest.approx([taken[0] + number / rate for number in range(50)])
+
+
+@given(
+    rate=st.floats(0.5, 200),
+    pauses=st.lists(st.floats(0, 30), min_size=2, max_size=80),
+    throttled=st.sets(st.integers(0, 79)),
+)
+@settings(max_examples=100, deadline=None)
+def test_no_second_ever_has_more_slots_than_the_rate(rate, pauses, throttled):
+    """However slots are asked for, idle times and throttles included, two are never closer than 1/rate."""
+    fake = FakeTime()
+    paced = limiter(fake, rate)
+    taken = []
+    for number, pause in enumerate(pauses):
+        fake.now += pause
+        paced.wait()
+        taken.append(fake.now)
+        if number in throttled:
+            paced.slow_down()
+    assert min(later - earlier for earlier, later in pairwise(taken)) >= 1 / rate - 1e-6
+    assert most_in_a_second(taken) <= max(1, rate + 1)
+
+
+def test_idle_time_gives_no_burst(time_):
+    """An hour without calls does not add up to calls: the next ones are as far apart as ever."""
+    paced = limiter(time_, 10)
+    slots(paced, time_, 5)
+    time_.now += 3600
+    taken = slots(paced, time_, 30)
+    assert most_in_a_second(taken) == 10
+    assert taken[-1] - taken[0] == pytest.approx(2.9)
+
+
+def test_a_throttle_halves_the_rate(time_):
+    """After a throttle the slots come half as often."""
+    paced = limiter(time_, 40)
+    slots(paced, time_, 5)
+    paced.slow_down()
+    assert paced.rate == pytest.approx(20)
+    paced.wait()  # was promised before the throttle
+    first, second = slots(paced, time_, 2)
+    assert second - first == pytest.approx(1 / 20, rel=0.02)
+
+
+def test_throttles_of_one_second_count_once(time_):
+    """Many calls under way that are throttled together are one event; a second later it is another one."""
+    paced = limiter(time_, 40)
+    for _ in range(30):
+        paced.slow_down()
+        time_.now += 0.01
+    assert paced.rate == pytest.approx(20)
+    time_.now += 1
+    paced.slow_down()
+    assert 10 < paced.rate < 12  # half of what was regained meanwhile
+
+
+def test_a_throttled_category_never_stands_still(time_):
+    """However often it is throttled, a twentieth of the ceiling is left."""
+    paced = limiter(time_, 40)
+    rates = []
+    for _ in range(100):
+        paced.slow_down()
+        rates.append(paced.rate)
+        time_.now += 1
+    assert min(rates) >= 2
+
+
+def test_the_rate_recovers_to_its_ceiling_and_no_further(time_):
+    """Without throttles the rate grows back to the ceiling, within seconds, and never above it."""
+    paced = limiter(time_, 40)
+    paced.slow_down()
+    rates = []
+    for _ in range(2000):
+        paced.wait()
+        rates.append(paced.rate)
+    assert rates == sorted(rates)
+    assert rates[0] < 21
+    assert rates[-1] == 40
+    assert paced.ceiling == 40
+    time_.now += 1e6
+    paced.wait()
+    assert paced.rate == 40
+
+
+def test_many_threads_take_different_slots(time_):
+    """Threads that ask at the same moment get different slots, all as far apart as the rate says."""
+    promised, lock = [], threading.Lock()
+
+    def sleep(seconds):
+        with lock:
+            promised.append(seconds)
+
+    paced = Limiter(100, clock=lambda: 0.0, sleep=sleep)
+    start = threading.Barrier(16)
+
+    def take():
+        start.wait()
+        for _ in range(50):
+            paced.wait()
+
+    threads = [threading.Thread(target=take) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(promised) == pytest.approx([number / 100 for number in range(1, 16 * 50)])
+
+
+class Attempts:
+    """What a call meets, one thing after the other; then it is answered."""
+
+    def __init__(self, *meets) -> None:
+        self.meets = list(meets)
+        self.made = 0
+
+    def __call__(self):
+        """Meet the next thing."""
+        self.made += 1
+        if self.meets:
+            met = self.meets.pop(0)
+            if isinstance(met, Exception):
+                raise met
+        return "answer"
+
+
+def pacer(time_: FakeTime, rps: float = 1000.0, **more) -> Pacer:
+    return Pacer(dict.fromkeys(DEFAULT_RPS, rps), clock=time_.clock, sleep=time_.sleep, **more)
+
+
+def carry_out(paced: Pacer, attempts: Attempts, *, operation: str = "AdminGetUser", repeatable: bool = True):
+    return paced.policy()(operation, attempts, repeatable=repeatable)
+
+
+def test_each_attempt_takes_a_slot(time_):
+    """A repeated call is paced like a new one, so that repeating never exceeds the quota."""
+    waits = []
+    paced = Pacer(dict.fromkeys(DEFAULT_RPS, 2.0), clock=time_.clock, sleep=waits.append)
+    carry_out(paced, Attempts(*[DroppedError("no")] * 3))
+    assert {0.5, 1.0, 1.5} <= set(waits)  # the slots of the second to the fourth attempt, on a clock that stands still
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_a_throttled_call_is_repeated_for_as_long_as_it_takes(time_, repeatable):
+    """A throttle was not carried out, so it is waited out without end, also for what must not be repeated blindly."""
+    attempts = Attempts(*[ThrottledError("slow down")] * 200)
+    assert carry_out(pacer(time_), attempts, repeatable=repeatable) == "answer"
+    assert attempts.made == 201
+
+
+def test_a_throttle_slows_its_category_alone(time_):
+    """Only the category that was throttled becomes slower."""
+    paced = pacer(time_, rps=100)
+    carry_out(paced, Attempts(ThrottledError("slow down")), operation="AdminCreateUser")
+    assert paced.limiter("AdminCreateUser").rate < 100
+    assert paced.limiter("AdminGetUser").rate == 100
+
+
+def test_throttles_are_not_waited_out_when_stopping(time_):
+    """Once a stop is asked for, a call that is still throttled is given up after a few attempts."""
+    stopping = threading.Event()
+    attempts = Attempts(*[ThrottledError("slow down")] * 1000)
+
+    def counted():
+        if attempts.made == 50:
+            stopping.set()
+        return attempts()
+
+    with pytest.raises(UnansweredError):
+        pacer(time_, stopping=stopping).policy()("AdminGetUser", counted, repeatable=True)
+    assert 50 < attempts.made < 60
+
+
+def test_a_call_that_is_only_throttled_a_little_is_finished_when_stopping(time_):
+    """A stop does not fail a call that goes through within a few attempts."""
+    stopping = threading.Event()
+    stopping.set()
+    assert carry_out(pacer(time_, stopping=stopping), Attempts(*[ThrottledError("slow down")] * 3)) == "answer"
+
+
+@pytest.mark.parametrize("kind", [DroppedError, UnreachableError])
+def test_trouble_that_passes_in_time_is_not_noticed(time_, kind):
+    """Seven attempts may fail on the way; the eighth counts."""
+    attempts = Attempts(*[kind("no")] * (ATTEMPTS - 1))
+    assert carry_out(pacer(time_), attempts) == "answer"
+    assert attempts.made == ATTEMPTS == 8
+
+
+def test_a_call_that_is_never_answered_is_given_up(time_):
+    """After eight attempts without an answer it is not known what was done."""
+    attempts = Attempts(*[DroppedError("no answer")] * 100)
+    with pytest.raises(UnansweredError, match="no answer"):
+        carry_out(pacer(time_), attempts)
+    assert attempts.made == 8
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_a_pool_that_cannot_be_reached_ends_the_run(time_, repeatable):
+    """What cannot be reached after eight attempts is fatal, and says that a rerun goes on."""
+    attempts = Attempts(*[UnreachableError("Cognito cannot be reached.")] * 100)
+    with pytest.raises(FatalError, match="Rerun"):
+        carry_out(pacer(time_), attempts, repeatable=repeatable)
+    assert attempts.made == 8
+
+
+@pytest.mark.parametrize("kind", [DroppedError, UnreachableError])
+def test_throttles_do_not_use_up_the_patience_for_other_trouble(time_, kind):
+    """A call that waited out many throttles is still tried eight times when its connection fails."""
+    throttles = [ThrottledError("slow down")] * 30
+    attempts = Attempts(*throttles, *[kind("no")] * (ATTEMPTS - 1))
+    assert carry_out(pacer(time_), attempts) == "answer"
+    hopeless = Attempts(*throttles, *[kind("no")] * 100)
+    with pytest.raises((UnansweredError, FatalError)):
+        carry_out(pacer(time_), hopeless)
+    assert hopeless.made == 30 + 8
+
+
+def test_what_must_not_be_repeated_blindly_is_called_once(time_):
+    """A dropped call that is not repeatable is not made again: whoever called has to look first."""
+    attempts = Attempts(DroppedError("gone"))
+    with pytest.raises(UnansweredError, match="may have been carried out"):
+        carry_out(pacer(time_), attempts, operation="AdminCreateUser", repeatable=False)
+    assert attempts.made == 1
+
+
+def test_what_was_never_sent_is_repeated_even_if_not_repeatable(time_):
+    """A call that never left this machine was not carried out, so it is made again."""
+    attempts = Attempts(UnreachableError("no route"), ThrottledError("slow down"))
+    assert carry_out(pacer(time_), attempts, operation="AdminCreateUser", repeatable=False) == "answer"
+    assert attempts.made == 3
+
+
+@pytest.mark.parametrize("error", [UserError("rejected"), FatalError("denied"), ValueError("a mistake of ours")])
+def test_a_definite_answer_is_not_argued_with(time_, error):
+    """What was refused, for one user or for all, is not tried again, and neither is a bug."""
+    attempts = Attempts(error)
+    with pytest.raises(type(error)) as raised:
+        carry_out(pacer(time_), attempts)
+    assert (raised.value, attempts.made) == (error, 1)
+
+
+def test_waits_between_attempts_grow_but_stay_bearable(time_):
+    """No wait between two attempts is longer than 20 seconds."""
+    carry_out(pacer(time_), Attempts(*[ThrottledError("slow down")] * 100))
+    assert max(time_.slept) <= 20
+    assert max(time_.slept) > 1
+
+
+def test_categories_have_their_own_pace(time_):
+    """Each category has its own limiter; operations of one category share it."""
+    paced = pacer(time_)
+    assert paced.limiter("AdminAddUserToGroup") is paced.limiter("AdminDisableUser")
+    assert paced.limiter("ListUsers") is paced.limiter("ListUsersInGroup")
+    assert paced.limiter("AdminCreateUser") is not paced.limiter("AdminSetUserPassword")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_without_other_limits_a_share_of_the_defaults_is_taken(share):
+    """Every operation gets the share of its category's default, and 5 a second of it where each has a cap."""
+    paced = Pacer({}, share=share)
+    for operation, category in CATEGORY.items():
+        capped = operation in {"ListGroups", "CreateGroup"}
+        assert paced.limiter(operation).ceiling == pytest.approx((5 if capped else DEFAULT_RPS[category]) * share)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_operations_with_a_cap_of_their_own_keep_to_their_share_of_it(share):
+    """ListGroups and CreateGroup are held to the share of 5 a second, not of their category, each by itself."""
+    paced = Pacer({category: rps * share for category, rps in DEFAULT_RPS.items()})
+    assert paced.limiter("ListGroups").ceiling == pytest.approx(5 * share)
+    assert paced.limiter("CreateGroup").ceiling == pytest.approx(5 * share)
+    assert paced.limiter("ListGroups") is not paced.limiter("CreateGroup")
+    assert paced.limiter("AdminCreateUser").ceiling == pytest.approx(50 * share)
+
+
+@pytest.fixture(scope="module")
+def pools():
+    """The ids of two user pools of one account."""
+    with local_client() as client:
+        yield [client.create_user_pool(PoolName=name)["UserPool"]["Id"] for name in ("old", "new")]
+
+
+def config(pools, *endpoints: str, **rate) -> Config:
+    source, target = (
+        PoolSettings(pool, endpoint_url=endpoint) for pool, endpoint in zip(pools, endpoints, strict=True)
+    )
+    return Config(source, target, rate=RateSettings(**rate), workers=4, users=UserRules(keep_sub_as=None))
+
+
+def connected(settings: Config):
+    said: list[str] = []
+    return connect(settings, stop=threading.Event(), say=said.append), said
+
+
+def test_two_pools_of_one_account_share_their_quotas(sandbox, pools):
+    """Two pools of an account and Region have one set of limiters, so that together they keep to the share."""
+    migration, _ = connected(config(pools, sandbox.endpoint_url, sandbox.endpoint_url, limits={"UserList": 10.0}))
+    assert migration.source.pacer is migration.target.pacer
+    assert migration.target.rps("ListUsers") == 5.0
+
+
+def test_two_stand_ins_have_quotas_of_their_own(sandbox, pools):
+    """Pools behind different endpoints do not slow each other."""
+    with Sandbox() as other:
+        migration, _ = connected(config(pools, sandbox.endpoint_url, other.endpoint_url, limits={"UserList": 10.0}))
+    assert migration.source.pacer is not migration.target.pacer
+    assert migration.source.rps("ListUsers") == migration.target.rps("ListUsers") == 5.0
+
+
+@contextmanager
+def in_front_of(url: str, *, account: str = "123456789012", quotas: dict[str, float] | str | None = None):
+    """A server that passes calls on, for pools of an account, and tells quotas, or the error it is given instead."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if quotas is not None and self.headers["X-Amz-Target"].endswith(".GetProvisionedLimit"):
+                asked.append(json.loads(body)["LimitDefinition"]["Attributes"]["Category"])
+                self.tell(asked[-1])
+                return
+            with urlopen(Request(url, data=body, headers=dict(self.headers))) as passed_on:
+                self.answer(200, passed_on.read().replace(b"123456789012", account.encode()))
+
+        def tell(self, category):
+            if isinstance(quotas, str):
+                self.answer(400, json.dumps({"__type": quotas, "message": "no"}).encode())
+            else:
+                self.answer(200, json.dumps({"Limit": {"ProvisionedLimitValue": quotas[category]}}).encode())
+
+        def answer(self, status, body):
+            self.send_response(status)
+            self.send_header("Content-Type", "application/x-amz-json-1.1")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_pools_of_two_accounts_have_quotas_of_their_own(sandbox, pools):
+    """Quotas belong to the account: pools of two accounts do not slow each other."""
+    with (
+        in_front_of(sandbox.endpoint_url) as (one, _),
+        in_front_of(sandbox.endpoint_url, account="999999999999") as (other, _),
+    ):
+        migration, _ = connected(config(pools, one, other, limits={"UserList": 10.0}))
+    assert (migration.source.description.account, migration.target.description.account) == (
+        "123456789012",
+        "999999999999",
+    )
+    assert migration.source.pacer is not migration.target.pacer
+
+
+def test_quotas_that_cognito_tells_are_used(sandbox, pools):
+    """With rate.limits auto, the account's raised quotas count, of which the share is taken."""
+    raised = {"UserCreation": 200, "UserRead": 300, "UserResourceRead": 100}
+    with in_front_of(sandbox.endpoint_url, quotas=raised) as (url, asked):
+        migration, said = connected(config(pools, url, url, share=0.5))
+    assert said == []
+    assert sorted(asked) == sorted(raised)  # once, for both pools
+    assert migration.target.rps("AdminCreateUser") == 100
+    assert migration.target.rps("AdminGetUser") == 150
+    assert migration.source.rps("AdminListGroupsForUser") == 50
+    assert migration.source.rps("ListUsers") == DEFAULT_RPS["UserList"] / 2
+
+
+def defaults_at_half(migration) -> bool:
+    return migration.target.rps("AdminCreateUser") == 25 and migration.source.rps("ListUsers") == 15
+
+
+def test_without_that_operation_the_defaults_stand(sandbox, pools):
+    """Where Cognito does not know GetProvisionedLimit, AWS's defaults are used, and a note says so."""
+    migration, said = connected(config(pools, sandbox.endpoint_url, sandbox.endpoint_url))
+    assert defaults_at_half(migration)
+    assert len(said) == 1
+    assert "defaults" in said[0]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "TooManyRequestsException", "InvalidParameterException"])
+def test_quotas_that_cognito_does_not_tell_are_the_defaults(sandbox, pools, code):
+    """Where asking for the quotas is refused, AWS's defaults are used, and a note says so."""
+    with in_front_of(sandbox.endpoint_url, quotas=code) as (url, asked):
+        migration, said = connected(config(pools, url, url))
+    assert len(asked) == 1
+    assert defaults_at_half(migration)
+    assert len(said) == 1
+    assert "rate.limits" in said[0]

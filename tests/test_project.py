@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from batch.cli import cli
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("userpool", "batch", "trigger")  # what runs in production; sandbox and tests are for testing it
+
+ALLOWED = {
+    "userpool": {"userpool", "boto3", "botocore"},
+    "trigger": {"trigger", "userpool", "boto3"},
+    "batch": {"batch", "userpool", "click", "tenacity", "tqdm", "yaml", "sandbox"},  # where: below
+    "sandbox": {"sandbox", "userpool", "boto3", "botocore", "moto", "flask", "werkzeug"},
+}
+ONLY_IN = {
+    "sandbox": {"batch/demo.py"},
+    "tenacity": {"batch/pacing.py"},
+    "click": {"batch/cli.py", "batch/demo.py"},
+    "yaml": {"batch/config.py", "batch/demo.py"},
+    "tqdm": {"batch/progress.py"},
+    "boto3": {"userpool/client.py"},
+    "sqlite3": {"batch/inventory.py", "batch/cli.py"},
+}
+
+
+def files_of(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """The top-level packages that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import, which this test would not follow"
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def shortly(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_go_one_way(package):
+    """A package imports the standard library, what its place in the design allows, and nothing else."""
+    assert files_of(package)
+    for path in files_of(package):
+        strangers = imports(path) - set(sys.stdlib_module_names) - ALLOWED[package]
+        assert not strangers, f"{shortly(path)} imports {strangers}"
+
+
+@pytest.mark.parametrize("stranger", ONLY_IN)
+def test_each_stranger_is_known_to_few_files(stranger):
+    """A library, or the sandbox, is imported where it belongs, and by no other file that runs in production."""
+    found = {shortly(path) for package in PACKAGES for path in files_of(package) if stranger in imports(path)}
+    assert found == ONLY_IN[stranger]
+
+
+def test_nothing_depends_on_the_tests():
+    """No package imports the tests or what only the tests need."""
+    of_tests = {"tests", "conftest", "pytest", "hypothesis"} | {path.stem for path in files_of("tests")}
+    for package in ALLOWED:
+        for path in files_of(package):
+            assert not imports(path) & of_tests, shortly(path)
+
+
+def named_tests(path: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.stem)
+def test_every_test_says_in_a_sentence_what_it_shows(path):
+    """Each test function has a docstring that ends as a sentence does."""
+    found = list(named_tests(path))
+    assert found
+    silent = [test.name for test in found if not (ast.get_docstring(test) or "").endswith(".")]
+    assert silent == []
+
+
+def test_every_test_file_is_found():
+    """No test stands in a file that pytest would not collect."""
+    overlooked = [
+        path.name for path in files_of("tests") if not path.name.startswith("test_") and any(named_tests(path))
+    ]
+    assert overlooked == []
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_there_are_commands():
+    """The command line has the steps of a migration."""
+    assert {"init", "scan", "plan", "run", "verify", "demo"} <= set(cli.commands)
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_is_explained(name):
+    """Each command, and each of its options, has a help text, and the README names the command."""
+    command = cli.commands[name]
+    assert (command.help or "").strip().endswith(".")
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+    assert re.search(rf"`(cognito-migrate )?{name}\b", readme()) or f"cognito-migrate {name}" in readme()
+
+
+def top_level_settings() -> list[str]:
+    return list(yaml.safe_load((ROOT / "batch" / "config.template.yaml").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", top_level_settings())
+def test_every_setting_is_named_in_the_readme(name):
+    """Each section of the configuration can be found in the README, as code."""
+    code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", readme(), re.DOTALL))
+    assert re.search(rf"\b{name}\b", code)
+
+
+def normal(name: str) -> str:
+    """A project's name as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def constraints() -> list[str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def dependencies() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [name for some in project["optional-dependencies"].values() for name in some]
+    return {normal(re.match(r"[\w.-]+", wanted)[0]) for wanted in [*project["dependencies"], *extras]}
+
+
+def test_constraints_pin_every_dependency():
+    """What is installed for a test is pinned to one version each, from the package index and nowhere else."""
+    pins = [re.fullmatch(r"([\w.-]+)==([\w.]+)", line) for line in constraints()]
+    assert all(pins), [line for line, pin in zip(constraints(), pins, strict=True) if not pin]
+    pinned = [normal(pin[1]) for pin in pins]
+    assert len(pinned) == len(set(pinned))
+    assert dependencies() <= set(pinned)
+    assert "://" not in "\n".join(constraints())
+
+
+def test_every_package_is_shipped():
+    """What is in the tree and imported is also named for the build, with the template that `init` writes."""
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    assert set(setuptools["packages"]) == set(ALLOWED)
+    assert "config.template.yaml" in setuptools["package-data"]["batch"]
