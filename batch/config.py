@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -80,13 +80,25 @@ class Config:
         return _DEFAULT_WORKERS if self.workers == "auto" else self.workers
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice: YAML would let the last one win, and a second `groups:` undo the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 -- PyYAML's signature
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load(path: Path) -> Config:
     """Read a configuration file. Raises SettingsError, with the line or the key, for anything wrong in it.
 
     Paths in it (`state`, `collisions`) are relative to the file itself, so that the job runs from anywhere.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 -- a SafeLoader
     except FileNotFoundError:
         raise SettingsError(
             f"There is no {path}: make one with `cognito-migrate init OLD_ID NEW_ID`, or name it with --config."
@@ -96,11 +108,16 @@ def load(path: Path) -> Config:
             f"{path} cannot be read: {type(error).__name__}; check the file and its permissions."
         ) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: what PyYAML says of a date like 2024-13-45
-        raise SettingsError(f"{path} is not YAML{_where(error)}: check indentation and quotes there.") from None
+        raise SettingsError(f"{path} is not YAML{_where(error)}: {_why(error)}.") from None
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path} must hold keys and values, like `source: ...`; see config.example.yaml.")
     config = read(Config, values, "")
     return _placed(config, path.parent)
+
+
+def _why(error: Exception) -> str:
+    problem = getattr(error, "problem", None)
+    return f"{problem}; check indentation and quotes there" if problem else "check indentation and quotes there"
 
 
 def _where(error: Exception) -> str:

@@ -20,7 +20,7 @@ from userpool.user import Group, User
 
 _CHUNK = 500
 
-# Users who exist in the target already own their identifiers, whatever the plan would say of them today.
+# Who exists in the target already cannot be taken out of the plan by a collision; the others can.
 _CREATED = "SELECT sub FROM progress WHERE new_sub IS NOT NULL"
 _SHARING = (
     "SELECT mine.sub, mine.kind, theirs.sub FROM identifiers mine "
@@ -68,9 +68,13 @@ class _Tally:
     def add(self, user: User, plan: Plan, groups: Iterable[str], required: frozenset[str]) -> None:
         row = [user.sub, plan.action, plan.username, user.enabled, sorted(plan.attributes.items()), sorted(groups)]
         self.digest.update(json.dumps(row).encode())
-        self.dropped.update(plan.dropped)
         if plan.action is Action.CREATE:
+            self.dropped.update(plan.dropped)
             self.lacking.update(required - plan.attributes.keys())
+
+    def take_back(self, plan: Plan, required: frozenset[str]) -> None:
+        self.dropped -= Counter(plan.dropped)
+        self.lacking -= Counter(required - plan.attributes.keys())
 
 
 def make_plan(inventory: Inventory, context: Context, decisions: Mapping[str, Decision]) -> PlanSummary:
@@ -103,7 +107,7 @@ class _Planning:
                 self._tally.add_group(group, self._context.rules.groups.target_name(group.name))
             for users in _chunks(self._snapshot.users()):
                 self._plan_some(users)
-            self._tally.add_collisions(_mark_collisions(self._inventory))
+            self._leave_out(_mark_collisions(self._inventory))
         return _summary(self._inventory, self._tally)
 
     def _plan_some(self, users: list[User]) -> None:
@@ -121,6 +125,13 @@ class _Planning:
                 owned += [(identifier, user.sub, kind) for identifier, kind in found.items()]
         self._inventory.execute_many("INSERT INTO plan VALUES (?, ?, ?, ?, ?)", rows)
         self._inventory.execute_many("INSERT INTO identifiers VALUES (?, ?, ?)", owned)
+
+    def _leave_out(self, colliding: list[str]) -> None:
+        """Take back what the tally says of users who will not be created after all."""
+        self._tally.add_collisions(colliding)
+        for user in _users(self._inventory, colliding):
+            plan = plan_user(user, self._context, self._decisions.get(user.username))
+            self._tally.take_back(plan, self._context.schema.required)
 
     def _names_there(self, users: list[User]) -> dict[str, str]:
         """Return the names in the target of those who exist there already."""
@@ -164,11 +175,15 @@ def collisions(inventory: Inventory) -> list[list[Contender]]:
 
 def _contenders(inventory: Inventory, subs: Iterable[str]) -> Iterator[Contender]:
     snapshot = Snapshot(inventory)
-    statement = f"SELECT {USER_COLUMNS} FROM users WHERE sub IN (SELECT value FROM json_each(?))"  # noqa: S608 -- a constant
-    users = [user_from_row(row) for row in inventory.execute(statement, (json.dumps(sorted(subs)),))]
+    users = _users(inventory, subs)
     groups = snapshot.groups_by_user(user.sub for user in users)
     for user in sorted(users, key=lambda user: user.username):
         yield Contender(user.username, user.status, user.enabled, user.created, user.modified, tuple(groups[user.sub]))
+
+
+def _users(inventory: Inventory, subs: Iterable[str]) -> list[User]:
+    statement = f"SELECT {USER_COLUMNS} FROM users WHERE sub IN (SELECT value FROM json_each(?))"  # noqa: S608 -- a constant
+    return [user_from_row(row) for row in inventory.execute(statement, (json.dumps(sorted(subs)),))]
 
 
 def _refuse_decisions_about_nobody(inventory: Inventory, snapshot: Snapshot, decisions: Mapping[str, Decision]) -> None:

@@ -74,7 +74,7 @@ def plan_lines(
 
 def _plan_notes(summary: PlanSummary) -> Iterator[str]:
     for name, users in summary.dropped.items():
-        yield f"Attribute {name}: the target has no place for it; {users} users lose it."
+        yield f"Attribute {name}: the target has no place for the old value; {users} users lose it."
     for name, users in summary.lacking.items():
         yield f"Attribute {name}: required in the target; {users} users are created without it."
     if summary.disabled:

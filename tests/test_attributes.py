@@ -303,3 +303,11 @@ def test_a_translation_shown_in_a_log_has_no_values():
     """The values are not part of a translation's repr."""
     assert SECRET not in repr(translated({"custom:note": SECRET}))
     assert SECRET not in repr(user({"custom:note": SECRET}))
+
+
+def test_an_old_value_under_the_marker_is_named_as_lost():
+    """A user who already has the marker attribute gets the old sub there, and the plan says whose value is lost."""
+    user = User("ada", "sub-1", {MARKER: "sub-of-an-earlier-pool"})
+    translation = translate(user, AttributeRules(), SCHEMA, MARKER)
+    assert translation.attributes[MARKER] == "sub-1"
+    assert translation.dropped == (MARKER,)

@@ -257,7 +257,20 @@ def test_a_run_that_is_denied_names_the_permission_and_can_be_repeated(moving, s
     """Each permission that the run lacks is named with exit code 3; once all are granted a rerun ends well."""
     for operation in ("ListGroups", "CreateGroup", "AdminCreateUser", "AdminSetUserPassword", "AdminAddUserToGroup"):
         denied(moving, sandbox, operation, "run", "--yes")
+    assert_completed(moving, sandbox)
+
+
+def test_a_run_that_may_not_disable_leaves_nobody_enabled(moving, sandbox, client):
+    """Without the permission to disable, a disabled user gets no password and no membership; a rerun ends well."""
     denied(moving, sandbox, "AdminDisableUser", "run", "--yes")
+    old, new = (client.list_users(UserPoolId=pool)["Users"] for pool in (moving.source, moving.target))
+    disabled = {user["Username"] for user in old if not user["Enabled"]}
+    exposed = [user["Username"] for user in new if user["Username"] in disabled]
+    assert exposed
+    for username in exposed:
+        user = client.admin_get_user(UserPoolId=moving.target, Username=username)
+        assert user["UserStatus"] == "FORCE_CHANGE_PASSWORD"
+        assert client.admin_list_groups_for_user(UserPoolId=moving.target, Username=username)["Groups"] == []
     assert_completed(moving, sandbox)
 
 

@@ -274,3 +274,14 @@ def test_the_example_explains_each_setting_on_its_line(path):
     _, sharp, comment = example_lines()[path].partition(" # ")
     assert sharp
     assert len(comment.split()) > 1
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    """A second `groups:` section is refused with its line, since YAML would silently let it undo the first."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "source: {user_pool_id: eu-west-1_Old}\ntarget: {user_pool_id: eu-west-1_New}\n"
+        "groups: {drop: [admins]}\ngroups: {read: user}\n"
+    )
+    with pytest.raises(SettingsError, match=r"line 4.*groups stands twice"):
+        load(path)

@@ -505,3 +505,10 @@ def test_a_membership_in_a_dropped_group_is_no_part_of_the_plan():
     """What does not cross anyway may change without another plan."""
     before = {"users": [ADA], "groups": [TRIAL], "group_rules": GroupRules(drop=("Trial",))}
     assert digest(**before, memberships=[("ada", "Trial")]) == digest(**before, memberships=[])
+
+
+def test_what_colliding_users_would_lose_is_not_counted(inventory):
+    """Users who are not created for a collision count neither among those who lose an attribute nor who lack one."""
+    gone = {"custom:gone": "x"}
+    store(inventory, [person("Bob", attributes=gone), person("bob", attributes=gone), person("zoe", attributes=gone)])
+    assert make_plan(inventory, context(), {}).dropped == {"custom:gone": 1}

@@ -155,7 +155,7 @@ class AttributeRules:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What a user gets in the target, what the target's schema has no place for, and what it would refuse."""
+    """What a user gets in the target, which values do not cross for want of a place, and what it would refuse."""
 
     attributes: Mapping[str, str] = field(repr=False)
     dropped: tuple[str, ...] = ()
@@ -169,6 +169,7 @@ def translate(user: User, rules: AttributeRules, schema: Schema, marker: str | N
     """
     wanted, clashes = _renamed(user.attributes, rules)
     wanted |= rules.set
+    overwritten = {marker} & wanted.keys() if marker else set()
     if marker:
         wanted[marker] = user.sub
     _keep_flags_truthful(wanted, user.attributes)
@@ -176,7 +177,7 @@ def translate(user: User, rules: AttributeRules, schema: Schema, marker: str | N
     refusals = (attribute.problem(kept[name]) for name in sorted(kept) if (attribute := schema.get(name)))
     return Translation(
         attributes=kept,
-        dropped=tuple(sorted(wanted.keys() - kept.keys())),
+        dropped=tuple(sorted(wanted.keys() - kept.keys() | overwritten)),
         problems=tuple(clashes) + tuple(problem for problem in refusals if problem),
     )
 
