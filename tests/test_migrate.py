@@ -271,6 +271,22 @@ def _without_an_attribute(target, job):
     return plain(target).create("zoe", {"email": EMAIL}, PASSWORD)
 
 
+def _with_another_attribute(target, job):
+    return created_in(target, job, nickname="Zo")
+
+
+def _disabled(target, job):
+    made = created_in(target, job)
+    plain(target).disable("zoe")
+    return made
+
+
+def _in_a_group(target, job):
+    made = created_in(target, job)
+    plain(target).add_to_group("zoe", "readers")
+    return made
+
+
 def _confirmed(target, job):
     made = created_in(target, job)
     plain(target).set_password("zoe", PASSWORD)
@@ -286,17 +302,20 @@ def _confirmed(target, job):
         pytest.param(_with_another_value, True, -1, id="another e-mail address"),
         pytest.param(_with_another_flag, True, -1, id="another verified flag"),
         pytest.param(_without_an_attribute, True, -1, id="lacks an attribute"),
+        pytest.param(_with_another_attribute, True, -1, id="has one attribute more"),
+        pytest.param(_disabled, True, -1, id="was disabled"),
+        pytest.param(_in_a_group, True, -1, id="is in a group"),
     ],
 )
 def test_without_a_marker_any_doubt_about_the_owner_leaves_the_user_alone(target, script, made_by, in_doubt, intended):
     """Without a marker, one thing that does not fit makes it somebody else's user: reported as taken, untouched."""
     job = job_for(marker=None, owed=("admins",))
     made_by(target, job)
-    before = the_user(target)
+    before, groups = the_user(target), groups_of(target)
     facts = bring(target, replace(job, in_doubt=in_doubt, intended_at=before.created + intended), marker=None)
     assert [(fact.problem, fact.refused) for fact in facts] == [(Problem.TAKEN, True)]
     assert the_user(target) == before
-    assert groups_of(target) == []
+    assert groups_of(target) == groups
     assert script.writes == ["AdminCreateUser"]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from bisect import bisect_left
 from contextlib import contextmanager
@@ -164,15 +165,18 @@ def test_many_threads_take_different_slots(time_):
 
     def take():
         start.wait()
-        for _ in range(50):
+        for _ in range(500):
             paced.wait()
 
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns as often as they can, so that races show
     threads = [threading.Thread(target=take) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(promised) == pytest.approx([number / 100 for number in range(1, 16 * 50)])
+    sys.setswitchinterval(before)
+    assert sorted(promised) == pytest.approx([number / 100 for number in range(1, 16 * 500)])
 
 
 class Attempts:

@@ -396,6 +396,24 @@ def test_what_goes_wrong_for_everybody_ends_the_scan(machine):
     assert sum(len(groups) for _, groups in users.values()) == 4
 
 
+def test_a_group_that_was_read_in_part_is_read_again(tmp_path, wide):
+    """A group whose second page was refused counts as unread: the next scan reads it from its beginning."""
+    machine = Machine(tmp_path, wide)
+
+    def denied_later(attempt, params):
+        if "NextToken" in params:
+            raise refused("AccessDeniedException")
+        return attempt()
+
+    machine.watched.acts["ListUsersInGroup"] = denied_later
+    with pytest.raises(FatalError):
+        machine.scan()
+    machine.watched.acts.clear()
+    assert machine.scan() == ScanSummary(130, 100, 229, "group")
+    users, _ = machine.found()
+    assert sum("group000" in groups for _, groups in users.values()) == 130
+
+
 def test_pages_that_come_twice_are_found_once(tmp_path, wide):
     """When page tokens die in the middle and listings begin anew, everything is found, once."""
     machine = Machine(tmp_path, wide)

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from pools import MARKER, read_pool
+from pools import MARKER, Pool, read_pool
 
 from sandbox.faults import Fault
-from sandbox.local import local_client
 from sandbox.seed import make_target
 from sandbox.server import Sandbox
 
@@ -23,19 +22,37 @@ def step(moving, *words: str):
 
 
 @pytest.fixture
-def pools(client, seeded):
-    """An old pool, a new one for a run that nothing disturbs, and a new one."""
-    old, undisturbed = seeded(60)
-    return old.pool_id, undisturbed, make_target(client, kind="plain")
-
-
-@pytest.fixture
 def between(migration):
     """Makes a migration between two pools of a server, with an inventory of its own."""
 
     def make(server: Sandbox, source: str, target: str, state: str, **settings):
         url = server.endpoint_url
         return migration(source, target, source_endpoint=url, target_endpoint=url, state=state, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """Holds what is worth making once for all tests of this file."""
+    return {}
+
+
+@pytest.fixture
+def calm(client, seeded, between, kept):
+    """An old pool, and what an undisturbed run makes of it, with and without a marker."""
+
+    def make(marker: str | None) -> tuple[str, Pool]:
+        if "old" not in kept:
+            kept["old"] = seeded(60)[0].pool_id
+        if marker not in kept:
+            target = make_target(client, kind="plain")
+            with Sandbox() as server:
+                moving = between(server, kept["old"], target, "calm.db", users={"keep_sub_as": marker})
+                step(moving, "scan")
+                step(moving, "run", "--yes")
+            kept[marker] = read_pool(client, target)
+        return kept["old"], kept[marker]
 
     return make
 
@@ -52,24 +69,19 @@ def between(migration):
         pytest.param(CUT_OFF, None, id="cut-off-without-marker"),
     ],
 )
-def test_a_run_under_faults_ends_as_an_undisturbed_one(pools, between, faults, marker):
+def test_a_run_under_faults_ends_as_an_undisturbed_one(client, calm, between, faults, marker):
     """Throttled, unheard or cut off, a run blames no user and leaves the pool that an undisturbed run leaves."""
-    old, undisturbed, target = pools
-    users = {"keep_sub_as": marker}
+    old, undisturbed = calm(marker)
+    target = make_target(client, kind="plain")
     with Sandbox() as server:
-        calm = between(server, old, undisturbed, "calm.db", users=users)
-        step(calm, "scan")
-        step(calm, "run", "--yes")
-        moving = between(server, old, target, "moving.db", users=users)
+        moving = between(server, old, target, "moving.db", users={"keep_sub_as": marker})
         step(moving, "scan")
-        server.reset_counts()
         server.faults.replace(faults)
         summary = step(moving, "run", "--yes", "--json").json
         assert server.failed["AdminCreateUser"] > 0
         created, passwords = server.created, server.succeeded["AdminSetUserPassword"]
-    with local_client() as client:
-        there = read_pool(client, target)
-        assert there == read_pool(client, undisturbed)
+    there = read_pool(client, target)
+    assert there == undisturbed
     assert (summary["failures"], summary["failed"], summary["left"]) == ([], {}, 0)
     assert created == {(target, user.username): 1 for user in there.users.values()}
     assert passwords == len(there.users)
