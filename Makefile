@@ -11,7 +11,7 @@ demo: $(INSTALLED)
 	$(BIN)/cognito-migrate demo
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 4
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

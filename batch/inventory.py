@@ -157,7 +157,10 @@ def explain(error: sqlite3.Error, path: str) -> MigrationError:
     if "locked" in text:
         return LockedError(f"{path} is in use by another program: close it there and rerun.")
     if "malformed" in text:
-        return FatalError(f"{path} is damaged ({text}): put a backup copy in its place and rerun.")
+        return FatalError(
+            f"{path} is damaged ({text}): remove it and the -wal and -shm files beside it, put a backup copy in its "
+            "place and rerun."
+        )
     return FatalError(f"{path}: {text}.")
 
 

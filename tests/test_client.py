@@ -269,7 +269,6 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(aws, keys):
     aws.hangs = True
     with pytest.raises(DroppedError):
         pool(read_seconds=0.1).describe()
-    assert len(aws.asked) == 1
 
 
 def test_as_many_calls_at_once_as_asked_for_keep_their_connections(aws, keys):

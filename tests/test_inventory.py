@@ -316,6 +316,7 @@ def test_a_full_disk_is_explained_and_what_was_done_is_kept(path):
         ("unable to open database file", FatalError, "permissions"),
         ("database is locked", LockedError, "close it there"),
         ("database disk image is malformed", FatalError, "backup copy"),
+        ("database disk image is malformed", FatalError, "-wal"),  # SQLite would play it back into the backup
         ("something new", FatalError, "something new"),
     ],
 )

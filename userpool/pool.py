@@ -20,6 +20,7 @@ from userpool.errors import (
     FatalError,
     MigrationError,
     NotFoundError,
+    UnansweredError,
     UserError,
     from_botocore_error,
     from_client_error,
@@ -188,7 +189,7 @@ class UserPool:
         while True:
             try:
                 answer = self._call(operation, Limit=_PAGE, **params, **position)
-            except NotFoundError:
+            except (NotFoundError, UnansweredError):
                 raise
             except UserError as error:
                 # A listing's other parameters were good for its first page, so it is the token that was refused.
