@@ -19,6 +19,7 @@ from batch import config as configuration
 from batch import report
 from batch.estimate import estimate
 from batch.inventory import Inventory, LockedError, explain
+from batch.journal import Problem
 from batch.planning import PlanSummary, collisions, make_plan
 from batch.progress import Progress
 from batch.run import Run, RunSummary, failures
@@ -131,7 +132,7 @@ def run(config_path: Path, *, yes: bool, limit: int | None, digest: str | None, 
             summary = carrying_out.run(now=migration.target_now, limit=limit)
             failed = failures(inventory)
     _say(lambda: report.run_json(summary, failed), lambda: report.run_lines(summary, failed), as_json=as_json)
-    _exit_after_run(summary, len(failed))
+    _exit_after_run(summary, failed=any(one["problem"] != Problem.GONE for one in failed))
 
 
 @cli.command()
@@ -209,7 +210,7 @@ def _approve(
     click.confirm(f"Go on, and change {migration.config.target.user_pool_id}?", abort=True, err=True)
 
 
-def _exit_after_run(summary: RunSummary, failed: int) -> None:
+def _exit_after_run(summary: RunSummary, *, failed: bool) -> None:
     if summary.stopped:
         _tell("Stopped; what was done is recorded. Go on with: cognito-migrate run")
         sys.exit(INTERRUPTED)

@@ -133,6 +133,7 @@ def _placed(config: Config, folder: Path) -> Config:
 def template(old_pool_id: str, new_pool_id: str) -> str:
     """Return a commented configuration for two pools. Raises SettingsError for ids that no pool can have."""
     old, new = PoolSettings(old_pool_id), PoolSettings(new_pool_id)
+    Config(old, new)  # which refuses what makes no sense, such as one pool twice
     text = files("batch").joinpath("config.template.yaml").read_text(encoding="utf-8")
     for name, value in {
         "OLD_POOL_ID": old_pool_id,

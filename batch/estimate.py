@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from batch.inventory import Inventory
-from batch.journal import Journal
+from batch.journal import PENDING, Journal
 from batch.plan import Context
 from userpool.quotas import CATEGORY
 
@@ -30,10 +30,7 @@ class Estimate:
 def estimate(inventory: Inventory, context: Context, rps_of: Callable[[str], float]) -> Estimate:
     """Count what is pending; `rps_of(operation)` is the rate that the operation may have."""
     count = inventory.number
-    pending = (
-        "FROM plan p JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
-        "WHERE p.action = 'create' AND coalesce(r.state, '') <> 'done'"
-    )
+    pending = f"FROM plan p JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"
     creates = count(f"SELECT count(*) {pending} AND r.new_sub IS NULL")
     calls = {
         "AdminCreateUser": creates,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 from batch.inventory import Inventory
-from batch.plan import Action, Context
+from batch.plan import Context
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
 from userpool.user import User
 
@@ -22,10 +22,15 @@ class State(StrEnum):
     SECURED = "secured"  # disabled if it was, and CONFIRMED: it can reset its password
     DONE = "done"  # has its memberships
     REFUSED = "refused"  # does not exist by our hand
+    GONE = "gone"  # was created, and deleted by somebody; it stays deleted
+
+
+# Of a plan p and its progress r: whether there is something to do.
+PENDING = "p.action = 'create' AND coalesce(r.state, '') NOT IN ('done', 'gone')"
 
 
 class Problem(StrEnum):
-    """Why a user is not done; every one is tried again by the next run."""
+    """Why a user is not done; the next run tries again, but for those who are gone."""
 
     TAKEN = "taken"
     REJECTED = "rejected"
@@ -59,6 +64,7 @@ class Created:
     sub: str
     new_sub: str
     username: str
+    found: bool = False  # by its marker, finished by a migration whose inventory is lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +113,7 @@ class Journal:
     def pending(self) -> int:
         """Count the users that are to be created and not done."""
         return self._inventory.number(
-            "SELECT count(*) FROM plan p LEFT JOIN progress r ON r.sub = p.sub "
-            "WHERE p.action = ? AND coalesce(r.state, '') <> ?",
-            (Action.CREATE, State.DONE),
+            f"SELECT count(*) FROM plan p LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"  # noqa: S608 -- a constant
         )
 
     def memberships_owed(self) -> int:
@@ -118,11 +122,11 @@ class Journal:
             {group.name: self._context.rules.groups.target_name(group.name) for group in self._snapshot.groups()}
         )
         return self._inventory.number(
-            "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "
+            "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- constants
             "JOIN json_each(?) n ON n.key = m.group_name AND n.value IS NOT NULL "
             "LEFT JOIN progress r ON r.sub = p.sub LEFT JOIN granted g ON g.sub = p.sub AND g.group_name = n.value "
-            "WHERE p.action = ? AND coalesce(r.state, '') <> ? AND g.sub IS NULL",
-            (names, Action.CREATE, State.DONE),
+            f"WHERE {PENDING} AND g.sub IS NULL",
+            (names,),
         )
 
     def jobs(self, *, now: Callable[[], float], chunk: int, limit: int | None = None) -> Generator[Job]:
@@ -181,6 +185,8 @@ class Journal:
             self._inventory.execute(
                 "UPDATE progress SET state = ?, intended_at = NULL WHERE sub = ?", (State.REFUSED, fact.sub)
             )
+        if fact.problem is Problem.GONE:
+            self._inventory.execute("UPDATE progress SET state = ? WHERE sub = ?", (State.GONE, fact.sub))
         self._inventory.execute(
             "UPDATE progress SET problem_kind = ?, problem = ? WHERE sub = ?", (fact.problem, fact.reason, fact.sub)
         )
@@ -190,9 +196,9 @@ class Journal:
         rows = self._inventory.execute(
             f"SELECT p.username, r.state, r.intended_at, r.new_sub, r.username, {columns} FROM plan p "  # noqa: S608 -- constants
             "JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
-            "WHERE p.sub > ? AND p.action = ? AND coalesce(r.state, '') <> ? "
+            f"WHERE p.sub > ? AND {PENDING} "
             "AND (p.sub IN (SELECT sub FROM failed_before)) = ? ORDER BY p.sub LIMIT ?",
-            (after, Action.CREATE, State.DONE, failed_before, size),
+            (after, failed_before, size),
         ).fetchall()
         owed = self._owed([row[5] for row in rows])
         jobs = [self._job(row, now, owed[row[5]]) for row in rows]

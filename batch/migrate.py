@@ -55,9 +55,9 @@ class Migration:
         if job.state is State.INTENDED:
             user = self._create(job)
             username, status = user.username, user.status
-            yield Created(job.sub, user.sub, username)
-            if status is not Status.FORCE_CHANGE_PASSWORD:
-                # Ours by its marker, and finished by a migration whose inventory is lost: it may have been used since.
+            finished = status is not Status.FORCE_CHANGE_PASSWORD
+            yield Created(job.sub, user.sub, username, found=finished)
+            if finished:  # and perhaps used since, so nothing about it is changed
                 yield Done(job.sub)
                 return
         if job.state in {State.INTENDED, State.CREATED}:

@@ -161,4 +161,4 @@ def _given_up(error: PassingError) -> MigrationError:
     """Say what a passing error means once it did not pass."""
     if isinstance(error, UnreachableError):
         return FatalError(f"{error} Rerun to go on where it stopped.")
-    return UnansweredError(f"{error} (tried {ATTEMPTS} times; rerun to try again)")
+    return UnansweredError(f"{error} (given up; rerun to try again)")

@@ -124,8 +124,13 @@ def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Itera
         f"Created {summary.created} users, {summary.groups} groups and {summary.memberships} memberships; "
         f"{summary.done} users are done, {summary.left} are left."
     )
+    if summary.found:
+        yield (
+            f"{summary.found} users were there already, by their marker this migration's: they are left as they are. "
+            "Does an older inventory know them? `verify` tells what they lack."
+        )
     if failed:
-        yield f"{len(failed)} users could not be brought over; each is tried again by the next run:"
+        yield f"{len(failed)} users are not as planned; the next run tries again, but for those who are gone:"
         yield from (f"  {one['username']}: {one['problem']}: {one['reason']}" for one in failed[:_SHOWN])
         yield from _more(len(failed))
 

@@ -25,9 +25,14 @@ _SILENCE = 25  # users in a row without an answer: it is Cognito, not they
 
 @dataclass(slots=True)
 class RunSummary:
-    """What a run did; `failed` counts this run's failures by problem, `left` what a rerun would take up."""
+    """What a run did.
+
+    `found` counts users that an earlier migration had finished, `failed` this run's failures by problem, `left` what
+    a rerun would take up.
+    """
 
     created: int = 0
+    found: int = 0
     done: int = 0
     memberships: int = 0
     groups: int = 0
@@ -89,6 +94,8 @@ class Run:
     def _count(self, fact: object) -> None:
         summary = self._summary
         match fact:
+            case Created(found=True):
+                summary.found += 1
             case Created():
                 summary.created += 1
             case Granted():

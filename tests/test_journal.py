@@ -179,7 +179,16 @@ def test_a_refusal_leaves_no_doubt(tmp_path):
     assert (job.in_doubt, job.intended_at) == (False, 200.0)
 
 
-@pytest.mark.parametrize("problem", list(Problem))
+def test_a_user_who_is_gone_is_handed_out_no_more(tmp_path):
+    """Who was deleted in the target is not pending any more, so that no run makes it again."""
+    with planned(tmp_path, [person(1)]) as (journal, inventory):
+        some_jobs(journal)
+        record(journal, inventory, Created(sub(1), "new-1", "user1"), Failed(sub(1), Problem.GONE, "deleted"))
+        assert (journal.pending(), journal.memberships_owed()) == (0, 0)
+        assert list(journal.jobs(now=lambda: 200.0, chunk=3)) == []
+
+
+@pytest.mark.parametrize("problem", [Problem.TAKEN, Problem.REJECTED, Problem.UNANSWERED])
 def test_a_failure_that_leaves_a_doubt_keeps_it(tmp_path, problem):
     """Whatever the failure, without a sure refusal the next run is in doubt."""
     with planned(tmp_path, [person(1)]) as (journal, inventory):

@@ -503,7 +503,7 @@ def test_a_finished_user_of_a_lost_inventory_is_left_alone(target, script, enabl
     plain(target).set_password("zoe", PASSWORD)
     before = the_user(target)
     facts = bring(target, job)
-    assert facts == [Created(OLD_SUB, before.sub, "zoe"), Done(OLD_SUB)]
+    assert facts == [Created(OLD_SUB, before.sub, "zoe", found=True), Done(OLD_SUB)]
     assert the_user(target) == before
     assert groups_of(target) == []
     assert script.writes == ["AdminCreateUser"]

@@ -382,7 +382,7 @@ def test_a_deleted_user_stays_deleted(world):
 
 
 def test_a_user_deleted_before_it_was_finished_stays_deleted(world):
-    """A user deleted in the middle of its migration is reported as gone by every later run, and not made again."""
+    """A user deleted in the middle of its migration is found gone once, stays listed, and is never made again."""
 
     def denied(_attempt, _params):
         raise refused("AccessDeniedException")
@@ -394,7 +394,9 @@ def test_a_user_deleted_before_it_was_finished_stays_deleted(world):
     world.watched.acts.clear()
     world.watched.client.admin_delete_user(UserPoolId=world.pool_id, Username="user1")
     assert world.run().failed == {"gone": 1}
-    assert world.run().failed == {"gone": 1}
+    again = world.run()
+    assert (again.failed, again.left) == ({}, 0)
+    assert list(world.failures()) == ["user1"]
     assert world.there() == {}
 
 
@@ -546,6 +548,21 @@ def test_a_full_disk_ends_the_run_and_a_rerun_completes_it(world):
     assert world.run().left == 0
     assert world.there() == {user.username: (True, Status.CONFIRMED, ("readers",)) for user in users}
     assert world.failures() == {}
+
+
+def test_a_lost_inventory_loses_nobody(world):
+    """With an inventory made anew, finished users are found, counted as such and left alone; the others are created."""
+    world.scanned([person(number) for number in range(4)])
+    world.run()
+    before = world.there()
+    world.path.unlink()
+    world.scanned([person(number) for number in range(6)])
+    world.watched.calls.clear()
+    summary = world.run()
+    assert (summary.found, summary.created, summary.done, summary.left) == (4, 2, 6, 0)
+    assert world.watched.count("AdminSetUserPassword") == 2
+    assert before.items() <= world.there().items()
+    assert len(world.there()) == 6
 
 
 class PowerCutError(BaseException):

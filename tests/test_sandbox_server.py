@@ -230,9 +230,11 @@ def test_a_port_that_is_taken_is_an_error(own):
         Sandbox(port).__enter__()
 
 
-def test_the_command_serves_until_its_input_closes(start_server):
-    """`python -m sandbox` makes pools, says where it is on one line, and serves."""
+def test_the_command_serves_until_its_input_closes(start_server, monkeypatch):
+    """`python -m sandbox` makes pools, says where it is, and serves, even where AWS_PROFILE names what is not there."""
+    monkeypatch.setenv("AWS_PROFILE", "not-there")
     server = start_server("--seed", "20", "--target-kind", "email")
+    monkeypatch.delenv("AWS_PROFILE")
     described = boto3.Session("any", "any", region_name="us-east-1").client(
         "cognito-idp", endpoint_url=server.endpoint_url, config=Config(proxies={})
     )
