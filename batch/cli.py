@@ -172,6 +172,22 @@ def demo(users: int) -> None:
     sys.exit(run_demo(users))
 
 
+@cli.command(
+    "sandbox",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+    help="Serve a local Cognito on this machine, to rehearse on. `sandbox --help` lists its options.",
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def serve_sandbox(options: tuple[str, ...]) -> None:
+    """Hand the options on: the sandbox is a program of its own, and an extra."""
+    try:
+        from sandbox.__main__ import main as serve  # noqa: PLC0415 -- an extra
+    except ImportError:
+        raise SettingsError("The sandbox is an extra: pip install 'cognito-migrate[sandbox]'.") from None
+    sys.exit(serve(options))
+
+
 def _connected(config_path: Path, stop: threading.Event) -> Migration:
     return connect(configuration.load(config_path), stop=stop, say=_tell)
 

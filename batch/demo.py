@@ -12,9 +12,9 @@ import click
 import yaml
 
 from batch import cli
-from sandbox.local import local_client
+from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source
-from sandbox.server import Sandbox, mark_external
+from sandbox.server import Sandbox
 
 # Several times AWS's defaults, so that a minute is enough; the categories keep their proportions.
 _LIMITS = {
@@ -61,7 +61,7 @@ def run_demo(users: int) -> int:
 
 def _prepared(folder: Path, users: int, endpoint_url: str) -> Path:
     with local_client() as client:
-        source = seed_source(client, users=users, random=random.Random(_SEED), mark_external=mark_external)  # noqa: S311 -- made-up people
+        source = seed_source(client, users=users, random=random.Random(_SEED), add_federated=add_federated)  # noqa: S311 -- made-up people
         target = make_target(client, kind="plain")
     config = folder / "config.yaml"
     settings = {

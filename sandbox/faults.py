@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from random import Random
 from typing import Any
 
 ANY_OPERATION = "*"
@@ -20,6 +21,7 @@ class FaultKind(StrEnum):
     ERROR = "error"
     DROP_BEFORE = "drop-before"
     DROP_AFTER = "drop-after"
+    HANG_BEFORE = "hang-before"
     HANG_AFTER = "hang-after"
 
     @property
@@ -32,8 +34,9 @@ class FaultKind(StrEnum):
 class Fault:
     """A rule: every `every`-th matching call after the first `skip` fails in the way of `kind`, at most `times` times.
 
-    A call matches by its operation ("*" is any) and, when `usernames` is given, by the `Username` of its request.
-    `code`, `message` and `status` are for `error`; `seconds` is for `hang-after`.
+    With `chance`, each of these calls fails with that probability only, the same ones for the same `seed`. A call
+    matches by its operation ("*" is any) and, when `usernames` is given, by the `Username` of its request. `code`,
+    `message` and `status` are for `error` (AccessDeniedException, or a 500); `seconds` is for hanging.
     """
 
     kind: FaultKind
@@ -46,6 +49,8 @@ class Fault:
     message: str = "injected"
     status: int = 400
     seconds: float = 1.0
+    chance: float = 1.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         """Accept a plain string as kind and any iterable of usernames; refuse numbers that make no sense."""
@@ -53,6 +58,8 @@ class Fault:
         if self.usernames is not None:
             object.__setattr__(self, "usernames", _username_set(self.usernames))
         HTTPStatus(self.status)  # raises ValueError for what is no HTTP status
+        if not 0 <= self.chance <= 1:
+            raise ValueError("The chance of a fault is 0 to 1.")
         if self.every < 1 or self.skip < 0 or self.seconds < 0 or (self.times is not None and self.times < 0):
             raise ValueError("A fault needs every >= 1 and skip, times and seconds >= 0.")
 
@@ -88,6 +95,10 @@ class _Rule:
     fault: Fault
     seen: int = 0
     fired: int = 0
+    random: Random = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.fault.seed)  # noqa: S311 - the same calls fail every time
 
     def claims(self, operation: str, username: str | None) -> bool:
         if not self.fault.matches(operation, username):
@@ -95,7 +106,7 @@ class _Rule:
         self.seen += 1
         turn = self.seen - self.fault.skip
         spent = self.fault.times is not None and self.fired >= self.fault.times
-        if turn <= 0 or turn % self.fault.every or spent:
+        if turn <= 0 or turn % self.fault.every or spent or self.random.random() >= self.fault.chance:
             return False
         self.fired += 1
         return True

@@ -1,50 +1,53 @@
-"""A Cognito client that calls moto in this process, without a socket."""
+"""What only a test or a demo can do: call Cognito without a socket, and change what no call can change.
+
+All of it is about the Cognito that every sandbox of this process shares unless it is given one of its own.
+"""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any
 
-from botocore.awsrequest import AWSResponse
-from botocore.config import Config
-from moto.core.botocore_stubber import MockRawResponse
-from moto.core.models import botocore_stubber
-
-from sandbox.model import MOTO_LOCK, REGION
-from userpool.client import stand_in_session
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from sandbox.cognito import shared
+from sandbox.directory import User
+from sandbox.in_process import client
+from sandbox.users import require_user
+from sandbox.world import REGION
 
 CognitoClient = Any  # boto3 makes its clients' classes at run time
-_Request = Any
-_Response = Any
 
 
 @contextmanager
 def local_client(region: str = REGION) -> Iterator[CognitoClient]:
     """Give a boto3 `cognito-idp` client on the same user pools as every `Sandbox` of this process.
 
-    It reads no credentials, profile or endpoint from the environment or from files, it can not reach the network, and
-    what it makes stays after the context is left. Its calls are not counted by a `Sandbox` and meet no faults.
+    Its calls are not counted by a `Sandbox`, and meet neither faults nor quotas.
     """
-    client = stand_in_session(region).client(
-        "cognito-idp",
-        endpoint_url=f"https://cognito-idp.{region}.amazonaws.com",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-    client.meta.events.register_first("before-send.cognito-identity-provider", _answer_from_moto)
+    made = client(shared(), region)
     try:
-        yield client
+        yield made
     finally:
-        client.close()
+        made.close()
 
 
-def _answer_from_moto(request: _Request, **_: object) -> _Response:
-    # moto's own mock_aws would switch every client of the process over, and call moto outside our lock.
-    with MOTO_LOCK:
-        answer = botocore_stubber.process_request(request)
-    if answer is None:
-        raise RuntimeError(f"moto does not answer for {request.url}")
-    status, headers, body = answer
-    return AWSResponse(request.url, status, headers, MockRawResponse(body))
+def add_federated(pool_id: str, username: str, attributes: dict[str, str]) -> None:
+    """Make a user as the first sign-in through another provider makes one; the user name is `Provider_id`."""
+    world = shared().world
+    sub, now = str(uuid.uuid4()), world.clock.now()
+    user = User(
+        username, sub, {**attributes, "sub": sub}, "EXTERNAL_PROVIDER", created=now, modified=now, federated=True
+    )
+    with world.lock:
+        world.pool(pool_id).users.add(user)
+
+
+def backdate(pool_id: str, username: str, age: timedelta) -> None:
+    """Make a user as old as `age`, which only waiting could do over the API."""
+    world = shared().world
+    with world.lock:
+        user = require_user(world.pool(pool_id), username)
+        user.created -= age.total_seconds()
+        user.modified -= age.total_seconds()

@@ -134,7 +134,7 @@ def _person(number: int, state: State, random: Random, kind: PoolKind) -> Person
     email = _as_typed(name.email(number), random)
     attributes = name.attributes | _custom(random) | _contact(email, number, state, random, kind)
     if state is State.EXTERNAL_PROVIDER:
-        return _external(email, attributes, state, random, kind)
+        return _external(attributes, state, random)
     return Person(_username(name, number, attributes, random, kind), attributes, state)
 
 
@@ -179,14 +179,11 @@ def _username(name: _Name, number: int, attributes: dict[str, str], random: Rand
     return f"{name.given}.{name.family}.{number}".replace(" ", "_")
 
 
-def _external(email: str, attributes: dict[str, str], state: State, random: Random, kind: PoolKind) -> Person:
+def _external(attributes: dict[str, str], state: State, random: Random) -> Person:
     google_id = str(random.randrange(10**20, 10**21))
     provider = {"providerName": "Google", "providerType": "Google", "issuer": None}
     identity = {"userId": google_id, **provider, "primary": True, "dateCreated": 1600000000000}
-    attributes = {**attributes, "identities": json.dumps([identity])}
-    # moto asks for an e-mail address as the username in an email pool; Cognito makes Google_<id> there too.
-    username = email if kind == "email" else f"Google_{google_id}"
-    return Person(username, attributes | ({"email": email} if kind == "email" else {}), state)
+    return Person(f"Google_{google_id}", {**attributes, "identities": json.dumps([identity])}, state)
 
 
 def _with_groups(person: Person, random: Random) -> Person:

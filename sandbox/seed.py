@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from random import Random
 
-    MarkExternal = Callable[[str, str], None]
+    AddFederated = Callable[[str, str, dict[str, str]], None]
 
 CognitoClient = Any  # boto3 makes its clients' classes at run time
 TargetKind = Literal["plain", "email", "alias"]
@@ -63,20 +63,23 @@ def seed_source(
     users: int,
     random: Random,
     kind: PoolKind = "plain",
-    mark_external: MarkExternal | None = None,
+    add_federated: AddFederated | None = None,
     name: str = "old-users",
 ) -> Seeded:
     """Make an old, case-sensitive user pool with this many users, 12 groups and their memberships.
 
-    The same `random` state invents the same users; ids, subs and times are Cognito's. Without `mark_external` the
-    federated users keep the status FORCE_CHANGE_PASSWORD, because no call can give them EXTERNAL_PROVIDER.
+    The same `random` state invents the same users; ids, subs and times are Cognito's. Federated users can only be made
+    by `add_federated(pool id, user name, attributes)`, since no call makes one; without it they are left out.
     """
     pool_id = _create_pool(client, name, kind, _SOURCE_SCHEMA, case_sensitive=True)
     for group in GROUPS:
         _create_group(client, pool_id, group)
     app_client = client.create_user_pool_client(UserPoolId=pool_id, ClientName="sandbox-sign-up")["UserPoolClient"]
-    seeder = _Seeder(client, pool_id, app_client["ClientId"], mark_external)
-    return Seeded(pool_id, tuple(seeder.add(person) for person in invent(users, random, kind)))
+    seeder = _Seeder(client, pool_id, app_client["ClientId"], add_federated)
+    people = invent(users, random, kind)
+    if add_federated is None:
+        people = [person for person in people if person.state is not State.EXTERNAL_PROVIDER]
+    return Seeded(pool_id, tuple(seeder.add(person) for person in people))
 
 
 def make_target(
@@ -119,15 +122,23 @@ class _Seeder:
     client: CognitoClient
     pool_id: str
     app_client_id: str
-    mark_external: MarkExternal | None
+    add_federated: AddFederated | None
 
     def add(self, person: Person) -> str:
         """Make the user, bring it into its state and its groups, and return Cognito's `Username`."""
-        username = self._sign_up(person) if person.state is State.UNCONFIRMED else self._create(person)
+        username = self._make(person)
         self._bring_into_state(username, person.state)
         for group in person.groups:
             self.client.admin_add_user_to_group(UserPoolId=self.pool_id, Username=username, GroupName=group)
         return username
+
+    def _make(self, person: Person) -> str:
+        if person.state is State.UNCONFIRMED:
+            return self._sign_up(person)
+        if person.state is State.EXTERNAL_PROVIDER and self.add_federated is not None:
+            self.add_federated(self.pool_id, person.username, dict(person.attributes))
+            return person.username
+        return self._create(person)
 
     def _create(self, person: Person) -> str:
         answer = self.client.admin_create_user(
@@ -160,8 +171,6 @@ class _Seeder:
             self.client.admin_reset_user_password(**whom)
         if state is State.DISABLED:
             self.client.admin_disable_user(**whom)
-        if state is State.EXTERNAL_PROVIDER and self.mark_external is not None:
-            self.mark_external(self.pool_id, username)
 
 
 def _attributes(person: Person) -> list[dict[str, str]]:

@@ -1,10 +1,12 @@
-"""The sandbox's server: moto behind a counter of calls and an injector of faults."""
+"""The sandbox over HTTP: Cognito behind a counter of calls, quotas, latency and an injector of faults."""
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import threading
+import uuid
 from collections import Counter
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,18 +14,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from sandbox.cognito import Cognito, shared
+from sandbox.errors import CognitoError
 from sandbox.faults import Fault, FaultKind, Faults
-from sandbox.model import MOTO_LOCK, implements, mark_external
+from sandbox.limits import Quotas
 from sandbox.wire import HOST, Environ, Headers, HttpServer, read_body
+from sandbox.world import REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-__all__ = ["Sandbox", "mark_external"]
+    from collections.abc import Callable, Iterable, Mapping
 
 _TARGET_PREFIX = "AWSCognitoIdentityProviderService."
 _CONTROL_PREFIX = "/_sandbox/"
 _MAX_LATENCY_SECONDS = 60
+_REGION = re.compile(r"Credential=[^/]+/\d+/([^/]+)/")
+_OTHER_SERVICES = threading.Lock()  # moto is not thread safe, and the same for every sandbox of the process
 _WsgiApp = Any
 _StartResponse = Any
 
@@ -33,6 +38,7 @@ class _Answer:
     status: int
     headers: Headers
     body: bytes
+    code: str = ""
 
     def send(self, start_response: _StartResponse) -> list[bytes]:
         start_response(f"{self.status} {HTTPStatus(self.status).phrase}", self.headers)
@@ -43,6 +49,7 @@ class _Answer:
 class _Call:
     operation: str
     parameters: dict[str, Any]
+    region: str
 
     @classmethod
     def of(cls, environ: Environ, body: bytes) -> _Call | None:
@@ -53,7 +60,12 @@ class _Call:
             parameters = json.loads(body)
         except ValueError:
             parameters = None
-        return cls(target.removeprefix(_TARGET_PREFIX), parameters if isinstance(parameters, dict) else {})
+        region = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
+        return cls(
+            target.removeprefix(_TARGET_PREFIX),
+            parameters if isinstance(parameters, dict) else {},
+            region[1] if region else REGION,
+        )
 
     @property
     def username(self) -> str | None:
@@ -64,23 +76,35 @@ class _Call:
 class Sandbox:
     """A local Cognito on 127.0.0.1, up for as long as the context is entered; port 0 takes any free port.
 
-    Every sandbox of a process, and `local_client`, share the same user pools, which live until the process ends.
+    Without a `cognito` of its own it shows the one that `local_client` has, too. Quotas are enforced only with
+    `quotas`; latency is seconds for every call, and `latencies` for single operations.
     """
 
-    def __init__(self, port: int = 0, *, latency: float = 0.0, faults: Iterable[Fault] = ()) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        cognito: Cognito | None = None,
+        quotas: bool = False,
+        latency: float = 0.0,
+        latencies: Mapping[str, float] | None = None,
+        faults: Iterable[Fault] = (),
+    ) -> None:
+        self.cognito = cognito or shared()
         self.latency = latency
+        self.latencies = dict(latencies or {})
         self.faults = Faults(faults)
+        self._quotas = Quotas(self.cognito.world.clock, self.cognito.world.provisioned) if quotas else None
         self._port = port
         self._server: HttpServer | None = None
         self._stopping = threading.Event()
         self._any_service: _WsgiApp = DomainDispatcherApplication(create_backend_app)
-        # For every request the dispatcher lists the folder of moto's services, which takes longer than the call.
-        self._cognito: _WsgiApp = create_backend_app("cognito-idp")
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._succeeded: Counter[str] = Counter()
         self._created: Counter[tuple[str, str]] = Counter()
         self._failed: Counter[str] = Counter()
+        self._throttled: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         self._stopping.clear()
@@ -125,10 +149,16 @@ class Sandbox:
         with self._lock:
             return self._failed.copy()
 
+    @property
+    def throttled(self) -> Counter[str]:
+        """How often each operation was refused for the quotas."""
+        with self._lock:
+            return self._throttled.copy()
+
     def reset_counts(self) -> None:
         """Set all counts of calls to zero; the faults keep theirs."""
         with self._lock:
-            for counter in (self._calls, self._succeeded, self._created, self._failed):
+            for counter in (self._calls, self._succeeded, self._created, self._failed, self._throttled):
                 counter.clear()
 
     def _application(self, environ: Environ, start_response: _StartResponse) -> list[bytes]:
@@ -137,23 +167,22 @@ class Sandbox:
         if environ["PATH_INFO"].startswith(_CONTROL_PREFIX):
             return self._control(environ, body).send(start_response)
         call = _Call.of(environ, body)
-        answer = _execute(self._any_service, environ) if call is None else self._serve(call, environ)
+        answer = _other_service(self._any_service, environ) if call is None else self._serve(call)
         return [] if answer is None else answer.send(start_response)
 
-    def _serve(self, call: _Call, environ: Environ) -> _Answer | None:
+    def _serve(self, call: _Call) -> _Answer | None:
         """Answer a call to Cognito, or return None to hang up."""
-        self._pause(self.latency)
-        if not implements(call.operation):
-            message = f"The sandbox does not implement {call.operation}."
-            return _error(HTTPStatus.BAD_REQUEST, "UnknownOperationException", message)
+        self._pause(self.latencies.get(call.operation, self.latency))
         fault = self.faults.choose(call.operation, call.username)
         if fault is None:
-            return self._execute_and_count(call, environ)
+            return self._execute_and_count(call)
         with self._lock:
             self._failed[call.operation] += 1
+        if fault.kind is FaultKind.HANG_BEFORE:
+            self._pause(fault.seconds)
         if not fault.kind.executes:
             return _refusal(fault)
-        answer = self._execute_and_count(call, environ)
+        answer = self._execute_and_count(call)
         if fault.kind is FaultKind.DROP_AFTER:
             return None
         self._pause(fault.seconds)
@@ -164,16 +193,28 @@ class Sandbox:
         if seconds > 0:
             self._stopping.wait(seconds)
 
-    def _execute_and_count(self, call: _Call, environ: Environ) -> _Answer:
-        answer = _execute(self._cognito, environ)
+    def _execute_and_count(self, call: _Call) -> _Answer:
+        try:
+            if self._quotas is not None:
+                self._quotas.admit(call.operation, call.parameters)
+            answer = _json(HTTPStatus.OK, self.cognito.call(call.operation, call.parameters, call.region))
+        except CognitoError as error:
+            answer = _error(error.status, error.code, error.message)
+        except Exception as error:  # noqa: BLE001 - a request that boto3 would not send, or a mistake of ours
+            answer = _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalErrorException", f"{type(error).__name__}")
+        self._count(call, answer)
+        return answer
+
+    def _count(self, call: _Call, answer: _Answer) -> None:
         succeeded = answer.status == HTTPStatus.OK
         with self._lock:
-            self._calls[call.operation] += 1
-            if succeeded:
-                self._succeeded[call.operation] += 1
+            if answer.code == "TooManyRequestsException":
+                self._throttled[call.operation] += 1
+            elif answer.code != "UnknownOperationException":
+                self._calls[call.operation] += 1
+                self._succeeded[call.operation] += succeeded
             if succeeded and call.operation == "AdminCreateUser":
                 self._created[call.parameters["UserPoolId"], call.parameters["Username"]] += 1
-        return answer
 
     def _control(self, environ: Environ, body: bytes) -> _Answer:
         request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(_CONTROL_PREFIX)}"
@@ -193,7 +234,12 @@ class Sandbox:
     def _counts(self) -> dict[str, object]:
         with self._lock:
             created = [[pool_id, username, count] for (pool_id, username), count in self._created.items()]
-            return {"calls": dict(self._calls), "succeeded": dict(self._succeeded), "created": created}
+            return {
+                "calls": dict(self._calls),
+                "succeeded": dict(self._succeeded),
+                "throttled": dict(self._throttled),
+                "created": created,
+            }
 
     def _put_faults(self, body: bytes) -> None:
         documents = json.loads(body)
@@ -208,24 +254,25 @@ class Sandbox:
         self.latency = seconds
 
 
-def _execute(app: _WsgiApp, environ: Environ) -> _Answer:
+def _other_service(app: _WsgiApp, environ: Environ) -> _Answer:
+    """Answer for a service other than Cognito, such as STS, by moto."""
     begun: list[tuple[str, Headers]] = []
 
     def start_response(status: str, headers: Headers, *_: object) -> None:
         begun.append((status, headers))
 
-    with MOTO_LOCK:
+    with _OTHER_SERVICES:
         try:
             body = b"".join(app(environ, start_response))
         except Exception as error:  # noqa: BLE001 - whatever moto trips over, the caller sees a server error
             message = f"{type(error).__name__}: {error}"
             return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalErrorException", message)
     status, headers = begun[-1]
-    return _Answer(int(status.split()[0]), headers, body)
+    return _Answer(int(status.split(maxsplit=1)[0]), headers, body)
 
 
 def _refusal(fault: Fault) -> _Answer | None:
-    if fault.kind is FaultKind.DROP_BEFORE:
+    if fault.kind in {FaultKind.DROP_BEFORE, FaultKind.HANG_BEFORE}:
         return None
     if fault.kind is FaultKind.THROTTLE:
         return _error(HTTPStatus.BAD_REQUEST, "TooManyRequestsException", "Rate exceeded")
@@ -234,9 +281,9 @@ def _refusal(fault: Fault) -> _Answer | None:
 
 def _error(status: int, code: str, message: str) -> _Answer:
     answer = _json(status, {"__type": code, "message": message})
-    return _Answer(answer.status, [*answer.headers, ("x-amzn-errortype", code)], answer.body)
+    return _Answer(answer.status, [*answer.headers, ("x-amzn-errortype", code)], answer.body, code)
 
 
 def _json(status: int, document: object) -> _Answer:
-    headers = [("Content-Type", "application/x-amz-json-1.1")]
+    headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-RequestId", str(uuid.uuid4()))]
     return _Answer(int(status), headers, json.dumps(document).encode())

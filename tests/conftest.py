@@ -18,11 +18,13 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from live import cognito, live_client, local, new_pool, pytest_addoption  # noqa: F401 -- pytest looks for them here
+from signing_in import lambdas, new_app  # noqa: F401 -- the same
 
 from batch import cli
-from sandbox.local import local_client
+from sandbox.local import add_federated, local_client
 from sandbox.seed import Seeded, make_target, seed_source
-from sandbox.server import Sandbox, mark_external
+from sandbox.server import Sandbox
 from userpool.pool import UserPool
 
 FAST = dict.fromkeys(
@@ -178,7 +180,7 @@ def seeded(client) -> Callable[..., tuple[Seeded, str]]:
     """Fills an old pool with made-up users and makes an empty new one, in this process."""
 
     def make(users: int, *, kind: Any = "plain", target_kind: Any = "plain", seed: int = 7) -> tuple[Seeded, str]:
-        source = seed_source(client, users=users, random=random.Random(seed), kind=kind, mark_external=mark_external)
+        source = seed_source(client, users=users, random=random.Random(seed), kind=kind, add_federated=add_federated)
         return source, make_target(client, kind=target_kind)
 
     return make

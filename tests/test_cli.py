@@ -15,9 +15,8 @@ from conftest import FAST, command
 from test_run import empty
 
 from sandbox.faults import Fault
-from sandbox.local import local_client
+from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source
-from sandbox.server import mark_external
 
 COMMANDS = ("init", "scan", "plan", "run", "verify", "demo")
 LONG = 60  # seconds after which a test gives up; nothing is timed
@@ -27,7 +26,7 @@ LONG = 60  # seconds after which a test gives up; nothing is timed
 def prepared(sandbox, tmp_path_factory):
     """An old pool of 24 users of every kind, an empty new one, and the inventory after a scan."""
     with local_client() as client:
-        source = seed_source(client, users=24, random=Random(3), mark_external=mark_external).pool_id
+        source = seed_source(client, users=24, random=Random(3), add_federated=add_federated).pool_id
         target = make_target(client, kind="plain")
     folder = tmp_path_factory.mktemp("prepared")
     settings = {

@@ -12,7 +12,7 @@ import pytest
 from pools import MARKER, Account, Pool, by_email, by_name, by_sub, read_pool
 
 from sandbox.faults import Fault
-from sandbox.model import backdate
+from sandbox.local import backdate
 from sandbox.server import Sandbox
 
 EVERY_CREATION_UNHEARD = Fault("drop-after", "AdminCreateUser")

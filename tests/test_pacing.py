@@ -452,15 +452,10 @@ def defaults_at_half(migration) -> bool:
     return migration.target.rps("AdminCreateUser") == 25 and migration.source.rps("ListUsers") == 15
 
 
-def test_without_that_operation_the_defaults_stand(sandbox, pools):
-    """Where Cognito does not know GetProvisionedLimit, AWS's defaults are used, and a note says so."""
-    migration, said = connected(config(pools, sandbox.endpoint_url, sandbox.endpoint_url))
-    assert defaults_at_half(migration)
-    assert len(said) == 1
-    assert "defaults" in said[0]
-
-
-@pytest.mark.parametrize("code", ["AccessDeniedException", "TooManyRequestsException", "InvalidParameterException"])
+@pytest.mark.parametrize(
+    "code",
+    ["AccessDeniedException", "TooManyRequestsException", "InvalidParameterException", "UnknownOperationException"],
+)
 def test_quotas_that_cognito_does_not_tell_are_the_defaults(sandbox, pools, code):
     """Where asking for the quotas is refused, AWS's defaults are used, and a note says so."""
     with in_front_of(sandbox.endpoint_url, quotas=code) as (url, asked):

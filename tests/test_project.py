@@ -20,10 +20,10 @@ ALLOWED = {
     "userpool": {"userpool", "boto3", "botocore"},
     "trigger": {"trigger", "userpool", "boto3"},
     "batch": {"batch", "userpool", "click", "tenacity", "tqdm", "yaml", "sandbox"},  # where: below
-    "sandbox": {"sandbox", "userpool", "boto3", "botocore", "moto", "flask", "werkzeug"},
+    "sandbox": {"sandbox", "userpool", "boto3", "botocore", "moto", "joserfc", "werkzeug"},
 }
 ONLY_IN = {
-    "sandbox": {"batch/demo.py"},
+    "sandbox": {"batch/cli.py", "batch/demo.py"},
     "tenacity": {"batch/pacing.py"},
     "click": {"batch/cli.py", "batch/demo.py"},
     "yaml": {"batch/config.py", "batch/demo.py"},

@@ -106,6 +106,9 @@ def test_a_fault_is_the_same_from_json(kind):
         {"kind": "throttle", "usernames": "ann"},
         {"kind": "error", "status": 99},
         {"kind": "throttle", "every": "often"},
+        {"kind": "throttle", "chance": 1.1},
+        {"kind": "throttle", "chance": -0.1},
+        {"kind": "throttle", "chance": "likely"},
         [],
         "throttle",
     ],
@@ -118,8 +121,56 @@ def test_an_impossible_fault_is_refused(values):
 
 @pytest.mark.parametrize(
     ("kind", "executes"),
-    [("throttle", False), ("error", False), ("drop-before", False), ("drop-after", True), ("hang-after", True)],
+    [
+        ("throttle", False),
+        ("error", False),
+        ("drop-before", False),
+        ("hang-before", False),
+        ("drop-after", True),
+        ("hang-after", True),
+    ],
 )
 def test_a_fault_says_whether_the_call_is_carried_out(kind, executes):
     """Only what goes wrong after the call leaves something behind."""
     assert FaultKind(kind).executes == executes
+
+
+def test_a_chance_fails_some_calls_the_same_ones_each_time():
+    """With a chance about so many calls fail; the seed says which, and another seed says others."""
+    half = Fault("throttle", chance=0.5, seed=1)
+    found = hits(Faults([half]), 1000)
+    assert 400 < len(found) < 600
+    assert hits(Faults([half]), 1000) == found
+    assert hits(Faults([Fault("throttle", chance=0.5, seed=2)]), 1000) != found
+
+
+def test_a_rule_put_in_force_again_fails_the_same_calls():
+    """Replacing starts the chances anew, too."""
+    rule = Fault("throttle", chance=0.3, seed=5)
+    faults = Faults([rule])
+    found = hits(faults, 100)
+    faults.replace([rule])
+    assert hits(faults, 100) == found
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0, []), (1, [1, 2, 3])])
+def test_no_chance_and_certainty(chance, expected):
+    """A chance of 0 fails no call, and one of 1 each."""
+    assert hits(Faults([Fault("throttle", chance=chance)]), 3) == expected
+
+
+@given(
+    every=st.integers(1, 4), skip=st.integers(0, 5), times=st.integers(0, 8), chance=st.floats(0, 1), seed=st.integers()
+)
+def test_a_chance_only_leaves_out_calls(every, skip, times, chance, seed):
+    """A rule with a chance fails no call that it would not fail without, and none too many."""
+    rule = {"every": every, "skip": skip}
+    found = hits(Faults([Fault("throttle", **rule, times=times, chance=chance, seed=seed)]), 60)
+    assert set(found) <= set(hits(Faults([Fault("throttle", **rule)]), 60))
+    assert len(found) <= times
+
+
+def test_a_chance_comes_from_json():
+    """Chance and seed are given in JSON as anything else."""
+    values = {"kind": "hang-before", "chance": 0.25, "seed": 9, "seconds": 2}
+    assert Fault.from_json(values) == Fault(FaultKind.HANG_BEFORE, chance=0.25, seed=9, seconds=2)

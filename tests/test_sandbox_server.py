@@ -11,7 +11,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
+from sandbox.cognito import Cognito
 from sandbox.faults import Fault
+from sandbox.in_process import client as client_of
 from sandbox.local import local_client
 from sandbox.server import Sandbox
 
@@ -90,9 +92,10 @@ def test_what_fails_is_counted_as_a_call_and_not_as_a_success(own, over_http, po
         (Fault("error", code="AccessDeniedException"), "AccessDeniedException", False),
         (Fault("error", code="InternalErrorException", status=500), "InternalErrorException", False),
         (Fault("drop-before"), ConnectionClosedError, False),
+        (Fault("hang-before", seconds=0.01), ConnectionClosedError, False),
         (Fault("drop-after"), ConnectionClosedError, True),
     ],
-    ids=["throttle", "error", "server error", "drop before", "drop after"],
+    ids=["throttle", "error", "server error", "drop before", "hang before", "drop after"],
 )
 def test_each_fault_looks_to_the_caller_as_in_the_field(own, over_http, pool_id, fault, raised, carried_out):  # noqa: PLR0917 -- a table
     """A fault gives the error that the caller would meet, and the call is carried out or not, as it says."""
@@ -121,6 +124,18 @@ def test_a_call_that_hangs_is_carried_out(own, over_http, pool_id):
     assert "hung" in names(over_http, pool_id)
 
 
+def test_a_call_that_hangs_before_is_never_carried_out(own, over_http, pool_id):
+    """A call that hangs before it reaches Cognito looks the same to the caller, and leaves nothing behind."""
+    own.faults.replace([Fault("hang-before", "AdminCreateUser", seconds=60)])
+    impatient = connected(own, read_timeout=0.2)
+    with pytest.raises(ReadTimeoutError):
+        impatient.admin_create_user(UserPoolId=pool_id, Username="never-made")
+    impatient.close()
+    assert own.failed == {"AdminCreateUser": 1}
+    assert own.calls == {}
+    assert "never-made" not in names(over_http, pool_id)
+
+
 def test_faults_are_about_the_user_in_the_request(own, over_http, pool_id):
     """A fault for some users leaves the others alone."""
     own.faults.replace([Fault("throttle", "AdminCreateUser", usernames=["unlucky"])])
@@ -143,11 +158,9 @@ def test_many_calls_at_once_are_carried_out_once_each(own, over_http, pool_id):
 
 
 def test_an_operation_that_is_not_there_is_refused(own, over_http):
-    """What the sandbox does not have, like GetProvisionedLimit, is refused as an unknown operation."""
+    """What the sandbox does not have, like GetCSVHeader, is refused at once as an unknown operation."""
     with pytest.raises(ClientError, match="UnknownOperationException"):
-        over_http.get_provisioned_limit(
-            LimitDefinition={"LimitClass": "API_CATEGORY", "Attributes": {"Category": "UserRead"}}
-        )
+        over_http.get_csv_header(UserPoolId="us-east-1_any")
 
 
 def test_counts_faults_and_latency_can_be_driven_over_http(own, over_http, pool_id):
@@ -184,6 +197,59 @@ def test_controls_that_make_no_sense_are_refused(own, method, path, body, status
     refusal.value.close()
     assert refusal.value.code == status
     assert (own.latency, own.faults.choose("ListUsers")) == (0.0, None)
+
+
+def test_a_server_can_have_a_cognito_of_its_own(pool_id):
+    """A server with a Cognito of its own has that one's pools, and not those of this process."""
+    cognito = Cognito()
+    made = client_of(cognito).create_user_pool(PoolName="own")["UserPool"]["Id"]
+    with Sandbox(cognito=cognito) as server:
+        client = connected(server)
+        assert [pool["Id"] for pool in client.list_user_pools(MaxResults=9)["UserPools"]] == [made]
+        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+            client.list_users(UserPoolId=pool_id)
+        client.close()
+
+
+def test_an_operation_can_have_a_latency_of_its_own():
+    """A latency for one operation takes the place of that for all: here the others alone never come to an end."""
+    with Sandbox(cognito=Cognito(), latency=3600, latencies={"ListUserPools": 0}) as server:
+        client, impatient = connected(server), connected(server, read_timeout=0.2)
+        assert client.list_user_pools(MaxResults=9)["UserPools"] == []
+        with pytest.raises(ReadTimeoutError):
+            impatient.describe_user_pool(UserPoolId="us-east-1_any")
+        client.close()
+        impatient.close()
+    assert server.calls["ListUserPools"] == 1
+
+
+class StillClock:
+    """A clock that stands still."""
+
+    def now(self):
+        """Say the only time."""
+        return 1000.0
+
+
+def test_what_the_quotas_refuse_is_counted_apart():
+    """A call over the quota counts as throttled, not as carried out; the control tells both, and resets them."""
+    cognito = Cognito()
+    cognito.world.clock = StillClock()
+    cognito.world.provisioned["UserPoolRead"] = 1
+    with Sandbox(cognito=cognito, quotas=True, faults=[Fault("throttle", "ListUsers")]) as server:
+        client = connected(server)
+        client.list_user_pools(MaxResults=9)
+        for _ in range(2):
+            with pytest.raises(ClientError, match="TooManyRequestsException"):
+                client.list_user_pools(MaxResults=9)
+        with pytest.raises(ClientError, match="TooManyRequestsException"):
+            client.list_users(UserPoolId="us-east-1_any")
+        counts = send(server, "GET", "calls")
+        assert (counts["calls"], counts["throttled"]) == ({"ListUserPools": 1}, {"ListUserPools": 2})
+        assert server.failed == {"ListUsers": 1}
+        send(server, "POST", "reset-counts")
+        assert server.throttled == {}
+        client.close()
 
 
 def test_a_server_that_is_stopped_answers_nobody(pool_id):

@@ -19,7 +19,7 @@ from userpool.pool import UserPool
 from userpool.user import Group, Status
 
 NAMES = ["zoë.ångström", "小龙", "Ω≈ç√", "o'brien;--", 'quo"te', "Bob", "bob", "a" * 128]
-GROUPS = [Group("bare"), Group("team:Zürich", "Büro Zürich", 0, "arn:aws:iam::123456789012:role/zürich")]
+GROUPS = [Group("bare"), Group("team:Zürich", "Büro Zürich", 0, "arn:aws:iam::123456789012:role/zurich")]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,101 @@
+"""Cognito's operations, by name: the sandbox's own, and moto's for what moto does as Cognito does."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sandbox import (
+    admin_create,
+    auth,
+    constraints,
+    factors,
+    groups,
+    limits,
+    links,
+    list_users,
+    own_account,
+    passwords,
+    pools,
+    recovery,
+    sign_up,
+    tokens,
+    users,
+)
+from sandbox.errors import CognitoError
+from sandbox.world import REGION, World
+
+_OWN = {
+    **pools.OPERATIONS,
+    **users.OPERATIONS,
+    **admin_create.OPERATIONS,
+    **list_users.OPERATIONS,
+    **links.OPERATIONS,
+    **factors.OPERATIONS,
+    **groups.OPERATIONS,
+    **passwords.OPERATIONS,
+    **sign_up.OPERATIONS,
+    **recovery.OPERATIONS,
+    **auth.OPERATIONS,
+    **tokens.OPERATIONS,
+    **own_account.OPERATIONS,
+    **limits.OPERATIONS,
+}
+
+# Pools, app clients, identity providers and the like: moto's answers are Cognito's.
+_FROM_MOTO = frozenset(
+    {
+        "CreateIdentityProvider",
+        "CreateResourceServer",
+        "CreateUserPool",
+        "CreateUserPoolClient",
+        "CreateUserPoolDomain",
+        "DeleteIdentityProvider",
+        "DeleteUserPoolClient",
+        "DeleteUserPoolDomain",
+        "DescribeIdentityProvider",
+        "DescribeResourceServer",
+        "DescribeUserPoolClient",
+        "DescribeUserPoolDomain",
+        "GetUserPoolMfaConfig",
+        "ListIdentityProviders",
+        "ListResourceServers",
+        "ListUserPoolClients",
+        "ListUserPools",
+        "SetUserPoolMfaConfig",
+        "UpdateIdentityProvider",
+        "UpdateUserPoolClient",
+        "UpdateUserPoolDomain",
+    }
+)
+
+
+_MOTOS_ACCOUNT = "123456789012"  # so that what moto answers for other services is of the same account
+
+
+class Cognito:
+    """One AWS account's Cognito, in this process. Safe to call from many threads."""
+
+    def __init__(self, account: str | None = None) -> None:
+        self.world = World(account)
+
+    def implements(self, operation: str) -> bool:
+        """Whether the operation is answered at all."""
+        return operation in _OWN or operation in _FROM_MOTO
+
+    def call(self, operation: str, parameters: dict[str, Any], region: str = REGION) -> dict[str, Any]:
+        """Carry out an operation and return its answer, times as seconds since 1970. Raises CognitoError."""
+        constraints.check(operation, parameters)
+        own = _OWN.get(operation)
+        with self.world.lock:
+            if own is not None:
+                return own(self.world, parameters)
+            if operation in _FROM_MOTO:
+                return self.world.moto.call(operation, parameters, region)
+        raise CognitoError("UnknownOperationException", f"The sandbox does not implement {operation}.")
+
+
+@cache
+def shared() -> Cognito:
+    """Return the Cognito that every sandbox of this process shares unless it is given one of its own."""
+    return Cognito(account=_MOTOS_ACCOUNT)

@@ -1,0 +1,53 @@
+"""User pools, which moto keeps: what it answers otherwise than Cognito is put right here or in `moto_bridge`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sandbox.errors import invalid_parameter
+from sandbox.world import Operation, Parameters, Pool, World
+
+_MOST_CUSTOM_ATTRIBUTES = 50  # developer guide, quotas
+
+
+def _pool(world: World, parameters: Parameters) -> Pool:
+    return world.pool(parameters["UserPoolId"])
+
+
+def _describe_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
+    pool = _pool(world, parameters)
+    answer = world.moto.call("DescribeUserPool", parameters, pool.region)
+    answer["UserPool"]["EstimatedNumberOfUsers"] = len(pool.users)
+    return answer
+
+
+def _update_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
+    return world.moto.call("UpdateUserPool", parameters, _pool(world, parameters).region)
+
+
+def _delete_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
+    pool = _pool(world, parameters)
+    if pool.config.get("DeletionProtection") == "ACTIVE":
+        raise invalid_parameter(
+            "The user pool cannot be deleted because deletion protection is activated. "
+            "Deletion protection must be inactivated first."
+        )
+    world.moto.call("DeleteUserPool", parameters, pool.region)
+    world.forget_pool(pool.id)
+    return {}
+
+
+def _add_custom_attributes(world: World, parameters: Parameters) -> dict[str, Any]:
+    pool = _pool(world, parameters)
+    custom = [name for name in pool.schema if ":" in name]
+    if len(custom) + len(parameters["CustomAttributes"]) > _MOST_CUSTOM_ATTRIBUTES:
+        raise invalid_parameter(f"A user pool can have at most {_MOST_CUSTOM_ATTRIBUTES} custom attributes.")
+    return world.moto.call("AddCustomAttributes", parameters, pool.region)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "DescribeUserPool": _describe_user_pool,
+    "UpdateUserPool": _update_user_pool,
+    "DeleteUserPool": _delete_user_pool,
+    "AddCustomAttributes": _add_custom_attributes,
+}

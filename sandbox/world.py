@@ -1,0 +1,154 @@
+"""Everything there is in one sandbox: user pools with their users, app clients, the clock, what is under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.clock import Clock
+from sandbox.directory import Directory
+from sandbox.errors import not_there
+from sandbox.moto_bridge import Moto
+from sandbox.paging import Listings
+
+REGION = "us-east-1"
+
+Parameters = dict[str, Any]
+
+
+@dataclass
+class Pool:
+    """A user pool: its settings, which moto keeps, and its users, which the sandbox keeps."""
+
+    id: str
+    moto: Any
+    users: Directory
+
+    @property
+    def region(self) -> str:
+        """The Region it is in."""
+        return self.id.partition("_")[0]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings, by the names of CreateUserPool."""
+        settings: dict[str, Any] = self.moto.extended_config
+        return settings
+
+    @property
+    def functions(self) -> dict[str, Any]:
+        """The Lambda triggers: `LambdaConfig`."""
+        return self.config.get("LambdaConfig") or {}
+
+    @property
+    def password_policy(self) -> dict[str, Any]:
+        """The password policy."""
+        policy: dict[str, Any] = (self.config.get("Policies") or {}).get("PasswordPolicy") or {}
+        return policy
+
+    @property
+    def schema(self) -> dict[str, dict[str, Any]]:
+        """The attributes by name, as `SchemaAttributeType`."""
+        return {name: attribute.to_json() for name, attribute in self.moto.schema_attributes.items()}
+
+    @property
+    def groups(self) -> dict[str, Any]:
+        """The groups' definitions (moto's objects; `to_json()` gives a `GroupType`), by name."""
+        groups: dict[str, Any] = self.moto.groups
+        return groups
+
+    @property
+    def mfa(self) -> str:
+        """OFF, ON or OPTIONAL."""
+        return str(self.moto.mfa_config)
+
+    def require_group(self, name: str) -> Any:
+        """Return a group's definition. Raises ResourceNotFoundException."""
+        if name not in self.groups:
+            raise not_there("Group not found.")
+        return self.groups[name]
+
+
+@dataclass(frozen=True)
+class AppClient:
+    """An app client of a pool."""
+
+    id: str
+    config: dict[str, Any]
+    secret: str | None = field(default=None, repr=False)
+
+    @property
+    def flows(self) -> frozenset[str]:
+        """The flows it allows, by the names of `ExplicitAuthFlows`; Cognito's defaults if none is set."""
+        return frozenset(
+            self.config.get("ExplicitAuthFlows")
+            or ("ALLOW_REFRESH_TOKEN_AUTH", "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH")
+        )
+
+    @property
+    def hides_existence(self) -> bool:
+        """Whether PreventUserExistenceErrors is ENABLED."""
+        return self.config.get("PreventUserExistenceErrors") == "ENABLED"
+
+
+class World:
+    """One AWS account's Cognito. Operations hold `lock`; a Lambda runs with the lock let go, as it may call back."""
+
+    def __init__(self, account: str | None = None) -> None:
+        self.clock = Clock()
+        self.moto = Moto(account)
+        self.lock = threading.Lock()
+        self.sessions: dict[str, Any] = {}  # of challenges under way, by Session
+        self.refresh_tokens: dict[str, Any] = {}
+        self.grants: dict[str, Any] = {}  # what each sign-in granted, by `origin_jti`
+        self.listings = Listings(self.clock)
+        self.provisioned: dict[str, float] = {}  # quotas that differ from the defaults, see `limits`
+        self.functions: dict[str, Any] = {}  # Lambda functions by name, see `triggers`
+        self.lambda_seconds = 5.0  # "must respond within 5 seconds", by the wall clock; a test may shorten it
+        self._directories: dict[str, Directory] = {}
+
+    @contextmanager
+    def unlocked(self) -> Iterator[None]:
+        """Let go of the lock for a while; what was looked up before must be looked up again after."""
+        self.lock.release()
+        try:
+            yield
+        finally:
+            self.lock.acquire()
+
+    def pool(self, pool_id: str) -> Pool:
+        """Return the user pool. Raises ResourceNotFoundException."""
+        moto_pool = self.moto.pool(pool_id)
+        if pool_id not in self._directories:
+            config = moto_pool.extended_config
+            self._directories[pool_id] = Directory(
+                # Pools made over the API are case-sensitive unless they say not (developer guide, case sensitivity).
+                case_sensitive=(config.get("UsernameConfiguration") or {}).get("CaseSensitive", True),
+                username_attributes=tuple(config.get("UsernameAttributes") or ()),
+                alias_attributes=tuple(config.get("AliasAttributes") or ()),
+            )
+        return Pool(pool_id, moto_pool, self._directories[pool_id])
+
+    def pools(self) -> list[Pool]:
+        """Return all user pools."""
+        return [self.pool(pool_id) for pool_id in self.moto.pools()]
+
+    def forget_pool(self, pool_id: str) -> None:
+        """Forget a pool's users, after the pool is deleted."""
+        self._directories.pop(pool_id, None)
+
+    def app_client(self, client_id: str) -> tuple[Pool, AppClient]:
+        """Return the app client and its pool. Raises ResourceNotFoundException."""
+        for pool_id, pool in self.moto.pools().items():
+            if client_id in pool.clients:
+                found = pool.clients[client_id]
+                secret = found.secret if found.generate_secret else None
+                return self.pool(pool_id), AppClient(client_id, found.extended_config, secret)
+        raise not_there(f"User pool client {client_id} does not exist.")
+
+
+Operation = Callable[[World, Parameters], dict[str, Any]]
+"""An operation of Cognito, called with the lock held. Its answer holds times as seconds since 1970."""
