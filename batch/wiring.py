@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from batch.pacing import Limiter, Pacer
 from batch.plan import Context
 from batch.scan import Way, cheaper_way
 from userpool.client import cognito_client
-from userpool.errors import MigrationError
+from userpool.errors import MigrationError, ThrottledError
 from userpool.pool import Description, UserPool, call_once
 from userpool.quotas import ADJUSTABLE, DEFAULT_RPS
 from userpool.settings import PoolSettings
 
 Say = Callable[[str], None]
+
+_ASKS = 3
+_BELOW = 0.9  # of one request a second: requests that leave a second apart may arrive closer together
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +129,22 @@ def _rps(config: Config, pool: UserPool, say: Say) -> dict[str, float]:
 def _provisioned(pool: UserPool, say: Say) -> dict[str, float]:
     """Ask for the quotas that can be raised; AWS's defaults stand where Cognito does not tell."""
     found: dict[str, float] = {}
-    limiter = Limiter(DEFAULT_RPS["LimitManagement"])
-    pool = pool.paced_by(call_once)
+    limiter = Limiter(DEFAULT_RPS["LimitManagement"] * _BELOW)
     for category in sorted(ADJUSTABLE):
-        limiter.wait()
         try:
-            found[category] = pool.provisioned_rps(category)
+            found[category] = _asked(pool, category, limiter)
         except MigrationError:
             say("Note: quotas are AWS's defaults (GetProvisionedLimit is not allowed or not there); see rate.limits.")
             return found
     return found
+
+
+def _asked(pool: UserPool, category: str, limiter: Limiter) -> float:
+    """Ask for one quota; a command that ran just before may have used up this second's only request."""
+    pool = pool.paced_by(call_once)
+    for _ in range(_ASKS - 1):
+        limiter.wait()
+        with suppress(ThrottledError):
+            return pool.provisioned_rps(category)
+    limiter.wait()
+    return pool.provisioned_rps(category)

@@ -460,7 +460,8 @@ def test_quotas_that_cognito_does_not_tell_are_the_defaults(sandbox, pools, code
     """Where asking for the quotas is refused, AWS's defaults are used, and a note says so."""
     with in_front_of(sandbox.endpoint_url, quotas=code) as (url, asked):
         migration, said = connected(config(pools, url, url))
-    assert len(asked) == 1
+    # Only a throttle may pass: another command may have used up this second's only request.
+    assert len(asked) == (3 if code == "TooManyRequestsException" else 1)
     assert defaults_at_half(migration)
     assert len(said) == 1
     assert "rate.limits" in said[0]
