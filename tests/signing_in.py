@@ -114,6 +114,27 @@ class Lambdas:
 
 
 @pytest.fixture
+def pool_id(cognito, new_pool):
+    """A pool with bob, CONFIRMED."""
+    pool_id = new_pool(AutoVerifiedAttributes=["email"])
+    create_user(cognito, pool_id, "bob", {"email": "bob@example.com", "email_verified": "true"})
+    set_password(cognito, pool_id, "bob")
+    return pool_id
+
+
+@pytest.fixture
+def client_id(cognito, pool_id):
+    """An app client of that pool that allows every flow."""
+    return new_client(cognito, pool_id)
+
+
+@pytest.fixture
+def signed_in(cognito, client_id):
+    """The tokens of bob."""
+    return sign_in(cognito, client_id)["AuthenticationResult"]
+
+
+@pytest.fixture
 def lambdas(local) -> Lambdas:
     """The sandbox's Lambda functions."""
     return Lambdas(local.world.functions)

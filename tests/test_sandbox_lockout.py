@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from live import create_user, refused
 from signing_in import (
     NEW_PASSWORD,
@@ -12,21 +11,6 @@ from signing_in import (
     set_password,
     sign_in,
 )
-
-
-@pytest.fixture
-def pool_id(cognito, new_pool):
-    """A pool with bob, CONFIRMED."""
-    pool_id = new_pool(AutoVerifiedAttributes=["email"])
-    create_user(cognito, pool_id, "bob", {"email": "bob@example.com", "email_verified": "true"})
-    set_password(cognito, pool_id, "bob")
-    return pool_id
-
-
-@pytest.fixture
-def client_id(cognito, pool_id):
-    """An app client of that pool that allows every flow."""
-    return new_client(cognito, pool_id)
 
 
 def test_five_wrong_passwords_lock(cognito, local, client_id):

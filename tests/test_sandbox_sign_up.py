@@ -2,24 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from live import attributes_of, create_user, listed, refused
-from signing_in import PASSWORD, claims, code_of, new_client, set_password, sign_in, status
-
-
-@pytest.fixture
-def pool_id(cognito, new_pool):
-    """A pool with bob, CONFIRMED."""
-    pool_id = new_pool(AutoVerifiedAttributes=["email"])
-    create_user(cognito, pool_id, "bob", {"email": "bob@example.com", "email_verified": "true"})
-    set_password(cognito, pool_id, "bob")
-    return pool_id
-
-
-@pytest.fixture
-def client_id(cognito, pool_id):
-    """An app client of that pool that allows every flow."""
-    return new_client(cognito, pool_id)
+from signing_in import PASSWORD, claims, code_of, new_client, sign_in, status
 
 
 def sign_up(cognito, client_id, username="ann", attributes=None, **options):

@@ -3,31 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from live import attributes_of, create_user, listed, refused
-from signing_in import claims, initiate, new_client, set_password, sign_in
+from live import attributes_of, listed, refused
+from signing_in import claims, initiate, new_client, sign_in
 
 ROLE = "arn:aws:iam::123456789012:role/staff"
-
-
-@pytest.fixture
-def pool_id(cognito, new_pool):
-    """A pool with bob, CONFIRMED."""
-    pool_id = new_pool(AutoVerifiedAttributes=["email"])
-    create_user(cognito, pool_id, "bob", {"email": "bob@example.com", "email_verified": "true"})
-    set_password(cognito, pool_id, "bob")
-    return pool_id
-
-
-@pytest.fixture
-def client_id(cognito, pool_id):
-    """An app client of that pool that allows every flow."""
-    return new_client(cognito, pool_id)
-
-
-@pytest.fixture
-def signed_in(cognito, client_id):
-    """The tokens of bob."""
-    return sign_in(cognito, client_id)["AuthenticationResult"]
 
 
 def refresh(cognito, client_id, token, flow="REFRESH_TOKEN_AUTH", **parameters):
