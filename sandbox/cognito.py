@@ -79,10 +79,6 @@ class Cognito:
     def __init__(self, account: str | None = None) -> None:
         self.world = World(account)
 
-    def implements(self, operation: str) -> bool:
-        """Whether the operation is answered at all."""
-        return operation in _OWN or operation in _FROM_MOTO
-
     def call(self, operation: str, parameters: dict[str, Any], region: str = REGION) -> dict[str, Any]:
         """Carry out an operation and return its answer, times as seconds since 1970. Raises CognitoError."""
         constraints.check(operation, parameters)

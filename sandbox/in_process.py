@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import uuid
 from functools import cache
 from typing import Any
 
 import boto3
-import botocore.session
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
@@ -19,6 +17,7 @@ from botocore.loaders import Loader
 from sandbox.cognito import Cognito
 from sandbox.errors import CognitoError
 from sandbox.world import REGION
+from userpool.client import bare_session
 
 _TARGET = "X-Amz-Target"
 
@@ -44,11 +43,7 @@ def client(cognito: Cognito, region: str = REGION) -> Any:
 
 
 def _session() -> Any:
-    core: Any = botocore.session.Session()
-    # A profile or file named in the environment may not exist, or may name a real account: neither matters here.
-    core.session_var_map["profile"] = (None, None, None, None)
-    for variable in ("config_file", "credentials_file"):
-        core.session_var_map[variable] = (None, None, os.devnull, None)
+    core: Any = bare_session()
     core.register_component("data_loader", _loader())
     return boto3.session.Session("sandbox", "sandbox", botocore_session=core)
 

@@ -16,15 +16,13 @@ from typing import Any
 
 from moto.cognitoidp import models as cognito
 from moto.cognitoidp.exceptions import InvalidParameterException
-from moto.cognitoidp.responses import CognitoIdpResponse
 from moto.core.base_backend import AccountSpecificBackend
-from moto.core.utils import camelcase_to_underscores, method_names_from_class, utcnow
+from moto.core.utils import utcnow
 from moto.moto_server.werkzeug_app import create_backend_app
 
 from sandbox.errors import CognitoError, not_there
 from userpool.client import stand_in_session
 
-_METHODS = frozenset(method_names_from_class(CognitoIdpResponse))
 _ACCOUNTS = itertools.count(100_000_000_001)
 _UNCHANGEABLE = ("UsernameAttributes", "AliasAttributes", "UsernameConfiguration")
 _KEPT_ELSEWHERE = ("UserPoolId", "PoolName", "MfaConfiguration")
@@ -36,10 +34,6 @@ class Moto:
     def __init__(self, account: str | None = None) -> None:
         self.account = account or str(next(_ACCOUNTS))
         self._app: Any = create_backend_app("cognito-idp")
-
-    def implements(self, operation: str) -> bool:
-        """Whether moto has the operation."""
-        return camelcase_to_underscores(operation) in _METHODS
 
     def call(self, operation: str, parameters: dict[str, Any], region: str) -> dict[str, Any]:
         """Carry out an operation; raises CognitoError as moto answers, and InternalErrorException if it breaks."""

@@ -17,19 +17,15 @@ _FLAGS = tuple(f"{name}_verified" for name in VERIFIABLE)
 def _get_user(world: World, parameters: Parameters) -> dict[str, Any]:
     _, client, user = tokens.bearer(world, parameters["AccessToken"])
     readable = client.config.get("ReadAttributes")
-    answer: dict[str, Any] = {
+    return {
         "Username": user.username,
         "UserAttributes": [
             {"Name": name, "Value": value}
             for name, value in user.attributes.items()
             if not readable or name in readable or name == "sub"
         ],
+        **users.second_factors(user),
     }
-    if user.mfa:
-        answer["UserMFASettingList"] = user.mfa
-    if user.preferred_mfa:
-        answer["PreferredMfaSetting"] = user.preferred_mfa
-    return answer
 
 
 def _update_user_attributes(world: World, parameters: Parameters) -> dict[str, Any]:

@@ -149,12 +149,13 @@ def _flags_to_drop(user: User, attributes: Mapping[str, str]) -> dict[str, str]:
 
 def _admin_get_user(world: World, parameters: Parameters) -> dict[str, Any]:
     user = _user(world, parameters)
-    answer = to_api(user, "UserAttributes")
-    if user.mfa:
-        answer["UserMFASettingList"] = user.mfa
-    if user.preferred_mfa:
-        answer["PreferredMfaSetting"] = user.preferred_mfa
-    return answer
+    return to_api(user, "UserAttributes") | second_factors(user)
+
+
+def second_factors(user: User) -> dict[str, Any]:
+    """Return what AdminGetUser and GetUser say of a user's MFA; nothing if there is none."""
+    said = {"UserMFASettingList": user.mfa, "PreferredMfaSetting": user.preferred_mfa}
+    return {name: value for name, value in said.items() if value}
 
 
 def _admin_update_user_attributes(world: World, parameters: Parameters) -> dict[str, Any]:

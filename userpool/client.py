@@ -25,8 +25,8 @@ def cognito_client(pool: PoolSettings, *, connections: int, read_seconds: float 
     """Return a `cognito-idp` client that tries once: pacing and retries belong to whoever calls.
 
     `connections` is how many calls may be under way at once. Raises SettingsError for an unknown profile, or an
-    impossible region or endpoint, and
-    FatalError for a role that cannot be assumed. A loopback endpoint is a stand-in: no credentials are read for it.
+    impossible region or endpoint, and FatalError for a role that cannot be assumed. A loopback endpoint is a stand-in:
+    no credentials are read for it.
     """
     config = Config(
         retries={"total_max_attempts": 1},  # botocore's own retries would go past the limiter
@@ -64,10 +64,11 @@ def is_loopback(endpoint_url: str | None) -> bool:
 
 def stand_in_session(region: str) -> boto3.Session:
     """Return a session with made-up keys, which looks at no profile, file or credentials of this machine."""
-    return boto3.Session("stand-in", "stand-in", region_name=region, botocore_session=_bare_session())
+    return boto3.Session("stand-in", "stand-in", region_name=region, botocore_session=bare_session())
 
 
-def _bare_session() -> botocore.session.Session:
+def bare_session() -> botocore.session.Session:
+    """Return a botocore session that looks at no profile, configuration or credentials file of this machine."""
     session = botocore.session.Session()
     # A profile or file that the environment names may not exist, or may name another account.
     session.session_var_map["profile"] = (None, None, None, None)
@@ -101,7 +102,7 @@ def _with_role(session: boto3.Session, pool: PoolSettings) -> boto3.Session:
             "expiry_time": got["Expiration"].isoformat(),
         }
 
-    inner = _bare_session()
+    inner = bare_session()
     # botocore offers no public way to hand a session credentials that renew themselves.
     inner._credentials = RefreshableCredentials.create_from_metadata(  # noqa: SLF001
         metadata=assume(), refresh_using=assume, method="sts-assume-role"
