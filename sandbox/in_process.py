@@ -1,10 +1,10 @@
-"""A boto3 client whose calls a sandbox answers in this process, without a socket."""
+"""boto3 clients whose calls a sandbox answers in this process, without a socket."""
 
 from __future__ import annotations
 
 import io
 import json
-import uuid
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,9 +13,12 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.loaders import Loader
+from moto.core.request import normalize_request
 
+from sandbox import dynamodb
 from sandbox.cognito import Cognito
 from sandbox.errors import CognitoError
+from sandbox.messages import Answer, error_answer, json_answer
 from sandbox.world import REGION
 from userpool.client import bare_session
 
@@ -28,17 +31,34 @@ def client(cognito: Cognito, region: str = REGION) -> Any:
     It reads no credentials, profile or endpoint of the machine, tries once, and can not reach the network. Safe to use
     from many threads.
     """
-    made = _session().client(
-        "cognito-idp",
-        region_name=region,
-        endpoint_url=f"https://cognito-idp.{region}.amazonaws.com",
-        config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED),
-    )
 
     def answer(request: Any, **_: object) -> Any:
-        return _answer(cognito, request, region)
+        return _response(request, _answer(cognito, request, region))
 
-    made.meta.events.register_first("before-send.cognito-identity-provider", answer)
+    return _client("cognito-idp", region, "before-send.cognito-identity-provider", answer)
+
+
+def dynamodb_client(region: str = REGION) -> Any:
+    """Return a boto3 `dynamodb` client on the same tables as every `Sandbox` of this process.
+
+    As with `client`, it reads nothing of the machine, tries once, can not reach the network, and is safe to use from
+    many threads.
+    """
+
+    def answer(request: Any, **_: object) -> Any:
+        return _response(request, dynamodb.answer(normalize_request(request)))
+
+    return _client("dynamodb", region, "before-send.dynamodb", answer)
+
+
+def _client(service: str, region: str, event: str, answer: Callable[..., Any]) -> Any:
+    made = _session().client(
+        service,
+        region_name=region,
+        endpoint_url=f"https://{service}.{region}.amazonaws.com",
+        config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED),
+    )
+    made.meta.events.register_first(event, answer)
     return made
 
 
@@ -54,19 +74,16 @@ def _loader() -> Any:
     return Loader()
 
 
-def _answer(cognito: Cognito, request: Any, region: str) -> Any:
+def _answer(cognito: Cognito, request: Any, region: str) -> Answer:
     operation = _text(request.headers[_TARGET]).rpartition(".")[2]
     try:
-        document = cognito.call(operation, json.loads(request.body), region)
+        return json_answer(200, cognito.call(operation, json.loads(request.body), region))
     except CognitoError as error:
-        document = {"__type": error.code, "message": error.message}
-        return _response(request, error.status, document, {"x-amzn-errortype": error.code})
-    return _response(request, 200, document, {})
+        return error_answer(error.status, error.code, error.message)
 
 
-def _response(request: Any, status: int, document: dict[str, Any], headers: dict[str, str]) -> Any:
-    headers |= {"content-type": "application/x-amz-json-1.1", "x-amzn-requestid": str(uuid.uuid4())}
-    return AWSResponse(request.url, status, headers, _Body(json.dumps(document).encode()))
+def _response(request: Any, answer: Answer) -> Any:
+    return AWSResponse(request.url, answer.status, dict(answer.headers), _Body(answer.body))
 
 
 class _Body(io.BytesIO):

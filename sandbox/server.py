@@ -1,83 +1,38 @@
-"""The sandbox over HTTP: Cognito behind a counter of calls, quotas, latency and an injector of faults."""
+"""The sandbox over HTTP: Cognito and DynamoDB behind a counter of calls, quotas, latency and an injector of faults."""
 
 from __future__ import annotations
 
 import io
 import json
-import re
 import threading
-import uuid
 from collections import Counter
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.core.request import Request
 
+from sandbox import dynamodb, other_services
 from sandbox.cognito import Cognito, shared
 from sandbox.errors import CognitoError
 from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.limits import Quotas
-from sandbox.wire import HOST, Environ, Headers, HttpServer, read_body
-from sandbox.world import REGION
+from sandbox.messages import Answer, Call, error_answer, json_answer
+from sandbox.wire import HOST, Environ, HttpServer, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-_TARGET_PREFIX = "AWSCognitoIdentityProviderService."
 _CONTROL_PREFIX = "/_sandbox/"
 _MAX_LATENCY_SECONDS = 60
-_REGION = re.compile(r"Credential=[^/]+/\d+/([^/]+)/")
-_OTHER_SERVICES = threading.Lock()  # moto is not thread safe, and the same for every sandbox of the process
-_WsgiApp = Any
 _StartResponse = Any
-
-
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    headers: Headers
-    body: bytes
-    code: str = ""
-
-    def send(self, start_response: _StartResponse) -> list[bytes]:
-        start_response(f"{self.status} {HTTPStatus(self.status).phrase}", self.headers)
-        return [self.body]
-
-
-@dataclass(frozen=True)
-class _Call:
-    operation: str
-    parameters: dict[str, Any]
-    region: str
-
-    @classmethod
-    def of(cls, environ: Environ, body: bytes) -> _Call | None:
-        target: str = environ.get("HTTP_X_AMZ_TARGET", "")
-        if not target.startswith(_TARGET_PREFIX):
-            return None
-        try:
-            parameters = json.loads(body)
-        except ValueError:
-            parameters = None
-        region = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
-        return cls(
-            target.removeprefix(_TARGET_PREFIX),
-            parameters if isinstance(parameters, dict) else {},
-            region[1] if region else REGION,
-        )
-
-    @property
-    def username(self) -> str | None:
-        username = self.parameters.get("Username")
-        return username if isinstance(username, str) else None
 
 
 class Sandbox:
     """A local Cognito on 127.0.0.1, up for as long as the context is entered; port 0 takes any free port.
 
     Without a `cognito` of its own it shows the one that `local_client` has, too. Quotas are enforced only with
-    `quotas`; latency is seconds for every call, and `latencies` for single operations.
+    `quotas`; latency is seconds for every call, and `latencies` for single operations. It serves DynamoDB as well, with
+    the tables that all sandboxes of this process share; its operations are named as in `DynamoDB.UpdateItem`.
     """
 
     def __init__(
@@ -98,7 +53,6 @@ class Sandbox:
         self._port = port
         self._server: HttpServer | None = None
         self._stopping = threading.Event()
-        self._any_service: _WsgiApp = DomainDispatcherApplication(create_backend_app)
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._succeeded: Counter[str] = Counter()
@@ -166,12 +120,12 @@ class Sandbox:
         environ["wsgi.input"] = io.BytesIO(body)
         if environ["PATH_INFO"].startswith(_CONTROL_PREFIX):
             return self._control(environ, body).send(start_response)
-        call = _Call.of(environ, body)
-        answer = _other_service(self._any_service, environ) if call is None else self._serve(call)
+        call = Call.of(environ, body)
+        answer = other_services.answer(environ) if call is None else self._serve(call)
         return [] if answer is None else answer.send(start_response)
 
-    def _serve(self, call: _Call) -> _Answer | None:
-        """Answer a call to Cognito, or return None to hang up."""
+    def _serve(self, call: Call) -> Answer | None:
+        """Answer a call to Cognito or DynamoDB, or return None to hang up."""
         self._pause(self.latencies.get(call.operation, self.latency))
         fault = self.faults.choose(call.operation, call.username)
         if fault is None:
@@ -181,7 +135,7 @@ class Sandbox:
         if fault.kind is FaultKind.HANG_BEFORE:
             self._pause(fault.seconds)
         if not fault.kind.executes:
-            return _refusal(fault)
+            return _refusal(call, fault)
         answer = self._execute_and_count(call)
         if fault.kind is FaultKind.DROP_AFTER:
             return None
@@ -193,19 +147,22 @@ class Sandbox:
         if seconds > 0:
             self._stopping.wait(seconds)
 
-    def _execute_and_count(self, call: _Call) -> _Answer:
-        try:
-            if self._quotas is not None:
-                self._quotas.admit(call.operation, call.parameters)
-            answer = _json(HTTPStatus.OK, self.cognito.call(call.operation, call.parameters, call.region))
-        except CognitoError as error:
-            answer = _error(error.status, error.code, error.message)
-        except Exception as error:  # noqa: BLE001 - a request that boto3 would not send, or a mistake of ours
-            answer = _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalErrorException", f"{type(error).__name__}")
+    def _execute_and_count(self, call: Call) -> Answer:
+        answer = dynamodb.answer(Request(call.environ)) if call.is_to_dynamodb else self._execute(call)
         self._count(call, answer)
         return answer
 
-    def _count(self, call: _Call, answer: _Answer) -> None:
+    def _execute(self, call: Call) -> Answer:
+        try:
+            if self._quotas is not None:
+                self._quotas.admit(call.operation, call.parameters)
+            return json_answer(HTTPStatus.OK, self.cognito.call(call.operation, call.parameters, call.region))
+        except CognitoError as error:
+            return error_answer(error.status, error.code, error.message)
+        except Exception as error:  # noqa: BLE001 - a request that boto3 would not send, or a mistake of ours
+            return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalErrorException", f"{type(error).__name__}")
+
+    def _count(self, call: Call, answer: Answer) -> None:
         succeeded = answer.status == HTTPStatus.OK
         with self._lock:
             if answer.code == "TooManyRequestsException":
@@ -216,7 +173,7 @@ class Sandbox:
             if succeeded and call.operation == "AdminCreateUser":
                 self._created[call.parameters["UserPoolId"], call.parameters["Username"]] += 1
 
-    def _control(self, environ: Environ, body: bytes) -> _Answer:
+    def _control(self, environ: Environ, body: bytes) -> Answer:
         request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(_CONTROL_PREFIX)}"
         controls: dict[str, Callable[[bytes], object]] = {
             "GET calls": lambda _: self._counts(),
@@ -225,11 +182,11 @@ class Sandbox:
             "PUT latency": self._put_latency,
         }
         if request not in controls:
-            return _json(HTTPStatus.NOT_FOUND, {"message": f"The sandbox has no {request}."})
+            return json_answer(HTTPStatus.NOT_FOUND, {"message": f"The sandbox has no {request}."})
         try:
-            return _json(HTTPStatus.OK, controls[request](body) or {})
+            return json_answer(HTTPStatus.OK, controls[request](body) or {})
         except ValueError as error:
-            return _json(HTTPStatus.BAD_REQUEST, {"message": str(error)})
+            return json_answer(HTTPStatus.BAD_REQUEST, {"message": str(error)})
 
     def _counts(self) -> dict[str, object]:
         with self._lock:
@@ -254,36 +211,9 @@ class Sandbox:
         self.latency = seconds
 
 
-def _other_service(app: _WsgiApp, environ: Environ) -> _Answer:
-    """Answer for a service other than Cognito, such as STS, by moto."""
-    begun: list[tuple[str, Headers]] = []
-
-    def start_response(status: str, headers: Headers, *_: object) -> None:
-        begun.append((status, headers))
-
-    with _OTHER_SERVICES:
-        try:
-            body = b"".join(app(environ, start_response))
-        except Exception as error:  # noqa: BLE001 - whatever moto trips over, the caller sees a server error
-            message = f"{type(error).__name__}: {error}"
-            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalErrorException", message)
-    status, headers = begun[-1]
-    return _Answer(int(status.split(maxsplit=1)[0]), headers, body)
-
-
-def _refusal(fault: Fault) -> _Answer | None:
+def _refusal(call: Call, fault: Fault) -> Answer | None:
     if fault.kind in {FaultKind.DROP_BEFORE, FaultKind.HANG_BEFORE}:
         return None
-    if fault.kind is FaultKind.THROTTLE:
-        return _error(HTTPStatus.BAD_REQUEST, "TooManyRequestsException", "Rate exceeded")
-    return _error(fault.status, fault.code, fault.message)
-
-
-def _error(status: int, code: str, message: str) -> _Answer:
-    answer = _json(status, {"__type": code, "message": message})
-    return _Answer(answer.status, [*answer.headers, ("x-amzn-errortype", code)], answer.body, code)
-
-
-def _json(status: int, document: object) -> _Answer:
-    headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-RequestId", str(uuid.uuid4()))]
-    return _Answer(int(status), headers, json.dumps(document).encode())
+    return (
+        call.throttled() if fault.kind is FaultKind.THROTTLE else call.refused(fault.status, fault.code, fault.message)
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import uuid
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,13 +17,23 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from userpool.errors import FatalError, SettingsError, from_botocore_error
-from userpool.settings import PoolSettings
+from userpool.settings import LedgerSettings, PoolSettings
 
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 20
 
+# At DEBUG these write down whole requests and answers, and so passwords, tokens and attributes.
+for _talkative in ("auth", "endpoint", "hooks", "httpsession", "parsers", "regions", "retries", "signers"):
+    logging.getLogger(f"botocore.{_talkative}").setLevel(logging.WARNING)
 
-def cognito_client(pool: PoolSettings, *, connections: int, read_seconds: float = _READ_SECONDS) -> Any:
+
+def cognito_client(
+    pool: PoolSettings,
+    *,
+    connections: int,
+    read_seconds: float = _READ_SECONDS,
+    connect_seconds: float = _CONNECT_SECONDS,
+) -> Any:
     """Return a `cognito-idp` client that tries once: pacing and retries belong to whoever calls.
 
     `connections` is how many calls may be under way at once. Raises SettingsError for an unknown profile, or an
@@ -31,18 +43,61 @@ def cognito_client(pool: PoolSettings, *, connections: int, read_seconds: float 
     config = Config(
         retries={"total_max_attempts": 1},  # botocore's own retries would go past the limiter
         max_pool_connections=connections,  # the default of 10 starves more threads than that
-        connect_timeout=_CONNECT_SECONDS,
+        connect_timeout=connect_seconds,
         read_timeout=read_seconds,
         user_agent_extra="cognito-migrate",
         proxies={} if is_loopback(pool.endpoint_url) else None,  # a stand-in is not behind the proxy of the environment
     )
+    return _made(pool, "cognito-idp", pool.endpoint_url, config)
+
+
+def _made(pool: PoolSettings, service: str, endpoint_url: str | None, config: Config) -> Any:
     try:
-        return _session(pool).client("cognito-idp", endpoint_url=pool.endpoint_url, config=config)
+        return _session(pool).client(service, endpoint_url=endpoint_url, config=config)
     except ProfileNotFound as error:
         raise SettingsError(f"{error}: add it to ~/.aws/config, or correct `profile` or AWS_PROFILE.") from None
     except (BotoCoreError, ValueError) as error:  # ValueError: what botocore says of an impossible endpoint
         raise SettingsError(
             f"No client for {pool.user_pool_id}: {error}; check region, profile, endpoint_url."
+        ) from None
+
+
+def dynamodb_client(
+    ledger: LedgerSettings,
+    owner: PoolSettings,
+    *,
+    connections: int,
+    connect_seconds: float = _CONNECT_SECONDS,
+    read_seconds: float = _READ_SECONDS,
+    attempts: int = 5,
+) -> Any:
+    """Return a `dynamodb` client for the ledger, with the credentials of the pool that it belongs to.
+
+    It may try again: every write of the ledger is safe to repeat. Raises as `cognito_client` does.
+    """
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=connections,
+        connect_timeout=connect_seconds,
+        read_timeout=read_seconds,
+        user_agent_extra="cognito-migrate",
+        proxies={} if is_loopback(ledger.endpoint_url) else None,
+    )
+    place = replace(owner, endpoint_url=ledger.endpoint_url, region=ledger.region or owner.region_name)
+    return _made(place, "dynamodb", ledger.endpoint_url, config)
+
+
+def secret_text(arn: str) -> str:
+    """Return a secret of Secrets Manager. Raises FatalError if it cannot be read."""
+    region = arn.split(":")[3] if arn.count(":") > 3 else None  # noqa: PLR2004 -- where an ARN has it
+    try:
+        client = boto3.client("secretsmanager", region_name=region)
+        return str(client.get_secret_value(SecretId=arn)["SecretString"])
+    except (BotoCoreError, ClientError) as error:
+        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else type(error).__name__
+        raise FatalError(
+            f"The secret {arn} cannot be read ({code}): correct SOURCE_CLIENT_SECRET_ARN, or grant "
+            "secretsmanager:GetSecretValue."
         ) from None
 
 

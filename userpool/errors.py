@@ -48,7 +48,11 @@ class FatalError(MigrationError):
 
 
 class UserError(MigrationError):
-    """One user cannot be migrated: record it and go on."""
+    """One user cannot be migrated: record it and go on. `code` is Cognito's name for the reason, where it gave one."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class AlreadyExistsError(UserError):
@@ -124,14 +128,16 @@ def _about_the_user(code: str, operation: str, pool_id: str, said: str) -> Migra
     if code == "ResourceNotFoundException" and "Group" not in operation:
         return FatalError(f"There is no user pool {pool_id} in this account and region: check user_pool_id and region.")
     if code in _TAKEN:
-        return AlreadyExistsError(said)
+        return AlreadyExistsError(said, code)
     if code in {"UserNotFoundException", "ResourceNotFoundException"}:
-        return NotFoundError(said)
-    return UserError(said)
+        return NotFoundError(said, code)
+    return UserError(said, code)
 
 
-def from_botocore_error(error: BotoCoreError, *, operation: str, pool_id: str) -> MigrationError:
-    """Class what happened before an answer of Cognito arrived, or instead of one."""
+def from_botocore_error(
+    error: BotoCoreError, *, operation: str, pool_id: str, service: str = "Cognito"
+) -> MigrationError:
+    """Class what happened before an answer of the service arrived, or instead of one."""
     said = f"{operation} on {pool_id}: {type(error).__name__}"
     if isinstance(error, NoCredentialsError | PartialCredentialsError | TokenRetrievalError):
         return FatalError(f"No usable AWS credentials for {pool_id}: set the profile, or sign in, and rerun.")
@@ -140,7 +146,7 @@ def from_botocore_error(error: BotoCoreError, *, operation: str, pool_id: str) -
     if isinstance(error, SSLError):
         return FatalError(f"{said}: the connection is not trusted; check proxies and certificates.")
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ProxyConnectionError):
-        return UnreachableError(f"{said}: Cognito cannot be reached; check region, endpoint_url and the network.")
+        return UnreachableError(f"{said}: {service} cannot be reached; check region, endpoint_url and the network.")
     if isinstance(error, HTTPClientError):  # read timeout, connection closed: it may have been carried out
         return DroppedError(said)
     return FatalError(f"{said}: check the AWS configuration (profile, role_arn, region).")
@@ -164,5 +170,7 @@ def values_carried(params: Mapping[str, object]) -> Iterator[str]:
     for name, value in params.items():
         if isinstance(value, list):
             yield from (item["Value"] for item in value if isinstance(item, dict) and "Value" in item)
+        elif isinstance(value, dict):  # AuthParameters
+            yield from (item for key, item in value.items() if key != "USERNAME" and isinstance(item, str))
         elif "Password" in name and isinstance(value, str):
             yield value

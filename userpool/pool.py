@@ -5,9 +5,11 @@ Pacing and retries are handed in as a policy. Foreign errors are translated here
 
 from __future__ import annotations
 
+import base64
+import hmac
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
@@ -47,6 +49,19 @@ def call_once(operation: str, attempt: Callable[[], Any], *, repeatable: bool) -
 
 class PageExpiredError(MigrationError):
     """A page token is no longer good (they live an hour): the listing must begin anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppClient:
+    """An app client of a pool, as which users are signed in."""
+
+    client_id: str
+    secret: str | None = field(default=None, repr=False)
+
+    def secret_hash(self, username: str) -> str:
+        """Return the SECRET_HASH of a user name ("Computing secret hash values", developer guide)."""
+        digest = hmac.digest((self.secret or "").encode(), f"{username}{self.client_id}".encode(), "sha256")
+        return base64.b64encode(digest).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +164,31 @@ class UserPool:
         )
         return User.from_api(answer["User"])
 
-    def set_password(self, username: str, password: str) -> None:
-        """Set a permanent password; the user becomes CONFIRMED. Raises UnansweredError if it may have been set."""
-        self._call("AdminSetUserPassword", repeatable=False, Username=username, Password=password, Permanent=True)
+    def set_password(self, username: str, password: str, *, before: Callable[[], None] | None = None) -> None:
+        """Set a permanent password; the user becomes CONFIRMED. Raises UnansweredError if it may have been set.
+
+        `before` is called when the request is about to leave, after any waiting for a slot; what it raises ends it.
+        """
+        wanted: dict[str, Any] = {"Username": username, "Password": password, "Permanent": True}
+        self._call("AdminSetUserPassword", repeatable=False, before=before, **wanted)
+
+    def sign_in(self, username: str, password: str, app: AppClient) -> Mapping[str, Any]:
+        """Sign a user in by ADMIN_USER_PASSWORD_AUTH and return Cognito's answer: tokens, or a challenge.
+
+        A wrong password counts towards the pool's lockout, and the pool's own triggers run. Never repeated blindly.
+        Raises UserError, whose `code` is Cognito's, when it is refused.
+        """
+        parameters = {"USERNAME": username, "PASSWORD": password}
+        if app.secret is not None:
+            parameters["SECRET_HASH"] = app.secret_hash(username)
+        answer: Mapping[str, Any] = self._call(
+            "AdminInitiateAuth",
+            repeatable=False,
+            ClientId=app.client_id,
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters=parameters,
+        )
+        return answer
 
     def disable(self, username: str) -> None:
         """Disable the user. Safe to repeat."""
@@ -199,7 +236,15 @@ class UserPool:
                 return
             position = {token: answer[token]}
 
-    def _call(self, operation: str, *, repeatable: bool = True, of_pool: bool = True, **params: Any) -> Any:
+    def _call(
+        self,
+        operation: str,
+        *,
+        repeatable: bool = True,
+        of_pool: bool = True,
+        before: Callable[[], None] | None = None,
+        **params: Any,
+    ) -> Any:
         method = getattr(self._client, xform_name(operation), None)
         if method is None:
             raise UserError(f"{operation}: this version of boto3 does not know it; boto3 1.44.5 does.")
@@ -207,6 +252,8 @@ class UserPool:
             params["UserPoolId"] = self.pool_id
 
         def attempt() -> Any:
+            if before is not None:
+                before()
             # Not chained (`from None`): the foreign text may quote an attribute's value.
             try:
                 return method(**params)

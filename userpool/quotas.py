@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 DEFAULT_RPS: Mapping[str, float] = MappingProxyType(
     {
+        "UserAuthentication": 120,
         "UserCreation": 50,
         "UserAccountRecovery": 30,
         "UserRead": 120,
@@ -28,6 +29,7 @@ ADJUSTABLE = frozenset({"UserCreation", "UserRead", "UserResourceRead"})
 
 CATEGORY: Mapping[str, str] = MappingProxyType(
     {
+        "AdminInitiateAuth": "UserAuthentication",
         "AdminCreateUser": "UserCreation",
         "AdminSetUserPassword": "UserAccountRecovery",
         "AdminGetUser": "UserRead",

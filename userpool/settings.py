@@ -66,8 +66,7 @@ class PoolSettings:
                 f"{self.user_pool_id!r} is not the id of a user pool; "
                 "one looks like eu-west-1_AbCdEf123 (console: User pools, or aws cognito-idp list-user-pools)."
             )
-        if self.endpoint_url and not re.fullmatch(r"https?://[^/\s]+/?.*", self.endpoint_url):
-            raise SettingsError(f"endpoint_url is {self.endpoint_url!r}; one looks like http://127.0.0.1:5000.")
+        _refuse_odd_endpoint(self.endpoint_url)
         if self.external_id and not self.role_arn:
             raise SettingsError("external_id is used only with role_arn: add the role, or remove external_id.")
 
@@ -75,6 +74,26 @@ class PoolSettings:
     def region_name(self) -> str:
         """The region as configured, or as the id tells it."""
         return self.region or self.user_pool_id.partition("_")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """The ledger's DynamoDB table, in the target's account; without a region, in the target's region."""
+
+    table: str
+    region: str | None = None
+    endpoint_url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a name that no table can have."""
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", self.table):
+            raise SettingsError(f"table is {self.table!r}; one looks like cognito-migration.")
+        _refuse_odd_endpoint(self.endpoint_url)
+
+
+def _refuse_odd_endpoint(url: str | None) -> None:
+    if url and not re.fullmatch(r"https?://[^/\s]+/?.*", url):
+        raise SettingsError(f"endpoint_url is {url!r}; one looks like http://127.0.0.1:5000.")
 
 
 def read(kind: type[T], values: object, where: str) -> T:

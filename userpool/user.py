@@ -27,7 +27,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user of a pool. `attributes` lacks `sub`, which stands by itself; times are seconds since 1970, UTC."""
+    """A user of a pool. `attributes` lacks `sub`, which stands by itself; times are seconds since 1970, UTC.
+
+    `mfa` are the second factors, by Cognito's names; only AdminGetUser tells them (a listing never does reliably).
+    """
 
     username: str
     sub: str
@@ -36,6 +39,7 @@ class User:
     enabled: bool = True
     created: float = 0.0
     modified: float = 0.0
+    mfa: tuple[str, ...] = ()
 
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> Self:
@@ -51,6 +55,7 @@ class User:
             enabled=item.get("Enabled", True),
             created=item["UserCreateDate"].timestamp(),
             modified=item["UserLastModifiedDate"].timestamp(),
+            mfa=tuple(item.get("UserMFASettingList", ())),
         )
 
     def verified(self, name: str) -> str | None:

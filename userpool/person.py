@@ -1,0 +1,76 @@
+"""A person of the old pool as the ledger knows them: values, and nothing of where they are kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+PERSON = "person#"
+"""What the key of a person's item begins with; the old sub follows."""
+
+
+class State(StrEnum):
+    """How far a person is; `userpool.ledger` draws the way."""
+
+    HELD = "held"
+    KNOWN = "known"
+    CREATING = "creating"
+    PENDING = "pending"
+    CAPTURING = "capturing"
+    MIGRATING = "migrating"
+    CAPTURED = "captured"
+    RESET = "reset"
+
+    @property
+    def final(self) -> bool:
+        """Whether the person has a password of their own in the new pool, and the old one is dead."""
+        return self in {State.CAPTURED, State.RESET}
+
+
+UNCONFIRMED = "unconfirmed"
+"""The reason of those who are held because they never confirmed their sign-up: they may sign up anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person of the old pool. `username` is the old name as it was, `name` the one planned in the new pool.
+
+    `owed` are groups of the new pool still to be given. `disabled` tells who was disabled in the old pool when
+    published; `checked` that the old pool was asked again at the first token.
+    """
+
+    sub: str
+    state: State
+    username: str = ""
+    name: str | None = None
+    reason: str | None = None
+    new_sub: str | None = None
+    owed: frozenset[str] = frozenset()
+    locks: frozenset[str] = field(default=frozenset(), repr=False)
+    disabled: bool = False
+    checked: bool = False
+    epoch: float = 0
+    token: str | None = None
+    until: float = 0
+    changed: float = 0
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """Read an item of the table."""
+        values = {name: item[name] for name in _FIELDS if name in item}
+        return cls(sub=str(item["id"]).removeprefix(PERSON), **(values | {"state": State(item["state"])}))
+
+    def to_item(self) -> dict[str, Any]:
+        """Return what is stored; false and empty values are left out."""
+        return {name: value for name in _FIELDS if (value := getattr(self, name))}
+
+
+_FIELDS = tuple(name for name in Person.__slots__ if name != "sub")
+
+
+def lock_id(pool_id: str, identifier: str) -> str:
+    """Return the key of the lock on a folded sign-in identifier of a pool."""
+    return hashlib.sha256(f"{pool_id}\0{identifier}".encode()).hexdigest()

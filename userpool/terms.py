@@ -1,0 +1,64 @@
+"""What batch and trigger have to agree on, kept in the ledger: the batch writes it, the trigger reads it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from userpool.attributes import Schema
+from userpool.errors import SettingsError
+from userpool.identity import SignIn
+from userpool.ledger_table import LedgerTable, Write
+from userpool.person import lock_id
+from userpool.settings import Rules, read
+
+_KEY = "terms"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The two pools, and what a user of the one becomes in the other.
+
+    `marker` is the attribute of the new pool that keeps the old sub; `sign_in` and `schema` are the new pool's.
+    `table` is the identity of the table they were written to; `log_key` keys the hashes of persons in logs; once
+    `finished`, the old pool is not asked any more.
+    """
+
+    source_pool_id: str
+    target_pool_id: str
+    marker: str
+    sign_in: SignIn
+    schema: Schema
+    rules: Rules
+    table: str
+    log_key: str
+    finished: bool = False
+
+    def lock(self, identifier: str) -> str:
+        """Return the lock on a sign-in identifier as somebody typed it."""
+        return lock_id(self.target_pool_id, self.sign_in.fold(identifier))
+
+    @classmethod
+    def of(cls, table: LedgerTable) -> Self | None:
+        """Read the terms, or None if nothing was ever published. Raises SettingsError for what cannot be read."""
+        item = table.get(_KEY)
+        return read(cls, json.loads(item["terms"]), "the ledger's terms") if item else None
+
+    def save(self, table: LedgerTable) -> None:
+        """Write the terms. Raises SettingsError if the ledger is another migration's."""
+        text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        turn = table.write(
+            Write(
+                _KEY,
+                item={"terms": text, "source": self.source_pool_id, "target": self.target_pool_id},
+                condition="attribute_not_exists(#id) OR (#source = :source AND #target = :target)",
+                values={"source": self.source_pool_id, "target": self.target_pool_id},
+            )
+        )
+        if not turn.done:
+            there = turn.before or {}
+            raise SettingsError(
+                f"The ledger {table.name} is of another migration ({there.get('source')} to {there.get('target')}): "
+                "set `ledger` to another table."
+            )
