@@ -20,6 +20,7 @@ import pytest
 import yaml
 from live import cognito, live_client, local, new_pool, pytest_addoption  # noqa: F401 -- pytest looks for them here
 from signing_in import client_id, lambdas, new_app, pool_id, signed_in  # noqa: F401 -- the same
+from triggering import world  # noqa: F401 -- the same
 
 from batch import cli
 from sandbox.local import add_federated, local_client

@@ -1,1 +1,1 @@
-"""The Lambda of the new user pool. It comes with the ledger; nothing here is used by the batch job."""
+"""The Lambda of the new user pool: captures passwords at the first sign-in and gives the first token its groups."""

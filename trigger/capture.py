@@ -1,0 +1,164 @@
+"""CUSTOM_AUTH: the password comes as the answer of a challenge, is proved in the old pool and set in the new one.
+
+No token is ever issued here, whatever happens: DefineAuthChallenge never says so. Whoever has answered rightly signs in
+anew, with the new pool's own rules. A client learns what to do next only after a proof.
+"""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from typing import Any
+
+from trigger.outcome import Outcome, RefusalError
+from trigger.parts import Work
+from trigger.proof import old_user, prove, proves_the_person
+from userpool.errors import MigrationError, UnansweredError, UserError
+from userpool.passwords import random_password
+from userpool.person import Person, State
+from userpool.user import Status
+
+_CUSTOM = "CUSTOM_CHALLENGE"
+_ANSWERS = 3  # to a session; Cognito's own lockout has no part in custom challenges
+_LEASE_SECONDS = 10.0  # longer than the function may run
+_WRITE_SECONDS = 1.5  # for the password and the write that says so
+_TRIES = 3
+_LONGEST_MINIMUM = 99  # that a pool's password policy can ask for (PasswordPolicyType)
+_TOO_WEAK = {"InvalidPasswordException", "PasswordHistoryPolicyViolationException"}
+
+
+def define(work: Work) -> Outcome:
+    """Ask for the password, three times at most; after a right answer tell what came of it; then end."""
+    rounds: list[dict[str, Any]] = work.request.get("session") or []
+    answers = [bool(one.get("challengeResult")) for one in rounds]
+    over = (
+        any(one.get("challengeName") != _CUSTOM for one in rounds)  # SRP_A and what follows it
+        or any(answers[:-1])  # the outcome was told, and answered
+        or (len(answers) >= _ANSWERS and not answers[-1])
+    )
+    work.response["issueTokens"] = False
+    work.response["failAuthentication"] = over
+    if not over:
+        work.response["challengeName"] = _CUSTOM
+    return Outcome("ended" if over else "asked")
+
+
+def create(work: Work) -> Outcome:
+    """Make the challenge: the password, or, after a right answer, the outcome for the client to read."""
+    rounds = work.request.get("session") or []
+    if not (rounds and rounds[-1].get("challengeResult")):
+        return _ask(work, {"ask": "password"}, "password")
+    marker = work.attributes.get(work.terms.marker)
+    person = work.ledger.person(marker) if marker else None
+    outcome = "captured" if person and person.state is State.CAPTURED else "reset-needed"
+    return _ask(work, {"outcome": outcome}, "nothing")
+
+
+def _ask(work: Work, public: dict[str, str], asked: str) -> Outcome:
+    work.response["publicChallengeParameters"] = public
+    work.response["privateChallengeParameters"] = {"asked": asked}
+    work.response["challengeMetadata"] = asked.upper()
+    return Outcome("asked")
+
+
+def verify(work: Work) -> Outcome:
+    """Capture the password given as the answer. Raises RefusalError for anything that proves nothing."""
+    work.response["answerCorrect"] = False
+    if (work.request.get("privateChallengeParameters") or {}).get("asked") != "password":
+        raise RefusalError("nothing-was-asked")
+    person, token = _begin(work)
+    try:
+        proof = prove(work, person, work.request.get("challengeAnswer"))
+        old = old_user(work, person)
+        reason = _set(work, person, token) if proves_the_person(work, proof, old) else str(proof)
+    except _InDoubtError as doubt:
+        raise doubt.error from None
+    except BaseException:
+        _give_up(work, person, token)
+        raise
+    work.response["answerCorrect"] = True
+    if reason:
+        _give_up(work, person, token)
+        return Outcome("reset-needed", reason, person.sub)
+    return Outcome("captured", sub=person.sub)
+
+
+def _give_up(work: Work, person: Person, token: str) -> None:
+    with suppress(MigrationError):  # then the lease runs out instead
+        work.ledger.give_up_capture(person.sub, token)
+
+
+class _InDoubtError(Exception):
+    """The password may have been set: the lease is left to run out."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _begin(work: Work) -> tuple[Person, str]:
+    """Take the person for as long as a capture lasts. Raises RefusalError unless they are pending."""
+    marker, new_sub = work.attributes.get(work.terms.marker), work.attributes.get("sub")
+    if work.request.get("userNotFound") or not marker or not new_sub:
+        raise RefusalError("nobody-of-this-migration")
+    if work.attributes.get("cognito:user_status") != Status.CONFIRMED:
+        raise RefusalError("new-user-is-not-confirmed", marker)
+    token, now = uuid.uuid4().hex, work.now()
+    turn = work.ledger.begin_capture(marker, new_sub, token, now=now, until=now + _LEASE_SECONDS)
+    if turn.before is None:
+        raise RefusalError("unknown-person", marker)
+    if not turn.done:
+        others = turn.before.new_sub != new_sub
+        raise RefusalError("another-persons-marker" if others else f"person-is-{turn.state}", marker)
+    return turn.before, token
+
+
+def _set(work: Work, person: Person, token: str) -> str:
+    """Make the proved password the new pool's; return why that cannot be, or nothing."""
+    name = work.event["userName"]
+    found = work.target.find(name)
+    if (
+        found is None
+        or not found.enabled
+        or found.status is not Status.CONFIRMED
+        or found.sub != person.new_sub
+        or found.attributes.get(work.terms.marker) != person.sub
+    ):
+        raise RefusalError("new-user-is-not-as-recorded", person.sub)
+    try:
+        work.target.set_password(
+            name, work.request["challengeAnswer"], before=lambda: work.deadline.require(_WRITE_SECONDS)
+        )
+    except UserError as error:
+        if error.code in _TOO_WEAK:
+            return "too-weak-for-the-new-pool"
+        raise _after_writing(error) from None
+    _record(work, person, token)
+    return ""
+
+
+def _after_writing(error: UserError) -> Exception:
+    """Return the error, or the doubt: without a code of Cognito's the request may have been carried out."""
+    return error if error.code else _InDoubtError(error)
+
+
+def _record(work: Work, person: Person, token: str) -> None:
+    try:
+        turn = work.ledger.captured(person.sub, token, work.now())
+    except MigrationError as error:
+        raise _InDoubtError(error) from None
+    if turn.done:
+        return
+    if turn.state is State.RESET:
+        _put_random_password_back(work)
+    raise _InDoubtError(RefusalError(f"person-is-{turn.state}", person.sub))
+
+
+def _put_random_password_back(work: Work) -> None:
+    """Undo a capture that met `reset`: the user chose a password, and the old one came after it; neither may stand."""
+    for _ in range(_TRIES):
+        try:
+            work.target.set_password(work.event["userName"], random_password({"MinimumLength": _LONGEST_MINIMUM}))
+        except UnansweredError:
+            continue  # again: one random password is as good as another
+        return

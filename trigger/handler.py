@@ -1,0 +1,146 @@
+"""The Lambda of the new user pool: `trigger.handler.handler`, for every trigger source that it knows.
+
+A source that it does not know passes through untouched. A function of your own may call it: it returns the event.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePath
+from typing import Any
+
+from trigger import capture, log, migrate, sign_up, tokens
+from trigger.deadline import Deadline
+from trigger.outcome import DeniedError, Outcome, RefusalError
+from trigger.parts import Parts, Work
+from trigger.settings import TriggerSettings
+from userpool.errors import MigrationError, SettingsError
+
+Event = dict[str, Any]
+
+
+def _answer_nothing(event: Event) -> None:
+    """Let Cognito treat the user as one it does not know: an answer without attributes creates nobody."""
+    event["response"] = dict.fromkeys(event["response"])
+
+
+def _answer_wrong(event: Event) -> None:
+    event["response"]["answerCorrect"] = False
+
+
+def _end_challenges(event: Event) -> None:
+    event["response"] |= {"issueTokens": False, "failAuthentication": True}
+
+
+def _deny(_: Event) -> None:
+    raise DeniedError
+
+
+def _let_pass(_: Event) -> None:
+    """Do nothing: a refresh of tokens proves nothing new, and should not fail with us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What is done for a trigger source, and how Cognito is told that it is refused, or that we cannot tell."""
+
+    act: Callable[[Work], Outcome]
+    refuse: Callable[[Event], None] = _deny
+    fail: Callable[[Event], None] | None = None
+
+
+ROUTES = {
+    "UserMigration_Authentication": Route(migrate.at_sign_in, _answer_nothing),
+    "UserMigration_ForgotPassword": Route(migrate.at_forgotten_password, _answer_nothing),
+    "DefineAuthChallenge_Authentication": Route(capture.define, _end_challenges),
+    "CreateAuthChallenge_Authentication": Route(capture.create),
+    "VerifyAuthChallengeResponse_Authentication": Route(capture.verify, _answer_wrong),
+    "TokenGeneration_Authentication": Route(tokens.generate),
+    "TokenGeneration_HostedAuth": Route(tokens.generate),
+    "TokenGeneration_NewPasswordChallenge": Route(tokens.generate),
+    "TokenGeneration_AuthenticateDevice": Route(tokens.generate),
+    "TokenGeneration_RefreshTokens": Route(tokens.generate, fail=_let_pass),
+    "PostAuthentication_Authentication": Route(tokens.after_sign_in),
+    "PostConfirmation_ConfirmForgotPassword": Route(sign_up.after_forgotten_password),
+    "PostConfirmation_ConfirmSignUp": Route(sign_up.after_sign_up),
+    "PreSignUp_SignUp": Route(sign_up.before_sign_up),
+}
+
+
+class Handler:
+    """The function with its parts made."""
+
+    def __init__(self, parts: Parts, say: log.Write = log.say) -> None:
+        self._parts = parts
+        self._say = say
+
+    def __call__(self, event: Event, context: Any) -> Event:
+        """Work on an event and return it. Raises DeniedError, which tells nothing, where Cognito is to be stopped."""
+        deadline = Deadline(context)
+        route = ROUTES.get(event.get("triggerSource", ""))
+        if route is None:
+            return event
+        if event.get("userPoolId") != self._parts.settings.target.user_pool_id:
+            self._log(event, deadline, Outcome("refused", "event-of-another-pool"))
+            raise DeniedError
+        self._work(event, deadline, route)
+        return event
+
+    def _work(self, event: Event, deadline: Deadline, route: Route) -> None:
+        work: Work | None = None
+        answer = None
+        try:
+            work = Work.of(event, deadline, self._parts)
+            outcome = route.act(work)
+        except RefusalError as refusal:
+            outcome, answer = Outcome("refused", refusal.reason, refusal.sub), route.refuse
+        except MigrationError as error:  # its text holds no values
+            outcome, answer = Outcome("fault", type(error).__name__, detail=str(error)), route.fail or route.refuse
+        except Exception as error:  # noqa: BLE001 -- a mistake of ours, whose text and locals may hold the password
+            outcome, answer = Outcome("fault", type(error).__name__, detail=_place(error)), _deny
+        self._log(event, deadline, outcome, work)
+        if answer is not None:
+            answer(event)
+
+    def _log(self, event: Event, deadline: Deadline, outcome: Outcome, work: Work | None = None) -> None:
+        self._say(
+            log.line(
+                event["triggerSource"],
+                outcome,
+                pool_id=self._parts.settings.target.user_pool_id,
+                seconds=deadline.spent,
+                old_pool_seconds=work.old_pool.seconds if work else 0.0,
+                log_key=work.terms.log_key if work else "",
+            )
+        )
+
+
+def _place(error: Exception) -> str:
+    """Say where it went wrong, without the exception's own words."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{PurePath(frame.filename).name}, line {frame.lineno}"
+
+
+@cache
+def _made() -> Handler:
+    return Handler(Parts.of(TriggerSettings.of(os.environ)))
+
+
+def handler(event: Event, context: Any) -> Event:
+    """Work on an event of the new user pool and return it; what AWS Lambda calls."""
+    if event.get("triggerSource") not in ROUTES:
+        return event
+    try:
+        made = _made()
+    except SettingsError as error:
+        log.say(
+            log.line(
+                event["triggerSource"], Outcome("fault", "SettingsError", detail=str(error)), pool_id="", seconds=0.0
+            )
+        )
+        raise DeniedError from None
+    return made(event, context)

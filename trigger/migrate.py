@@ -1,0 +1,96 @@
+"""UserMigration: Cognito asks about a name that the new pool does not have, and creates whom we describe.
+
+Contract: "Migrate user Lambda trigger", developer guide. The function never creates a user itself: between Cognito's
+look and our answer it would make the sign-in fail (boto3#2747).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trigger.outcome import Outcome, RefusalError
+from trigger.parts import Work
+from trigger.proof import old_user, prove, proves_the_person
+from trigger.recognise import by_typed_name
+from userpool.attributes import VERIFIABLE, translate
+from userpool.identity import SignIn
+from userpool.person import Person, State
+from userpool.user import User
+
+
+def at_sign_in(work: Work) -> Outcome:
+    """Describe the person if the password is theirs. Raises RefusalError for everybody else."""
+    person = _open_person(work)
+    proof = prove(work, person, work.request.get("password"))
+    old = old_user(work, person)
+    confirmed = proves_the_person(work, proof, old)
+    _describe(work, person, old, needs_channel=not confirmed)
+    if confirmed:
+        work.response["finalUserStatus"] = "CONFIRMED"
+        return Outcome("migrated", sub=person.sub)
+    return Outcome("reset-needed", proof, person.sub)  # status left unset: RESET_REQUIRED
+
+
+def at_forgotten_password(work: Work) -> Outcome:
+    """Describe the person, if a reset code can reach them; they choose a password. Raises RefusalError otherwise."""
+    if work.parts.settings.forgot_password == "off":  # noqa: S105 -- a switch
+        raise RefusalError("forgot-password-is-off")
+    person = _open_person(work)
+    _describe(work, person, old_user(work, person), needs_channel=True)
+    return Outcome("reset-needed", "forgot-password", person.sub)
+
+
+def _open_person(work: Work) -> Person:
+    person = by_typed_name(work)
+    if person.state not in {State.KNOWN, State.MIGRATING} or person.new_sub is not None:
+        raise RefusalError(f"person-is-{person.state}", person.sub)
+    return person
+
+
+def _describe(work: Work, person: Person, old: User, *, needs_channel: bool) -> None:
+    """Claim the person and fill in the answer. In this order: an answer without a claim could meet the batch."""
+    attributes = _attributes(work, person, old)
+    if needs_channel and not User("", "", attributes).has_reset_channel:
+        raise RefusalError("no-verified-channel-to-reset-by", person.sub)
+    claimed = work.ledger.migrate(person.sub, _groups(work, person), work.now())
+    if not claimed.done:
+        raise RefusalError(f"person-is-{claimed.state}", person.sub)
+    work.response["userAttributes"] = attributes
+    work.response["messageAction"] = "SUPPRESS"
+    work.response["forceAliasCreation"] = False  # True would take the alias away from whoever has it
+
+
+def _attributes(work: Work, person: Person, old: User) -> dict[str, str]:
+    """Return the attributes, with the `username` that a name typed as an alias demands."""
+    sign_in, typed = work.terms.sign_in, work.event["userName"]
+    translation = translate(old, work.rules.attributes, work.terms.schema, work.terms.marker)
+    if translation.problems or work.terms.marker not in translation.attributes:
+        raise RefusalError("attributes-the-new-pool-refuses", person.sub)
+    attributes = dict(translation.attributes)
+    for attribute, value in _names(person, attributes, sign_in):
+        if typed == value or (not sign_in.case_sensitive and typed.lower() == value.lower()):
+            if attribute is not None:
+                # Cognito compares what was typed with the attribute; case is all that can differ here.
+                attributes[attribute] = typed
+                if not sign_in.username_attributes:
+                    attributes["username"] = person.name or ""
+            return attributes
+    # The lock's fold is wider than Cognito's (ligatures, the dotless i): such a name would not be found again.
+    raise RefusalError("typed-name-is-not-exactly-theirs", person.sub)
+
+
+def _names(person: Person, attributes: dict[str, str], sign_in: SignIn) -> Iterator[tuple[str | None, str]]:
+    """Yield what the person may sign in with in the new pool, and the attribute it is, None for the user name."""
+    if not sign_in.username_attributes and person.name:
+        yield None, person.name
+    for name in sign_in.username_attributes:
+        if name in attributes:
+            yield name, attributes[name]
+    for name in sign_in.alias_attributes:
+        if name in attributes and (name not in VERIFIABLE or attributes.get(f"{name}_verified") == "true"):
+            yield name, attributes[name]
+
+
+def _groups(work: Work, person: Person) -> frozenset[str]:
+    names = (name for page in work.source.groups_of(person.username) for name in page)
+    return work.rules.groups.target_names(names)

@@ -1,0 +1,35 @@
+"""What came of an event, for the log and for Cognito: nothing here holds a password or an attribute's value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was done: a word, the reason's code, the person's old sub, and how many memberships are still owed.
+
+    `detail` is a sentence for whoever reads the log.
+    """
+
+    what: str
+    reason: str = ""
+    sub: str | None = None
+    owed: int = 0
+    detail: str = ""
+
+
+class RefusalError(Exception):
+    """Not to be done, for a reason that only the log tells; the text is its code. Never shown to anybody."""
+
+    def __init__(self, reason: str, sub: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sub = sub
+
+
+class DeniedError(Exception):
+    """What Cognito is told, and may show to the user: that it is not possible, and nothing about the account."""
+
+    def __init__(self) -> None:
+        super().__init__("This is not possible at the moment.")

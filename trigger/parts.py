@@ -1,0 +1,154 @@
+"""What the functions work with: the two pools, the ledger, and what batch and trigger agreed on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trigger.deadline import Deadline, InTime
+from trigger.outcome import RefusalError
+from trigger.settings import TriggerSettings
+from userpool.client import cognito_client, dynamodb_client, secret_text
+from userpool.errors import SettingsError
+from userpool.ledger import Ledger
+from userpool.ledger_table import LedgerTable
+from userpool.pool import AppClient, UserPool
+from userpool.settings import Rules
+from userpool.terms import Terms
+
+_FRESH_SECONDS = 60.0  # after which the terms are read again
+_CONNECT_SECONDS = 1.0
+_OLD_POOL_SECONDS = 3.0  # its own triggers run inside a sign-in
+_NEW_POOL_SECONDS = 2.0
+_LEDGER_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Parts:
+    """Made once for as long as the Lambda lives. `now` is the time in seconds since 1970."""
+
+    settings: TriggerSettings
+    source: UserPool
+    target: UserPool
+    table: LedgerTable
+    now: Callable[[], float] = time.time
+    read_secret: Callable[[str], str] = secret_text
+    _app: AppClient | None = field(default=None, repr=False)
+    _terms: Terms | None = field(default=None, repr=False)
+    _terms_read: float = float("-inf")
+
+    @classmethod
+    def of(cls, settings: TriggerSettings) -> Parts:
+        """Make the clients. None of them tries again by itself, but for the ledger's, whose writes may be repeated."""
+        source = cognito_client(
+            settings.source, connections=2, connect_seconds=_CONNECT_SECONDS, read_seconds=_OLD_POOL_SECONDS
+        )
+        target = cognito_client(
+            settings.target, connections=2, connect_seconds=_CONNECT_SECONDS, read_seconds=_NEW_POOL_SECONDS
+        )
+        ledger = dynamodb_client(
+            settings.ledger,
+            settings.target,
+            connections=2,
+            connect_seconds=_CONNECT_SECONDS,
+            read_seconds=_LEDGER_SECONDS,
+            attempts=2,
+        )
+        return cls(
+            settings,
+            UserPool(source, settings.source.user_pool_id),
+            UserPool(target, settings.target.user_pool_id),
+            LedgerTable(ledger, settings.ledger.table),
+        )
+
+    def terms(self) -> Terms:
+        """Return what was agreed on. Raises RefusalError if nothing was published, SettingsError if it is not ours."""
+        if self._terms is None or self.now() - self._terms_read > _FRESH_SECONDS:
+            terms = Terms.of(self.table)
+            if terms is None:
+                raise RefusalError("nothing-published")
+            if terms != self._terms:
+                self._check(terms)
+            self._terms, self._terms_read = terms, self.now()
+        return self._terms
+
+    def app(self) -> AppClient:
+        """Return the app client of the old pool, with its secret. Raises SettingsError if none is set."""
+        if self._app is None:
+            if self.settings.client_id is None:
+                raise SettingsError("SOURCE_CLIENT_ID is missing: set it on the function that captures passwords.")
+            arn = self.settings.client_secret_arn
+            self._app = AppClient(self.settings.client_id, self.read_secret(arn) if arn else None)
+        return self._app
+
+    def _check(self, terms: Terms) -> None:
+        pools = (self.settings.source.user_pool_id, self.settings.target.user_pool_id)
+        if pools != (terms.source_pool_id, terms.target_pool_id):
+            raise SettingsError(f"The ledger {self.table.name} is of other user pools: correct LEDGER_TABLE.")
+        if terms.table != self.table.identity():
+            raise SettingsError(
+                f"The ledger {self.table.name} is a copy (restored from a backup?), and passwords may have changed "
+                "since: run `cognito-migrate run`, which closes whoever is still open."
+            )
+
+
+@dataclass(slots=True)
+class Work:
+    """What one event is worked on with: the parts, held to the time that is left."""
+
+    event: dict[str, Any]
+    deadline: Deadline
+    parts: Parts
+    terms: Terms
+    source: UserPool
+    target: UserPool
+    old_pool: InTime
+
+    @classmethod
+    def of(cls, event: dict[str, Any], deadline: Deadline, parts: Parts) -> Work:
+        """Prepare for an event. Raises as `Parts.terms` does."""
+        old_pool = InTime(deadline)
+        return cls(
+            event,
+            deadline,
+            parts,
+            parts.terms(),
+            parts.source.paced_by(old_pool),
+            parts.target.paced_by(InTime(deadline)),
+            old_pool,
+        )
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The event's request."""
+        request: dict[str, Any] = self.event["request"]
+        return request
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """The event's response, to be filled in."""
+        response: dict[str, Any] = self.event["response"]
+        return response
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The attributes of the new pool's user, as the event has them."""
+        return self.request.get("userAttributes") or {}
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger."""
+        return Ledger(self.parts.table)
+
+    @property
+    def rules(self) -> Rules:
+        """What decides how users cross: the function's own rules, else the batch's."""
+        rules = self.parts.settings.rules or self.terms.rules
+        # The marker is the batch's in any case: by it the two recognise each other's users.
+        return replace(rules, users=replace(rules.users, keep_sub_as=self.terms.marker))
+
+    def now(self) -> float:
+        """Return the time, in seconds since 1970."""
+        return self.parts.now()

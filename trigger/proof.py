@@ -1,0 +1,91 @@
+"""Prove a password against the old pool, and judge what its answer proves. The judgement is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from trigger.outcome import RefusalError
+from trigger.parts import Work
+from userpool.errors import NotFoundError, SettingsError, UserError
+from userpool.person import Person
+from userpool.user import User
+
+# "After Amazon Cognito verifies the password, your user is then challenged" (developer guide, MFA).
+_AFTER_THE_PASSWORD = frozenset({"SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "SELECT_MFA_TYPE", "MFA_SETUP"})
+
+# What Cognito says of a client that is set up wrongly: nobody can be captured until it is mended.
+_MISCONFIGURED = ("SECRET_HASH", "secret hash", "flow not enabled", "Auth flow", "ADMIN_NO_SRP")
+
+
+class Proof(StrEnum):
+    """What an answer of the old pool proves."""
+
+    PASSWORD = "password"  # noqa: S105 -- a kind of proof
+    PASSWORD_ONLY = "mfa"  # noqa: S105 -- the person is still to be proved, by the second factor
+    TEMPORARY = "temporary-password"
+    NOTHING = "nothing"
+
+
+def judge(answer: Mapping[str, Any]) -> Proof:
+    """Say what an answer of AdminInitiateAuth (ADMIN_USER_PASSWORD_AUTH) proves."""
+    challenge = answer.get("ChallengeName")
+    if challenge in _AFTER_THE_PASSWORD:
+        return Proof.PASSWORD_ONLY
+    if challenge == "NEW_PASSWORD_REQUIRED":
+        return Proof.TEMPORARY
+    tokens = answer.get("AuthenticationResult") or {}
+    return Proof.PASSWORD if not challenge and tokens.get("AccessToken") else Proof.NOTHING
+
+
+def prove(work: Work, person: Person, password: object) -> Proof:
+    """Sign the person in to the old pool, under the name it had there. Raises RefusalError if that proves nothing."""
+    if not isinstance(password, str) or not password:
+        raise RefusalError("no-password", person.sub)
+    try:
+        proof = judge(work.source.sign_in(person.username, password, work.parts.app()))
+    except NotFoundError:
+        raise RefusalError("old-user-gone", person.sub) from None
+    except UserError as error:
+        raise RefusalError(_reason(error), person.sub) from None
+    if proof is Proof.NOTHING:
+        raise RefusalError("old-pool-asked-for-something-else", person.sub)
+    return proof
+
+
+def old_user(work: Work, person: Person) -> User:
+    """Return the person in the old pool, enabled. Raises RefusalError if they are gone, or disabled."""
+    found = work.source.find(person.username)
+    if found is None or found.sub != person.sub:
+        raise RefusalError("old-user-gone", person.sub)
+    if not found.enabled:
+        raise RefusalError("old-user-disabled", person.sub)
+    return found
+
+
+def proves_the_person(work: Work, proof: Proof, old: User) -> bool:
+    """Whether the password alone may become the new one: not for a temporary one, nor beside a second factor."""
+    if proof is Proof.TEMPORARY:
+        return False
+    return work.parts.settings.mfa_users == "capture" or (proof is Proof.PASSWORD and not old.mfa)
+
+
+def _reason(error: UserError) -> str:
+    """Return the code of what Cognito refused. Raises SettingsError for what is wrong for everybody."""
+    said = str(error)
+    if any(words in said for words in _MISCONFIGURED):
+        raise SettingsError(
+            "The old pool's app client refuses ADMIN_USER_PASSWORD_AUTH: allow that flow on it, and check "
+            "SOURCE_CLIENT_ID and SOURCE_CLIENT_SECRET_ARN."
+        ) from None
+    if "attempts exceeded" in said:
+        return "locked-out"
+    if "disabled" in said:
+        return "old-user-disabled"
+    return {
+        "NotAuthorizedException": "wrong-password",
+        "UserNotConfirmedException": "old-user-unconfirmed",
+        "PasswordResetRequiredException": "old-user-must-reset",
+        "UserLambdaValidationException": "old-pools-trigger-refused",
+    }.get(error.code, "old-pool-refused")

@@ -1,0 +1,52 @@
+"""PreSignUp and PostConfirmation: nobody signs up as somebody of the old pool, and a chosen password is final."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trigger.outcome import Outcome, RefusalError
+from trigger.parts import Work
+from trigger.recognise import by_marker
+from userpool.person import UNCONFIRMED, Person, State
+
+
+def before_sign_up(work: Work) -> Outcome:
+    """Raise RefusalError for a name that belongs to a person of the old pool, unless they never confirmed it there."""
+    if work.attributes.get(work.terms.marker):
+        raise RefusalError("signs-up-with-a-marker")
+    for person in _owners(work):
+        if not _may_sign_up(person):
+            raise RefusalError("name-of-the-old-pool", person.sub)
+    return Outcome("passed", "new-name")
+
+
+def after_sign_up(work: Work) -> Outcome:
+    """Make `reset` whoever never confirmed their sign-up in the old pool, and has signed up anew."""
+    sub = None
+    for person in _owners(work):
+        if _may_sign_up(person):
+            work.ledger.reset(person.sub, work.now())
+            sub = person.sub
+    return Outcome("reset" if sub else "passed", "signed-up", sub)
+
+
+def after_forgotten_password(work: Work) -> Outcome:
+    """Make the person `reset`: the password that they have just chosen is final."""
+    person = by_marker(work)
+    if person is None:
+        return Outcome("passed", "not-of-this-migration")
+    turn = work.ledger.reset(person.sub, work.now(), work.attributes["sub"])
+    return Outcome("reset" if turn.done else "passed", turn.state or "", person.sub)
+
+
+def _may_sign_up(person: Person) -> bool:
+    return person.reason == UNCONFIRMED and person.state in {State.HELD, State.RESET}
+
+
+def _owners(work: Work) -> Iterator[Person]:
+    """Yield the persons of the old pool whose identifiers the new user's are, or would be once verified."""
+    sign_in, ledger = work.terms.sign_in, work.ledger
+    values = [work.attributes.get(name) for name in (*sign_in.username_attributes, *sign_in.alias_attributes)]
+    names = dict.fromkeys(value for value in [work.event["userName"], *values] if value)
+    owners = dict.fromkeys(sub for name in names if (sub := ledger.owner(work.terms.lock(name))))
+    yield from (person for sub in owners if (person := ledger.person(sub)))

@@ -1,0 +1,105 @@
+"""TokenGeneration and PostAuthentication: settle who signs in, and give what is owed, before the first token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from trigger.memberships import give_owed
+from trigger.outcome import Outcome, RefusalError
+from trigger.parts import Work
+from trigger.recognise import by_marker
+from userpool.person import Person, State
+
+_REFRESH = "TokenGeneration_RefreshTokens"
+_HOSTED = "TokenGeneration_HostedAuth"
+_TRIES = 3  # of a write that somebody else's came before
+
+
+def generate(work: Work) -> Outcome:
+    """Settle the user and put the memberships given now into the token."""
+    outcome, given = _admit(work)
+    if given:
+        _add_to_token(work, given)
+    return outcome
+
+
+def after_sign_in(work: Work) -> Outcome:
+    """Do the same where an app has a PreTokenGeneration of its own; its token lacks what is given only now."""
+    return _admit(work)[0]
+
+
+def final_state(state: State, source: str, *, linked: bool) -> State:
+    """Return what a person becomes by a sign-in.
+
+    Whoever is `pending` has a password that nobody knows: who signs in nevertheless was given one, or chose one. A
+    user linked to another provider may have come from there, which proves no password.
+    """
+    if state.final or (source == _HOSTED and linked and state is State.PENDING):
+        return state
+    return State.CAPTURED if state in {State.MIGRATING, State.CAPTURING} else State.RESET
+
+
+def _admit(work: Work) -> tuple[Outcome, frozenset[str]]:
+    """Settle the person of the event and give what is owed. Raises RefusalError for who must not get a token."""
+    if work.event["triggerSource"] == _REFRESH:
+        return _refresh(work)
+    person = by_marker(work)
+    if person is None:
+        return Outcome("passed", "not-of-this-migration"), frozenset()
+    settled = _settled(work, person)
+    given = give_owed(work, settled)
+    what = "passed" if settled.state is person.state else "settled"
+    return Outcome(what, settled.state, settled.sub, len(settled.owed - given)), given
+
+
+def _refresh(work: Work) -> tuple[Outcome, frozenset[str]]:
+    """Give what is owed. A refresh proves nothing new, so it settles nobody."""
+    person = by_marker(work)
+    if person is None:
+        return Outcome("passed", "not-of-this-migration"), frozenset()
+    given = give_owed(work, person)
+    return Outcome("passed", "refreshed", person.sub, len(person.owed - given)), given
+
+
+def _settled(work: Work, person: Person) -> Person:
+    """Return the person as they are now, in a final state on record."""
+    source, linked = work.event["triggerSource"], bool(work.attributes.get("identities"))
+    for _ in range(_TRIES):
+        state = final_state(person.state, source, linked=linked)
+        if person.checked and state is person.state:
+            return person
+        if not person.checked:
+            _look_at_the_old_pool(work, person)
+        if work.ledger.settle(person, state, work.attributes["sub"], work.now()).done:
+            break
+        person = by_marker(work) or person
+    else:
+        raise RefusalError("cannot-be-settled", person.sub)
+    return replace(person, state=state, checked=True)
+
+
+def _look_at_the_old_pool(work: Work, person: Person) -> None:
+    """Refuse whoever was disabled or deleted in the old pool after the scan: once, and until the migration is over."""
+    if work.terms.finished:
+        return
+    old = work.source.find(person.username)
+    if old is None or old.sub != person.sub:
+        raise RefusalError("old-user-gone", person.sub)
+    # Who was disabled when scanned is disabled in the new pool, and signs in only if somebody enabled them there.
+    if not old.enabled and not person.disabled:
+        raise RefusalError("old-user-disabled", person.sub)
+
+
+def _add_to_token(work: Work, given: frozenset[str]) -> None:
+    """Put the union of the event's groups and those given into the token; roles stay what they were."""
+    there: dict[str, Any] = work.request.get("groupConfiguration") or {}
+    groups = dict.fromkeys([*(there.get("groupsToOverride") or ()), *sorted(given)])
+    key = "claimsOverrideDetails" if work.event.get("version") == "1" else "claimsAndScopeOverrideDetails"
+    details = work.response.get(key) or {}
+    details["groupOverrideDetails"] = {
+        "groupsToOverride": list(groups),
+        "iamRolesToOverride": there.get("iamRolesToOverride") or [],
+        "preferredRole": there.get("preferredRole"),
+    }
+    work.response[key] = details
