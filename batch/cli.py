@@ -17,23 +17,27 @@ import click
 
 from batch import config as configuration
 from batch import report
+from batch.close import close
 from batch.estimate import estimate
 from batch.inventory import Inventory, LockedError, explain
-from batch.journal import Problem
+from batch.journal import NO_FAILURES, Problem
 from batch.planning import PlanSummary, collisions, make_plan
 from batch.progress import Progress
 from batch.run import Run, RunSummary, failures
 from batch.scan import Scan
 from batch.stopping import INTERRUPTED, StoppedError, stop_on_signals
+from batch.trigger_cli import trigger
 from batch.verify import Verify
-from batch.wiring import Migration, connect
+from batch.wiring import Migration, claims_of, connect, ledger_table
 from userpool.errors import FatalError, MigrationError, SettingsError
+from userpool.ledger import Ledger
 
 _FAILED, _USAGE, _FATAL, _STOPPED_EARLY, _DIFFERENT, _LOCKED = 1, 2, 3, 4, 5, 6
 
 _EPILOG = """\b
 Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal (access denied, no such pool) ·
-4 stopped early by --limit, rerun to go on · 5 differences · 6 another run holds the inventory · 130 interrupted
+4 stopped early by --limit, rerun to go on · 5 differences · 6 another run holds the inventory or ledger ·
+130 interrupted
 """
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to stdout.")
@@ -120,19 +124,34 @@ def run(config_path: Path, *, yes: bool, limit: int | None, digest: str | None, 
         with migration.open_inventory() as inventory:
             planned = make_plan(inventory, migration.context, migration.decisions())
             _approve(migration, inventory, planned, yes=yes, digest=digest)
-            carrying_out = Run(
-                migration.target.pool,
-                migration.target.description,
-                inventory,
-                migration.context,
-                workers=migration.config.worker_count,
-                stop=stop,
-                progress=Progress(),
-            )
-            summary = carrying_out.run(now=migration.target_now, limit=limit)
+            with claims_of(migration, inventory, stop=stop, say=_tell) as claims:
+                carrying_out = Run(
+                    migration.target.pool,
+                    migration.target.description,
+                    inventory,
+                    migration.context,
+                    workers=migration.config.worker_count,
+                    stop=stop,
+                    progress=Progress(),
+                    claims=claims,
+                )
+                summary = carrying_out.run(now=migration.target_now, limit=limit)
             failed = failures(inventory)
     _say(lambda: report.run_json(summary, failed), lambda: report.run_lines(summary, failed), as_json=as_json)
-    _exit_after_run(summary, failed=any(one["problem"] != Problem.GONE for one in failed))
+    _exit_after_run(summary, failed=any(one["problem"] not in NO_FAILURES for one in failed))
+
+
+@cli.command("close")
+@click.argument("user")
+@_as_json
+@click.pass_obj
+def close_user(config_path: Path, user: str, *, as_json: bool) -> None:
+    """Let the old password of USER, by a name of the new pool, count no more: after AdminSetUserPassword, say."""
+    stop = threading.Event()
+    migration = _connected(config_path, stop)
+    ledger = Ledger(ledger_table(migration.config, stop=stop))
+    closed = close(user, migration.target.pool, ledger, migration.context.marker, now=migration.target_now())
+    _say(lambda: asdict(closed), lambda: report.close_lines(closed), as_json=as_json)
 
 
 @cli.command()
@@ -188,6 +207,9 @@ def serve_sandbox(options: tuple[str, ...]) -> None:
     sys.exit(serve(options))
 
 
+cli.add_command(trigger)
+
+
 def _connected(config_path: Path, stop: threading.Event) -> Migration:
     return connect(configuration.load(config_path), stop=stop, say=_tell)
 
@@ -232,7 +254,7 @@ def _exit_after_run(summary: RunSummary, *, failed: bool) -> None:
         sys.exit(INTERRUPTED)
     if failed:
         sys.exit(_FAILED)
-    if summary.left:
+    if summary.left > summary.failed.get(Problem.SIGNING_IN, 0):
         _tell("Stopped at --limit. Go on with: cognito-migrate run")
         sys.exit(_STOPPED_EARLY)
 

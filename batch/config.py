@@ -15,7 +15,7 @@ from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules
 from userpool.quotas import DEFAULT_RPS
-from userpool.settings import PoolSettings, Rules, UserRules, read
+from userpool.settings import LedgerSettings, PoolSettings, Rules, UserRules, read
 
 _DEFAULT_WORKERS = 32
 
@@ -53,7 +53,7 @@ class Config:
     source: PoolSettings
     target: PoolSettings
     state: str = "migration.db"
-    ledger: None = None
+    ledger: LedgerSettings | None = None
     rate: RateSettings = field(default_factory=RateSettings)
     window: None = None
     workers: Literal["auto"] | int = "auto"

@@ -54,6 +54,8 @@ CREATE UNIQUE INDEX progress_by_new_sub ON progress (new_sub) WHERE new_sub IS N
 CREATE TABLE granted (
     sub TEXT NOT NULL, group_name TEXT NOT NULL, PRIMARY KEY (sub, group_name)
 ) WITHOUT ROWID;
+-- Whom the ledger knows, as which digest of a person.
+CREATE TABLE published (sub TEXT PRIMARY KEY, as_of TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE target_groups (name TEXT PRIMARY KEY, made INTEGER NOT NULL) WITHOUT ROWID;
 """
 

@@ -36,6 +36,11 @@ class Problem(StrEnum):
     REJECTED = "rejected"
     GONE = "gone"
     UNANSWERED = "unanswered"
+    SIGNING_IN = "signing-in"  # by its own sign-in it is being migrated just now
+
+
+NO_FAILURES = frozenset({Problem.GONE, Problem.SIGNING_IN})
+"""Problems that need nobody to do anything."""
 
 
 @dataclass(frozen=True, slots=True)

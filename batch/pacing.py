@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import tenacity
 
@@ -27,11 +27,15 @@ from userpool.quotas import CAPPED_PER_POOL, CATEGORY, DEFAULT_RPS, PER_POOL_RPS
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
+T = TypeVar("T")
 
 ATTEMPTS = 8  # for what is not a throttle: about a minute, with the waits below
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 20.0
 _PATIENCE_WHEN_STOPPING = 5
+_LEDGER_ATTEMPTS = 11
+_FIRST_LEDGER_WAIT = 0.05
+_LONGEST_LEDGER_WAIT = 5.0
 
 _SLOWEST = 1 / 20  # of the ceiling: a throttled category slows down, but never stands still
 _RECOVERY = 1 / 20  # of the ceiling, regained each second
@@ -149,6 +153,31 @@ class Pacer:
         if self._stopping.is_set():
             return attempts >= _PATIENCE_WHEN_STOPPING
         return attempts - throttles >= ATTEMPTS
+
+
+class Patience:
+    """Repeats what may pass for some ten seconds, or five times once `stopping`; for calls without a quota of ours."""
+
+    def __init__(self, stopping: threading.Event | None = None, *, sleep: Sleep = time.sleep) -> None:
+        self._stopping = stopping or threading.Event()
+        self._sleep = sleep
+
+    def __call__(self, attempt: Callable[[], T]) -> T:
+        """Carry out the attempt, which must be safe to repeat. Raises FatalError if it does not pass."""
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(PassingError),
+            wait=tenacity.wait_random_exponential(multiplier=_FIRST_LEDGER_WAIT, max=_LONGEST_LEDGER_WAIT),
+            stop=lambda state: state.attempt_number >= self._most(),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except PassingError as error:
+            raise FatalError(f"{error} (given up; rerun when it is well: nothing is lost).") from None
+
+    def _most(self) -> int:
+        return _PATIENCE_WHEN_STOPPING if self._stopping.is_set() else _LEDGER_ATTEMPTS
 
 
 def _rate(operation: str, rps: Mapping[str, float], share: float) -> float:

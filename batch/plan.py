@@ -14,6 +14,9 @@ from userpool.pool import Description
 from userpool.settings import Rules
 from userpool.user import Status, User
 
+NEVER_CONFIRMED = "never confirmed its sign-up (users.unconfirmed)"
+"""Why who is UNCONFIRMED is left out; the ledger lets exactly these sign up anew."""
+
 
 class Action(StrEnum):
     """What is to be done with a user."""
@@ -99,7 +102,7 @@ def _why_skipped(user: User, rules: Rules, decision: Decision | None) -> str | N
     if decision and decision.action == "skip":
         return "decided: skip"
     if user.status is Status.UNCONFIRMED and rules.users.unconfirmed == "skip":
-        return "never confirmed its sign-up (users.unconfirmed)"
+        return NEVER_CONFIRMED
     if user.status in {Status.ARCHIVED, Status.COMPROMISED, Status.UNKNOWN}:
         return f"has a status that cannot be carried over ({user.status})"
     if not user.enabled and rules.users.disabled == "skip":

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from batch.close import Closed
 from batch.estimate import Estimate
 from batch.planning import Contender, PlanSummary
 from batch.run import RunSummary
@@ -133,6 +134,14 @@ def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Itera
         yield f"{len(failed)} users are not as planned; the next run tries again, but for those who are gone:"
         yield from (f"  {one['username']}: {one['problem']}: {one['reason']}" for one in failed[:_SHOWN])
         yield from _more(len(failed))
+
+
+def close_lines(closed: Closed) -> Iterator[str]:
+    """Say what came of closing a person's case."""
+    if closed.was == closed.state:
+        yield f"{closed.username} is closed already ({closed.was}): the old password counts no more."
+    else:
+        yield f"{closed.username} is closed (it was {closed.was}): the old password counts no more."
 
 
 def verify_lines(summary: VerifySummary) -> Iterator[str]:

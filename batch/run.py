@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from batch import engine
+from batch.claims import Claims
 from batch.inventory import Inventory
 from batch.journal import Created, Done, Failed, Granted, Journal, Problem
 from batch.migrate import Migration
@@ -54,6 +55,7 @@ class Run:
         workers: int,
         stop: threading.Event,
         progress: Progress,
+        claims: Claims | None = None,
     ) -> None:
         self._target = target
         self._inventory = inventory
@@ -63,7 +65,9 @@ class Run:
         self._stop = stop
         self._progress = progress
         policy = description.password_policy
-        self._migration = Migration(target, marker=context.marker, password=lambda: random_password(policy), stop=stop)
+        self._migration = Migration(
+            target, marker=context.marker, password=lambda: random_password(policy), stop=stop, claims=claims
+        )
         self._summary = RunSummary()
         self._silent = 0
 

@@ -5,26 +5,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batch.claims import Claims, NoLedger
 from batch.config import Config
 from batch.decisions import Decision, read_decisions
 from batch.inventory import Inventory
-from batch.pacing import Limiter, Pacer
+from batch.opening import Opening
+from batch.pacing import Limiter, Pacer, Patience
+from batch.patient_table import PatientTable
 from batch.plan import Context
+from batch.progress import Progress
 from batch.scan import Way, cheaper_way
-from userpool.client import cognito_client
-from userpool.errors import MigrationError, ThrottledError
+from userpool.client import cognito_client, dynamodb_client, is_loopback
+from userpool.errors import MigrationError, SettingsError, ThrottledError
+from userpool.ledger_table import LedgerTable, MissingTableError
 from userpool.pool import Description, UserPool, call_once
 from userpool.quotas import ADJUSTABLE, DEFAULT_RPS
-from userpool.settings import PoolSettings
+from userpool.settings import PoolSettings, UserRules
 
 Say = Callable[[str], None]
 
 _ASKS = 3
+_CONNECT_SECONDS, _READ_SECONDS = 3.0, 10.0  # of the ledger, which answers in milliseconds
 _BELOW = 0.9  # of one request a second: requests that leave a second apart may arrive closer together
 
 
@@ -104,12 +110,70 @@ def connect(config: Config, *, stop: threading.Event, say: Say) -> Migration:
         sides.append(Side(pool.paced_by(pacers[owner].policy()), description, pacers[owner]))
     source, target = sides
     context = Context.of(config.rules, source.description, target.description)
+    if config.ledger and not context.marker:
+        raise SettingsError(_without_marker(config))
     if config.users.keep_sub_as and not context.marker:
         say(
             f"Note: the target has no attribute {config.users.keep_sub_as}, so the old sub is not kept (README, "
             '"The old sub").'
         )
     return Migration(config, source, target, context)
+
+
+def _without_marker(config: Config) -> str:
+    name = config.users.keep_sub_as or UserRules().keep_sub_as or ""
+    return (
+        "With a ledger every user keeps the old sub, in an attribute that nobody can change: set users.keep_sub_as to "
+        f"{name}, and run `aws cognito-idp add-custom-attributes --user-pool-id {config.target.user_pool_id} "
+        f"--custom-attributes Name={name.removeprefix('custom:')},AttributeDataType=String,Mutable=false`."
+    )
+
+
+def ledger_table(config: Config, *, stop: threading.Event) -> LedgerTable:
+    """Return the ledger's table, made if it is a stand-in's.
+
+    Raises SettingsError without a ledger, and FatalError if there is no such table or it cannot be used.
+    """
+    ledger = config.ledger
+    if ledger is None:
+        raise SettingsError("There is no ledger in this migration: it is needed only with a trigger (set `ledger`).")
+    client = dynamodb_client(
+        ledger,
+        config.target,
+        connections=config.worker_count + 1,  # the RUN lease is renewed beside them
+        connect_seconds=_CONNECT_SECONDS,
+        read_seconds=_READ_SECONDS,
+        attempts=1,  # Patience repeats
+    )
+    table = PatientTable(client, ledger.table, Patience(stop))
+    try:
+        table.identity()
+    except MissingTableError:
+        if not is_loopback(ledger.endpoint_url):
+            raise
+        table.create()
+    return table
+
+
+def claims_of(
+    migration: Migration, inventory: Inventory, *, stop: threading.Event, say: Say
+) -> AbstractContextManager[Claims]:
+    """Return what a run claims users with: a ledger that is opened, and closed at the end, or none."""
+    if migration.config.ledger is None:
+        return nullcontext(NoLedger())
+    return Opening(
+        table=ledger_table(migration.config, stop=stop),
+        inventory=inventory,
+        context=migration.context,
+        decisions=migration.decisions(),
+        source_pool_id=migration.config.source.user_pool_id,
+        target=migration.target.pool,
+        now=migration.target_now,
+        workers=migration.config.worker_count,
+        stop=stop,
+        progress=Progress(),
+        say=say,
+    ).claims()
 
 
 def _owner_of_quotas(settings: PoolSettings, description: Description) -> tuple[Any, ...]:

@@ -62,7 +62,9 @@ def _client(service: str, region: str, event: str, answer: Callable[..., Any]) -
     return made
 
 
+@cache
 def _session() -> Any:
+    # Shared: making one takes as long as making a client, which copies what it needs of it.
     core: Any = bare_session()
     core.register_component("data_loader", _loader())
     return boto3.session.Session("sandbox", "sandbox", botocore_session=core)

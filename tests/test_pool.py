@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from sandbox.local import local_client
+from userpool.app_client import AppClient
 from userpool.errors import (
     AlreadyExistsError,
     DroppedError,
@@ -477,3 +478,70 @@ def test_an_operation_that_boto3_does_not_know_is_an_error_in_words():
     """An older boto3 without an operation is named, not a crash."""
     with pytest.raises(UserError, match=r"GetProvisionedLimit.*boto3"):
         UserPool(object(), "eu-west-1_Pool").provisioned_rps("UserCreation")
+
+
+def test_app_clients_are_listed_page_by_page_and_described(client, pool):
+    """Every app client is found, and what is read of one is its secret, its flows and whether it has managed login."""
+    made = [
+        client.create_user_pool_client(UserPoolId=pool.pool_id, ClientName=f"app{number}", **options)["UserPoolClient"]
+        for number, options in enumerate(
+            [
+                {"ExplicitAuthFlows": ["ALLOW_CUSTOM_AUTH", "ALLOW_USER_SRP_AUTH"], "GenerateSecret": True},
+                {
+                    "ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"],
+                    "AllowedOAuthFlows": ["code"],
+                    "AllowedOAuthFlowsUserPoolClient": True,
+                },
+            ]
+        )
+    ]
+    found = {client_id for page in pool.app_clients() for client_id in page}
+    assert found == {one["ClientId"] for one in made}
+    first, second = (pool.app_client(one["ClientId"]) for one in made)
+    assert (first.name, first.secret, first.managed_login) == ("app0", made[0]["ClientSecret"], False)
+    assert (second.name, second.secret, second.managed_login) == ("app1", None, True)
+    assert (first.allows("CUSTOM_AUTH"), first.allows("USER_PASSWORD_AUTH")) == (True, False)
+    assert (second.allows("CUSTOM_AUTH"), second.allows("USER_PASSWORD_AUTH")) == (False, True)
+    assert first.secret not in repr(first)
+
+
+def test_more_app_clients_than_a_page_holds():
+    """The listing goes on with its token, and asks for pages by the name that this operation has for their size."""
+    page = [{"ClientId": str(number)} for number in range(60)]
+    pool, client = answering({"UserPoolClients": page, "NextToken": "t"}, {"UserPoolClients": page[:1]})
+    assert [len(ids) for ids in pool.app_clients()] == [60, 1]
+    assert [(params["MaxResults"], params.get("NextToken")) for params in client.params] == [(60, None), (60, "t")]
+
+
+@pytest.mark.parametrize(
+    ("flows", "flow", "allowed"),
+    [
+        ([], "CUSTOM_AUTH", True),
+        ([], "ADMIN_USER_PASSWORD_AUTH", False),
+        (["ADMIN_NO_SRP_AUTH"], "ADMIN_USER_PASSWORD_AUTH", True),
+        (["ADMIN_NO_SRP_AUTH"], "CUSTOM_AUTH", True),
+        (["USER_PASSWORD_AUTH"], "USER_PASSWORD_AUTH", True),
+        (["ALLOW_USER_SRP_AUTH"], "CUSTOM_AUTH", False),
+    ],
+)
+def test_flows_by_their_older_names(flows, flow, allowed):
+    """Clients of before ALLOW_ are read, too; without a word about it custom challenges are allowed."""
+    assert AppClient("id", flows=frozenset(flows)).allows(flow) is allowed
+
+
+def test_the_functions_of_a_pool_are_described():
+    """LambdaConfig is read as ARNs by trigger, those with a version among them; the rest is of no use."""
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:one"
+    config = {
+        "UserMigration": arn,
+        "PreTokenGenerationConfig": {"LambdaVersion": "V2_0", "LambdaArn": f"{arn}-2"},
+        "KMSKeyID": "arn:aws:kms:us-east-1:123456789012:key/1",
+    }
+    pool, _ = answering({"UserPool": {"Arn": "arn:aws:cognito-idp:a:1:userpool/a_1", "LambdaConfig": config}})
+    described = pool.describe()
+    assert {name: described.triggers.get(name) for name in ("UserMigration", "PreTokenGeneration", "PreSignUp")} == {
+        "UserMigration": arn,
+        "PreTokenGeneration": f"{arn}-2",
+        "PreSignUp": None,
+    }
+    assert described.arn == "arn:aws:cognito-idp:a:1:userpool/a_1"

@@ -19,18 +19,22 @@ PACKAGES = ("userpool", "batch", "trigger")  # what runs in production; sandbox 
 ALLOWED = {
     "userpool": {"userpool", "boto3", "botocore"},
     "trigger": {"trigger", "userpool", "boto3"},
-    "batch": {"batch", "userpool", "click", "tenacity", "tqdm", "yaml", "sandbox"},  # where: below
+    "batch": {"batch", "userpool", "click", "tenacity", "tqdm", "yaml", "sandbox", "trigger"},  # where: below
     "sandbox": {"sandbox", "userpool", "boto3", "botocore", "moto", "joserfc", "werkzeug"},
 }
 ONLY_IN = {
     "sandbox": {"batch/cli.py", "batch/demo.py"},
     "tenacity": {"batch/pacing.py"},
-    "click": {"batch/cli.py", "batch/demo.py"},
+    "click": {"batch/cli.py", "batch/demo.py", "batch/trigger_cli.py"},
     "yaml": {"batch/config.py", "batch/demo.py"},
     "tqdm": {"batch/progress.py"},
     "boto3": {"userpool/client.py"},
     "sqlite3": {"batch/inventory.py", "batch/cli.py"},
 }
+
+
+# The trigger asks nobody; what it would decide, the diagnosis asks of its own code.
+KNOWS_THE_TRIGGER = {"batch/diagnosis.py"}
 
 
 def files_of(package: str) -> list[Path]:
@@ -67,6 +71,12 @@ def test_each_stranger_is_known_to_few_files(stranger):
     """A library, or the sandbox, is imported where it belongs, and by no other file that runs in production."""
     found = {shortly(path) for package in PACKAGES for path in files_of(package) if stranger in imports(path)}
     assert found == ONLY_IN[stranger]
+
+
+def test_one_file_of_the_batch_side_knows_the_trigger():
+    """Batch and trigger meet in userpool, but for the diagnosis, which asks the function's own code."""
+    found = {shortly(path) for path in files_of("batch") if "trigger" in imports(path)}
+    assert found == KNOWS_THE_TRIGGER
 
 
 def test_nothing_depends_on_the_tests():
@@ -109,10 +119,25 @@ def test_there_are_commands():
     assert {"init", "scan", "plan", "run", "verify", "demo"} <= set(cli.commands)
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
+def commands(group: click.Group, before: str = "") -> dict[str, click.Command]:
+    """The commands of a group by their whole names, and those of the groups in it."""
+    found = {}
+    for name, command in group.commands.items():
+        found[f"{before}{name}"] = command
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{before}{name} ")
+    return found
+
+
+def test_there_are_commands_within_commands():
+    """The commands about the function are in a group of their own."""
+    assert {"trigger package", "trigger test"} <= set(commands(cli))
+
+
+@pytest.mark.parametrize("name", sorted(commands(cli)))
 def test_every_command_is_explained(name):
     """Each command, and each of its options, has a help text, and the README names the command."""
-    command = cli.commands[name]
+    command = commands(cli)[name]
     assert (command.help or "").strip().endswith(".")
     options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
     assert [option.name for option in options if not option.help] == []

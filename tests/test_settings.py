@@ -9,7 +9,7 @@ from batch.config import Config
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules
-from userpool.settings import PoolSettings, Rules, UserRules, read
+from userpool.settings import LedgerSettings, PoolSettings, Rules, UserRules, read
 
 OLD, NEW = {"user_pool_id": "eu-west-1_OldPool01"}, {"user_pool_id": "eu-west-1_NewPool01"}
 
@@ -144,8 +144,6 @@ def test_an_empty_list_or_map_is_none_at_all(rules):
 @pytest.mark.parametrize(
     ("settings", "path"),
     [
-        ({"ledger": {"table": "cognito-migration"}}, "ledger"),
-        ({"ledger": False}, "ledger"),
         ({"window": {"start": "22:00"}}, "window"),
         ({"users": {"only": {"groups": ["Admins"]}}}, "users.only"),
     ],
@@ -156,9 +154,17 @@ def test_what_this_version_cannot_do_is_refused_and_not_ignored(settings, path):
 
 
 @pytest.mark.parametrize("path", ["ledger", "window"])
-def test_what_this_version_cannot_do_may_be_left_null(path):
-    """The settings of a later version may be written out as null."""
+def test_what_is_not_used_may_be_left_null(path):
+    """Settings that are off may be written out as null."""
     assert read_config(**{path: None}, users={"only": None}) == read_config()
+
+
+def test_a_ledger_is_a_table():
+    """The ledger has a name, and where it is if not where the new pool is."""
+    assert read_config(ledger={"table": "cognito-migration"}).ledger == LedgerSettings("cognito-migration")
+    assert "ledger.table is missing" in refusal(ledger={})
+    assert "ledger must hold keys and values" in refusal(ledger=False)
+    assert "ledger: table is 'a b'" in refusal(ledger={"table": "a b"})
 
 
 @pytest.mark.parametrize(

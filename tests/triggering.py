@@ -7,26 +7,31 @@ from __future__ import annotations
 
 import json
 import uuid
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from ledgers import shared_client
+from live import listed
+from mishaps import Watch, counted, quietly
+from pycognito.aws_srp import AWSSRP
 from signing_in import FLOWS, claims, new_client
 
 from batch.plan import Action, Context, plan_user
 from sandbox.cognito import Cognito
 from sandbox.in_process import client, dynamodb_client
+from sandbox.triggers import attributes_of
 from trigger.handler import Handler
 from trigger.parts import Parts
 from trigger.settings import TriggerSettings
 from userpool.identity import identifiers
 from userpool.ledger import Ledger
-from userpool.ledger_table import LedgerTable
-from userpool.person import UNCONFIRMED, Person, State, lock_id
+from userpool.ledger_table import LedgerTable, Write
+from userpool.person import PERSON, UNCONFIRMED, Person, State, lock_id
 from userpool.pool import UserPool
 from userpool.settings import Rules
 from userpool.terms import Terms
@@ -36,6 +41,7 @@ NEW_PASSWORD = "N3w-Passw0rd!"
 WRONG_PASSWORD = "Wr0ng-Passw0rd!"
 RANDOM_PASSWORD = "R4ndom-Passw0rd!"
 MARKER = "custom:legacy_sub"
+EVENTS = Path(__file__).parent / "events"
 
 TRIGGERS = [
     "UserMigration",
@@ -72,9 +78,18 @@ class World:
     table: LedgerTable
     parts: Parts
     handler: Handler
+    source_client: Any
+    target_client: Any
+    ledger_client: Any
     log: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+
+    def warm(self) -> None:
+        """Let the function have read what it keeps, as it has after its first event, and count calls from now on."""
+        self.parts.terms()
+        self.parts.app()
+        self.calls.clear()
 
     @property
     def ledger(self) -> Ledger:
@@ -108,6 +123,20 @@ class World:
                     self.cognito.create_group(UserPoolId=pool_id, GroupName=group)
             self.cognito.admin_add_user_to_group(UserPoolId=self.old_id, Username=username, GroupName=group)
         return next(pair["Value"] for pair in answer["User"]["Attributes"] if pair["Name"] == "sub")
+
+    def update_old(self, username: str, **attributes: str) -> None:
+        """Change attributes of a user of the old pool."""
+        self.cognito.admin_update_user_attributes(
+            UserPoolId=self.old_id, Username=username, UserAttributes=listed(attributes)
+        )
+
+    def disable_old(self, username: str) -> None:
+        """Disable a user of the old pool."""
+        self.cognito.admin_disable_user(UserPoolId=self.old_id, Username=username)
+
+    def delete_old(self, username: str) -> None:
+        """Delete a user of the old pool."""
+        self.cognito.admin_delete_user(UserPoolId=self.old_id, Username=username)
 
     # What the batch job does, user by user.
 
@@ -154,19 +183,41 @@ class World:
         }
         Terms(**(terms | changes)).save(self.table)
 
-    def precreate(self, username: str) -> str:
+    def precreate(self, username: str, *, password: str = RANDOM_PASSWORD) -> str:
         """Create a published user in the new pool as the batch does, but for memberships; return the new sub."""
         source, target = UserPool(self.cognito, self.old_id), UserPool(self.cognito, self.new_id)
         context = Context.of(Rules(), source.describe(), target.describe())
         old = source.find(username)
         plan = plan_user(old, context)
         assert self.ledger.claim(old.sub, 1, self.parts.now()).done
-        made = target.create(plan.username, plan.attributes, RANDOM_PASSWORD)
+        made = target.create(plan.username, plan.attributes, password)
         if not old.enabled:
             target.disable(made.username)
-        target.set_password(made.username, RANDOM_PASSWORD)
+        target.set_password(made.username, password)
         assert self.ledger.created(old.sub, 1, made.sub, self.parts.now()).done
         return made.sub
+
+    def put(self, sub: str, state: State, **changes: Any) -> None:
+        """Put a published person into a state, from whatever state and by whatever way they came there."""
+        person = replace(self.ledger.person(sub), state=state, **changes)
+        self.table.write(Write(f"{PERSON}{sub}", item=person.to_item()))
+
+    def second_factor(self, username: str, *factors: str, preferred: str | None = None, mode: str = "OPTIONAL") -> None:
+        """Give a user of the old pool second factors, and switch MFA on there (or not: OFF)."""
+        if mode != "OFF":
+            self.cognito.set_user_pool_mfa_config(
+                UserPoolId=self.old_id,
+                MfaConfiguration=mode,
+                SoftwareTokenMfaConfiguration={"Enabled": True},
+            )
+        user = self.old_user(username)
+        user.mfa, user.preferred_mfa, user.totp_secret = [*factors], preferred, "A" * 32
+
+    def require_mfa(self) -> None:
+        """Let the new pool require a second factor."""
+        self.cognito.set_user_pool_mfa_config(
+            UserPoolId=self.new_id, MfaConfiguration="ON", SoftwareTokenMfaConfiguration={"Enabled": True}
+        )
 
     # What an app does.
 
@@ -199,7 +250,7 @@ class World:
     def forget(self, username: str, chosen: str = NEW_PASSWORD) -> None:
         """Go through forgot-password with the code that is sent."""
         self.cognito.forgot_password(ClientId=self.app, Username=username)
-        code = self.local.world.pool(self.new_id).users.find(username).code
+        code = self.user(username).code
         self.cognito.confirm_forgot_password(
             ClientId=self.app, Username=username, ConfirmationCode=code, Password=chosen
         )
@@ -208,6 +259,29 @@ class World:
         """Whether a sign-in gives tokens."""
         with quietly("NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException"):
             return "AuthenticationResult" in self.sign_in(username, password)
+        return False
+
+    def signs_in_by_srp(self, username: str, password: str) -> bool:
+        """Whether a sign-in by USER_SRP_AUTH gives tokens."""
+        srp = AWSSRP(username, password, self.new_id, self.app, client=self.cognito)
+        with quietly("NotAuthorizedException"), warnings.catch_warnings():
+            # pycognito still asks for the time in a way that Python 3.12 deprecates.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return "AuthenticationResult" in srp.authenticate_user()
+        return False
+
+    def refresh(self, signed_in: dict[str, Any]) -> dict[str, Any]:
+        """Refresh the tokens of a sign-in."""
+        return self.cognito.initiate_auth(
+            ClientId=self.app,
+            AuthFlow="REFRESH_TOKEN_AUTH",
+            AuthParameters={"REFRESH_TOKEN": signed_in["AuthenticationResult"]["RefreshToken"]},
+        )
+
+    def captures(self, username: str, password: str) -> bool:
+        """Whether a whole session of CUSTOM_AUTH captures the password."""
+        with quietly("NotAuthorizedException", "PasswordResetRequiredException"):
+            return self.capture(username, password) == "captured"
         return False
 
     # What is there.
@@ -236,41 +310,56 @@ class World:
         """The reasons the function logged, in order."""
         return [line["reason"] for line in self.log]
 
-    def everything(self) -> str:
-        """All items of the ledger and all users of the new pool, to see that nothing changed."""
-        items = [item for page in self.table.items("") for item in page]
-        users = UserPool(self.cognito, self.new_id).users()
-        return json.dumps([items, [str(vars_of(user)) for page in users for user in page]], default=sorted)
+    def user(self, username: str) -> Any:
+        """A user of the new pool as the sandbox keeps it, with the last code sent and the password."""
+        return self.local.world.pool(self.new_id).users.find(username)
+
+    def old_user(self, username: str) -> Any:
+        """A user of the old pool as the sandbox keeps it."""
+        return self.local.world.pool(self.old_id).users.find(username)
+
+    def everything(self) -> Any:
+        """All items of the ledger and all users of the new pool with their passwords, to see that nothing changed."""
+        items = [dict(item) for page in self.table.items("") for item in page]
+        users = [
+            (user.username, user.sub, user.attributes.copy(), user.status, user.enabled, user.password, [*user.groups])
+            for user in self.local.world.pool(self.new_id).users
+        ]
+        return sorted(items, key=lambda item: item["id"]), users
+
+    # What Cognito does, where no client of the sandbox can make it.
+
+    def event(self, source: str, username: str, *, version: str = "1", **request: Any) -> dict[str, Any]:
+        """An event about a user of the new pool, as Cognito makes it."""
+        pool = self.local.world.pool(self.new_id)
+        user = pool.users.find(username)
+        return {
+            "version": version,
+            "region": "us-east-1",
+            "userPoolId": self.new_id,
+            "userName": user.username if user else username,
+            "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": self.app},
+            "triggerSource": source,
+            "request": {"userAttributes": attributes_of(pool, user), **request},
+            "response": _empty_response(source, version),
+        }
+
+    def send(self, event: dict[str, Any], context: Any = None) -> dict[str, Any]:
+        """Hand an event to the function; return its response."""
+        return self.handler(json.loads(json.dumps(event)), context)["response"]
 
 
-def vars_of(user: Any) -> dict[str, Any]:
-    """All fields of a user."""
-    return {name: getattr(user, name) for name in user.__slots__}
-
-
-@contextmanager
-def quietly(*codes: str):
-    """Let calls fail with these error codes."""
-    try:
-        yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in codes:
-            raise
+def _empty_response(source: str, version: str) -> dict[str, Any]:
+    name = source if version == "1" else f"{source}_V2"
+    if not (EVENTS / f"{name}.json").exists():
+        name = "TokenGeneration_Authentication_V2"
+    response: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))["response"]
+    return response
 
 
 def token_groups(answer: dict[str, Any], kind: str = "IdToken") -> list[str]:
     """The groups in a token."""
     return claims(answer, kind).get("cognito:groups", [])
-
-
-def counted(client: Any, calls: Counter[str], prefix: str = "") -> Any:
-    """Let a client count its calls."""
-
-    def count(model: Any, **_: object) -> None:
-        calls[prefix + model.name] += 1
-
-    client.meta.events.register("before-call", count)
-    return client
 
 
 def new_world(
@@ -286,6 +375,7 @@ def new_world(
     pool_options: dict[str, Any] | None = None,
     old_options: dict[str, Any] | None = None,
     now: Callable[[], float] | None = None,
+    watch: Watch | None = None,
 ) -> World:
     """Make a migration: a case-sensitive old pool, a new one of a kind, an empty ledger with terms."""
     local = Cognito()
@@ -311,8 +401,8 @@ def new_world(
         UserPoolId=old, ClientName="old", ExplicitAuthFlows=FLOWS, GenerateSecret=old_secret
     )["UserPoolClient"]
     app = new_client(cognito, new, **({"PreventUserExistenceErrors": "ENABLED"} if hides_existence else {}))
-    dynamodb = dynamodb_client()
-    table = LedgerTable(counted(dynamodb, calls, "DynamoDB."), f"ledger-{uuid.uuid4().hex[:12]}")
+    dynamodb = counted(dynamodb_client(), calls, "DynamoDB.")
+    table = LedgerTable(shared_client(), f"ledger-{uuid.uuid4().hex[:12]}")
     table.create()
     settings = TriggerSettings.of(
         {
@@ -325,16 +415,36 @@ def new_world(
             **(environment or {}),
         }
     )
+    source, target = counted(client(local), calls, "old."), counted(client(local), calls, "new.")
+    watch = watch or Watch()
     parts = Parts(
         settings,
-        UserPool(counted(client(local), calls, "old."), old),
-        UserPool(counted(client(local), calls, "new."), new),
-        table,
+        UserPool(source, old),
+        UserPool(target, new),
+        LedgerTable(dynamodb, table.name),
         now=now or local.world.clock.now,
+        clock=watch,
+        sleep=watch.sleep,
         read_secret=lambda _: old_app["ClientSecret"],
     )
-    world = World(cognito, local, old, new, old_app["ClientId"], app, table, parts, Handler(parts), calls=calls)
-    world.handler = Handler(parts, say=lambda line: world.log.append(json.loads(line)))
+    log: list[dict[str, Any]] = []
+    handler = Handler(parts, say=lambda line: log.append(json.loads(line)))
+    world = World(
+        cognito,
+        local,
+        old,
+        new,
+        old_app["ClientId"],
+        app,
+        table,
+        parts,
+        handler,
+        source_client=source,
+        target_client=target,
+        ledger_client=dynamodb,
+        log=log,
+        calls=calls,
+    )
     local.world.functions[name] = lambda event, context: _noted(world, event, context)
     world.save_terms()
     return world

@@ -13,7 +13,7 @@ from typing import Any
 from trigger.outcome import Outcome, RefusalError
 from trigger.parts import Work
 from trigger.proof import old_user, prove, proves_the_person
-from userpool.errors import MigrationError, UnansweredError, UserError
+from userpool.errors import MigrationError, PassingError, UnansweredError, UserError
 from userpool.passwords import random_password
 from userpool.person import Person, State
 from userpool.user import Status
@@ -23,6 +23,7 @@ _ANSWERS = 3  # to a session; Cognito's own lockout has no part in custom challe
 _LEASE_SECONDS = 10.0  # longer than the function may run
 _WRITE_SECONDS = 1.5  # for the password and the write that says so
 _TRIES = 3
+_PAUSE = 0.3  # seconds between them
 _LONGEST_MINIMUM = 99  # that a pool's password policy can ask for (PasswordPolicyType)
 _TOO_WEAK = {"InvalidPasswordException", "PasswordHistoryPolicyViolationException"}
 
@@ -96,13 +97,19 @@ class _InDoubtError(Exception):
         self.error = error
 
 
-def _begin(work: Work) -> tuple[Person, str]:
-    """Take the person for as long as a capture lasts. Raises RefusalError unless they are pending."""
+def claimant(work: Work) -> tuple[str, str]:
+    """Return the marker and the sub of the new pool's user. Raises RefusalError for whom nothing is captured."""
     marker, new_sub = work.attributes.get(work.terms.marker), work.attributes.get("sub")
     if work.request.get("userNotFound") or not marker or not new_sub:
         raise RefusalError("nobody-of-this-migration")
     if work.attributes.get("cognito:user_status") != Status.CONFIRMED:
         raise RefusalError("new-user-is-not-confirmed", marker)
+    return marker, new_sub
+
+
+def _begin(work: Work) -> tuple[Person, str]:
+    """Take the person for as long as a capture lasts. Raises RefusalError unless they are pending."""
+    marker, new_sub = claimant(work)
     token, now = uuid.uuid4().hex, work.now()
     turn = work.ledger.begin_capture(marker, new_sub, token, now=now, until=now + _LEASE_SECONDS)
     if turn.before is None:
@@ -113,10 +120,9 @@ def _begin(work: Work) -> tuple[Person, str]:
     return turn.before, token
 
 
-def _set(work: Work, person: Person, token: str) -> str:
-    """Make the proved password the new pool's; return why that cannot be, or nothing."""
-    name = work.event["userName"]
-    found = work.target.find(name)
+def require_as_recorded(work: Work, person: Person) -> None:
+    """Raise RefusalError unless the new pool's user is, at this moment, the one that the ledger knows."""
+    found = work.target.find(work.event["userName"])
     if (
         found is None
         or not found.enabled
@@ -125,9 +131,16 @@ def _set(work: Work, person: Person, token: str) -> str:
         or found.attributes.get(work.terms.marker) != person.sub
     ):
         raise RefusalError("new-user-is-not-as-recorded", person.sub)
+
+
+def _set(work: Work, person: Person, token: str) -> str:
+    """Make the proved password the new pool's; return why that cannot be, or nothing."""
+    require_as_recorded(work, person)
     try:
         work.target.set_password(
-            name, work.request["challengeAnswer"], before=lambda: work.deadline.require(_WRITE_SECONDS)
+            work.event["userName"],
+            work.request["challengeAnswer"],
+            before=lambda: work.deadline.require(_WRITE_SECONDS),
         )
     except UserError as error:
         if error.code in _TOO_WEAK:
@@ -155,10 +168,16 @@ def _record(work: Work, person: Person, token: str) -> None:
 
 
 def _put_random_password_back(work: Work) -> None:
-    """Undo a capture that met `reset`: the user chose a password, and the old one came after it; neither may stand."""
+    """Undo a capture that met `reset`: the user chose a password, and the old one came after it; neither may stand.
+
+    However little time is left: an answer too late is better than an old password that stays.
+    """
     for _ in range(_TRIES):
         try:
-            work.target.set_password(work.event["userName"], random_password({"MinimumLength": _LONGEST_MINIMUM}))
-        except UnansweredError:
-            continue  # again: one random password is as good as another
-        return
+            work.parts.target.set_password(work.event["userName"], random_password({"MinimumLength": _LONGEST_MINIMUM}))
+        except (PassingError, UnansweredError):
+            work.parts.sleep(_PAUSE)  # then again: one random password is as good as another
+        else:
+            return
+    said = "A user who had just chosen a password has the old one again: reset it (AdminResetUserPassword)."
+    raise _InDoubtError(UserError(said))

@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from trigger import capture, log, migrate, sign_up, tokens
 from trigger.deadline import Deadline
@@ -44,8 +43,7 @@ def _let_pass(_: Event) -> None:
     """Do nothing: a refresh of tokens proves nothing new, and should not fail with us."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """What is done for a trigger source, and how Cognito is told that it is refused, or that we cannot tell."""
 
     act: Callable[[Work], Outcome]
@@ -80,7 +78,7 @@ class Handler:
 
     def __call__(self, event: Event, context: Any) -> Event:
         """Work on an event and return it. Raises DeniedError, which tells nothing, where Cognito is to be stopped."""
-        deadline = Deadline(context)
+        deadline = Deadline(context, self._parts.clock)
         route = ROUTES.get(event.get("triggerSource", ""))
         if route is None:
             return event

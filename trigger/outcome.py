@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What was done: a word, the reason's code, the person's old sub, and how many memberships are still owed.
 
     `detail` is a sentence for whoever reads the log.

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trigger.deadline import Deadline, InTime
+from trigger.deadline import Clock, Deadline, InTime, Sleep
 from trigger.outcome import RefusalError
 from trigger.settings import TriggerSettings
+from userpool.app_client import AppClient
 from userpool.client import cognito_client, dynamodb_client, secret_text
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
-from userpool.pool import AppClient, UserPool
+from userpool.pool import UserPool
 from userpool.settings import Rules
 from userpool.terms import Terms
 
@@ -27,13 +28,15 @@ _LEDGER_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Parts:
-    """Made once for as long as the Lambda lives. `now` is the time in seconds since 1970."""
+    """Made once for as long as the Lambda lives. `now` is the time in seconds since 1970; `clock` measures."""
 
     settings: TriggerSettings
     source: UserPool
     target: UserPool
     table: LedgerTable
     now: Callable[[], float] = time.time
+    clock: Clock = time.monotonic
+    sleep: Sleep = time.sleep
     read_secret: Callable[[str], str] = secret_text
     _app: AppClient | None = field(default=None, repr=False)
     _terms: Terms | None = field(default=None, repr=False)
@@ -69,8 +72,7 @@ class Parts:
             terms = Terms.of(self.table)
             if terms is None:
                 raise RefusalError("nothing-published")
-            if terms != self._terms:
-                self._check(terms)
+            self._check(terms)
             self._terms, self._terms_read = terms, self.now()
         return self._terms
 
@@ -109,14 +111,14 @@ class Work:
     @classmethod
     def of(cls, event: dict[str, Any], deadline: Deadline, parts: Parts) -> Work:
         """Prepare for an event. Raises as `Parts.terms` does."""
-        old_pool = InTime(deadline)
+        old_pool = InTime(deadline, parts.clock, parts.sleep)
         return cls(
             event,
             deadline,
             parts,
             parts.terms(),
             parts.source.paced_by(old_pool),
-            parts.target.paced_by(InTime(deadline)),
+            parts.target.paced_by(InTime(deadline, parts.clock, parts.sleep)),
             old_pool,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from trigger.outcome import RefusalError
 from trigger.parts import Work
-from userpool.errors import NotFoundError, SettingsError, UserError
+from userpool.errors import NotFoundError, SettingsError, UnansweredError, UserError
 from userpool.person import Person
 from userpool.user import User
 
@@ -47,6 +47,8 @@ def prove(work: Work, person: Person, password: object) -> Proof:
         proof = judge(work.source.sign_in(person.username, password, work.parts.app()))
     except NotFoundError:
         raise RefusalError("old-user-gone", person.sub) from None
+    except UnansweredError:
+        raise  # the old pool is not well: a fault, and nobody's password was wrong
     except UserError as error:
         raise RefusalError(_reason(error), person.sub) from None
     if proof is Proof.NOTHING:

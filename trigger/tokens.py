@@ -92,11 +92,14 @@ def _look_at_the_old_pool(work: Work, person: Person) -> None:
 
 
 def _add_to_token(work: Work, given: frozenset[str]) -> None:
-    """Put the union of the event's groups and those given into the token; roles stay what they were."""
-    there: dict[str, Any] = work.request.get("groupConfiguration") or {}
-    groups = dict.fromkeys([*(there.get("groupsToOverride") or ()), *sorted(given)])
+    """Put the union of the user's groups and those given into the token; roles stay what they were.
+
+    What a handler before ours has decided about groups is added to, not replaced.
+    """
     key = "claimsOverrideDetails" if work.event.get("version") == "1" else "claimsAndScopeOverrideDetails"
     details = work.response.get(key) or {}
+    there: dict[str, Any] = details.get("groupOverrideDetails") or work.request.get("groupConfiguration") or {}
+    groups = dict.fromkeys([*(there.get("groupsToOverride") or ()), *sorted(given)])
     details["groupOverrideDetails"] = {
         "groupsToOverride": list(groups),
         "iamRolesToOverride": there.get("iamRolesToOverride") or [],

@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
-from userpool.errors import FatalError, SettingsError, from_botocore_error
+from userpool.errors import FatalError, NotAllowedError, SettingsError, from_botocore_error
 from userpool.settings import LedgerSettings, PoolSettings
 
 _CONNECT_SECONDS = 5
@@ -87,15 +87,25 @@ def dynamodb_client(
     return _made(place, "dynamodb", ledger.endpoint_url, config)
 
 
-def secret_text(arn: str) -> str:
-    """Return a secret of Secrets Manager. Raises FatalError if it cannot be read."""
+def lambda_client(owner: PoolSettings, region: str) -> Any:
+    """Return a `lambda` client with the credentials of the pool whose functions they are. Raises as the others do."""
+    return _made(replace(owner, region=region), "lambda", None, Config(user_agent_extra="cognito-migrate"))
+
+
+def secret_text(arn: str, owner: PoolSettings | None = None) -> str:
+    """Return a secret of Secrets Manager, read with a pool's credentials or the surroundings' own.
+
+    Raises FatalError if it cannot be read, NotAllowedError if these credentials may not.
+    """
     region = arn.split(":")[3] if arn.count(":") > 3 else None  # noqa: PLR2004 -- where an ARN has it
     try:
-        client = boto3.client("secretsmanager", region_name=region)
+        session = _session(replace(owner, endpoint_url=None)) if owner else boto3
+        client = session.client("secretsmanager", region_name=region)
         return str(client.get_secret_value(SecretId=arn)["SecretString"])
     except (BotoCoreError, ClientError) as error:
         code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else type(error).__name__
-        raise FatalError(
+        kind = NotAllowedError if code == "AccessDeniedException" else FatalError
+        raise kind(
             f"The secret {arn} cannot be read ({code}): correct SOURCE_CLIENT_SECRET_ARN, or grant "
             "secretsmanager:GetSecretValue."
         ) from None

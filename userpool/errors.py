@@ -3,6 +3,7 @@
     MigrationError
     ├── SettingsError       a setting or a file is wrong: nothing is started
     ├── FatalError          nobody can be migrated: stop, keep what is done
+    │   └── NotAllowedError      these credentials may not make the call
     ├── UserError           this user cannot be migrated: record it and go on
     │   ├── AlreadyExistsError   the name or alias (or group) is already there
     │   ├── NotFoundError        the user (or group) is not there
@@ -45,6 +46,10 @@ class SettingsError(MigrationError):
 
 class FatalError(MigrationError):
     """No user can be migrated: stop the run; what is recorded stays."""
+
+
+class NotAllowedError(FatalError):
+    """The credentials in use may not make a call; the text names it."""
 
 
 class UserError(MigrationError):
@@ -114,7 +119,9 @@ def from_client_error(error: ClientError, *, operation: str, pool_id: str, secre
 
 def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | None:
     if code in _DENIED:
-        return FatalError(f"Not allowed to call {operation} on {pool_id}: grant cognito-idp:{operation} and rerun.")
+        return NotAllowedError(
+            f"Not allowed to call {operation} on {pool_id}: grant cognito-idp:{operation} and rerun."
+        )
     if code in _EXPIRED:
         return FatalError(f"The AWS credentials for {pool_id} have expired: renew them and rerun.")
     if code in _BAD_KEYS:
@@ -125,6 +132,8 @@ def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | N
 
 
 def _about_the_user(code: str, operation: str, pool_id: str, said: str) -> MigrationError:
+    if code == "ResourceNotFoundException" and "pool client" in said:
+        return FatalError(f"{pool_id} has no such app client: check its id.")
     if code == "ResourceNotFoundException" and "Group" not in operation:
         return FatalError(f"There is no user pool {pool_id} in this account and region: check user_pool_id and region.")
     if code in _TAKEN:

@@ -13,17 +13,15 @@ lost. `captured` and `reset` are final. Times are seconds since 1970, UTC.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from userpool.ledger_table import LedgerTable, Write
+from userpool.ledger_table import MOST_WRITES, LedgerTable, Write
 from userpool.person import PERSON, Person, State
 
 _LOCK = "lock#"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """What came of an arrow: whether it was taken, and the person before (if not taken: as they are)."""
 
     done: bool
@@ -61,9 +59,11 @@ class Ledger:
     def publish(self, people: Iterable[Person]) -> list[str]:
         """Make persons known, held, or whatever state they are given; return the subs of those whose locks are others'.
 
-        Up to 25 at a time. Whoever is past `known` already is left as they are.
+        As many in a transaction as it holds. Whoever is past `known` already is left as they are.
         """
-        people = list(people)
+        return [sub for some in _bundles(people) for sub in self._publish_some(some)]
+
+    def _publish_some(self, people: list[Person]) -> list[str]:
         writes = [write for person in people for write in _introduction(person)]
         distinct = len({write.key for write in writes}) == len(writes)
         if distinct and self._table.write_all(writes):
@@ -86,12 +86,12 @@ class Ledger:
             condition="attribute_not_exists(#id) OR #state IN (:known, :held)",
             values={"known": State.KNOWN, "held": State.HELD},
         )
-        obsolete = [_unlocking(person.sub, lock) for lock in sorted((there.locks if there else set()) - person.locks)]
+        dropped = sorted((there.locks if there else frozenset()) - person.locks)
+        # What is somebody else's by now is left to them: deleting it would be refused, and everything with it.
+        obsolete = [_unlocking(person.sub, lock) for lock in dropped if self.owner(lock) == person.sub]
         if person.state is State.HELD:
-            self._table.write_all([put])
-            self._touch_locks(person)
-            for write in obsolete:
-                self._table.write(write)
+            if self._table.write_all([put, *obsolete]) or self._table.write(put).done:
+                self._touch_locks(person)  # never those of whom somebody has taken further meanwhile
             return True
         locks = (_locking(person.sub, lock) for lock in sorted(person.locks))
         return self._table.write_all([put, *locks, *obsolete]) or self._is_under_way(person.sub)
@@ -127,6 +127,18 @@ class Ledger:
             now=now,
         )
 
+    def unclaim(self, sub: str, epoch: float, now: float) -> Turn:
+        """Take `creating → known` for whom the claimant surely did not create."""
+        return self._move(
+            sub,
+            "SET #state = :known, #changed = :now",
+            "#state = :creating AND #epoch = :epoch",
+            known=State.KNOWN,
+            creating=State.CREATING,
+            epoch=epoch,
+            now=now,
+        )
+
     def still_claimed(self, sub: str, epoch: float) -> bool:
         """Whether the claim stands, asserted by a write, so that it is true of this very moment."""
         return self._move(
@@ -142,7 +154,7 @@ class Ledger:
         return self._move(
             sub,
             "SET #state = :pending, #new_sub = :new_sub, #changed = :now",
-            "#state IN (:creating, :pending) AND #epoch = :epoch",
+            f"#state IN (:creating, :pending) AND #epoch = :epoch AND ({_SAME_USER})",
             creating=State.CREATING,
             pending=State.PENDING,
             new_sub=new_sub,
@@ -221,12 +233,20 @@ class Ledger:
     # A user has a password of their own.
 
     def settle(self, person: Person, state: State, new_sub: str, now: float) -> Turn:
-        """Give a person, as seen, a final state and the user they are; their old record was looked at again."""
+        """Give a person, as seen, a final state and the user they are; their old record was looked at again.
+
+        A final state stays what it is. Of a capture, what was seen is that very one.
+        """
+        seen = "#state = :seen"
+        if person.state is State.CAPTURING:
+            seen += " AND #token = :token AND #until = :until"
         return self._move(
             person.sub,
             "SET #state = :state, #new_sub = :new_sub, #checked = :yes, #changed = :now",
-            f"#state IN (:seen, :state) AND ({_SAME_USER})",
-            seen=person.state,
+            f"(#state = :state OR ({seen})) AND ({_SAME_USER})",
+            seen=state if person.state.final else person.state,
+            token=person.token,
+            until=person.until,
             state=state,
             new_sub=new_sub,
             yes=True,
@@ -275,6 +295,21 @@ class Ledger:
 
 
 _SAME_USER = "attribute_exists(#id) AND (attribute_not_exists(#new_sub) OR #new_sub = :new_sub)"
+
+
+def _bundles(people: Iterable[Person]) -> Iterator[list[Person]]:
+    """Yield the persons, as many together as a transaction has room for."""
+    bundle: list[Person] = []
+    room = MOST_WRITES
+    for person in people:
+        needed = 1 + len(person.locks)
+        if bundle and needed > room:
+            yield bundle
+            bundle, room = [], MOST_WRITES
+        bundle.append(person)
+        room -= needed
+    if bundle:
+        yield bundle
 
 
 def _introduction(person: Person) -> Iterator[Write]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,6 +29,7 @@ MOST_WRITES = 100
 Item = Mapping[str, Any]
 
 _REFUSED = "ConditionalCheckFailed"
+_PASSING_REASONS = {"TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"}
 _BUSY = {
     "ProvisionedThroughputExceededException",
     "ThrottlingException",
@@ -39,6 +40,7 @@ _BUSY = {
 }
 _DENIED = {"AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException", "InvalidSignatureException"}
 _SERVER_ERROR = 500
+_TRANSACTED = "dynamodb:PutItem and dynamodb:DeleteItem"  # a transaction is allowed by what it is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,7 @@ class Write:
         return "Put" if self.item is not None else "Update" if self.change is not None else "Delete"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """What came of a conditional write: whether it was carried out, and the item as it was before."""
 
     done: bool
@@ -122,9 +123,13 @@ class LedgerTable:
         except ClientError as error:
             if _code(error) != "TransactionCanceledException":
                 self._explain(error, "TransactWriteItems")
-            if _REFUSED in _reasons(error):
+            reasons = _reasons(error)
+            if _REFUSED in reasons:
                 return False
-            raise ThrottledError(f"TransactWriteItems on {self.name}: {', '.join(sorted(_reasons(error)))}") from None
+            said = f"TransactWriteItems on the ledger {self.name}: {', '.join(sorted(reasons))}"
+            if reasons <= _PASSING_REASONS:
+                raise ThrottledError(said) from None
+            raise FatalError(f"{said}: it is not a table of cognito-migrate's; set `ledger` to another.") from None
         except BotoCoreError as error:
             self._explain(error, "TransactWriteItems")
         return True
@@ -184,7 +189,8 @@ def _from_client_error(error: ClientError, operation: str, table: str) -> Migrat
             f"--attribute-definitions AttributeName={KEY},AttributeType=S --key-schema AttributeName={KEY},KeyType=HASH"
         )
     if code in _DENIED:
-        return FatalError(f"{said}: grant dynamodb:{operation} on the table, or renew the credentials.")
+        needed = _TRANSACTED if operation == "TransactWriteItems" else f"dynamodb:{operation}"
+        return FatalError(f"{said}: grant {needed} on the table, or renew the credentials.")
     if code in _BUSY:
         return ThrottledError(said)
     if status >= _SERVER_ERROR:

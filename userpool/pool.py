@@ -5,8 +5,6 @@ Pacing and retries are handed in as a policy. Foreign errors are translated here
 
 from __future__ import annotations
 
-import base64
-import hmac
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from typing import Any, Protocol
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
+from userpool.app_client import AppClient
 from userpool.attributes import Schema
 from userpool.errors import (
     AlreadyExistsError,
@@ -52,21 +51,11 @@ class PageExpiredError(MigrationError):
 
 
 @dataclass(frozen=True, slots=True)
-class AppClient:
-    """An app client of a pool, as which users are signed in."""
-
-    client_id: str
-    secret: str | None = field(default=None, repr=False)
-
-    def secret_hash(self, username: str) -> str:
-        """Return the SECRET_HASH of a user name ("Computing secret hash values", developer guide)."""
-        digest = hmac.digest((self.secret or "").encode(), f"{username}{self.client_id}".encode(), "sha256")
-        return base64.b64encode(digest).decode()
-
-
-@dataclass(frozen=True, slots=True)
 class Description:
-    """What DescribeUserPool says of a pool, as far as a migration depends on it."""
+    """What DescribeUserPool says of a pool, as far as a migration depends on it.
+
+    `triggers` are the ARNs of the functions attached, by trigger.
+    """
 
     pool_id: str
     account: str
@@ -76,6 +65,8 @@ class Description:
     password_policy: Mapping[str, Any]
     estimated_users: int
     clock_offset: float  # seconds that Cognito's clock is ahead of this machine's
+    arn: str = ""
+    triggers: Mapping[str, str] = field(default_factory=dict)
 
 
 class UserPool:
@@ -106,6 +97,8 @@ class UserPool:
             password_policy=pool.get("Policies", {}).get("PasswordPolicy", {}),
             estimated_users=pool.get("EstimatedNumberOfUsers", 0),
             clock_offset=_clock_offset(answer),
+            arn=pool.get("Arn", ""),
+            triggers=_triggers(pool.get("LambdaConfig") or {}),
         )
 
     def provisioned_rps(self, category: str) -> float:
@@ -113,6 +106,15 @@ class UserPool:
         definition = {"LimitClass": "API_CATEGORY", "Attributes": {"Category": category}}
         answer = self._call("GetProvisionedLimit", of_pool=False, LimitDefinition=definition)
         return float(answer["Limit"]["ProvisionedLimitValue"])
+
+    def app_clients(self) -> Iterator[list[str]]:
+        """Yield the ids of the pool's app clients, a page at a time; pages may repeat."""
+        for items in self._pages("ListUserPoolClients", "UserPoolClients", size="MaxResults"):
+            yield [item["ClientId"] for item in items]
+
+    def app_client(self, client_id: str) -> AppClient:
+        """Return an app client, with its secret. Raises FatalError if there is none of that id."""
+        return AppClient.from_api(self._call("DescribeUserPoolClient", ClientId=client_id)["UserPoolClient"])
 
     def users(self) -> Iterator[list[User]]:
         """Yield every user, a page at a time. Pages repeat when a page token expires; some may be empty."""
@@ -211,11 +213,12 @@ class UserPool:
         operation: str,
         key: str,
         token: str = "NextToken",  # noqa: S107 -- a parameter's name
+        size: str = "Limit",
         **params: Any,
     ) -> Iterator[list[Any]]:
         for _ in range(_RESTARTS):
             try:
-                yield from self._pages_once(operation, key, token, params)
+                yield from self._pages_once(operation, key, token, {size: _PAGE, **params})
             except PageExpiredError:
                 continue
             return
@@ -225,7 +228,7 @@ class UserPool:
         position: dict[str, Any] = {}
         while True:
             try:
-                answer = self._call(operation, Limit=_PAGE, **params, **position)
+                answer = self._call(operation, **params, **position)
             except (NotFoundError, UnansweredError):
                 raise
             except UserError as error:
@@ -265,6 +268,13 @@ class UserPool:
                 raise from_botocore_error(error, operation=operation, pool_id=self.pool_id) from None
 
         return self._policy(operation, attempt, repeatable=repeatable)
+
+
+def _triggers(config: Mapping[str, Any]) -> dict[str, str]:
+    """Read LambdaConfig; a trigger with a version is named with `Config`, and stands there besides."""
+    versioned = {name.removesuffix("Config"): value for name, value in config.items() if isinstance(value, dict)}
+    plain = {name: value for name, value in config.items() if isinstance(value, str)}
+    return {name: value["LambdaArn"] for name, value in versioned.items() if "LambdaArn" in value} | plain
 
 
 def _clock_offset(answer: Mapping[str, Any]) -> float:

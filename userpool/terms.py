@@ -9,7 +9,7 @@ from typing import Self
 from userpool.attributes import Schema
 from userpool.errors import SettingsError
 from userpool.identity import SignIn
-from userpool.ledger_table import LedgerTable, Write
+from userpool.ledger_table import Item, LedgerTable, Write
 from userpool.person import lock_id
 from userpool.settings import Rules, read
 
@@ -43,7 +43,21 @@ class Terms:
     def of(cls, table: LedgerTable) -> Self | None:
         """Read the terms, or None if nothing was ever published. Raises SettingsError for what cannot be read."""
         item = table.get(_KEY)
-        return read(cls, json.loads(item["terms"]), "the ledger's terms") if item else None
+        if item is None:
+            return None
+        try:
+            values = json.loads(item["terms"])
+        except (KeyError, TypeError, ValueError):
+            raise SettingsError(
+                f"The terms in the ledger {table.name} cannot be read: `cognito-migrate run` writes them anew."
+            ) from None
+        return read(cls, values, "the ledger's terms")
+
+    def refuse_another(self, table: LedgerTable) -> None:
+        """Raise SettingsError if the ledger is another migration's."""
+        item = table.get(_KEY)
+        if item and (item.get("source"), item.get("target")) != (self.source_pool_id, self.target_pool_id):
+            raise _another(table, item)
 
     def save(self, table: LedgerTable) -> None:
         """Write the terms. Raises SettingsError if the ledger is another migration's."""
@@ -57,8 +71,11 @@ class Terms:
             )
         )
         if not turn.done:
-            there = turn.before or {}
-            raise SettingsError(
-                f"The ledger {table.name} is of another migration ({there.get('source')} to {there.get('target')}): "
-                "set `ledger` to another table."
-            )
+            raise _another(table, turn.before or {})
+
+
+def _another(table: LedgerTable, there: Item) -> SettingsError:
+    return SettingsError(
+        f"The ledger {table.name} is of another migration ({there.get('source')} to {there.get('target')}): "
+        "set `ledger` to another table."
+    )

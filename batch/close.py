@@ -1,0 +1,35 @@
+"""Close a person's case: the user got a password by a way that no trigger sees, so the old one must not count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from userpool.errors import SettingsError
+from userpool.ledger import Ledger
+from userpool.person import State
+from userpool.pool import UserPool
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Whose case was closed, and how far the person was before."""
+
+    username: str
+    was: str
+    state: str
+
+
+def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, now: float) -> Closed:
+    """Make the person of a user `reset`. Safe to repeat. Raises SettingsError if the user is not this migration's."""
+    found = target.find(name)
+    if found is None:
+        raise SettingsError(f"Nobody in {target.pool_id} is called {name!r}: name a user of the new pool.")
+    sub = found.attributes.get(marker or "")
+    if not sub:
+        raise SettingsError(f"{name!r} was not made by this migration (it has no {marker}): there is nothing to close.")
+    turn = ledger.reset(sub, now, found.sub)
+    if turn.state is None:
+        raise SettingsError(f"{name!r} is not in the ledger: `cognito-migrate run` publishes everybody; run it first.")
+    if not turn.done and not turn.state.final:
+        raise SettingsError(f"{name!r} is not the user that the ledger knows this person as: it is left alone.")
+    return Closed(found.username, turn.state, turn.state if turn.state.final else State.RESET)

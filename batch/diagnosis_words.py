@@ -1,0 +1,175 @@
+"""What a diagnosis says: findings, and in plain words each reason for which the function refuses. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Verdict(StrEnum):
+    """How a step of the way is."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    UNCHECKED = "not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found at one step, and the remedy if it is wrong; `code` is what the function's log calls it."""
+
+    step: str
+    verdict: Verdict
+    said: str
+    remedy: str = ""
+    code: str = ""
+
+    def __str__(self) -> str:
+        """Return one line."""
+        return f"{self.verdict:<11}  {self.step}: {self.said}"
+
+
+def ok(step: str, said: str) -> Finding:
+    """Return what is as it must be."""
+    return Finding(step, Verdict.OK, said)
+
+
+def wrong(step: str, said: str, remedy: str, code: str = "") -> Finding:
+    """Return what keeps the user from being captured."""
+    return Finding(step, Verdict.WRONG, said, remedy, code)
+
+
+def unchecked(step: str, said: str) -> Finding:
+    """Return what nobody looked at."""
+    return Finding(step, Verdict.UNCHECKED, said)
+
+
+def first_wrong(findings: Sequence[Finding]) -> Finding | None:
+    """Return what to mend first."""
+    return next((finding for finding in findings if finding.verdict is Verdict.WRONG), None)
+
+
+def conclusion(findings: Sequence[Finding]) -> str:
+    """Say it in the end."""
+    if first := first_wrong(findings):
+        return f"First thing wrong: {first.said}" + (f"\nRemedy: {first.remedy}" if first.remedy else "")
+    if any(finding.verdict is Verdict.UNCHECKED for finding in findings):
+        return "Nothing that was checked is wrong: the user would be captured, if the rest is right, too."
+    return "Nothing is wrong: the user would be captured."
+
+
+def as_values(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return a diagnosis as JSON-able values."""
+    first = first_wrong(findings)
+    return {
+        "would_be_captured": first is None,
+        "first_wrong": asdict(first) if first else None,
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def refused(step: str, reason: str) -> Finding:
+    """Return what a reason of the function's means."""
+    said, remedy = REASONS.get(reason, (f"the function refuses it: {reason}.", "See docs/trigger.md for the reason."))
+    return wrong(step, said, remedy, reason)
+
+
+_ADMIN = "Mend it in the old pool, or let the user reset the password in the new one."
+_SCAN = "Run `cognito-migrate scan`, then `plan` and `run`."
+_FORGOT = "The user chooses a new password by forgot-password."
+
+REASONS: Mapping[str, tuple[str, str]] = {
+    "nothing-published": ("nothing was published to the ledger.", "Run `cognito-migrate run`: it publishes everybody."),
+    "unknown-name": ("the ledger knows nobody who signs in with that name.", _SCAN),
+    "unknown-person": ("the name is in the ledger, but its person is not.", _SCAN),
+    "nobody-of-this-migration": (
+        "the new pool has a user of that name whom this migration did not make.",
+        "Find out whose it is; it is left alone, and the old user cannot sign in under this name.",
+    ),
+    "another-persons-marker": (
+        "the new pool's user has the marker of somebody else, as far as the ledger knows.",
+        "Find out who wrote the marker, and let no app client write it.",
+    ),
+    "new-user-is-not-confirmed": (
+        "the new pool's user is not CONFIRMED.",
+        f"{_FORGOT} Or rerun `cognito-migrate run`.",
+    ),
+    "new-user-is-not-as-recorded": (
+        "the new pool's user is disabled, or not the one that the ledger knows.",
+        "Enable the user if that is wanted; `cognito-migrate verify` compares the rest.",
+    ),
+    "old-user-gone": ("the user is not in the old pool any more, or another has the name.", _SCAN),
+    "old-user-disabled": ("the user is disabled in the old pool.", "Enable the user there if they may sign in."),
+    "old-user-unconfirmed": ("the user never confirmed the sign-up in the old pool.", "Let them sign up anew."),
+    "old-user-must-reset": ("the user has to reset the password in the old pool, so none of theirs is good.", _FORGOT),
+    "old-user-federated": (
+        "the user signs in at another provider, and has no password in the old pool.",
+        "Attach that provider to the new pool; the user comes back with the first sign-in there.",
+    ),
+    "temporary-password": ("the user has only a temporary password in the old pool.", _FORGOT),
+    "mfa": (
+        "the user has a second factor in the old pool, so the password alone is not taken.",
+        f"{_FORGOT} Or set MFA_USERS=capture on the function, if the password alone shall be enough.",
+    ),
+    "attributes-the-new-pool-refuses": (
+        "the new pool's schema refuses attributes of the user.",
+        "Correct them in the old pool, or set `attributes` in config.yaml; then `plan` and `run`.",
+    ),
+    "no-verified-channel-to-reset-by": (
+        "the user must reset the password, and has no verified e-mail or phone number.",
+        "Verify one in the old pool, or set a password by hand and run `cognito-migrate close`.",
+    ),
+    "typed-name-is-not-exactly-theirs": (
+        "the name looks like the user's, but differs from it by more than its case.",
+        "Sign in with the name exactly as it is in the old pool.",
+    ),
+    "sign-in-name-taken-after-the-scan": (
+        "the user has taken another person's sign-in name in the old pool since the scan.",
+        f"{_SCAN} `plan` shows the collision, for a person to decide.",
+    ),
+    "no-password": ("no password was given.", "Give one."),
+    "wrong-password": (
+        "the old pool says that the password is wrong.",
+        f"Try it in the old app; if it fails there, too, it is wrong. {_FORGOT}",
+    ),
+    "locked-out": ("the old pool has locked the user out after wrong passwords.", "Wait up to 15 minutes; then again."),
+    "old-pool-asked-for-something-else": ("the old pool asked for a challenge that proves no password.", _ADMIN),
+    "old-pools-trigger-refused": (
+        "a trigger of the old pool refused the sign-in.",
+        "Let that trigger pass the app client of SOURCE_CLIENT_ID.",
+    ),
+    "old-pool-refused": ("the old pool refused the sign-in for a reason of its own.", _ADMIN),
+    "too-weak-for-the-new-pool": ("the password is right, but too weak for the new pool's policy.", _FORGOT),
+    "person-is-creating": (
+        "the batch job has begun to create the user and has not ended.",
+        "Let the run that is on end; if none is, it was killed: run `cognito-migrate run`.",
+    ),
+    "person-is-capturing": ("a capture of this user is on at this moment.", "Try again in ten seconds."),
+}
+
+HELD: Mapping[str, tuple[str, str]] = {
+    "collision": (
+        "held: another user of the old pool would be the same account.",
+        "Decide in the file of `collisions`, and run.",
+    ),
+    "conflict": (
+        "held: a sign-in name of theirs is another person's in the ledger already.",
+        "Decide in the file of `collisions`, and run.",
+    ),
+    "skipped": ("held: left out by a rule or a decision.", "`cognito-migrate plan` names it; change it, and run."),
+    "blocked": (
+        "held: the user cannot be created as things are.",
+        "`cognito-migrate plan` names the reason; then run.",
+    ),
+    "federated": REASONS["old-user-federated"],
+    "unconfirmed": ("held: the sign-up was never confirmed in the old pool.", "Let them sign up anew."),
+    "departed": ("held: the user was not in the old pool any more at the last scan.", _SCAN),
+}
+
+
+def held(step: str, reason: str) -> Finding:
+    """Return why a person is held."""
+    said, remedy = HELD.get(reason, (f"held: {reason}.", "`cognito-migrate plan` names the reason."))
+    return wrong(step, said, remedy, "person-is-held")

@@ -1,0 +1,146 @@
+"""Open the ledger for a run: the table, the terms, the RUN lease, and everybody published."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from batch import engine, lease
+from batch.claims import Claims, LedgerClaims
+from batch.decisions import Decision
+from batch.inventory import Inventory
+from batch.lease import Lease
+from batch.plan import Context
+from batch.progress import Progress
+from batch.publish import Publishing
+from batch.stopping import StoppedError
+from userpool.errors import SettingsError
+from userpool.ledger import Ledger
+from userpool.ledger_table import LedgerTable
+from userpool.person import Person, State
+from userpool.pool import UserPool
+from userpool.terms import Terms
+
+_ASKING_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the ledger is opened with. `now()` is the target's time, `clock` this machine's own."""
+
+    table: LedgerTable
+    inventory: Inventory
+    context: Context
+    decisions: Mapping[str, Decision]
+    source_pool_id: str
+    target: UserPool
+    now: Callable[[], float]
+    workers: int
+    stop: threading.Event
+    progress: Progress
+    say: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+
+    @contextmanager
+    def claims(self) -> Iterator[Claims]:
+        """Give what users are claimed with; nobody else runs meanwhile, and everybody is published.
+
+        Raises SettingsError if the ledger is another migration's, LeasedError if another run has it.
+        """
+        identity = self.table.identity()
+        self._terms(identity, None).refuse_another(self.table)  # or its run would be kept from its own lease
+        owner = self._owner()
+        with lease.held(self.table, owner, now=self.now, clock=self.clock) as held:
+            ledger = Ledger(self.table)
+            self._agree_on(identity, ledger, held)
+            self._publish(ledger, held)
+            yield LedgerClaims(ledger, held, owner, now=self.now)
+
+    def _terms_there(self) -> Terms | None:
+        try:
+            return Terms.of(self.table)
+        except SettingsError:
+            return None  # as another version wrote them
+
+    def _terms(self, identity: str, there: Terms | None) -> Terms:
+        return Terms(
+            source_pool_id=self.source_pool_id,
+            target_pool_id=self.target.pool_id,
+            marker=self.context.marker or "",
+            sign_in=self.context.target,
+            schema=self.context.schema,
+            rules=self.context.rules,
+            table=identity,
+            log_key=there.log_key if there else secrets.token_hex(32),
+            finished=there.finished if there else False,
+        )
+
+    def _owner(self) -> str:
+        """Return what this inventory is known by; one process at a time has it."""
+        if (owner := self.inventory.get_meta("lease_owner")) is None:
+            owner = secrets.token_hex(8)
+            with self.inventory.transaction():
+                self.inventory.set_meta("lease_owner", owner)
+        return str(owner)
+
+    def _agree_on(self, identity: str, ledger: Ledger, held: Lease) -> None:
+        there = self._terms_there()
+        if there is None or there.table != identity:
+            self._reset_open(ledger, held)
+        held.require(_ASKING_SECONDS)
+        self._terms(identity, there).save(self.table)
+        if self.inventory.get_meta("published_to") != identity:
+            with self.inventory.transaction():
+                self.inventory.execute("DELETE FROM published")
+                self.inventory.set_meta("published_to", identity)
+
+    def _reset_open(self, ledger: Ledger, held: Lease) -> None:
+        """In a table restored from a backup, let nobody's old password count whose user may have one by now."""
+
+        def step(person: Person) -> Iterator[str]:
+            held.require(_ASKING_SECONDS)
+            found = self._user_of(person)
+            if found is None and person.state is State.KNOWN:
+                return
+            ledger.reset(person.sub, self.now(), None if person.new_sub else found)
+            yield person.sub
+
+        people = (person for some in ledger.persons() for person in some if _is_open(person))
+        with closing(engine.run(people, step, workers=self.workers, stop=self.stop)) as batches:
+            count = sum(len(batch) for batch in batches)
+        if self.stop.is_set():
+            raise StoppedError("Stopped; the ledger's table is another, and a rerun goes on to look at its persons.")
+        if count:
+            self.say(
+                f"Note: the ledger {self.table.name} is another table than before; {count} persons in it are reset, "
+                "because they may have a password of their own by now."
+            )
+
+    def _user_of(self, person: Person) -> str | None:
+        """Return the sub of the user of the target that a person is."""
+        found = self.target.find(person.name) if person.name else None
+        is_theirs = found is not None and found.attributes.get(self.context.marker or "") == person.sub
+        return found.sub if found and is_theirs else None
+
+    def _publish(self, ledger: Ledger, held: Lease) -> None:
+        count = Publishing(
+            ledger,
+            held,
+            self.inventory,
+            self.context,
+            self.decisions,
+            target_pool_id=self.target.pool_id,
+            workers=self.workers,
+            stop=self.stop,
+            progress=self.progress,
+        ).run()
+        if count:
+            self.say(f"Published {count} users to the ledger {self.table.name}.")
+
+
+def _is_open(person: Person) -> bool:
+    return not person.state.final and person.state is not State.HELD

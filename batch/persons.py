@@ -1,0 +1,91 @@
+"""Decide what the ledger is told of a user. Values in, values out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+from batch.decisions import Decision
+from batch.journal import State as Progress
+from batch.plan import NEVER_CONFIRMED, Action, Context, plan_user
+from userpool.identity import identifiers
+from userpool.person import UNCONFIRMED, Person, State, lock_id
+from userpool.user import Status, User
+
+_REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
+_FEDERATED = "federated"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the inventory knows of a user: what is planned, and what was done. Groups are the target's."""
+
+    user: User
+    action: Action
+    reason: str | None
+    name: str | None
+    groups: frozenset[str] = frozenset()
+    granted: frozenset[str] = frozenset()
+    progress: Progress | None = None
+    new_sub: str | None = None
+    decision: Decision | None = None
+
+
+def introduce(standing: Standing, context: Context, target_pool_id: str) -> Person:
+    """Return the person that a user is published as."""
+    person = Person(
+        sub=standing.user.sub,
+        state=State.KNOWN,
+        username=standing.user.username,
+        name=standing.name,
+        owed=standing.groups,
+        locks=_locks(standing, context, target_pool_id),
+        disabled=not standing.user.enabled,
+    )
+    if standing.new_sub is not None:
+        return _there(person, standing)
+    if standing.action is Action.CREATE:
+        return person
+    return replace(person, state=State.HELD, reason=_why_held(standing), name=None, owed=frozenset())
+
+
+def _there(person: Person, standing: Standing) -> Person:
+    """Return one whom this migration created when the ledger did not know it: its password may be its own by now."""
+    finished = standing.progress in {Progress.DONE, Progress.GONE}
+    owed = frozenset[str]() if finished else standing.groups - standing.granted
+    return replace(person, state=State.RESET, new_sub=standing.new_sub, owed=owed)
+
+
+def _why_held(standing: Standing) -> str:
+    if standing.user.status is Status.EXTERNAL_PROVIDER:
+        return _FEDERATED
+    return UNCONFIRMED if standing.reason == NEVER_CONFIRMED else _REASONS[standing.action]
+
+
+def _locks(standing: Standing, context: Context, target_pool_id: str) -> frozenset[str]:
+    """Lock what the user signs in with, or would: nobody else may sign up under it."""
+    user = standing.user
+    if user.status is Status.EXTERNAL_PROVIDER:
+        return frozenset()  # its e-mail address is no sign-in name, and may well be a native user's
+    name = standing.name or plan_user(user, context, standing.decision).username or user.username
+    found = identifiers(name, context.translate(user).attributes, context.target)
+    return frozenset(lock_id(target_pool_id, identifier) for identifier in found)
+
+
+def conflicting(person: Person, reason: str) -> Person:
+    """Return what is published of one whose identifiers are another person's already."""
+    if person.state is State.KNOWN:
+        return replace(person, state=State.HELD, reason=reason, name=None, owed=frozenset())
+    return replace(person, locks=frozenset())  # exists in the target, so it is not held
+
+
+def departed(sub: str) -> Person:
+    """Return what is published of one who is not in the old pool any more: its identifiers are free."""
+    return Person(sub, State.HELD, reason="departed")
+
+
+def digest(person: Person) -> str:
+    """Return what changes whenever the person does."""
+    item = person.to_item() | {"owed": sorted(person.owed), "locks": sorted(person.locks)}
+    return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,184 @@
+"""Publish every scanned user to the ledger before anybody is created, so that the trigger knows whom to refuse.
+
+What was published is remembered in the inventory, by digest, and only what has changed is published again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from batch import engine
+from batch.claims import CONFLICT
+from batch.decisions import Decision
+from batch.inventory import Inventory
+from batch.journal import State
+from batch.lease import Lease
+from batch.persons import Standing, conflicting, departed, digest, introduce
+from batch.plan import Action, Context
+from batch.progress import Bar, Progress
+from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from userpool.ledger import Ledger
+from userpool.person import Person
+
+_PAGE = 500
+_TOGETHER = 25  # persons of one transaction, which has room for 100 writes
+_WRITING_SECONDS = 30.0
+
+# Whom the ledger knows and the target has is the ledger's; who failed is told again, in case it has lost them.
+_SOME = (
+    "SELECT p.action, p.reason, coalesce(r.username, p.username), r.state, r.new_sub, "
+    "CASE WHEN r.problem IS NULL THEN l.as_of END, {columns} "
+    "FROM plan p JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
+    "LEFT JOIN published l ON l.sub = p.sub "
+    "WHERE p.sub > ? AND (l.sub IS NULL OR r.new_sub IS NULL) ORDER BY p.sub LIMIT ?"
+)
+_DEPARTED = (
+    "SELECT l.sub FROM published l LEFT JOIN plan p ON p.sub = l.sub LEFT JOIN progress r ON r.sub = l.sub "
+    "WHERE l.sub > ? AND p.sub IS NULL AND r.new_sub IS NULL ORDER BY l.sub LIMIT ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A person to be published, and the digest to be remembered; with none, the person is to be forgotten."""
+
+    person: Person
+    as_of: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of some entries: those the ledger has now, and how many it has not."""
+
+    entries: tuple[Entry, ...]
+    conflicts: int
+
+
+class Publishing:
+    """Publishes a plan. Safe to stop and to repeat."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        lease: Lease,
+        inventory: Inventory,
+        context: Context,
+        decisions: Mapping[str, Decision],
+        *,
+        target_pool_id: str,
+        workers: int,
+        stop: threading.Event,
+        progress: Progress,
+    ) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._inventory = inventory
+        self._snapshot = Snapshot(inventory)
+        self._context = context
+        self._decisions = decisions
+        self._target_pool_id = target_pool_id
+        self._workers = workers
+        self._stop = stop
+        self._progress = progress
+
+    def run(self) -> int:
+        """Publish who is new or has changed; return how many that were."""
+        unknown = self._inventory.number("SELECT count(*) FROM plan WHERE sub NOT IN (SELECT sub FROM published)")
+        with self._progress.bar("publish", total=unknown) as bar:
+            count, _ = self._carry_out(self._departed(), self._tell, bar)
+            published, conflicts = self._carry_out(self._changed(), self._tell, bar)
+            count += published
+            if conflicts:  # perhaps with an identifier that its owner has given up since
+                published, _ = self._carry_out(self._changed(), partial(self._tell, last=True), bar)
+                count += published
+        return count
+
+    def _carry_out(
+        self, entries: Iterator[Entry], step: Callable[[tuple[Entry, ...]], Iterable[Told]], bar: Bar
+    ) -> tuple[int, int]:
+        published = conflicts = 0
+        with closing(engine.run(_together(entries), step, workers=self._workers, stop=self._stop)) as batches:
+            for batch in batches:
+                told = [entry for one in batch for entry in one.entries]
+                with self._inventory.transaction():
+                    self._remember(told)
+                published += len(told)
+                conflicts += sum(one.conflicts for one in batch)
+                bar.advance(len(told))
+        return published, conflicts
+
+    def _tell(self, entries: tuple[Entry, ...], *, last: bool = False) -> Iterator[Told]:
+        self._lease.require(_WRITING_SECONDS)
+        refused = set(self._ledger.publish(entry.person for entry in entries))
+        if last and refused:
+            # One by one, as these do contend for identifiers.
+            for entry in entries:
+                if entry.person.sub in refused:
+                    self._ledger.publish([conflicting(entry.person, CONFLICT)])
+            refused = set()
+        yield Told(tuple(entry for entry in entries if entry.person.sub not in refused), len(refused))
+
+    def _remember(self, entries: Iterable[Entry]) -> None:
+        known = [(entry.person.sub, entry.as_of) for entry in entries if entry.as_of is not None]
+        gone = [(entry.person.sub,) for entry in entries if entry.as_of is None]
+        self._inventory.execute_many("INSERT OR REPLACE INTO published VALUES (?, ?)", known)
+        self._inventory.execute_many("DELETE FROM published WHERE sub = ?", gone)
+
+    def _departed(self) -> Iterator[Entry]:
+        for row in self._pages(_DEPARTED, key=0):
+            yield Entry(departed(row[0]), None)
+
+    def _changed(self) -> Iterator[Entry]:
+        columns = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
+        rows = self._pages(_SOME.format(columns=columns), key=6)
+        while page := list(islice(rows, _PAGE)):
+            for standing, as_of in self._standings(page):
+                person = introduce(standing, self._context, self._target_pool_id)
+                now = digest(person)
+                if now != as_of:
+                    yield Entry(person, now)
+
+    def _pages(self, statement: str, *, key: int) -> Iterator[tuple[Any, ...]]:
+        """Walk by key, not by one long cursor, so that rows can be written meanwhile."""
+        after = ""
+        while rows := self._inventory.execute(statement, (after, _PAGE)).fetchall():
+            yield from rows
+            after = rows[-1][key]
+
+    def _standings(self, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Standing, str | None]]:
+        subs = [row[6] for row in rows]
+        groups, granted = self._snapshot.groups_by_user(subs), self._granted(subs)
+        for action, reason, name, progress, new_sub, as_of, *columns in rows:
+            user = user_from_row(tuple(columns))
+            standing = Standing(
+                user=user,
+                action=Action(action),
+                reason=reason,
+                name=name,
+                groups=self._context.rules.groups.target_names(groups[user.sub]),
+                granted=frozenset(granted[user.sub]),
+                progress=State(progress) if progress else None,
+                new_sub=new_sub,
+                decision=self._decisions.get(user.username),
+            )
+            yield standing, as_of
+
+    def _granted(self, subs: list[str]) -> dict[str, set[str]]:
+        granted: dict[str, set[str]] = {sub: set() for sub in subs}
+        for sub, group in self._inventory.execute(
+            "SELECT g.sub, g.group_name FROM json_each(?) j JOIN granted g ON g.sub = j.value", (json.dumps(subs),)
+        ):
+            granted[sub].add(group)
+        return granted
+
+
+def _together(entries: Iterator[Entry]) -> Iterator[tuple[Entry, ...]]:
+    while some := tuple(islice(entries, _TOGETHER)):
+        yield some

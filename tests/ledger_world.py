@@ -1,0 +1,165 @@
+"""A migration with a ledger, in this process: calls to both services are kept, and done to as a test says."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from test_run import Act, Watched, World
+
+from batch.decisions import Decision
+from batch.inventory import Inventory
+from batch.opening import Opening
+from batch.pacing import Patience
+from batch.patient_table import PatientTable
+from batch.planning import make_plan
+from batch.progress import Progress
+from batch.run import Run, RunSummary
+from sandbox.in_process import dynamodb_client
+from userpool.ledger import Ledger
+from userpool.ledger_table import LedgerTable
+from userpool.person import Person, lock_id
+from userpool.terms import Terms
+
+_NUMBERS = itertools.count()
+TABLE_CALLS = ("get_item", "put_item", "update_item", "delete_item", "transact_write_items", "scan", "describe_table")
+OLD_POOL = "eu-west-1_Old"
+
+
+class WatchedTable:
+    """A boto3 `dynamodb` client whose calls are kept beside Cognito's, and done to as a test says."""
+
+    def __init__(self, client: Any, watched: Watched) -> None:
+        self.client = client
+        self.watched = watched
+        self.acts: dict[str, Act] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.client, name)
+        if name not in TABLE_CALLS:
+            return method
+
+        def call(**params: Any) -> Any:
+            self.watched.calls.append((f"ledger {name}", params))
+            act = self.acts.get(name) or self.acts.get("*") or self.watched.acts.get("*")
+            return act(lambda: method(**params), params) if act else method(**params)
+
+        return call
+
+
+class LedgerWorld(World):
+    """A World whose runs have a ledger, in a table of its own. `time` is what all machines' clocks show."""
+
+    def __init__(self, folder: Path, client: Any, pool_id: str, **options: Any) -> None:
+        super().__init__(folder, client, pool_id, **options)
+        self.time = 1_000_000.0
+        self.monotonic: Callable[[], float] = lambda: self.time
+        self.notes: list[str] = []
+        self.tables = WatchedTable(dynamodb_client(), self.watched)
+        self.use_table(f"ledger-{next(_NUMBERS)}")
+
+    def use_table(self, name: str) -> None:
+        """Make another, empty table the ledger."""
+        self.name = name
+        LedgerTable(self.tables.client, name).create()
+
+    def replace_table(self) -> None:
+        """Put another table in the place of the ledger's, with the same items, as a restored backup would be."""
+        client = self.tables.client
+        items = client.scan(TableName=self.name)["Items"]
+        client.delete_table(TableName=self.name)
+        LedgerTable(client, self.name).create()
+        for item in items:
+            client.put_item(TableName=self.name, Item=item)
+
+    @property
+    def table(self) -> LedgerTable:
+        """The table, past what a test does to the run's calls."""
+        return LedgerTable(self.tables.client, self.name)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, as anybody else sees it."""
+        return Ledger(self.table)
+
+    @property
+    def terms(self) -> Terms:
+        """The terms."""
+        found = Terms.of(self.table)
+        assert found
+        return found
+
+    def persons(self) -> dict[str, Person]:
+        """Everybody in the ledger, by old sub."""
+        return {person.sub: person for some in self.ledger.persons() for person in some}
+
+    def states(self) -> dict[str, str]:
+        """How far everybody is; why, for who is held."""
+        return {sub: person.reason or str(person.state) for sub, person in sorted(self.persons().items())}
+
+    def owner(self, identifier: str) -> str | None:
+        """Whose a sign-in identifier is."""
+        return self.ledger.owner(lock_id(self.pool_id, self.context.target.fold(identifier)))
+
+    def opening(
+        self, inventory: Inventory, stop: threading.Event, decisions: Mapping[str, Decision], workers: int = 4
+    ) -> Opening:
+        """What a run opens the ledger with."""
+        return Opening(
+            table=PatientTable(self.tables, self.name, Patience(stop, sleep=lambda _seconds: None)),
+            inventory=inventory,
+            context=self.context,
+            decisions=decisions,
+            source_pool_id=OLD_POOL,
+            target=self.target,
+            now=lambda: self.time,
+            workers=workers,
+            stop=stop,
+            progress=Progress(quiet=True, out=StringIO()),
+            say=self.notes.append,
+            clock=self.monotonic,
+        )
+
+    def run(  # type: ignore[override]  # with a ledger there are decisions, and no look at the inventory
+        self,
+        *,
+        limit: int | None = None,
+        workers: int = 4,
+        stop: threading.Event | None = None,
+        decisions: Mapping[str, Decision] | None = None,
+    ) -> RunSummary:
+        """Plan, publish and run."""
+        stop = stop or threading.Event()
+        self.notes.clear()
+        with self.inventory() as inventory:
+            make_plan(inventory, self.context, decisions or {})
+            with self.opening(inventory, stop, decisions or {}, workers).claims() as claims:
+                carrying_out = Run(
+                    self.target,
+                    self.description,
+                    inventory,
+                    self.context,
+                    workers=workers,
+                    stop=stop,
+                    progress=Progress(quiet=True, out=StringIO()),
+                    claims=claims,
+                )
+                return carrying_out.run(now=lambda: self.time, limit=limit)
+
+    def publish(
+        self, decisions: Mapping[str, Decision] | None = None, stop: threading.Event | None = None
+    ) -> list[str]:
+        """Plan and publish alone; return what a person was told."""
+        self.notes.clear()
+        with self.inventory() as inventory:
+            make_plan(inventory, self.context, decisions or {})
+            with self.opening(inventory, stop or threading.Event(), decisions or {}).claims():
+                return list(self.notes)
+
+    def run_alone(self, **options: Any) -> RunSummary:
+        """Plan and run without the ledger."""
+        return super().run(**options)

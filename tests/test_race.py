@@ -1,0 +1,183 @@
+"""The batch job and the apps' users meet: whoever comes first, everybody ends as one user with one password."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from mishaps import quietly
+from triggering import OLD_PASSWORD, World, new_world
+
+from batch.inventory import Inventory
+from batch.opening import Opening
+from batch.plan import Context
+from batch.planning import make_plan
+from batch.progress import Progress
+from batch.run import Run
+from batch.scan import Scan
+from sandbox.in_process import client, dynamodb_client
+from userpool.ledger_table import LedgerTable
+from userpool.person import State
+from userpool.pool import UserPool
+from userpool.settings import Rules
+
+USERS = 200
+THREADS = 16
+DEVICES = 2  # of each user, at the same time
+REFUSED = ("NotAuthorizedException", "UserNotFoundException", "UserLambdaValidationException")
+
+
+class KilledError(BaseException):
+    """A process ends, between two of its calls or right after one was carried out."""
+
+
+class Mortal:
+    """Lets whoever uses some clients die: every call of a dead thread (or process) fails before it is made."""
+
+    def __init__(self, chance: float) -> None:
+        self.chance = chance
+        self.deaths = 0
+        self._random = random.Random(11)
+        self._dead = threading.local()
+
+    def bind(self, made: Any) -> Any:
+        """Let a client's calls be somebody's last."""
+        made.meta.events.register("before-call", self._refuse)
+        made.meta.events.register("after-call", self._die)
+        return made
+
+    def _refuse(self, **_: object) -> None:
+        if getattr(self._dead, "yes", False):
+            raise KilledError
+
+    def _die(self, **_: object) -> None:
+        if self._random.random() < self.chance:
+            self._dead.yes = True
+            self.deaths += 1
+            raise KilledError
+
+
+class Job:
+    """The batch job in this process, on one inventory."""
+
+    def __init__(self, world: World, inventory: Inventory) -> None:
+        self._world = world
+        self._inventory = inventory
+        self._now = world.local.world.clock.now
+
+    def scan(self) -> None:
+        """Read the old pool."""
+        source = UserPool(self._world.cognito, self._world.old_id)
+        scan = Scan(source, self._inventory, workers=4, stop=threading.Event(), progress=Progress())
+        scan.run(lambda _users, _groups: "group")
+
+    def run(self, *, calls: int | None = None) -> None:
+        """Run to the end, or until the power fails after so many calls to the new pool."""
+        made, left = client(self._world.local), calls
+
+        def count(**_: object) -> None:
+            nonlocal left
+            if left is not None:
+                left -= 1
+                if left < 0:
+                    raise KilledError
+
+        made.meta.events.register("before-call", count)
+        target, stop = UserPool(made, self._world.new_id), threading.Event()
+        described = UserPool(self._world.cognito, self._world.new_id).describe()
+        context = Context.of(Rules(), UserPool(self._world.cognito, self._world.old_id).describe(), described)
+        make_plan(self._inventory, context, {})
+        opening = Opening(
+            table=self._world.table,
+            inventory=self._inventory,
+            context=context,
+            decisions={},
+            source_pool_id=self._world.old_id,
+            target=target,
+            now=self._now,
+            workers=8,
+            stop=stop,
+            progress=Progress(),
+            say=lambda _: None,
+        )
+        with opening.claims() as claims:
+            run = Run(
+                target,
+                described,
+                self._inventory,
+                context,
+                workers=8,
+                stop=stop,
+                progress=Progress(),
+                claims=claims,
+            )
+            run.run(now=self._now)
+
+
+def use_app(world: World, username: str) -> bool:
+    """Sign in as an app does, with one try at the challenge; return whether it gave tokens."""
+    if gives_tokens(world, username):
+        return True
+    with quietly(*REFUSED):
+        return world.capture(username, OLD_PASSWORD) == "captured" and gives_tokens(world, username)
+    return False
+
+
+def gives_tokens(world: World, username: str) -> bool:
+    with quietly(*REFUSED):
+        return "AuthenticationResult" in world.sign_in(username, OLD_PASSWORD)
+    return False
+
+
+@pytest.mark.slow
+def test_batch_and_trigger_race_for_everybody_and_both_crash(tmp_path):
+    """Every user exists once, with the password that the ledger says; no sign-in that went well fails afterwards."""
+    world = new_world()
+    names = [f"user{number:03}" for number in range(USERS)]
+    for name in names:
+        world.add_old(name, groups=["staff"])
+    functions = Mortal(0.02)
+    for part in (world.parts.source, world.parts.target):
+        functions.bind(part._client)  # noqa: SLF001 -- where the function's process ends
+    world.parts.table = LedgerTable(functions.bind(dynamodb_client()), world.table.name)
+    signed_in = set()
+    with Inventory.open(tmp_path / "migration.db", {}, create=True) as inventory:
+        job = Job(world, inventory)
+        job.scan()
+        with pytest.raises(KilledError):
+            job.run(calls=3)  # everybody is published
+        order = random.Random(7)
+        visits = order.sample(names * DEVICES, len(names))  # so some come twice, and some never
+        with ThreadPoolExecutor(THREADS) as devices:
+            results = devices.map(lambda name: (name, use_app(world, name)), visits)
+            for _ in range(8):
+                with pytest.raises(KilledError):
+                    job.run(calls=order.randint(20, 60))
+            signed_in |= {name for name, went_well in results if went_well}
+        functions.chance = 0
+        assert_one_password_each(world, job, names, signed_in)
+    assert functions.deaths
+    assert signed_in
+
+
+def assert_one_password_each(world: World, job: Job, names: list[str], signed_in: set[str]) -> None:
+    """Let the job end, time pass, and look at everybody."""
+    world.local.world.clock.advance(20 * 60)  # every lease has ended, and what Cognito did not create it will not
+    job.run()
+    assert world.new_users() == names
+    persons = {person.username: person for page in world.ledger.persons() for person in page}
+    assert Counter(len(person.locks) for person in persons.values()) == {1: USERS}
+    for name in names:
+        state = persons[name].state
+        works = world.signs_in(name, OLD_PASSWORD)
+        assert works or name not in signed_in, (name, state)
+        if state in {State.CAPTURED, State.PENDING}:
+            assert works is (state is State.CAPTURED), (name, state)
+        if not works:
+            assert world.capture(name, OLD_PASSWORD) == "captured", (name, state)
+            assert world.signs_in(name, OLD_PASSWORD)
+        assert world.state(persons[name].sub) is State.CAPTURED
