@@ -10,8 +10,8 @@ from typing import Protocol
 from batch.journal import Job, Problem
 from batch.journal import State as JobState
 from batch.lease import Clock, Lease
+from batch.registrar import Registrar
 from userpool.errors import UserError
-from userpool.ledger import Ledger
 from userpool.person import Person, State
 from userpool.user import User
 
@@ -71,7 +71,7 @@ class Claims(Protocol):
         """Say what may be done; `find` looks for the user in the target. Raises RefusedError."""
 
     def guard(self, job: Job, claim: Claim) -> None:
-        """Raise unless a password may be set in this very moment."""
+        """Raise unless a user may be created, or a password set, in this very moment."""
 
     def secured(self, job: Job, claim: Claim, new_sub: str) -> None:
         """Record that the user has a password that nobody knows."""
@@ -126,7 +126,7 @@ class NoLedger:
 class LedgerClaims:
     """Claims in a ledger, under the RUN lease. `giver` names whoever uses this inventory."""
 
-    def __init__(self, ledger: Ledger, lease: Lease, giver: str, *, now: Clock) -> None:
+    def __init__(self, ledger: Registrar, lease: Lease, giver: str, *, now: Clock) -> None:
         self._ledger = ledger
         self._lease = lease
         self._giver = giver

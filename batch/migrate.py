@@ -65,7 +65,7 @@ class Migration:
             return
         claim = self._claims.claim(job, lambda: self._find_ours(job))
         if job.state is State.INTENDED:
-            user = self._create(job) if claim.claimed else self._existing(job, claim)
+            user = self._create(job, claim) if claim.claimed and not claim.new_sub else self._existing(job, claim)
             finished = user.status is not Status.FORCE_CHANGE_PASSWORD
             if finished:  # before a rerun could take it for a user whose password this inventory has set
                 self._claims.disown(job, claim, user.sub)
@@ -102,12 +102,14 @@ class Migration:
         if not (left and self._stop.is_set()):
             yield Done(job.sub)
 
-    def _create(self, job: Job) -> User:
+    def _create(self, job: Job, claim: Claim) -> User:
         """Create the user, or find the one that an attempt of ours created without our hearing of it."""
         in_doubt = job.in_doubt
         for _ in range(_TRIES):
             try:
-                return self._target.create(job.username, job.attributes, self._password())
+                return self._target.create(
+                    job.username, job.attributes, self._password(), before=lambda: self._claims.guard(job, claim)
+                )
             except AlreadyExistsError:
                 return self._adopt(job, self._target.find(job.username), in_doubt=in_doubt)
             except UnansweredError:
@@ -120,7 +122,7 @@ class Migration:
         """Return the user that somebody has finished: another inventory, or the user's own sign-in."""
         found = self._target.find(job.username)
         if found is None and claim.hold is Hold.RESET and claim.new_sub is None:
-            return self._create(job)  # nobody ever saw the user
+            return self._create(job, claim)  # nobody ever saw the user
         if found is None or claim.new_sub not in {None, found.sub}:
             raise GoneError(_DELETED)
         return self._adopt(job, found, in_doubt=True)

@@ -17,9 +17,9 @@ from batch.lease import Lease
 from batch.plan import Context
 from batch.progress import Progress
 from batch.publish import Publishing
+from batch.registrar import Registrar
 from batch.stopping import StoppedError
 from userpool.errors import SettingsError
-from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, State
 from userpool.pool import UserPool
@@ -55,7 +55,7 @@ class Opening:
         self._terms(identity, None).refuse_another(self.table)  # or its run would be kept from its own lease
         owner = self._owner()
         with lease.held(self.table, owner, now=self.now, clock=self.clock) as held:
-            ledger = Ledger(self.table)
+            ledger = Registrar(self.table)
             self._agree_on(identity, ledger, held)
             self._publish(ledger, held)
             yield LedgerClaims(ledger, held, owner, now=self.now)
@@ -87,7 +87,7 @@ class Opening:
                 self.inventory.set_meta("lease_owner", owner)
         return str(owner)
 
-    def _agree_on(self, identity: str, ledger: Ledger, held: Lease) -> None:
+    def _agree_on(self, identity: str, ledger: Registrar, held: Lease) -> None:
         there = self._terms_there()
         if there is None or there.table != identity:
             self._reset_open(ledger, held)
@@ -98,7 +98,7 @@ class Opening:
                 self.inventory.execute("DELETE FROM published")
                 self.inventory.set_meta("published_to", identity)
 
-    def _reset_open(self, ledger: Ledger, held: Lease) -> None:
+    def _reset_open(self, ledger: Registrar, held: Lease) -> None:
         """In a table restored from a backup, let nobody's old password count whose user may have one by now."""
 
         def step(person: Person) -> Iterator[str]:
@@ -126,7 +126,7 @@ class Opening:
         is_theirs = found is not None and found.attributes.get(self.context.marker or "") == person.sub
         return found.sub if found and is_theirs else None
 
-    def _publish(self, ledger: Ledger, held: Lease) -> None:
+    def _publish(self, ledger: Registrar, held: Lease) -> None:
         count = Publishing(
             ledger,
             held,

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from batch.decisions import Decision
+from batch.naming import Naming
 from userpool.attributes import Schema, Translation, translate
 from userpool.errors import UserError
-from userpool.identity import Naming, SignIn
+from userpool.identity import SignIn
 from userpool.pool import Description
 from userpool.settings import Rules
 from userpool.user import Status, User

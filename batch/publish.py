@@ -23,8 +23,8 @@ from batch.lease import Lease
 from batch.persons import Standing, conflicting, departed, digest, introduce
 from batch.plan import Action, Context
 from batch.progress import Bar, Progress
+from batch.registrar import Registrar
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
-from userpool.ledger import Ledger
 from userpool.person import Person
 
 _PAGE = 500
@@ -66,7 +66,7 @@ class Publishing:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Registrar,
         lease: Lease,
         inventory: Inventory,
         context: Context,

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from userpool.ledger import Ledger
+from batch.registrar import Registrar
 from userpool.person import Person, State
 
 Steps = Generator[None, None, None]
@@ -44,7 +44,7 @@ class User:
 class World:
     """The new pool, the clock, the RUN lease, and what has to be remembered to judge."""
 
-    ledger: Ledger
+    ledger: Registrar
     now: float = 1000.0
     users: dict[str, User] = field(default_factory=dict)
     epoch: int = 0

@@ -18,9 +18,9 @@ from batch.pacing import Patience
 from batch.patient_table import PatientTable
 from batch.planning import make_plan
 from batch.progress import Progress
+from batch.registrar import Registrar
 from batch.run import Run, RunSummary
 from sandbox.in_process import dynamodb_client
-from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, lock_id
 from userpool.terms import Terms
@@ -82,9 +82,9 @@ class LedgerWorld(World):
         return LedgerTable(self.tables.client, self.name)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Registrar:
         """The ledger, as anybody else sees it."""
-        return Ledger(self.table)
+        return Registrar(self.table)
 
     @property
     def terms(self) -> Terms:

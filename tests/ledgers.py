@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from batch.registrar import Registrar
 from sandbox.in_process import dynamodb_client
-from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.person import PERSON, Person
 
@@ -38,7 +38,7 @@ def lock_of(table: LedgerTable, lock: str) -> tuple[str, bool] | None:
     return (item["sub"], item["firm"]) if item else None
 
 
-def introduce(ledger: Ledger, *people: Person) -> None:
+def introduce(ledger: Registrar, *people: Person) -> None:
     """Publish persons whose locks are nobody else's."""
     assert ledger.publish(people) == []
 
@@ -56,6 +56,6 @@ def ledger_table() -> LedgerTable:
 
 
 @pytest.fixture
-def ledger(ledger_table) -> Ledger:
+def ledger(ledger_table) -> Registrar:
     """A ledger on that table."""
-    return Ledger(ledger_table)
+    return Registrar(ledger_table)

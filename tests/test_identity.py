@@ -7,9 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from batch.naming import Naming
 from userpool.attributes import AttributeRules, Schema, translate
 from userpool.errors import SettingsError, UserError
-from userpool.identity import Naming, SignIn, UsernameFrom, identifiers
+from userpool.identity import SignIn, UsernameFrom, identifiers
 from userpool.user import User
 
 KINDS = {

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from batch.inventory import Inventory
 from batch.journal import Created, Done, Failed, Granted, Journal, Problem, Secured, State
+from batch.naming import Naming
 from batch.plan import Context
 from batch.planning import make_plan
 from batch.snapshot import Snapshot
 from userpool.attributes import Attribute, Schema
 from userpool.groups import GroupRules
-from userpool.identity import Naming, SignIn
+from userpool.identity import SignIn
 from userpool.settings import Rules
 from userpool.user import Group, Status, User
 

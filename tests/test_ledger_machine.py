@@ -29,7 +29,7 @@ from ledger_actors import (
 )
 from ledgers import lock_of, new_table
 
-from userpool.ledger import Ledger
+from batch.registrar import Registrar
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, State
 
@@ -76,7 +76,7 @@ class Protocol(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.table = self.new_table()
-        self.world = World(Ledger(self.table))
+        self.world = World(Registrar(self.table))
         self.actors: list[Steps] = []
         self.jobs: set[tuple[int, str]] = set()
         self.finals: dict[str, State] = {}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from ledgers import introduce, lock_of, new_table, raw
 
-from userpool.ledger import Ledger
+from batch.registrar import Registrar
 from userpool.ledger_table import MOST_WRITES, LedgerTable
 from userpool.person import Person, State
 
@@ -48,7 +48,7 @@ class Interrupted(LedgerTable):
 def interrupted():
     """A ledger whose writes may be overtaken, and its table."""
     table = new_table(Interrupted)
-    return Ledger(table), table
+    return Registrar(table), table
 
 
 def test_who_is_known_owns_their_identifiers(ledger, ledger_table):

@@ -12,19 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import new_table, shared_client
 
+from batch.registrar import Registrar
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from userpool.errors import DroppedError, FatalError, ThrottledError, UnreachableError
-from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable, MissingTableError, Write
 from userpool.person import Person, State
 
 ADA = Person("ada-sub", State.KNOWN, username="ada@example.com", locks=frozenset({"ada-lock"}), owed=frozenset({"g"}))
 CALLS = {
-    "GetItem": lambda table: Ledger(table).person("ada-sub"),
-    "UpdateItem": lambda table: Ledger(table).claim("ada-sub", 1, 2.0),
-    "TransactWriteItems": lambda table: Ledger(table).publish([ADA]),
-    "Scan": lambda table: list(Ledger(table).persons()),
+    "GetItem": lambda table: Registrar(table).person("ada-sub"),
+    "UpdateItem": lambda table: Registrar(table).claim("ada-sub", 1, 2.0),
+    "TransactWriteItems": lambda table: Registrar(table).publish([ADA]),
+    "Scan": lambda table: list(Registrar(table).persons()),
     "DescribeTable": lambda table: table.identity(),
     "PutItem": lambda table: table.write(Write("ada-sub", item={"username": "ada@example.com"})),
     "DeleteItem": lambda table: table.write(Write("ada-sub", condition="#a = :a", values={"a": "ada@example.com"})),
@@ -142,7 +142,7 @@ def test_only_what_is_used_is_sent():
 
 def test_every_write_of_the_ledger_is_whole(table):
     """Every expression that the ledger sends defines just the names and values that it uses."""
-    ledger, state = Ledger(table), State.CAPTURING
+    ledger, state = Registrar(table), State.CAPTURING
     capturing = Person("x", state, token="t", until=5.0, new_sub="n", owed=frozenset({"g"}))
     calls = [
         lambda: ledger.publish([ADA, Person("eve", State.HELD, locks=frozenset({"ada-lock"}))]),
@@ -174,7 +174,7 @@ def test_every_write_of_the_ledger_is_whole(table):
 
 def test_reads_are_of_this_moment(table):
     """Whatever is read is read consistently."""
-    reads = sent(lambda: (Ledger(table).person("x"), Ledger(table).owner("x"), list(Ledger(table).persons())))
+    reads = sent(lambda: (Registrar(table).person("x"), Registrar(table).owner("x"), list(Registrar(table).persons())))
     assert {read["ConsistentRead"] for read in reads} == {True}
 
 
@@ -266,7 +266,7 @@ def test_each_error_is_classed_by_what_happens_next(faulty, operation, fault, ra
 def test_a_cancelled_transaction_is_classed_by_its_reasons(reasons, raised):
     """A transaction that met another is for trying again; one that can never succeed is not."""
     with pytest.raises(raised) as caught:
-        Ledger(LedgerTable(cancelling(reasons), "ledger")).publish([ADA])
+        Registrar(LedgerTable(cancelling(reasons), "ledger")).publish([ADA])
     assert no_values(caught.value)
 
 

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from batch.decisions import Decision
 from batch.inventory import Inventory
+from batch.naming import Naming
 from batch.plan import Context
 from batch.planning import collisions, make_plan
 from batch.snapshot import Snapshot
 from userpool.attributes import Attribute, AttributeRules, Schema
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules
-from userpool.identity import Naming, SignIn
+from userpool.identity import SignIn
 from userpool.settings import Rules, UserRules
 from userpool.user import Group, Status, User
 

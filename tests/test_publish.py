@@ -9,9 +9,10 @@ from ledger_world import LedgerWorld
 from test_run import LEGACY_SUB, PASSWORD, PowerCutError, empty, person
 
 from batch.decisions import Decision
+from batch.naming import Naming
 from sandbox.local import local_client
 from userpool.groups import GroupRules
-from userpool.identity import Naming, SignIn
+from userpool.identity import SignIn
 from userpool.ledger_table import Write
 from userpool.person import UNCONFIRMED, Person, State, lock_id
 from userpool.settings import Rules, UserRules

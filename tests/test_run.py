@@ -14,6 +14,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from batch.inventory import Inventory
+from batch.naming import Naming
 from batch.pacing import Pacer
 from batch.plan import Context, marker_of
 from batch.planning import make_plan
@@ -23,7 +24,7 @@ from batch.snapshot import Snapshot
 from sandbox.local import local_client
 from userpool.errors import FatalError, SettingsError
 from userpool.groups import GroupRules
-from userpool.identity import Naming, SignIn
+from userpool.identity import SignIn
 from userpool.pool import UserPool
 from userpool.quotas import CATEGORY, DEFAULT_RPS
 from userpool.settings import Rules, UserRules

@@ -9,12 +9,12 @@ from pools import MARKER, read_pool
 from test_kill import kill_when
 
 from batch.lease import KEY
+from batch.registrar import Registrar
 from sandbox.faults import Fault
 from sandbox.in_process import dynamodb_client
 from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source
 from sandbox.server import Sandbox
-from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable, Write
 from userpool.person import State
 
@@ -69,8 +69,8 @@ def moving(client, old, with_ledger):
     return with_ledger(old, make_target(client, kind="plain"))
 
 
-def ledger(moving) -> Ledger:
-    return Ledger(table(moving))
+def ledger(moving) -> Registrar:
+    return Registrar(table(moving))
 
 
 def table(moving) -> LedgerTable:

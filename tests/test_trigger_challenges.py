@@ -126,7 +126,7 @@ def test_a_capture_in_doubt_may_be_repeated_after_its_lease(world, carried_out):
     sub = pending(world)
     on(world.target_client, "AdminSetUserPassword", raising(no_answer()), after=carried_out, times=1)
     assert world.capture("bob", OLD_PASSWORD) == "wrong"
-    world.local.world.clock.advance(11)
+    world.local.world.clock.advance(21)
     assert world.capture("bob", OLD_PASSWORD) == "captured"
     assert world.state(sub) is State.CAPTURED
 

@@ -14,12 +14,12 @@ from mishaps import error_of, on, raising, refusal
 from signing_in import FLOWS, claims
 from triggering import MARKER, OLD_PASSWORD, new_world
 
+from batch.registrar import Registrar
 from trigger.handler import ROUTES, Handler, handler
 from trigger.outcome import DeniedError, RefusalError
 from trigger.parts import Parts
 from trigger.settings import TriggerSettings
 from userpool.errors import FatalError, SettingsError
-from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable, Write
 from userpool.person import Person, State
 from userpool.pool import UserPool
@@ -166,7 +166,7 @@ def environment(sandbox, client):
     terms.save(table)
     sub = UserPool(client, old).find("bob").sub
     person = Person(sub, State.KNOWN, username="bob", name="bob", locks=frozenset({terms.lock("bob")}))
-    assert Ledger(table).publish([person]) == []
+    assert Registrar(table).publish([person]) == []
     return {
         "SOURCE_USER_POOL_ID": old,
         "TARGET_USER_POOL_ID": new,

@@ -22,6 +22,7 @@ from pycognito.aws_srp import AWSSRP
 from signing_in import FLOWS, claims, new_client
 
 from batch.plan import Action, Context, plan_user
+from batch.registrar import Registrar
 from sandbox.cognito import Cognito
 from sandbox.in_process import client, dynamodb_client
 from sandbox.triggers import attributes_of
@@ -29,7 +30,6 @@ from trigger.handler import Handler
 from trigger.parts import Parts
 from trigger.settings import TriggerSettings
 from userpool.identity import identifiers
-from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable, Write
 from userpool.person import PERSON, UNCONFIRMED, Person, State, lock_id
 from userpool.pool import UserPool
@@ -92,9 +92,9 @@ class World:
         self.calls.clear()
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> Registrar:
         """The ledger."""
-        return Ledger(self.table)
+        return Registrar(self.table)
 
     # The old pool.
 

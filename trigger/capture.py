@@ -20,7 +20,7 @@ from userpool.user import Status
 
 _CUSTOM = "CUSTOM_CHALLENGE"
 _ANSWERS = 3  # to a session; Cognito's own lockout has no part in custom challenges
-_LEASE_SECONDS = 10.0  # longer than the function may run
+_LEASE_SECONDS = 20.0  # longer than Cognito waits for all its tries of one event
 _WRITE_SECONDS = 1.5  # for the password and the write that says so
 _TRIES = 3
 _PAUSE = 0.3  # seconds between them

@@ -9,10 +9,11 @@ import os
 import traceback
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from trigger import capture, log, migrate, sign_up, tokens
+from trigger import log
 from trigger.deadline import Deadline
 from trigger.outcome import DeniedError, Outcome, RefusalError
 from trigger.parts import Parts, Work
@@ -44,28 +45,37 @@ def _let_pass(_: Event) -> None:
 
 
 class Route(NamedTuple):
-    """What is done for a trigger source, and how Cognito is told that it is refused, or that we cannot tell."""
+    """What is done for a trigger source, and how Cognito is told that it is refused, or that we cannot tell.
 
-    act: Callable[[Work], Outcome]
+    What is done is named, and imported when it is first needed: *capture* and *gate* need different halves.
+    """
+
+    action: str
     refuse: Callable[[Event], None] = _deny
     fail: Callable[[Event], None] | None = None
 
+    def act(self, work: Work) -> Outcome:
+        """Do it. Raises RefusalError, or a MigrationError."""
+        module, _, name = self.action.partition(".")
+        outcome: Outcome = getattr(import_module(f"trigger.{module}"), name)(work)
+        return outcome
+
 
 ROUTES = {
-    "UserMigration_Authentication": Route(migrate.at_sign_in, _answer_nothing),
-    "UserMigration_ForgotPassword": Route(migrate.at_forgotten_password, _answer_nothing),
-    "DefineAuthChallenge_Authentication": Route(capture.define, _end_challenges),
-    "CreateAuthChallenge_Authentication": Route(capture.create),
-    "VerifyAuthChallengeResponse_Authentication": Route(capture.verify, _answer_wrong),
-    "TokenGeneration_Authentication": Route(tokens.generate),
-    "TokenGeneration_HostedAuth": Route(tokens.generate),
-    "TokenGeneration_NewPasswordChallenge": Route(tokens.generate),
-    "TokenGeneration_AuthenticateDevice": Route(tokens.generate),
-    "TokenGeneration_RefreshTokens": Route(tokens.generate, fail=_let_pass),
-    "PostAuthentication_Authentication": Route(tokens.after_sign_in),
-    "PostConfirmation_ConfirmForgotPassword": Route(sign_up.after_forgotten_password),
-    "PostConfirmation_ConfirmSignUp": Route(sign_up.after_sign_up),
-    "PreSignUp_SignUp": Route(sign_up.before_sign_up),
+    "UserMigration_Authentication": Route("migrate.at_sign_in", _answer_nothing),
+    "UserMigration_ForgotPassword": Route("migrate.at_forgotten_password", _answer_nothing),
+    "DefineAuthChallenge_Authentication": Route("capture.define", _end_challenges),
+    "CreateAuthChallenge_Authentication": Route("capture.create"),
+    "VerifyAuthChallengeResponse_Authentication": Route("capture.verify", _answer_wrong),
+    "TokenGeneration_Authentication": Route("tokens.generate"),
+    "TokenGeneration_HostedAuth": Route("tokens.generate"),
+    "TokenGeneration_NewPasswordChallenge": Route("tokens.generate"),
+    "TokenGeneration_AuthenticateDevice": Route("tokens.generate"),
+    "TokenGeneration_RefreshTokens": Route("tokens.generate", fail=_let_pass),
+    "PostAuthentication_Authentication": Route("tokens.after_sign_in"),
+    "PostConfirmation_ConfirmForgotPassword": Route("sign_up.after_forgotten_password"),
+    "PostConfirmation_ConfirmSignUp": Route("sign_up.after_sign_up"),
+    "PreSignUp_SignUp": Route("sign_up.before_sign_up"),
 }
 
 

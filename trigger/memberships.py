@@ -9,7 +9,7 @@ from trigger.parts import Work
 from userpool.errors import MigrationError, UserError
 from userpool.person import Person
 
-_LEASE_SECONDS = 10.0  # longer than the function may run
+_LEASE_SECONDS = 20.0  # longer than Cognito waits for all its tries of one event
 _EACH = 0.8  # seconds for a membership and for the write that ends the giving
 
 

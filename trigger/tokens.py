@@ -66,6 +66,7 @@ def _settled(work: Work, person: Person) -> Person:
     """Return the person as they are now, in a final state on record."""
     source, linked = work.event["triggerSource"], bool(work.attributes.get("identities"))
     for _ in range(_TRIES):
+        _refuse_beside_a_capture(work, person)
         state = final_state(person.state, source, linked=linked)
         if person.checked and state is person.state:
             return person
@@ -77,6 +78,12 @@ def _settled(work: Work, person: Person) -> Person:
     else:
         raise RefusalError("cannot-be-settled", person.sub)
     return replace(person, state=state, checked=True)
+
+
+def _refuse_beside_a_capture(work: Work, person: Person) -> None:
+    """Refuse who chose a password while a capture may still set another, and take it back: tokens would outlive it."""
+    if person.state is State.RESET and person.until >= work.now():
+        raise RefusalError("capture-under-way", person.sub)
 
 
 def _look_at_the_old_pool(work: Work, person: Person) -> None:

@@ -149,8 +149,15 @@ class UserPool:
         except NotFoundError:
             return None
 
-    def create(self, username: str, attributes: Mapping[str, str], temporary_password: str) -> User:
-        """Create a user who is told nothing; they stand in FORCE_CHANGE_PASSWORD.
+    def create(
+        self,
+        username: str,
+        attributes: Mapping[str, str],
+        temporary_password: str,
+        *,
+        before: Callable[[], None] | None = None,
+    ) -> User:
+        """Create a user who is told nothing; they stand in FORCE_CHANGE_PASSWORD. `before`: see `set_password`.
 
         The password is always given, because a pool with passwordless sign-in creates a user without one otherwise.
         Raises AlreadyExistsError if a user has the name or an alias, UnansweredError if it may have been created.
@@ -158,6 +165,7 @@ class UserPool:
         answer = self._call(
             "AdminCreateUser",
             repeatable=False,
+            before=before,
             Username=username,
             UserAttributes=[{"Name": name, "Value": value} for name, value in attributes.items()],
             TemporaryPassword=temporary_password,

@@ -1,0 +1,173 @@
+"""The ledger as the batch fills it: it publishes everybody, and takes the arrows from `known` to `pending`.
+
+As in `userpool.ledger`, each change is one conditional write or transaction, and safe to repeat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from userpool.ledger import LOCK, SAME_USER, Ledger, Turn
+from userpool.ledger_table import MOST_WRITES, Write
+from userpool.person import PERSON, Person, State
+
+
+class Registrar(Ledger):
+    """A ledger that may be published to. Methods may raise what `LedgerTable` raises."""
+
+    def publish(self, people: Iterable[Person]) -> list[str]:
+        """Make persons known, held, or whatever state they are given; return the subs of those whose locks are others'.
+
+        As many in a transaction as it holds. Whoever is past `known` already is left as they are.
+        """
+        return [sub for some in _bundles(people) for sub in self._publish_some(some)]
+
+    def _publish_some(self, people: list[Person]) -> list[str]:
+        writes = [write for person in people for write in _introduction(person)]
+        distinct = len({write.key for write in writes}) == len(writes)
+        if distinct and self.table.write_all(writes):
+            return self._hold_locks(people)
+        return [person.sub for person in people if not self._publish_one(person)]
+
+    def _hold_locks(self, people: Iterable[Person]) -> list[str]:
+        for person in people:
+            if person.state is State.HELD:
+                self._touch_locks(person)
+        return []
+
+    def _publish_one(self, person: Person) -> bool:
+        there = self.person(person.sub)
+        if there and there.state not in {State.KNOWN, State.HELD}:
+            return True
+        put = Write(
+            f"{PERSON}{person.sub}",
+            item=person.to_item(),
+            condition="attribute_not_exists(#id) OR #state IN (:known, :held)",
+            values={"known": State.KNOWN, "held": State.HELD},
+        )
+        dropped = sorted((there.locks if there else frozenset()) - person.locks)
+        # What is somebody else's by now is left to them: deleting it would be refused, and everything with it.
+        obsolete = [_unlocking(person.sub, lock) for lock in dropped if self.owner(lock) == person.sub]
+        if person.state is State.HELD:
+            if self.table.write_all([put, *obsolete]) or self.table.write(put).done:
+                self._touch_locks(person)  # never those of whom somebody has taken further meanwhile
+            return True
+        locks = (_locking(person.sub, lock) for lock in sorted(person.locks))
+        return self.table.write_all([put, *locks, *obsolete]) or self._is_under_way(person.sub)
+
+    def _is_under_way(self, sub: str) -> bool:
+        """Whether somebody else has taken the person further meanwhile."""
+        there = self.person(sub)
+        return there is not None and there.state not in {State.KNOWN, State.HELD}
+
+    def _touch_locks(self, person: Person) -> None:
+        """Let nobody sign up under a held person's identifiers, without taking them from anybody."""
+        for lock in sorted(person.locks):
+            self.table.write(
+                Write(
+                    f"{LOCK}{lock}",
+                    item={"sub": person.sub, "firm": False},
+                    condition="attribute_not_exists(#id) OR #sub = :sub",
+                    values={"sub": person.sub},
+                )
+            )
+
+    # `epoch` is the number of its RUN lease: a later run takes over what an earlier one left.
+
+    def claim(self, sub: str, epoch: float, now: float) -> Turn:
+        """Take `known → creating`, or take over the `creating` of a run that is over."""
+        return self.move(
+            sub,
+            "SET #state = :creating, #epoch = :epoch, #changed = :now",
+            "#state = :known OR (#state = :creating AND #epoch <= :epoch)",
+            known=State.KNOWN,
+            creating=State.CREATING,
+            epoch=epoch,
+            now=now,
+        )
+
+    def unclaim(self, sub: str, epoch: float, now: float) -> Turn:
+        """Take `creating → known` for whom the claimant surely did not create."""
+        return self.move(
+            sub,
+            "SET #state = :known, #changed = :now",
+            "#state = :creating AND #epoch = :epoch",
+            known=State.KNOWN,
+            creating=State.CREATING,
+            epoch=epoch,
+            now=now,
+        )
+
+    def still_claimed(self, sub: str, epoch: float) -> bool:
+        """Whether the claim stands, asserted by a write, so that it is true of this very moment."""
+        return self.move(
+            sub,
+            "SET #epoch = :epoch",
+            "#state = :creating AND #epoch = :epoch",
+            creating=State.CREATING,
+            epoch=epoch,
+        ).done
+
+    def created(self, sub: str, epoch: float, new_sub: str, now: float) -> Turn:
+        """Take `creating → pending`: the user exists, with a password that nobody knows."""
+        return self.move(
+            sub,
+            "SET #state = :pending, #new_sub = :new_sub, #changed = :now",
+            f"#state IN (:creating, :pending) AND #epoch = :epoch AND ({SAME_USER})",
+            creating=State.CREATING,
+            pending=State.PENDING,
+            new_sub=new_sub,
+            epoch=epoch,
+            now=now,
+        )
+
+    def forget_migration(self, person: Person, now: float) -> Turn:
+        """Take `migrating → known` for whom Cognito did not create after all; only as the person was seen."""
+        return self.move(
+            person.sub,
+            "SET #state = :known, #changed = :now",
+            "#state = :migrating AND #changed = :seen AND attribute_not_exists(#new_sub)",
+            known=State.KNOWN,
+            migrating=State.MIGRATING,
+            seen=person.changed,
+            now=now,
+        )
+
+    def note_user(self, sub: str, new_sub: str) -> Turn:
+        """Record which user of the new pool a person is, once and for all."""
+        return self.move(sub, "SET #new_sub = :new_sub", SAME_USER, new_sub=new_sub)
+
+
+def _bundles(people: Iterable[Person]) -> Iterator[list[Person]]:
+    """Yield the persons, as many together as a transaction has room for."""
+    bundle: list[Person] = []
+    room = MOST_WRITES
+    for person in people:
+        needed = 1 + len(person.locks)
+        if bundle and needed > room:
+            yield bundle
+            bundle, room = [], MOST_WRITES
+        bundle.append(person)
+        room -= needed
+    if bundle:
+        yield bundle
+
+
+def _introduction(person: Person) -> Iterator[Write]:
+    """Yield the writes that publish a person nobody has published, all of whose identifiers are free."""
+    yield Write(f"{PERSON}{person.sub}", item=person.to_item(), condition="attribute_not_exists(#id)")
+    if person.state is not State.HELD:
+        yield from (_locking(person.sub, lock) for lock in sorted(person.locks))
+
+
+def _locking(sub: str, lock: str) -> Write:
+    return Write(
+        f"{LOCK}{lock}",
+        item={"sub": sub, "firm": True},
+        condition="attribute_not_exists(#id) OR #sub = :sub OR #firm = :no",
+        values={"sub": sub, "no": False},
+    )
+
+
+def _unlocking(sub: str, lock: str) -> Write:
+    return Write(f"{LOCK}{lock}", condition="attribute_not_exists(#id) OR #sub = :sub", values={"sub": sub})
