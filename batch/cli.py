@@ -8,10 +8,8 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -26,21 +24,18 @@ from batch.progress import Progress
 from batch.run import Run, RunSummary, failures
 from batch.scan import Scan
 from batch.stopping import INTERRUPTED, StoppedError, stop_on_signals
+from batch.terminal import Exit, as_json_option, connected, say, tell
 from batch.trigger_cli import trigger
 from batch.verify import Verify
-from batch.wiring import Migration, claims_of, connect, ledger_table
+from batch.wiring import Migration, claims_of, ledger_table
 from userpool.errors import FatalError, MigrationError, SettingsError
 from userpool.ledger import Ledger
-
-_FAILED, _USAGE, _FATAL, _STOPPED_EARLY, _DIFFERENT, _LOCKED = 1, 2, 3, 4, 5, 6
 
 _EPILOG = """\b
 Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal (access denied, no such pool) ·
 4 stopped early by --limit, rerun to go on · 5 differences · 6 another run holds the inventory or ledger ·
 130 interrupted
 """
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to stdout.")
 
 
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -79,12 +74,12 @@ def init(config_path: Path, old: str, new: str) -> None:
 
 
 @cli.command()
-@_as_json
+@as_json_option
 @click.pass_obj
 def scan(config_path: Path, *, as_json: bool) -> None:
     """Read the old pool into the inventory. It is not changed."""
     with stop_on_signals() as stop:
-        migration = _connected(config_path, stop)
+        migration = connected(config_path, stop)
         with migration.open_inventory(create=True) as inventory:
             reading = Scan(
                 migration.source.pool,
@@ -97,15 +92,15 @@ def scan(config_path: Path, *, as_json: bool) -> None:
                 migration.read_memberships_by(migration.source),
                 expected_users=migration.source.description.estimated_users,
             )
-    _say(lambda: asdict(summary), lambda: report.scan_lines(summary), as_json=as_json)
+    say(lambda: asdict(summary), lambda: report.scan_lines(summary), as_json=as_json)
 
 
 @cli.command()
-@_as_json
+@as_json_option
 @click.pass_obj
 def plan(config_path: Path, *, as_json: bool) -> None:
     """Show what a run would do, and for whom it would not. Neither pool is changed."""
-    migration = _connected(config_path, threading.Event())
+    migration = connected(config_path, threading.Event())
     with migration.open_inventory() as inventory:
         planned = make_plan(inventory, migration.context, migration.decisions())
         _show_plan(migration, inventory, planned, as_json=as_json)
@@ -115,16 +110,16 @@ def plan(config_path: Path, *, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--limit", type=click.IntRange(min=1), help="Bring over so many users at most.")
 @click.option("--plan", "digest", help="Run only if the plan still has this digest.")
-@_as_json
+@as_json_option
 @click.pass_obj
 def run(config_path: Path, *, yes: bool, limit: int | None, digest: str | None, as_json: bool) -> None:
     """Create in the new pool what the plan says and is not done yet."""
     with stop_on_signals() as stop:
-        migration = _connected(config_path, stop)
+        migration = connected(config_path, stop)
         with migration.open_inventory() as inventory:
             planned = make_plan(inventory, migration.context, migration.decisions())
             _approve(migration, inventory, planned, yes=yes, digest=digest)
-            with claims_of(migration, inventory, stop=stop, say=_tell) as claims:
+            with claims_of(migration, inventory, stop=stop, say=tell) as claims:
                 carrying_out = Run(
                     migration.target.pool,
                     migration.target.description,
@@ -137,30 +132,30 @@ def run(config_path: Path, *, yes: bool, limit: int | None, digest: str | None, 
                 )
                 summary = carrying_out.run(now=migration.target_now, limit=limit)
             failed = failures(inventory)
-    _say(lambda: report.run_json(summary, failed), lambda: report.run_lines(summary, failed), as_json=as_json)
+    say(lambda: report.run_json(summary, failed), lambda: report.run_lines(summary, failed), as_json=as_json)
     _exit_after_run(summary, failed=any(one["problem"] not in NO_FAILURES for one in failed))
 
 
 @cli.command("close")
 @click.argument("user")
-@_as_json
+@as_json_option
 @click.pass_obj
 def close_user(config_path: Path, user: str, *, as_json: bool) -> None:
     """Let the old password of USER, by a name of the new pool, count no more: after AdminSetUserPassword, say."""
     stop = threading.Event()
-    migration = _connected(config_path, stop)
+    migration = connected(config_path, stop)
     ledger = Ledger(ledger_table(migration.config, stop=stop))
     closed = close(user, migration.target.pool, ledger, migration.context.marker, now=migration.target_now())
-    _say(lambda: asdict(closed), lambda: report.close_lines(closed), as_json=as_json)
+    say(lambda: asdict(closed), lambda: report.close_lines(closed), as_json=as_json)
 
 
 @cli.command()
-@_as_json
+@as_json_option
 @click.pass_obj
 def verify(config_path: Path, *, as_json: bool) -> None:
     """Compare the new pool with the plan, field by field. Neither pool is changed."""
     with stop_on_signals() as stop:
-        migration = _connected(config_path, stop)
+        migration = connected(config_path, stop)
         with migration.open_inventory() as inventory:
             make_plan(inventory, migration.context, migration.decisions())
             comparing = Verify(
@@ -175,9 +170,9 @@ def verify(config_path: Path, *, as_json: bool) -> None:
                 migration.read_memberships_by(migration.target),
                 expected_users=migration.target.description.estimated_users,
             )
-    _say(lambda: asdict(summary), lambda: report.verify_lines(summary), as_json=as_json)
+    say(lambda: asdict(summary), lambda: report.verify_lines(summary), as_json=as_json)
     if summary.differences:
-        sys.exit(_DIFFERENT)
+        sys.exit(Exit.DIFFERENT)
 
 
 @cli.command()
@@ -210,18 +205,6 @@ def serve_sandbox(options: tuple[str, ...]) -> None:
 cli.add_command(trigger)
 
 
-def _connected(config_path: Path, stop: threading.Event) -> Migration:
-    return connect(configuration.load(config_path), stop=stop, say=_tell)
-
-
-def _tell(sentence: str) -> None:
-    click.echo(sentence, err=True)
-
-
-def _say(values: Callable[[], Any], lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:
-    click.echo(report.as_json(values()) if as_json else "\n".join(lines()))
-
-
 def _show_plan(
     migration: Migration, inventory: Inventory, planned: PlanSummary, *, as_json: bool = False, err: bool = False
 ) -> None:
@@ -250,13 +233,13 @@ def _approve(
 
 def _exit_after_run(summary: RunSummary, *, failed: bool) -> None:
     if summary.stopped:
-        _tell("Stopped; what was done is recorded. Go on with: cognito-migrate run")
+        tell("Stopped; what was done is recorded. Go on with: cognito-migrate run")
         sys.exit(INTERRUPTED)
     if failed:
-        sys.exit(_FAILED)
+        sys.exit(Exit.FAILED)
     if summary.left > summary.failed.get(Problem.SIGNING_IN, 0):
-        _tell("Stopped at --limit. Go on with: cognito-migrate run")
-        sys.exit(_STOPPED_EARLY)
+        tell("Stopped at --limit. Go on with: cognito-migrate run")
+        sys.exit(Exit.STOPPED_EARLY)
 
 
 def main() -> None:
@@ -264,17 +247,17 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
-        _tell("Nothing was begun.")
+        tell("Nothing was begun.")
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except MigrationError as error:
-        _tell(str(error) if isinstance(error, StoppedError) else f"Error: {error}")
+        tell(str(error) if isinstance(error, StoppedError) else f"Error: {error}")
         sys.exit(_exit_code(error))
     except sqlite3.Error as error:
         known = explain(error, "The inventory")
-        _tell(f"Error: {known}")
+        tell(f"Error: {known}")
         sys.exit(_exit_code(known))
 
 
@@ -283,10 +266,10 @@ def _exit_code(error: MigrationError) -> int:
         case StoppedError():
             return INTERRUPTED
         case SettingsError():
-            return _USAGE
+            return Exit.USAGE
         case LockedError():
-            return _LOCKED
+            return Exit.LOCKED
         case FatalError():
-            return _FATAL
+            return Exit.FATAL
         case _:
-            return _FATAL
+            return Exit.FATAL

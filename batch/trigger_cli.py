@@ -17,16 +17,13 @@ from batch.config import Config
 from batch.diagnosis import AsDeployed, diagnose
 from batch.diagnosis_words import Finding, as_values, conclusion, first_wrong
 from batch.package import HANDLER, Package, build, environment
+from batch.terminal import Exit, as_json_option
 from userpool.errors import SettingsError
-
-_DIFFERENT = 5
 
 _COSTS = (
     "Proving the password is a sign-in to the old pool: a wrong one counts towards its lockout, the user becomes a "
     "monthly active user there, the pool's own triggers run, and an MFA code may be sent."
 )
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to stdout.")
 
 
 @click.group("trigger")
@@ -42,7 +39,7 @@ def trigger() -> None:
     show_default=True,
     help="Where the zip is written; one that is there is replaced.",
 )
-@_as_json
+@as_json_option
 @click.pass_obj
 def package(config_path: Path, output: Path, *, as_json: bool) -> None:
     """Write the zip for AWS Lambda, and say which settings the function needs."""
@@ -88,7 +85,7 @@ def _package_lines(output: Path, made: Package, config: Config | None, needed: d
     show_default=True,
     help="What users with MFA get, as the function has it.",
 )
-@_as_json
+@as_json_option
 @click.pass_obj
 def explain(
     config_path: Path,
@@ -110,7 +107,7 @@ def explain(
             click.echo(str(finding))
     click.echo(report.as_json(as_values(findings)) if as_json else f"\n{conclusion(findings)}")
     if first_wrong(findings):
-        sys.exit(_DIFFERENT)
+        sys.exit(Exit.DIFFERENT)
 
 
 def _password(*, from_stdin: bool) -> str | None:
