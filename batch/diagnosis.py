@@ -21,15 +21,16 @@ from trigger.deadline import Deadline
 from trigger.migrate import described, open_person, owed_groups, translated
 from trigger.outcome import RefusalError
 from trigger.parts import Parts, Work
-from trigger.proof import Proof, old_user, prove, proves_the_person
+from trigger.proof import Proof, old_user, prove, why_reset
 from trigger.recognise import by_marker, by_typed_name
 from trigger.settings import TriggerSettings
 from userpool.app_client import AppClient
 from userpool.client import secret_text
+from userpool.description import Description
 from userpool.errors import MigrationError, NotAllowedError, UnansweredError
 from userpool.function import lets_in, resource_policy
 from userpool.person import Person
-from userpool.pool import Description, Policy, call_once
+from userpool.pool import Policy, call_once
 from userpool.user import Status, User
 
 Ask = Callable[[], str | None]
@@ -216,8 +217,8 @@ class Diagnosis:
         self._old = old = old_user(work, person)
         if reason := _NOT_BY_STATUS.get(old.status):
             return refused("old user", reason)
-        if not proves_the_person(work, Proof.PASSWORD, old):
-            return refused("old user", str(Proof.PASSWORD_ONLY))
+        if reason := why_reset(work, Proof.PASSWORD, old):
+            return refused("old user", reason)
         return ok("old user", "there, enabled and confirmed.")
 
     def _attributes(self) -> Finding:
@@ -248,8 +249,8 @@ class Diagnosis:
             proof = prove(work, person, password)
         except UnansweredError as error:
             return wrong("password", str(error), "The old pool must answer in 3 s, with its own triggers: mend those.")
-        if not proves_the_person(work, proof, old_user(work, person)):
-            return refused("password", str(proof))
+        if reason := why_reset(work, proof, old_user(work, person)):
+            return refused("password", reason)
         if self._way is Way.CUSTOM_AUTH:
             return strong_enough(password, self._described().password_policy)
         return ok("password", "the old pool proves it.")

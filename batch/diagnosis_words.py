@@ -159,6 +159,7 @@ HELD: Mapping[str, tuple[str, str]] = {
         "Decide in the file of `collisions`, and run.",
     ),
     "skipped": ("held: left out by a rule or a decision.", "`cognito-migrate plan` names it; change it, and run."),
+    "cohort": ("held: outside the cohort that crosses now (users.only).", "Widen `users.only`, and run."),
     "blocked": (
         "held: the user cannot be created as things are.",
         "`cognito-migrate plan` names the reason; then run.",

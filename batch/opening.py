@@ -16,14 +16,13 @@ from batch.inventory import Inventory
 from batch.lease import Lease
 from batch.plan import Context
 from batch.progress import Progress
-from batch.publish import Publishing
+from batch.publish import LOST, Publishing
 from batch.registrar import Registrar
 from batch.stopping import StoppedError
-from userpool.errors import SettingsError
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, State
 from userpool.pool import UserPool
-from userpool.terms import Terms
+from userpool.terms import Lasting, Terms
 
 _ASKING_SECONDS = 30.0
 
@@ -60,13 +59,7 @@ class Opening:
             self._publish(ledger, held)
             yield LedgerClaims(ledger, held, owner, now=self.now)
 
-    def _terms_there(self) -> Terms | None:
-        try:
-            return Terms.of(self.table)
-        except SettingsError:
-            return None  # as another version wrote them
-
-    def _terms(self, identity: str, there: Terms | None) -> Terms:
+    def _terms(self, identity: str, lasting: Lasting | None) -> Terms:
         return Terms(
             source_pool_id=self.source_pool_id,
             target_pool_id=self.target.pool_id,
@@ -75,8 +68,8 @@ class Opening:
             schema=self.context.schema,
             rules=self.context.rules,
             table=identity,
-            log_key=there.log_key if there else secrets.token_hex(32),
-            finished=there.finished if there else False,
+            log_key=(lasting.log_key if lasting else "") or secrets.token_hex(32),
+            finished=lasting.finished if lasting else False,
         )
 
     def _owner(self) -> str:
@@ -88,25 +81,22 @@ class Opening:
         return str(owner)
 
     def _agree_on(self, identity: str, ledger: Registrar, held: Lease) -> None:
-        there = self._terms_there()
-        if there is None or there.table != identity:
+        lasting = Lasting.of(self.table)
+        if lasting is None or lasting.table != identity:
             self._reset_open(ledger, held)
         held.require(_ASKING_SECONDS)
-        self._terms(identity, there).save(self.table)
+        self._terms(identity, lasting).save(self.table)
         if self.inventory.get_meta("published_to") != identity:
             with self.inventory.transaction():
-                self.inventory.execute("DELETE FROM published")
+                self.inventory.execute("UPDATE published SET as_of = ?", (LOST,))
                 self.inventory.set_meta("published_to", identity)
 
     def _reset_open(self, ledger: Registrar, held: Lease) -> None:
-        """In a table restored from a backup, let nobody's old password count whose user may have one by now."""
+        """In a table restored from a backup, let nobody's old password count: who came since is not in it."""
 
         def step(person: Person) -> Iterator[str]:
             held.require(_ASKING_SECONDS)
-            found = self._user_of(person)
-            if found is None and person.state is State.KNOWN:
-                return
-            ledger.reset(person.sub, self.now(), None if person.new_sub else found)
+            ledger.reset(person.sub, self.now())
             yield person.sub
 
         people = (person for some in ledger.persons() for person in some if _is_open(person))
@@ -119,12 +109,6 @@ class Opening:
                 f"Note: the ledger {self.table.name} is another table than before; {count} persons in it are reset, "
                 "because they may have a password of their own by now."
             )
-
-    def _user_of(self, person: Person) -> str | None:
-        """Return the sub of the user of the target that a person is."""
-        found = self.target.find(person.name) if person.name else None
-        is_theirs = found is not None and found.attributes.get(self.context.marker or "") == person.sub
-        return found.sub if found and is_theirs else None
 
     def _publish(self, ledger: Registrar, held: Lease) -> None:
         count = Publishing(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.resources import files
 
 from batch.config import Config
@@ -70,7 +69,6 @@ def environment(config: Config | None) -> dict[str, str | None]:
         "SOURCE_CLIENT_ID": None,
         "TARGET_USER_POOL_ID": config.target.user_pool_id,
         "LEDGER_TABLE": ledger.table if ledger else None,
-        "RULES": json.dumps(asdict(config.rules), ensure_ascii=False, sort_keys=True, separators=(",", ":")),
         **{name: value for name, value in optional.items() if value},
         **_DEFAULTS,
     }

@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -26,6 +26,10 @@ from batch.progress import Bar, Progress
 from batch.registrar import Registrar
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
 from userpool.person import Person
+from userpool.person import State as PersonState
+
+LOST = "lost"
+"""As of what somebody was published to a ledger that is there no more: they may have been captured in it."""
 
 _PAGE = 500
 _TOGETHER = 25  # persons of one transaction, which has room for 100 writes
@@ -34,10 +38,10 @@ _WRITING_SECONDS = 30.0
 # Whom the ledger knows and the target has is the ledger's; who failed is told again, in case it has lost them.
 _SOME = (
     "SELECT p.action, p.reason, coalesce(r.username, p.username), r.state, r.new_sub, "
-    "CASE WHEN r.problem IS NULL THEN l.as_of END, {columns} "
+    "CASE WHEN r.problem IS NULL OR l.as_of = 'lost' THEN l.as_of END, {columns} "
     "FROM plan p JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
     "LEFT JOIN published l ON l.sub = p.sub "
-    "WHERE p.sub > ? AND (l.sub IS NULL OR r.new_sub IS NULL) ORDER BY p.sub LIMIT ?"
+    "WHERE p.sub > ? AND (l.sub IS NULL OR l.as_of = 'lost' OR r.new_sub IS NULL) ORDER BY p.sub LIMIT ?"
 )
 _DEPARTED = (
     "SELECT l.sub FROM published l LEFT JOIN plan p ON p.sub = l.sub LEFT JOIN progress r ON r.sub = l.sub "
@@ -142,6 +146,8 @@ class Publishing:
             for standing, as_of in self._standings(page):
                 person = introduce(standing, self._context, self._target_pool_id)
                 now = digest(person)
+                if as_of == LOST and person.state is PersonState.KNOWN:
+                    person = replace(person, state=PersonState.RESET)
                 if now != as_of:
                     yield Entry(person, now)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from userpool.ledger import LOCK, SAME_USER, Ledger, Turn
 from userpool.ledger_table import MOST_WRITES, Write
-from userpool.person import PERSON, Person, State
+from userpool.person import PERSON, UNCONFIRMED, Person, State
 
 
 class Registrar(Ledger):
@@ -61,14 +61,19 @@ class Registrar(Ledger):
         return there is not None and there.state not in {State.KNOWN, State.HELD}
 
     def _touch_locks(self, person: Person) -> None:
-        """Let nobody sign up under a held person's identifiers, without taking them from anybody."""
+        """Let nobody sign up under a held person's identifiers, without taking them from anybody.
+
+        But from those who never confirmed their sign-up: under theirs anybody may sign up.
+        """
+        open_to_all = person.reason == UNCONFIRMED
+        condition = "attribute_not_exists(#id) OR #sub = :sub" + ("" if open_to_all else " OR #open = :yes")
         for lock in sorted(person.locks):
             self.table.write(
                 Write(
                     f"{LOCK}{lock}",
-                    item={"sub": person.sub, "firm": False},
-                    condition="attribute_not_exists(#id) OR #sub = :sub",
-                    values={"sub": person.sub},
+                    item={"sub": person.sub, "firm": False, "open": open_to_all},
+                    condition=condition,
+                    values={"sub": person.sub, "yes": True},
                 )
             )
 
@@ -136,6 +141,94 @@ class Registrar(Ledger):
     def note_user(self, sub: str, new_sub: str) -> Turn:
         """Record which user of the new pool a person is, once and for all."""
         return self.move(sub, "SET #new_sub = :new_sub", SAME_USER, new_sub=new_sub)
+
+    # `undo` takes back whom a run brought; a person is `creating` meanwhile, on which no trigger acts.
+
+    def take_back(self, sub: str, epoch: float, new_sub: str) -> Turn:
+        """Take `pending → creating`, or take over what a run or an undo left there; `changed` stays what it was."""
+        return self.move(
+            sub,
+            "SET #state = :creating, #epoch = :epoch, #new_sub = :new_sub",
+            f"(#state = :pending OR (#state = :creating AND #epoch <= :epoch)) AND {SAME_USER}",
+            pending=State.PENDING,
+            creating=State.CREATING,
+            epoch=epoch,
+            new_sub=new_sub,
+        )
+
+    def let_be(self, sub: str, epoch: float, new_sub: str) -> Turn:
+        """Take `creating → pending` again."""
+        return self.move(
+            sub,
+            "SET #state = :pending",
+            "#state = :creating AND #epoch <= :epoch AND #new_sub = :new_sub",
+            pending=State.PENDING,
+            creating=State.CREATING,
+            epoch=epoch,
+            new_sub=new_sub,
+        )
+
+    def retire(self, sub: str, new_sub: str, now: float) -> Turn:
+        """Make the person `reset`, even who is `captured`; not in the middle of a capture."""
+        turn = self.move(
+            sub,
+            "SET #state = :reset, #changed = :now REMOVE #token, #until",
+            f"#state = :captured AND {SAME_USER}",
+            captured=State.CAPTURED,
+            reset=State.RESET,
+            new_sub=new_sub,
+            now=now,
+        )
+        if turn.done:
+            return turn
+        return self.move(
+            sub,
+            "SET #state = :reset, #changed = :now",
+            f"NOT #state IN (:captured, :held, :known) AND {SAME_USER} "
+            "AND (attribute_not_exists(#until) OR #until < :now)",
+            captured=State.CAPTURED,
+            held=State.HELD,
+            known=State.KNOWN,
+            reset=State.RESET,
+            new_sub=new_sub,
+            now=now,
+        )
+
+    def known_again(self, sub: str, epoch: float, new_sub: str | None, owed: frozenset[str], now: float) -> Turn:
+        """Take `creating → known` for whom nobody knew a password of, once the user is not there any more."""
+        same = "attribute_not_exists(#new_sub)" + (" OR #new_sub = :new_sub" if new_sub else "")
+        return self.move(
+            sub,
+            _as_if_new("known", owed),
+            f"(#state = :creating AND #epoch <= :epoch AND ({same})) "
+            "OR (#state = :known AND attribute_not_exists(#new_sub))",
+            creating=State.CREATING,
+            known=State.KNOWN,
+            epoch=epoch,
+            new_sub=new_sub,
+            owed=owed,
+            now=now,
+        )
+
+    def reset_again(self, sub: str, new_sub: str | None, owed: frozenset[str], now: float) -> Turn:
+        """Make the person `reset` without a user: a run creates it, and the old password counts no more."""
+        same = "#state = :reset AND attribute_not_exists(#new_sub)"
+        return self.move(
+            sub,
+            _as_if_new("reset", owed),
+            f"({same})" + (" OR #new_sub = :new_sub" if new_sub else ""),
+            reset=State.RESET,
+            new_sub=new_sub,
+            owed=owed,
+            now=now,
+        )
+
+
+def _as_if_new(state: str, owed: frozenset[str]) -> str:
+    """Return the change to a state, and to nothing of a user of the new pool."""
+    told = ", #owed = :owed" if owed else ""
+    gone = "#new_sub, #checked, #token, #until, #giver, #giver_until" + ("" if owed else ", #owed")
+    return f"SET #state = :{state}, #changed = :now{told} REMOVE {gone}"
 
 
 def _bundles(people: Iterable[Person]) -> Iterator[list[Person]]:

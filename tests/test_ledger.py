@@ -124,11 +124,19 @@ ARROWS = {  # the call, and for each state it is allowed in what is different af
     ),
     "reset": (
         lambda ledger: ledger.reset("ada", 200.0),
-        each(set(State) - {State.CAPTURED}, {"state": State.RESET, "changed": 200.0}),
+        each(set(State) - {State.CAPTURED}, {"state": State.RESET, "changed": 200.0, "token": None, "until": 0}),
     ),
+    "reset while a capture is alive": (
+        lambda ledger: ledger.reset("ada", 105.0),
+        each(set(State) - {State.CAPTURED}, {"state": State.RESET, "changed": 105.0}),
+    ),
+    "end_capture": (lambda ledger: ledger.end_capture("ada", "t"), {}),
     "reset with the user": (
         lambda ledger: ledger.reset("ada", 200.0, "new-ada"),
-        each(set(State) - {State.CAPTURED}, {"state": State.RESET, "new_sub": "new-ada", "changed": 200.0}),
+        each(
+            set(State) - {State.CAPTURED},
+            {"state": State.RESET, "new_sub": "new-ada", "changed": 200.0, "token": None, "until": 0},
+        ),
     ),
     "reset with another user": (
         lambda ledger: ledger.reset("ada", 200.0, "new-bob"),
@@ -234,3 +242,13 @@ def test_nobody_unknown_is_claimed(ledger, ledger_table):
     """To ask for the claim of whom nobody has published makes no item."""
     assert not ledger.still_claimed("ada", 5)
     assert raw(ledger_table, "ada") == {}
+
+
+def test_a_reset_keeps_a_capture_on_record_until_it_has_ended(ledger):
+    """While its password may still be set the token stays; its own end, or a later reset, removes it."""
+    introduce(ledger, in_state(State.CAPTURING))
+    ledger.reset("ada", 105.0)
+    assert ledger.person("ada").token == "t"
+    assert not ledger.end_capture("ada", "another").done
+    assert ledger.end_capture("ada", "t").done
+    assert ledger.person("ada").token is None

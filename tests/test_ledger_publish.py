@@ -9,7 +9,7 @@ from ledgers import introduce, lock_of, new_table, raw
 
 from batch.registrar import Registrar
 from userpool.ledger_table import MOST_WRITES, LedgerTable
-from userpool.person import Person, State
+from userpool.person import UNCONFIRMED, Person, State
 
 
 def person(sub: str, *locks: str, state: State = State.KNOWN, **more) -> Person:
@@ -245,3 +245,10 @@ def test_nothing_else_is_stored(ledger, ledger_table):
     """A person's item holds what is true of them, and nothing empty."""
     introduce(ledger, person("ada"))
     assert raw(ledger_table, "ada") == {"id": "person#ada", "state": "known", "username": "user ada"}
+
+
+def test_under_a_name_that_is_held_for_another_reason_nobody_signs_up(ledger):
+    """Whoever is held otherwise takes a name from who never confirmed their sign-up, and not the other way round."""
+    careless, blocked = held("ada", "shared", reason=UNCONFIRMED), held("bob", "shared", reason="blocked")
+    introduce(ledger, careless, blocked, careless)
+    assert ledger.owner("shared") == "bob"

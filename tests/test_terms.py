@@ -12,7 +12,7 @@ from userpool.identity import SignIn
 from userpool.ledger_table import Write
 from userpool.person import lock_id
 from userpool.settings import Rules, UserRules
-from userpool.terms import Terms
+from userpool.terms import Lasting, Terms
 
 PLAIN = Terms(
     source_pool_id="eu-west-1_Old",
@@ -120,7 +120,6 @@ def test_an_item_that_holds_no_terms_is_told(ledger_table, item):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"colour": "red"}, "the ledger's terms.colour is not a setting"),
         ({"marker": 5}, "the ledger's terms.marker must be text"),
         ({"finished": "yes"}, "the ledger's terms.finished must be true or false"),
         ({"rules": {"users": {"unconfirmed": "x"}}}, "the ledger's terms.rules.users.unconfirmed is 'x'"),
@@ -128,7 +127,7 @@ def test_an_item_that_holds_no_terms_is_told(ledger_table, item):
     ],
 )
 def test_terms_of_another_version_are_told(ledger_table, change, said):
-    """A key that this version does not know, or a value of another kind, is named."""
+    """A value of another kind is named."""
     PLAIN.save(ledger_table)
     keep(ledger_table, json.dumps(json.loads(text_of(ledger_table)) | change))
     with pytest.raises(SettingsError) as caught:
@@ -150,3 +149,22 @@ def test_a_lock_is_of_what_was_meant(ledger_table):
     """What somebody types is folded as the new pool compares, and the lock is the new pool's."""
     assert RICH.lock("ADA@example.com") == RICH.lock("ada@Example.com") == lock_id("eu-west-1_New", "ada@example.com")
     assert PLAIN.lock("ADA@example.com") == lock_id("eu-west-1_New", "ADA@example.com")
+
+
+def test_what_a_later_version_added_is_left_out(ledger_table):
+    """A function that is older than the job reads what it knows, at any depth."""
+    RICH.save(ledger_table)
+    values = json.loads(text_of(ledger_table))
+    values["colour"] = values["rules"]["colour"] = values["rules"]["users"]["colour"] = "red"
+    for attribute in values["schema"]["attributes"].values():
+        attribute["colour"] = "red"
+    keep(ledger_table, json.dumps(values))
+    assert Terms.of(ledger_table) == RICH
+
+
+def test_what_lasts_is_read_whatever_the_form_of_the_rest(ledger_table):
+    """The table's identity, the key of the logs and the end of the migration outlive unreadable terms."""
+    assert Lasting.of(ledger_table) is None
+    PLAIN.save(ledger_table)
+    ledger_table.write(Write("terms", change="SET #terms = :terms", values={"terms": "of another version"}))
+    assert Lasting.of(ledger_table) == (PLAIN.table, PLAIN.log_key, PLAIN.finished)

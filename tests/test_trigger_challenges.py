@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from live import refused
 from mishaps import no_answer, on, raising, refusal
 from triggering import NEW_PASSWORD, OLD_PASSWORD, World, new_world, token_groups
 
@@ -181,17 +182,24 @@ def test_the_old_password_is_taken_back_however_often_it_takes(world, error):
 
 
 def test_an_old_password_that_cannot_be_taken_back_is_a_fault_to_act_on(world):
-    """If no random password can be put back, the log says what a person has to do."""
+    """If no random password can be put back, no token is given until the user resets again; the log says so."""
     sub = pending(world)
 
     def chosen_meanwhile():
         world.ledger.reset(sub, 0, world.user("bob").sub)
-        on(world.target_client, "AdminSetUserPassword", raising(no_answer()))
+        mends.append(on(world.target_client, "AdminSetUserPassword", raising(no_answer())))
 
+    mends = []
     on(world.target_client, "AdminSetUserPassword", chosen_meanwhile, after=True, times=1)
     assert world.capture("bob", OLD_PASSWORD) == "wrong"
     fault = next(line for line in world.log if line["outcome"] == "fault")
-    assert "AdminResetUserPassword" in fault["detail"]
+    assert "until they reset it again" in fault["detail"]
+    world.local.world.clock.advance(21)
+    mends[0]()
+    with refused("UserLambdaValidationException"):
+        world.sign_in("bob", OLD_PASSWORD)
+    world.forget("bob")
+    assert world.signs_in("bob", NEW_PASSWORD)
 
 
 def test_a_capture_that_another_overtook_says_nothing(world):
@@ -226,3 +234,23 @@ def test_a_user_who_resets_while_pending_is_not_captured_later(world):
     assert not world.captures("bob", OLD_PASSWORD)
     assert world.signs_in("bob", NEW_PASSWORD)
     assert world.state(sub) is State.RESET
+
+
+def test_a_password_set_without_an_answer_beside_a_reset_is_taken_back(world):
+    """Where the answer is lost and the user chose a password meanwhile, the old one does not stay either."""
+    pending(world)
+
+    def chosen_and_lost():
+        mends[0]()
+        world.forget("bob")
+        world.cognito.admin_set_user_password(
+            UserPoolId=world.new_id, Username="bob", Password=OLD_PASSWORD, Permanent=True
+        )  # which is what arrives late
+        raise no_answer()
+
+    mends = [on(world.target_client, "AdminSetUserPassword", chosen_and_lost)]
+    assert world.capture("bob", OLD_PASSWORD) == "wrong"
+    world.local.world.clock.advance(21)
+    assert not world.signs_in("bob", OLD_PASSWORD)
+    world.forget("bob")
+    assert world.signs_in("bob", NEW_PASSWORD)

@@ -15,9 +15,10 @@ from signing_in import FLOWS, claims
 from triggering import MARKER, OLD_PASSWORD, new_world
 
 from batch.registrar import Registrar
+from trigger.deadline import Deadline
 from trigger.handler import ROUTES, Handler, handler
 from trigger.outcome import DeniedError, RefusalError
-from trigger.parts import Parts
+from trigger.parts import Parts, Work
 from trigger.settings import TriggerSettings
 from userpool.errors import FatalError, SettingsError
 from userpool.ledger_table import LedgerTable, Write
@@ -360,3 +361,31 @@ def test_a_missing_table_is_a_fault():
     world.handler = Handler(parts, say=lambda line: world.log.append(json.loads(line)))
     assert not world.signs_in("bob", OLD_PASSWORD)
     assert "create-table" in world.log[0]["detail"]
+
+
+def test_an_event_is_in_no_repr(world):
+    """What is worked on may stand in a traceback; the event, with its password, does not."""
+    event = world.event("UserMigration_Authentication", "bob", password=OLD_PASSWORD)
+    assert OLD_PASSWORD not in repr(Work.of(event, Deadline(None), world.parts))
+
+
+def test_a_role_that_cannot_be_assumed_tells_the_caller_nothing(monkeypatch, capsys):
+    """A failure while the parts are made is in the log, and Cognito hears that it is not possible."""
+    for name, value in {**NEEDED, "SOURCE_ROLE_ARN": "arn:aws:iam::123456789012:role/reader"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DeniedError) as caught:
+        handler({"triggerSource": "UserMigration_Authentication", "request": {}, "response": {}}, None)
+    assert "reader" not in str(caught.value)
+    assert json.loads(capsys.readouterr().out)["outcome"] == "fault"
+
+
+def test_a_rotated_secret_is_read_again():
+    """When the old pool refuses the secret, the next event asks for it anew."""
+    world = new_world(old_secret=True)
+    world.add_old("bob")
+    world.publish()
+    right = world.parts.read_secret
+    world.parts.read_secret = lambda _: "of yesterday"
+    assert not world.signs_in("bob", OLD_PASSWORD)
+    world.parts.read_secret = right
+    assert world.signs_in("bob", OLD_PASSWORD)

@@ -88,7 +88,7 @@ def test_a_second_factor_that_was_not_asked_for_counts(mfa_users):
     world.second_factor("bob", "SOFTWARE_TOKEN_MFA", mode="OFF")
     world.publish()
     assert world.signs_in("bob", OLD_PASSWORD) is (mfa_users == "capture")
-    assert world.reasons()[0] == ("password" if mfa_users == "reset" else "")
+    assert world.reasons()[0] == ("mfa" if mfa_users == "reset" else "")
 
 
 @pytest.mark.parametrize("mfa_users", ["reset", "capture"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from trigger.outcome import Outcome, RefusalError
 from trigger.parts import Work
-from trigger.proof import old_user, prove, proves_the_person
+from trigger.proof import old_user, prove, why_reset
 from userpool.errors import MigrationError, PassingError, UnansweredError, UserError
 from userpool.passwords import random_password
 from userpool.person import Person, State
@@ -70,8 +70,7 @@ def verify(work: Work) -> Outcome:
     person, token = _begin(work)
     try:
         proof = prove(work, person, work.request.get("challengeAnswer"))
-        old = old_user(work, person)
-        reason = _set(work, person, token) if proves_the_person(work, proof, old) else str(proof)
+        reason = why_reset(work, proof, old_user(work, person)) or _set(work, person, token)
     except _InDoubtError as doubt:
         raise doubt.error from None
     except BaseException:
@@ -86,7 +85,9 @@ def verify(work: Work) -> Outcome:
 
 def _give_up(work: Work, person: Person, token: str) -> None:
     with suppress(MigrationError):  # then the lease runs out instead
-        work.ledger.give_up_capture(person.sub, token)
+        turn = work.ledger.give_up_capture(person.sub, token)
+        if turn.state is State.RESET:
+            work.ledger.end_capture(person.sub, token)
 
 
 class _InDoubtError(Exception):
@@ -145,14 +146,20 @@ def _set(work: Work, person: Person, token: str) -> str:
     except UserError as error:
         if error.code in _TOO_WEAK:
             return "too-weak-for-the-new-pool"
-        raise _after_writing(error) from None
+        if error.code:
+            raise
+        # Without a code of Cognito's the request may have been carried out.
+        _take_back_if_reset(work, person, token)
+        raise _InDoubtError(error) from None
     _record(work, person, token)
     return ""
 
 
-def _after_writing(error: UserError) -> Exception:
-    """Return the error, or the doubt: without a code of Cognito's the request may have been carried out."""
-    return error if error.code else _InDoubtError(error)
+def _take_back_if_reset(work: Work, person: Person, token: str) -> None:
+    with suppress(MigrationError):  # then the record of this capture stays, and no token is given
+        now = work.ledger.person(person.sub)
+        if now and now.state is State.RESET:
+            _put_random_password_back(work, person, token)
 
 
 def _record(work: Work, person: Person, token: str) -> None:
@@ -163,11 +170,11 @@ def _record(work: Work, person: Person, token: str) -> None:
     if turn.done:
         return
     if turn.state is State.RESET:
-        _put_random_password_back(work)
+        _put_random_password_back(work, person, token)
     raise _InDoubtError(RefusalError(f"person-is-{turn.state}", person.sub))
 
 
-def _put_random_password_back(work: Work) -> None:
+def _put_random_password_back(work: Work, person: Person, token: str) -> None:
     """Undo a capture that met `reset`: the user chose a password, and the old one came after it; neither may stand.
 
     However little time is left: an answer too late is better than an old password that stays.
@@ -178,6 +185,7 @@ def _put_random_password_back(work: Work) -> None:
         except (PassingError, UnansweredError):
             work.parts.sleep(_PAUSE)  # then again: one random password is as good as another
         else:
+            work.ledger.end_capture(person.sub, token)
             return
-    said = "A user who had just chosen a password has the old one again: reset it (AdminResetUserPassword)."
+    said = "A user who had just chosen a password may have the old one: no token is given until they reset it again."
     raise _InDoubtError(UserError(said))

@@ -18,7 +18,7 @@ from trigger.deadline import Deadline
 from trigger.outcome import DeniedError, Outcome, RefusalError
 from trigger.parts import Parts, Work
 from trigger.settings import TriggerSettings
-from userpool.errors import MigrationError, SettingsError
+from userpool.errors import MigrationError
 
 Event = dict[str, Any]
 
@@ -144,10 +144,13 @@ def handler(event: Event, context: Any) -> Event:
         return event
     try:
         made = _made()
-    except SettingsError as error:
+    except MigrationError as error:
         log.say(
             log.line(
-                event["triggerSource"], Outcome("fault", "SettingsError", detail=str(error)), pool_id="", seconds=0.0
+                event["triggerSource"],
+                Outcome("fault", type(error).__name__, detail=str(error)),
+                pool_id="",
+                seconds=0.0,
             )
         )
         raise DeniedError from None

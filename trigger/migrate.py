@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from trigger.outcome import Outcome, RefusalError
 from trigger.parts import Work
-from trigger.proof import old_user, prove, proves_the_person
+from trigger.proof import old_user, prove, why_reset
 from trigger.recognise import by_typed_name
 from userpool.attributes import VERIFIABLE, Translation, translate
 from userpool.identity import SignIn, identifiers
@@ -23,12 +23,12 @@ def at_sign_in(work: Work) -> Outcome:
     person = open_person(work)
     proof = prove(work, person, work.request.get("password"))
     old = old_user(work, person)
-    confirmed = proves_the_person(work, proof, old)
-    _describe(work, person, old, needs_channel=not confirmed)
-    if confirmed:
-        work.response["finalUserStatus"] = "CONFIRMED"
-        return Outcome("migrated", sub=person.sub)
-    return Outcome("reset-needed", proof, person.sub)  # status left unset: RESET_REQUIRED
+    reason = why_reset(work, proof, old)
+    _describe(work, person, old, needs_channel=bool(reason))
+    if reason:
+        return Outcome("reset-needed", reason, person.sub)  # status left unset: RESET_REQUIRED
+    work.response["finalUserStatus"] = "CONFIRMED"
+    return Outcome("migrated", sub=person.sub)
 
 
 def at_forgotten_password(work: Work) -> Outcome:

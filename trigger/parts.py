@@ -85,6 +85,10 @@ class Parts:
             self._app = AppClient(self.settings.client_id, self.read_secret(arn) if arn else None)
         return self._app
 
+    def forget_app(self) -> None:
+        """Read the secret again next time: it may have been rotated."""
+        self._app = None
+
     def _check(self, terms: Terms) -> None:
         pools = (self.settings.source.user_pool_id, self.settings.target.user_pool_id)
         if pools != (terms.source_pool_id, terms.target_pool_id):
@@ -100,7 +104,7 @@ class Parts:
 class Work:
     """What one event is worked on with: the parts, held to the time that is left."""
 
-    event: dict[str, Any]
+    event: dict[str, Any] = field(repr=False)  # it holds a password
     deadline: Deadline
     parts: Parts
     terms: Terms

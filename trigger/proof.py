@@ -50,6 +50,8 @@ def prove(work: Work, person: Person, password: object) -> Proof:
     except UnansweredError:
         raise  # the old pool is not well: a fault, and nobody's password was wrong
     except UserError as error:
+        if any(words in str(error) for words in _MISCONFIGURED):
+            work.parts.forget_app()
         raise RefusalError(_reason(error), person.sub) from None
     if proof is Proof.NOTHING:
         raise RefusalError("old-pool-asked-for-something-else", person.sub)
@@ -66,11 +68,11 @@ def old_user(work: Work, person: Person) -> User:
     return found
 
 
-def proves_the_person(work: Work, proof: Proof, old: User) -> bool:
-    """Whether the password alone may become the new one: not for a temporary one, nor beside a second factor."""
-    if proof is Proof.TEMPORARY:
-        return False
-    return work.parts.settings.mfa_users == "capture" or (proof is Proof.PASSWORD and not old.mfa)
+def why_reset(work: Work, proof: Proof, old: User) -> str:
+    """Return why a proved password may not become the new one: it is temporary, or a second factor is to be proved."""
+    if proof is Proof.TEMPORARY or work.parts.settings.mfa_users == "capture":
+        return str(proof) if proof is Proof.TEMPORARY else ""
+    return str(Proof.PASSWORD_ONLY) if proof is Proof.PASSWORD_ONLY or old.mfa else ""
 
 
 def _reason(error: UserError) -> str:

@@ -35,7 +35,7 @@ def final_state(state: State, source: str, *, linked: bool) -> State:
     Whoever is `pending` has a password that nobody knows: who signs in nevertheless was given one, or chose one. A
     user linked to another provider may have come from there, which proves no password.
     """
-    if state.final or (source == _HOSTED and linked and state is State.PENDING):
+    if state.final or (source == _HOSTED and linked and state in {State.PENDING, State.CAPTURING}):
         return state
     return State.CAPTURED if state in {State.MIGRATING, State.CAPTURING} else State.RESET
 
@@ -81,9 +81,9 @@ def _settled(work: Work, person: Person) -> Person:
 
 
 def _refuse_beside_a_capture(work: Work, person: Person) -> None:
-    """Refuse who chose a password while a capture may still set another, and take it back: tokens would outlive it."""
-    if person.state is State.RESET and person.until >= work.now():
-        raise RefusalError("capture-under-way", person.sub)
+    """Refuse who chose a password while another was being captured, as long as nobody knows which of them stands."""
+    if person.state is State.RESET and person.token is not None:
+        raise RefusalError("capture-under-way" if person.until >= work.now() else "must-reset-again", person.sub)
 
 
 def _look_at_the_old_pool(work: Work, person: Person) -> None:

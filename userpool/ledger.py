@@ -96,6 +96,16 @@ class Ledger:
             token=token,
         )
 
+    def end_capture(self, sub: str, token: str) -> Turn:
+        """Forget a capture that a `reset` overtook, once the password it proved is surely not there."""
+        return self.move(
+            sub,
+            "REMOVE #token, #until",
+            "#state = :reset AND #token = :token",
+            reset=State.RESET,
+            token=token,
+        )
+
     def captured(self, sub: str, token: str, now: float) -> Turn:
         """Take `capturing → captured`, if the token still holds."""
         return self.move(
@@ -132,12 +142,22 @@ class Ledger:
         )
 
     def reset(self, sub: str, now: float, new_sub: str | None = None) -> Turn:
-        """Make the person `reset`, whatever they were, unless they are `captured`."""
+        """Make the person `reset`, whatever they were, unless they are `captured`.
+
+        A capture that may still set a password stays on record as the person's `token`, until `end_capture`, or a
+        later reset: while it does, nobody knows whose password the user has.
+        """
+        turn = self._reset(sub, now, new_sub, " REMOVE #token, #until", _NO_CAPTURE)
+        if turn.done or turn.before is None or turn.before.until < now:
+            return turn
+        return self._reset(sub, now, new_sub, "", "")
+
+    def _reset(self, sub: str, now: float, new_sub: str | None, change: str, condition: str) -> Turn:
         same, values = (f" AND ({SAME_USER})", {"new_sub": new_sub}) if new_sub else ("", {})
         return self.move(
             sub,
-            "SET #state = :reset, #changed = :now" + (", #new_sub = :new_sub" if new_sub else ""),
-            "attribute_exists(#id) AND #state <> :captured" + same,
+            "SET #state = :reset, #changed = :now" + (", #new_sub = :new_sub" if new_sub else "") + change,
+            "attribute_exists(#id) AND #state <> :captured" + same + condition,
             reset=State.RESET,
             captured=State.CAPTURED,
             now=now,
@@ -173,4 +193,5 @@ class Ledger:
         return Turn(turn.done, Person.from_item(turn.before) if turn.before else None)
 
 
+_NO_CAPTURE = " AND (attribute_not_exists(#until) OR #until < :now)"
 SAME_USER = "attribute_exists(#id) AND (attribute_not_exists(#new_sub) OR #new_sub = :new_sub)"

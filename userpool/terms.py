@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, NamedTuple, Self, get_args, get_origin, get_type_hints
 
 from userpool.attributes import Schema
 from userpool.errors import SettingsError
@@ -46,7 +47,7 @@ class Terms:
         if item is None:
             return None
         try:
-            values = json.loads(item["terms"])
+            values = _known(cls, json.loads(item["terms"]))
         except (KeyError, TypeError, ValueError):
             raise SettingsError(
                 f"The terms in the ledger {table.name} cannot be read: `cognito-migrate run` writes them anew."
@@ -65,13 +66,44 @@ class Terms:
         turn = table.write(
             Write(
                 _KEY,
-                item={"terms": text, "source": self.source_pool_id, "target": self.target_pool_id},
+                item={
+                    "terms": text,
+                    "source": self.source_pool_id,
+                    "target": self.target_pool_id,
+                    "table": self.table,
+                    "log_key": self.log_key,
+                    "finished": self.finished,
+                },
                 condition="attribute_not_exists(#id) OR (#source = :source AND #target = :target)",
                 values={"source": self.source_pool_id, "target": self.target_pool_id},
             )
         )
         if not turn.done:
             raise _another(table, turn.before or {})
+
+
+class Lasting(NamedTuple):
+    """What of the terms outlives a change of their form."""
+
+    table: str
+    log_key: str
+    finished: bool
+
+    @classmethod
+    def of(cls, table: LedgerTable) -> Self | None:
+        """Read it, or None if nothing was ever published."""
+        item = table.get(_KEY)
+        return cls(item.get("table", ""), item.get("log_key", ""), bool(item.get("finished"))) if item else None
+
+
+def _known(kind: Any, values: Any) -> Any:
+    """Leave out what a later version may have added: the function that reads it may be older than the job."""
+    if get_origin(kind) is Mapping and isinstance(values, dict):
+        return {name: _known(get_args(kind)[1], value) for name, value in values.items()}
+    if not (is_dataclass(kind) and isinstance(values, dict)):
+        return values
+    hints = get_type_hints(kind)
+    return {name: _known(hints[name], value) for name, value in values.items() if name in hints}
 
 
 def _another(table: LedgerTable, there: Item) -> SettingsError:
