@@ -9,30 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from jobs import Job, KilledError
 from mishaps import quietly
 from triggering import OLD_PASSWORD, World, new_world
 
 from batch.inventory import Inventory
-from batch.opening import Opening
-from batch.plan import Context
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.run import Run
-from batch.scan import Scan
-from sandbox.in_process import client, dynamodb_client
+from sandbox.in_process import dynamodb_client
 from userpool.ledger_table import LedgerTable
 from userpool.person import State
-from userpool.pool import UserPool
-from userpool.settings import Rules
 
 USERS = 200
 THREADS = 16
 DEVICES = 2  # of each user, at the same time
 REFUSED = ("NotAuthorizedException", "UserNotFoundException", "UserLambdaValidationException")
-
-
-class KilledError(BaseException):
-    """A process ends, between two of its calls or right after one was carried out."""
 
 
 class Mortal:
@@ -59,63 +48,6 @@ class Mortal:
             self._dead.yes = True
             self.deaths += 1
             raise KilledError
-
-
-class Job:
-    """The batch job in this process, on one inventory."""
-
-    def __init__(self, world: World, inventory: Inventory) -> None:
-        self._world = world
-        self._inventory = inventory
-        self._now = world.local.world.clock.now
-
-    def scan(self) -> None:
-        """Read the old pool."""
-        source = UserPool(self._world.cognito, self._world.old_id)
-        scan = Scan(source, self._inventory, workers=4, stop=threading.Event(), progress=Progress())
-        scan.run(lambda _users, _groups: "group")
-
-    def run(self, *, calls: int | None = None) -> None:
-        """Run to the end, or until the power fails after so many calls to the new pool."""
-        made, left = client(self._world.local), calls
-
-        def count(**_: object) -> None:
-            nonlocal left
-            if left is not None:
-                left -= 1
-                if left < 0:
-                    raise KilledError
-
-        made.meta.events.register("before-call", count)
-        target, stop = UserPool(made, self._world.new_id), threading.Event()
-        described = UserPool(self._world.cognito, self._world.new_id).describe()
-        context = Context.of(Rules(), UserPool(self._world.cognito, self._world.old_id).describe(), described)
-        make_plan(self._inventory, context, {})
-        opening = Opening(
-            table=self._world.table,
-            inventory=self._inventory,
-            context=context,
-            decisions={},
-            source_pool_id=self._world.old_id,
-            target=target,
-            now=self._now,
-            workers=8,
-            stop=stop,
-            progress=Progress(),
-            say=lambda _: None,
-        )
-        with opening.claims() as claims:
-            run = Run(
-                target,
-                described,
-                self._inventory,
-                context,
-                workers=8,
-                stop=stop,
-                progress=Progress(),
-                claims=claims,
-            )
-            run.run(now=self._now)
 
 
 def use_app(world: World, username: str) -> bool:

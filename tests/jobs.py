@@ -1,0 +1,82 @@
+"""The batch job in this process, beside the function of the new pool: what `scan` and `run` do, without a terminal."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from triggering import World
+
+from batch.decisions import Decision
+from batch.inventory import Inventory
+from batch.opening import Opening
+from batch.plan import Context
+from batch.planning import make_plan
+from batch.progress import Progress
+from batch.run import Run, RunSummary
+from batch.scan import Scan
+from sandbox.in_process import client
+from userpool.pool import UserPool
+from userpool.settings import Rules
+
+
+class KilledError(BaseException):
+    """A process ends, between two of its calls or right after one was carried out."""
+
+
+class Job:
+    """The batch job in this process, on one inventory."""
+
+    def __init__(self, world: World, inventory: Inventory) -> None:
+        self._world = world
+        self._inventory = inventory
+        self._now = world.local.world.clock.now
+
+    def scan(self) -> None:
+        """Read the old pool."""
+        source = UserPool(self._world.cognito, self._world.old_id)
+        scan = Scan(source, self._inventory, workers=4, stop=threading.Event(), progress=Progress())
+        scan.run(lambda _users, _groups: "group")
+
+    def run(self, *, calls: int | None = None, decisions: Mapping[str, Decision] | None = None) -> RunSummary:
+        """Run to the end, or until the power fails after so many calls to the new pool."""
+        made, left = client(self._world.local), calls
+
+        def count(**_: object) -> None:
+            nonlocal left
+            if left is not None:
+                left -= 1
+                if left < 0:
+                    raise KilledError
+
+        made.meta.events.register("before-call", count)
+        target, stop = UserPool(made, self._world.new_id), threading.Event()
+        described = UserPool(self._world.cognito, self._world.new_id).describe()
+        context = Context.of(Rules(), UserPool(self._world.cognito, self._world.old_id).describe(), described)
+        decided = decisions or {}
+        make_plan(self._inventory, context, decided)
+        opening = Opening(
+            table=self._world.table,
+            inventory=self._inventory,
+            context=context,
+            decisions=decided,
+            source_pool_id=self._world.old_id,
+            target=target,
+            now=self._now,
+            workers=8,
+            stop=stop,
+            progress=Progress(),
+            say=lambda _: None,
+        )
+        with opening.claims() as claims:
+            run = Run(
+                target,
+                described,
+                self._inventory,
+                context,
+                workers=8,
+                stop=stop,
+                progress=Progress(),
+                claims=claims,
+            )
+            return run.run(now=self._now)

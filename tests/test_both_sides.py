@@ -1,0 +1,104 @@
+"""The batch job and the function of the new pool, on one migration from the scan to the last rerun."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import pytest
+from jobs import Job
+from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world, token_groups
+
+from batch.decisions import Decision
+from batch.inventory import Inventory
+from batch.package import build
+from userpool.person import State
+
+BOBS = "B0bs-0wn-Passw0rd!"
+
+
+@contextmanager
+def begun(world, folder):
+    """The job of a migration, whose old pool is scanned."""
+    with Inventory.open(folder / "migration.db", {}, create=True) as inventory:
+        job = Job(world, inventory)
+        job.scan()
+        yield job
+
+
+@pytest.mark.parametrize("first", ["Bob", "bob"])
+@pytest.mark.parametrize("kind", ["plain", "alias", "email"])
+def test_of_two_who_differ_in_case_neither_takes_the_name_before_a_person_decides(tmp_path, kind, first):
+    """Whoever signs in, signs up or forgets the password first, nobody is created; then the one chosen is captured."""
+    world = new_world(kind)
+    domain = "" if kind == "plain" else "@x.com"
+    names = {name: f"{name}{domain}" for name in ("Bob", "bob")}
+    chosen = world.add_old(names["Bob"], {"email": "Bob@x.com", "email_verified": "true"}, password=OLD_PASSWORD)
+    other = world.add_old(
+        names["bob"], {"email": "bob@x.com" if domain else "b@x.com", "email_verified": "true"}, password=BOBS
+    )
+    with begun(world, tmp_path) as job:
+        job.run()
+        assert not world.signs_in(names[first], OLD_PASSWORD if first == "Bob" else BOBS)
+        assert not world.signs_in(names["Bob"], BOBS)
+        assert (world.new_users(), world.state(chosen), world.state(other)) == ([], State.HELD, State.HELD)
+        job.run(decisions={names["Bob"]: Decision("create"), names["bob"]: Decision("skip")})
+        assert (world.state(chosen), world.state(other)) == (State.PENDING, State.HELD)
+        assert world.capture(names["bob"], BOBS) == "wrong"
+        assert world.capture(names["bob"], OLD_PASSWORD) == "captured"
+        assert world.signs_in(names["bob"], OLD_PASSWORD)
+        assert len(world.new_users()) == 1
+
+
+def test_what_the_new_pool_took_back_stays_taken_back(tmp_path):
+    """A membership revoked there, and a user deleted there, do not come back by ten sign-ins and two reruns."""
+    world = new_world()
+    gone = world.add_old("gone", groups=["staff"])
+    for name in ("ahead", "late"):
+        world.add_old(name, groups=["staff", "admins"])
+    with begun(world, tmp_path) as job:
+        assert world.signs_in("late", OLD_PASSWORD) is False  # nothing is published yet
+        job.run()
+        for name in ("ahead", "gone"):
+            assert world.capture(name, OLD_PASSWORD) == "captured"
+        assert set(token_groups(world.sign_in("ahead", OLD_PASSWORD))) == {"admins", "staff"}
+        world.cognito.admin_remove_user_from_group(UserPoolId=world.new_id, Username="ahead", GroupName="admins")
+        world.cognito.admin_delete_user(UserPoolId=world.new_id, Username="gone")
+        for _ in range(2):
+            for _ in range(5):
+                assert token_groups(world.sign_in("ahead", OLD_PASSWORD)) == ["staff"]
+                assert not world.signs_in("gone", OLD_PASSWORD)
+            job.scan()
+            job.run()
+        assert world.capture("gone", OLD_PASSWORD) == "wrong"
+    assert world.new_groups("ahead") == {"staff"}
+    assert "gone" not in world.new_users()
+    assert world.state(gone) is State.CAPTURED
+
+
+def test_no_password_is_left_anywhere(tmp_path, capfd, caplog):
+    """After captures, migrations, resets and failures no file, table, report, log or zip holds a password."""
+    caplog.set_level("DEBUG")
+    caplog.set_level("WARNING", "moto")  # the stand-in's own
+    world = new_world()
+    names = [f"user{number}" for number in range(6)]
+    for name in names:
+        world.add_old(name, groups=["staff"])
+    with begun(world, tmp_path) as job:
+        summary = job.run()
+        assert world.capture(names[0], OLD_PASSWORD) == "captured"
+        assert world.capture(names[1], WRONG_PASSWORD) == "wrong"
+        world.forget(names[2], NEW_PASSWORD)
+        world.cognito.admin_delete_user(UserPoolId=world.new_id, Username=names[3])
+        assert not world.signs_in(names[3], OLD_PASSWORD)
+        job.scan()
+        again = job.run()
+    said = capfd.readouterr()
+    everything = [said.out, said.err, caplog.text, json.dumps([asdict(summary), asdict(again)]), json.dumps(world.log)]
+    everything += [str(list(world.table.items(""))), build().content]
+    everything += [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    passwords = [OLD_PASSWORD, WRONG_PASSWORD, NEW_PASSWORD]
+    texts = [one.encode() if isinstance(one, str) else one for one in everything]
+    assert [secret for secret in passwords for text in texts if secret.encode() in text] == []
+    assert any(b"user0" in text for text in texts)
