@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from batch.amends import CALL_SECONDS, UNKNOWN, Amends, LedgerAmends, NoAmends
 from batch.journal import Job, Problem
 from batch.journal import State as JobState
 from batch.lease import Clock, Lease
@@ -18,7 +19,6 @@ from userpool.user import User
 CONFLICT = "conflict"
 """Why who is to be created is held: an identifier is another person's already."""
 
-_CALL_SECONDS = 30.0  # more than the longest that a call to Cognito takes, connecting and reading
 _SIGN_IN_SECONDS = 15 * 60.0  # after that, Cognito did not create whom the trigger let it create
 _GIVING_SECONDS = 1800.0
 # Memberships of all workers wait for one quota: with 32 of them, throttled to a twentieth, a minute for each.
@@ -64,7 +64,7 @@ class RefusedError(UserError):
         self.problem = problem
 
 
-class Claims(Protocol):
+class Claims(Amends, Protocol):
     """What `batch.migrate` asks of a ledger."""
 
     def claim(self, job: Job, find: Find) -> Claim:
@@ -92,7 +92,7 @@ class Claims(Protocol):
         """Record that all were given but those that are left."""
 
 
-class NoLedger:
+class NoLedger(NoAmends):
     """Claims where there is no ledger: everything is this run's."""
 
     def claim(self, job: Job, find: Find) -> Claim:  # noqa: ARG002 -- a Claims
@@ -123,23 +123,22 @@ class NoLedger:
         """Record nothing."""
 
 
-class LedgerClaims:
+class LedgerClaims(LedgerAmends):
     """Claims in a ledger, under the RUN lease. `giver` names whoever uses this inventory."""
 
     def __init__(self, ledger: Registrar, lease: Lease, giver: str, *, now: Clock) -> None:
-        self._ledger = ledger
-        self._lease = lease
+        super().__init__(ledger, lease)
         self._giver = giver
         self._now = now
         self._giving: dict[str, tuple[float, frozenset[str]]] = {}
 
     def claim(self, job: Job, find: Find) -> Claim:
         """Claim the user in the ledger, or say what else is to be done for them. Raises RefusedError."""
-        self._lease.require(_CALL_SECONDS)
+        self._lease.require(CALL_SECONDS)
         epoch = self._lease.epoch
         turn = self._ledger.claim(job.sub, epoch, self._now())
         if turn.before is None:
-            raise RefusedError(Problem.REJECTED, "is not in the ledger any more: rerun, which puts it there")
+            raise RefusedError(Problem.REJECTED, UNKNOWN)
         if not turn.done:
             return self._someone_elses(job, turn.before, find)
         # With this run's own epoch it is this very claim, repeated because its answer was lost.
@@ -177,7 +176,7 @@ class LedgerClaims:
         """Raise unless claim and lease stand, and for as long as the call takes."""
         if claim.hold is not Hold.RESET and not self._ledger.still_claimed(job.sub, self._lease.epoch):
             raise RefusedError(Problem.REJECTED, "was taken further by somebody else meanwhile; rerun to look again")
-        self._lease.require(_CALL_SECONDS)
+        self._lease.require(CALL_SECONDS)
 
     def secured(self, job: Job, claim: Claim, new_sub: str) -> None:
         """Take the person to `pending`, unless it has come further by itself."""

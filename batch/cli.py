@@ -15,25 +15,29 @@ import click
 
 from batch import config as configuration
 from batch import report
+from batch.carry_out import carry_out, leave
 from batch.close import close
 from batch.estimate import estimate
-from batch.inventory import Inventory, LockedError, explain
-from batch.journal import NO_FAILURES, Problem
+from batch.inventory import Inventory, explain
+from batch.look_cli import COMMANDS as LOOKING
 from batch.planning import PlanSummary, collisions, make_plan
 from batch.progress import Progress
-from batch.run import Run, RunSummary, failures
-from batch.scan import Scan
-from batch.stopping import INTERRUPTED, StoppedError, stop_on_signals
-from batch.terminal import Exit, as_json_option, connected, say, tell
+from batch.scan_cli import scan
+from batch.session import session
+from batch.stopping import INTERRUPTED, StoppedError
+from batch.sync_cli import sync
+from batch.terminal import Exit, as_json_option, connected, exit_code, ignore_window_option, say, tell
 from batch.trigger_cli import trigger
+from batch.undo_cli import undo
 from batch.verify import Verify
-from batch.wiring import Migration, claims_of, ledger_table
-from userpool.errors import FatalError, MigrationError, SettingsError
+from batch.window import ClosedError
+from batch.wiring import Migration, ledger_table
+from userpool.errors import MigrationError, SettingsError
 from userpool.ledger import Ledger
 
 _EPILOG = """\b
 Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal (access denied, no such pool) ·
-4 stopped early by --limit, rerun to go on · 5 differences · 6 another run holds the inventory or ledger ·
+4 stopped early by --limit or window, rerun to go on · 5 differences · 6 another run holds the inventory or ledger ·
 130 interrupted
 """
 
@@ -76,28 +80,6 @@ def init(config_path: Path, old: str, new: str) -> None:
 @cli.command()
 @as_json_option
 @click.pass_obj
-def scan(config_path: Path, *, as_json: bool) -> None:
-    """Read the old pool into the inventory. It is not changed."""
-    with stop_on_signals() as stop:
-        migration = connected(config_path, stop)
-        with migration.open_inventory(create=True) as inventory:
-            reading = Scan(
-                migration.source.pool,
-                inventory,
-                workers=migration.config.worker_count,
-                stop=stop,
-                progress=Progress(),
-            )
-            summary = reading.run(
-                migration.read_memberships_by(migration.source),
-                expected_users=migration.source.description.estimated_users,
-            )
-    say(lambda: asdict(summary), lambda: report.scan_lines(summary), as_json=as_json)
-
-
-@cli.command()
-@as_json_option
-@click.pass_obj
 def plan(config_path: Path, *, as_json: bool) -> None:
     """Show what a run would do, and for whom it would not. Neither pool is changed."""
     migration = connected(config_path, threading.Event())
@@ -110,30 +92,30 @@ def plan(config_path: Path, *, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--limit", type=click.IntRange(min=1), help="Bring over so many users at most.")
 @click.option("--plan", "digest", help="Run only if the plan still has this digest.")
+@click.option("--disable-gone", is_flag=True, help="Disable who left the old pool and was never used in the new one.")
+@ignore_window_option
 @as_json_option
 @click.pass_obj
-def run(config_path: Path, *, yes: bool, limit: int | None, digest: str | None, as_json: bool) -> None:
-    """Create in the new pool what the plan says and is not done yet."""
-    with stop_on_signals() as stop:
-        migration = connected(config_path, stop)
-        with migration.open_inventory() as inventory:
-            planned = make_plan(inventory, migration.context, migration.decisions())
-            _approve(migration, inventory, planned, yes=yes, digest=digest)
-            with claims_of(migration, inventory, stop=stop, say=tell) as claims:
-                carrying_out = Run(
-                    migration.target.pool,
-                    migration.target.description,
-                    inventory,
-                    migration.context,
-                    workers=migration.config.worker_count,
-                    stop=stop,
-                    progress=Progress(),
-                    claims=claims,
-                )
-                summary = carrying_out.run(now=migration.target_now, limit=limit)
-            failed = failures(inventory)
-    say(lambda: report.run_json(summary, failed), lambda: report.run_lines(summary, failed), as_json=as_json)
-    _exit_after_run(summary, failed=any(one["problem"] not in NO_FAILURES for one in failed))
+def run(
+    config_path: Path,
+    *,
+    yes: bool,
+    limit: int | None,
+    digest: str | None,
+    disable_gone: bool,
+    ignore_window: bool,
+    as_json: bool,
+) -> None:
+    """Create in the new pool what the plan says and is not done yet, and carry over what changed since."""
+    with session(config_path, "run", backup=True, in_window=not ignore_window) as now:
+        planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
+        now.record.plan_digest = planned.digest
+        _approve(now.migration, now.inventory, planned, yes=yes, digest=digest)
+        carried = carry_out(now, limit=limit, disable_gone=disable_gone)
+        now.record.counts = dict(carried.values)
+        summary, failed = carried.summary, carried.failed
+        say(lambda: report.run_json(summary, failed), lambda: report.run_lines(summary, failed), as_json=as_json)
+        leave(now, carried)
 
 
 @cli.command("close")
@@ -154,25 +136,27 @@ def close_user(config_path: Path, user: str, *, as_json: bool) -> None:
 @click.pass_obj
 def verify(config_path: Path, *, as_json: bool) -> None:
     """Compare the new pool with the plan, field by field. Neither pool is changed."""
-    with stop_on_signals() as stop:
-        migration = connected(config_path, stop)
-        with migration.open_inventory() as inventory:
-            make_plan(inventory, migration.context, migration.decisions())
-            comparing = Verify(
-                migration.target.pool,
-                inventory,
-                migration.context,
-                workers=migration.config.worker_count,
-                stop=stop,
-                progress=Progress(),
-            )
-            summary = comparing.run(
-                migration.read_memberships_by(migration.target),
-                expected_users=migration.target.description.estimated_users,
-            )
-    say(lambda: asdict(summary), lambda: report.verify_lines(summary), as_json=as_json)
-    if summary.differences:
-        sys.exit(Exit.DIFFERENT)
+    with session(config_path, "verify") as now:
+        migration = now.migration
+        planned = make_plan(now.inventory, migration.context, migration.decisions())
+        now.record.plan_digest = planned.digest
+        comparing = Verify(
+            migration.target.pool,
+            now.inventory,
+            migration.context,
+            workers=migration.config.worker_count,
+            stop=now.stop,
+            progress=Progress(),
+        )
+        summary = comparing.run(
+            migration.read_memberships_by(migration.target),
+            expected_users=migration.target.description.estimated_users,
+        )
+        listed = {name: len(getattr(summary, name)) for name in ("differences", "notes", "gone")}
+        now.record.counts = {**asdict(summary), **listed}
+        say(lambda: asdict(summary), lambda: report.verify_lines(summary), as_json=as_json)
+        if summary.differences:
+            sys.exit(Exit.DIFFERENT)
 
 
 @cli.command()
@@ -202,7 +186,12 @@ def serve_sandbox(options: tuple[str, ...]) -> None:
     sys.exit(serve(options))
 
 
+cli.add_command(scan)
+cli.add_command(sync)
 cli.add_command(trigger)
+cli.add_command(undo)
+for looking in LOOKING:
+    cli.add_command(looking)
 
 
 def _show_plan(
@@ -231,17 +220,6 @@ def _approve(
     click.confirm(f"Go on, and change {migration.config.target.user_pool_id}?", abort=True, err=True)
 
 
-def _exit_after_run(summary: RunSummary, *, failed: bool) -> None:
-    if summary.stopped:
-        tell("Stopped; what was done is recorded. Go on with: cognito-migrate run")
-        sys.exit(INTERRUPTED)
-    if failed:
-        sys.exit(Exit.FAILED)
-    if summary.left > summary.failed.get(Problem.SIGNING_IN, 0):
-        tell("Stopped at --limit. Go on with: cognito-migrate run")
-        sys.exit(Exit.STOPPED_EARLY)
-
-
 def main() -> None:
     """Run the command line; every foreseen error is one sentence and an exit code."""
     try:
@@ -253,23 +231,9 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except MigrationError as error:
-        tell(str(error) if isinstance(error, StoppedError) else f"Error: {error}")
-        sys.exit(_exit_code(error))
+        tell(str(error) if isinstance(error, StoppedError | ClosedError) else f"Error: {error}")
+        sys.exit(exit_code(error))
     except sqlite3.Error as error:
         known = explain(error, "The inventory")
         tell(f"Error: {known}")
-        sys.exit(_exit_code(known))
-
-
-def _exit_code(error: MigrationError) -> int:
-    match error:
-        case StoppedError():
-            return INTERRUPTED
-        case SettingsError():
-            return Exit.USAGE
-        case LockedError():
-            return Exit.LOCKED
-        case FatalError():
-            return Exit.FATAL
-        case _:
-            return Exit.FATAL
+        sys.exit(exit_code(known))

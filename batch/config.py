@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
+from batch.window import Window
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules
@@ -55,7 +56,7 @@ class Config:
     state: str = "migration.db"
     ledger: LedgerSettings | None = None
     rate: RateSettings = field(default_factory=RateSettings)
-    window: None = None
+    window: Window | None = None
     workers: Literal["auto"] | int = "auto"
     users: UserRules = field(default_factory=UserRules)
     attributes: AttributeRules = field(default_factory=AttributeRules)
@@ -95,7 +96,7 @@ class _Loader(yaml.SafeLoader):
 def load(path: Path) -> Config:
     """Read a configuration file. Raises SettingsError, with the line or the key, for anything wrong in it.
 
-    Paths in it (`state`, `collisions`) are relative to the file itself, so that the job runs from anywhere.
+    Paths in it (`state`, `collisions`, `users.only.file`) are relative to the file itself: the job runs from anywhere.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 -- a SafeLoader
@@ -127,7 +128,10 @@ def _where(error: Exception) -> str:
 
 def _placed(config: Config, folder: Path) -> Config:
     collisions = config.collisions if config.collisions == "report" else str(folder / config.collisions)
-    return replace(config, state=str(folder / config.state), collisions=collisions)
+    users, only = config.users, config.users.only
+    if only and only.file is not None:
+        users = replace(users, only=replace(only, file=str(folder / only.file)))
+    return replace(config, state=str(folder / config.state), collisions=collisions, users=users)
 
 
 def template(old_pool_id: str, new_pool_id: str) -> str:

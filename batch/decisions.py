@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from batch.spreadsheet import unguarded
 from userpool.errors import SettingsError
 
 _COLUMNS = ["username", "action", "target_username"]
@@ -40,8 +41,8 @@ def _collected(path: Path, rows: csv.DictReader[str]) -> dict[str, Decision]:
     decisions: dict[str, Decision] = {}
     for row in rows:
         where = f"{path}, line {rows.line_num}"
-        username, action = (row["username"] or "").strip(), (row["action"] or "").strip()
-        target = (row.get("target_username") or "").strip() or None
+        username, action = _name(row["username"]), (row["action"] or "").strip()
+        target = _name(row.get("target_username")) or None
         if not username or username in decisions:
             raise SettingsError(f"{where}: each line decides about one user name, once.")
         if action == "create":
@@ -51,3 +52,8 @@ def _collected(path: Path, rows: csv.DictReader[str]) -> dict[str, Decision]:
         else:
             raise SettingsError(f"{where}: action is {' or '.join(_ACTIONS)}; a target_username goes with create only.")
     return decisions
+
+
+def _name(cell: str | None) -> str:
+    """Return a user name, as `export collisions` or a person wrote it."""
+    return unguarded((cell or "").strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from batch.grouping import groups_to_update, groups_wanted
 from batch.inventory import Inventory
 from batch.journal import PENDING, Journal
 from batch.plan import Context
@@ -40,10 +41,34 @@ def estimate(inventory: Inventory, context: Context, rps_of: Callable[[str], flo
         ),
         "AdminAddUserToGroup": Journal(inventory, context).memberships_owed(),
     }
+    changed = _changes(inventory, context)
+    for operation, number in changed.items():
+        calls[operation] = calls.get(operation, 0) + number
+    active = creates + changed["AdminGetUser"]
     seconds: dict[str, float] = {}
     for operation, number in calls.items():
+        if not number:
+            continue
         category = CATEGORY[operation]
         seconds[category] = seconds.get(category, 0.0) + number / rps_of(operation)
-    slowest = max(seconds, key=lambda category: seconds[category])
-    dollars = max(0, creates - _FREE_MAU) * _MAU_PRICE
-    return Estimate(calls, seconds[slowest], slowest, creates, dollars)
+    slowest = max(seconds, key=lambda category: seconds[category], default="UserCreation")
+    dollars = max(0, active - _FREE_MAU) * _MAU_PRICE
+    return Estimate(calls, seconds.get(slowest, 0.0), slowest, active, dollars)
+
+
+def _changes(inventory: Inventory, context: Context) -> dict[str, int]:
+    """Count the calls that changes need: each user is looked at, and written to as what is there allows."""
+    sums = inventory.execute(
+        "SELECT count(*), sum(disables), sum(enables), sum(sets), sum(deletes), sum(joins), sum(leaves) FROM changes"
+    ).fetchone()
+    operations = (
+        "AdminGetUser",
+        "AdminDisableUser",
+        "AdminEnableUser",
+        "AdminUpdateUserAttributes",
+        "AdminDeleteUserAttributes",
+        "AdminAddUserToGroup",
+        "AdminRemoveUserFromGroup",
+    )
+    groups = [*groups_to_update(inventory, groups_wanted(inventory, context))]
+    return {**{name: number or 0 for name, number in zip(operations, sums, strict=True)}, "UpdateGroup": len(groups)}

@@ -9,55 +9,20 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+from batch.filesystem import is_on_network
+from batch.tables import TABLES
 from userpool.errors import FatalError, MigrationError, SettingsError
 
 _APPLICATION_ID = 0x436F676D  # "Cogm": tells our files from other SQLite files
 _VERSION = 1
+_NOT_OURS = "not an inventory of cognito-migrate"
 
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
--- The old pool. `scan` is the number of the scan that saw the row last; `groups_read` of the one that read its groups.
-CREATE TABLE users (
-    sub TEXT PRIMARY KEY, username TEXT NOT NULL, status TEXT NOT NULL, enabled INTEGER NOT NULL,
-    created REAL NOT NULL, modified REAL NOT NULL, attributes TEXT NOT NULL,
-    scan INTEGER NOT NULL, groups_read INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE INDEX users_by_username ON users (username);
-CREATE TABLE groups (
-    name TEXT PRIMARY KEY, description TEXT, precedence INTEGER, role_arn TEXT,
-    scan INTEGER NOT NULL, members_read INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE memberships (
-    sub TEXT NOT NULL, group_name TEXT NOT NULL, scan INTEGER NOT NULL, PRIMARY KEY (sub, group_name)
-) WITHOUT ROWID;
-
--- What is to become of each user, made anew from users and rules; username is the name in the target.
-CREATE TABLE plan (
-    sub TEXT PRIMARY KEY, action TEXT NOT NULL, reason TEXT, username TEXT, reset_channel INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE identifiers (
-    identifier TEXT NOT NULL, sub TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (identifier, sub)
-) WITHOUT ROWID;
-
--- What was done in the target; never deleted. state: intended, created, secured, done, refused.
-CREATE TABLE progress (
-    sub TEXT PRIMARY KEY, state TEXT NOT NULL, intended_at REAL, new_sub TEXT, username TEXT,
-    problem_kind TEXT, problem TEXT
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX progress_by_new_sub ON progress (new_sub) WHERE new_sub IS NOT NULL;
-CREATE TABLE granted (
-    sub TEXT NOT NULL, group_name TEXT NOT NULL, PRIMARY KEY (sub, group_name)
-) WITHOUT ROWID;
--- Whom the ledger knows, as which digest of a person.
-CREATE TABLE published (sub TEXT PRIMARY KEY, as_of TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE target_groups (name TEXT PRIMARY KEY, made INTEGER NOT NULL) WITHOUT ROWID;
-"""
+StorageError = sqlite3.Error  # what any method may raise, for who need not know SQLite
 
 
 class LockedError(MigrationError):
@@ -65,34 +30,63 @@ class LockedError(MigrationError):
 
 
 class Inventory:
-    """An open inventory, held by this process alone. Use it as a context manager."""
+    """An open inventory, held by this process alone or opened to be read. Use it as a context manager."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int | None = None) -> None:
         self.path = path
         self._connection = connection
         self._lock = lock
+        self.on_network = False  # where the lock may not keep other machines away
 
     @classmethod
-    def open(cls, path: Path, fingerprint: Mapping[str, str], *, create: bool = False) -> Self:
+    def open(
+        cls,
+        path: Path,
+        fingerprint: Mapping[str, str],
+        *,
+        create: bool = False,
+        on_network: Callable[[Path], bool] = is_on_network,
+    ) -> Self:
         """Open the inventory of the migration that the fingerprint describes, or begin one.
 
         Raises SettingsError if there is none, if the file is something else or another migration's, and LockedError
         if another process has it. A file that is refused is not changed.
         """
         if not create and not path.exists():
-            raise SettingsError(f"There is no inventory at {path}: run `cognito-migrate scan` first.")
+            raise _missing(path)
         lock = _locked(path)
+        network = on_network(path)
         try:
             connection = _connected(path)
             try:
-                _claim(connection, path, fingerprint, create=create)
+                if network:  # before anything is read, or SQLite would look for memory that machines cannot share
+                    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+                _claim(connection, path, fingerprint, create=create, network=network)
             except BaseException:
                 connection.close()
                 raise
         except BaseException:
             os.close(lock)
             raise
-        return cls(path, connection, lock)
+        opened = cls(path, connection, lock)
+        opened.on_network = network
+        return opened
+
+    @classmethod
+    def open_to_read(cls, path: Path, fingerprint: Mapping[str, str]) -> Self:
+        """Open the inventory beside a run that has it; nothing can be written.
+
+        Raises SettingsError as `open` does.
+        """
+        if not path.exists():
+            raise _missing(path)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", isolation_level=None, uri=True)
+        try:
+            _recognise(connection, path, fingerprint)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(path, connection)
 
     def __enter__(self) -> Self:
         return self
@@ -103,12 +97,16 @@ class Inventory:
     def close(self) -> None:
         """Close the file and let others have it."""
         self._connection.close()
-        with suppress(OSError):
-            os.close(self._lock)
+        if self._lock is not None:
+            with suppress(OSError):
+                os.close(self._lock)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make everything inside durable at once, or not at all."""
+        """Make everything inside durable at once, or not at all. Inside of another it is part of that one."""
+        if self._connection.in_transaction:
+            yield
+            return
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -130,6 +128,15 @@ class Inventory:
     def number(self, statement: str, values: tuple[Any, ...] = ()) -> int:
         """Return the one number that a statement gives."""
         return int(self._connection.execute(statement, values).fetchone()[0])
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent copy, readable by its owner alone; durable when this returns."""
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+            copy.execute("PRAGMA synchronous = OFF")  # it is synced once, whole
+            self._connection.backup(copy)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
     def get_meta(self, key: str, default: Any = None) -> Any:
         """Return a value stored under a key."""
@@ -188,27 +195,48 @@ def _connected(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None)
 
 
-def _claim(connection: sqlite3.Connection, path: Path, fingerprint: Mapping[str, str], *, create: bool) -> None:
-    try:
-        ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
-        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    except sqlite3.DatabaseError as error:
-        if "not a database" in str(error):
-            raise _foreign(path, "not an inventory of cognito-migrate") from None
-        raise
+def _claim(
+    connection: sqlite3.Connection, path: Path, fingerprint: Mapping[str, str], *, create: bool, network: bool
+) -> None:
+    ours = _is_ours(connection, path)
+    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if not ours and not (empty and create):
-        raise _foreign(path, "not an inventory of cognito-migrate")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+        raise _foreign(path, _NOT_OURS)
+    _journal(connection, network=network)
     if not ours:
         _begin(connection, fingerprint)
     _compare(connection, path, fingerprint)
 
 
+def _journal(connection: sqlite3.Connection, *, network: bool) -> None:
+    """Make what is written durable at each commit. On a network not by WAL, which needs memory that all share."""
+    if network:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA locking_mode = NORMAL")
+    else:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _recognise(connection: sqlite3.Connection, path: Path, fingerprint: Mapping[str, str]) -> None:
+    if not _is_ours(connection, path):
+        raise _foreign(path, _NOT_OURS)
+    _compare(connection, path, fingerprint)
+
+
+def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
+    try:
+        return bool(connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID)
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            raise _foreign(path, _NOT_OURS) from None
+        raise
+
+
 def _begin(connection: sqlite3.Connection, fingerprint: Mapping[str, str]) -> None:
     """Make the tables, all or nothing."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in _TABLES.split(";\n"):
+    for statement in TABLES.split(";\n"):
         connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('fingerprint', ?)", (json.dumps(fingerprint),))
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -224,6 +252,10 @@ def _compare(connection: sqlite3.Connection, path: Path, fingerprint: Mapping[st
     for name, value in fingerprint.items():
         if stored.get(name) != value:
             raise _foreign(path, f"of another migration ({name} is {stored.get(name)}, not {value})")
+
+
+def _missing(path: Path) -> SettingsError:
+    return SettingsError(f"There is no inventory at {path}: run `cognito-migrate scan` first.")
 
 
 def _foreign(path: Path, what: str) -> SettingsError:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, assert_never
 
+from batch.applied import AppliedTable, Giving, Kept, Removed, Updated, UpdateFact
+from batch.delta import Applied, Change, Wanted
 from batch.inventory import Inventory
+from batch.known import Known, known
 from batch.plan import Context
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
 from userpool.user import User
@@ -23,10 +26,12 @@ class State(StrEnum):
     DONE = "done"  # has its memberships
     REFUSED = "refused"  # does not exist by our hand
     GONE = "gone"  # was created, and deleted by somebody; it stays deleted
+    UNDOING = "undoing"  # about to be deleted by `undo`: it may or may not exist
+    UNDONE = "undone"  # was created, and taken back; a run creates it anew
 
 
 # Of a plan p and its progress r: whether there is something to do.
-PENDING = "p.action = 'create' AND coalesce(r.state, '') NOT IN ('done', 'gone')"
+PENDING = "p.action = 'create' AND coalesce(r.state, '') NOT IN ('done', 'gone', 'undoing')"
 
 
 class Problem(StrEnum):
@@ -37,6 +42,7 @@ class Problem(StrEnum):
     GONE = "gone"
     UNANSWERED = "unanswered"
     SIGNING_IN = "signing-in"  # by its own sign-in it is being migrated just now
+    UNDOING = "undoing"
 
 
 NO_FAILURES = frozenset({Problem.GONE, Problem.SIGNING_IN})
@@ -45,7 +51,10 @@ NO_FAILURES = frozenset({Problem.GONE, Problem.SIGNING_IN})
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is still to be done for a user. `in_doubt`: an earlier run may have created it."""
+    """What is still to be done for a user. `in_doubt`: an earlier run may have created it.
+
+    `contested`: a new sign-in name of a user that exists is another user's as well.
+    """
 
     user: User
     username: str
@@ -55,6 +64,11 @@ class Job:
     in_doubt: bool = False
     new_sub: str | None = None
     owed: tuple[str, ...] = ()
+    wanted: Wanted | None = None
+    applied: Applied | None = None
+    granted: frozenset[str] = frozenset()
+    change: Change = field(default_factory=Change)
+    contested: bool = False
 
     @property
     def sub(self) -> str:
@@ -70,13 +84,16 @@ class Created:
     new_sub: str
     username: str
     found: bool = False  # by its marker, finished by a migration whose inventory is lost
+    applied: Applied | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """The user is CONFIRMED, and disabled if it was."""
+    """The user is CONFIRMED, and disabled if it was; `ours`: surely by a password that this run set."""
 
     sub: str
+    ours: bool = True
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +106,11 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing is left to do for the user."""
+    """Nothing is left to do for the user, whose memberships were to be `groups`; `update`: it was there before."""
 
     sub: str
+    groups: frozenset[str] | None = None
+    update: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +123,14 @@ class Failed:
     refused: bool = False
 
 
-Fact = Created | Secured | Granted | Done | Failed
+@dataclass(frozen=True, slots=True)
+class Unbegun:
+    """The user was intended, and surely not created, when everything was to end."""
+
+    sub: str
+
+
+Fact = Created | Secured | Granted | Done | Failed | Unbegun | UpdateFact
 
 
 class Journal:
@@ -114,6 +140,13 @@ class Journal:
         self._inventory = inventory
         self._context = context
         self._snapshot = Snapshot(inventory)
+        self._applied = AppliedTable(inventory)
+        self._now: Callable[[], float] = float  # until it is known: long ago
+        self._in_hand: set[str] = set()  # whom this run gave a password, until they are done
+
+    def use_clock(self, now: Callable[[], float]) -> None:
+        """Record facts at the target's time from now on."""
+        self._now = now
 
     def pending(self) -> int:
         """Count the users that are to be created and not done."""
@@ -139,6 +172,7 @@ class Journal:
 
         `now()` is the target's time in seconds. What was intended but not handed out is taken back at the end.
         """
+        self._now = now
         # Users who failed before come last, so that they cannot use up every limited run.
         self._inventory.execute("DROP TABLE IF EXISTS temp.failed_before")
         self._inventory.execute("CREATE TEMP TABLE failed_before AS SELECT sub FROM progress WHERE problem IS NOT NULL")
@@ -164,6 +198,7 @@ class Journal:
 
     def record(self, fact: Fact) -> None:
         """Record a fact; part of the transaction that is open."""
+        self._record_write(fact)
         execute = self._inventory.execute
         match fact:
             case Created():
@@ -171,8 +206,12 @@ class Journal:
                     "UPDATE progress SET state = ?, new_sub = ?, username = ? WHERE sub = ?",
                     (State.CREATED, fact.new_sub, fact.username, fact.sub),
                 )
+                if fact.applied:
+                    self._applied.save(fact.sub, fact.applied)
             case Secured():
                 execute("UPDATE progress SET state = ? WHERE sub = ?", (State.SECURED, fact.sub))
+                if fact.disabled:
+                    self._applied.disabled(fact.sub)
             case Granted():
                 execute("INSERT OR IGNORE INTO granted VALUES (?, ?)", (fact.sub, fact.group))
             case Done():
@@ -180,10 +219,28 @@ class Journal:
                     "UPDATE progress SET state = ?, problem_kind = NULL, problem = NULL WHERE sub = ?",
                     (State.DONE, fact.sub),
                 )
+                self._applied.settle(fact.sub, fact.groups)
             case Failed():
                 self._record_failure(fact)
+            case Unbegun():
+                execute("UPDATE progress SET state = ?, intended_at = NULL WHERE sub = ?", (State.REFUSED, fact.sub))
+            case Updated() | Kept() | Giving() | Removed():
+                self._applied.record(fact, self._now())
             case _:
                 assert_never(fact)
+
+    def _record_write(self, fact: Fact) -> None:
+        """Keep when this migration last wrote to a user, for as long as that proves that nobody else did (`undo`)."""
+        match fact:
+            case Secured(ours=True):
+                self._in_hand.add(fact.sub)
+            case Secured():
+                self._inventory.execute("DELETE FROM last_write WHERE sub = ?", (fact.sub,))
+            case Done() | Failed():
+                self._in_hand.discard(fact.sub)
+                return
+        if fact.sub in self._in_hand:
+            self._inventory.execute("INSERT OR REPLACE INTO last_write VALUES (?, ?)", (fact.sub, self._now()))
 
     def _record_failure(self, fact: Failed) -> None:
         if fact.refused:  # a definite answer, so the next run is in no doubt
@@ -192,6 +249,7 @@ class Journal:
             )
         if fact.problem is Problem.GONE:
             self._inventory.execute("UPDATE progress SET state = ? WHERE sub = ?", (State.GONE, fact.sub))
+            self._applied.forget_changes(fact.sub)
         self._inventory.execute(
             "UPDATE progress SET problem_kind = ?, problem = ? WHERE sub = ?", (fact.problem, fact.reason, fact.sub)
         )
@@ -205,8 +263,8 @@ class Journal:
             "AND (p.sub IN (SELECT sub FROM failed_before)) = ? ORDER BY p.sub LIMIT ?",
             (after, failed_before, size),
         ).fetchall()
-        owed = self._owed([row[5] for row in rows])
-        jobs = [self._job(row, now, owed[row[5]]) for row in rows]
+        facts = known(self._inventory, self._context.rules.groups, [row[5] for row in rows])
+        jobs = [self._job(row, now, facts[row[5]]) for row in rows]
         with self._inventory.transaction():
             self._inventory.execute_many(
                 "INSERT INTO progress (sub, state, intended_at) VALUES (?, ?, ?) "
@@ -215,30 +273,24 @@ class Journal:
             )
         return jobs
 
-    def _job(self, row: tuple[Any, ...], now: float, owed: tuple[str, ...]) -> Job:
+    def _job(self, row: tuple[Any, ...], now: float, facts: Known) -> Job:
         planned, state, intended_at, new_sub, username, *columns = row
         user = user_from_row(tuple(columns))
-        fresh = state in {None, State.REFUSED}
+        fresh = state in {None, State.REFUSED, State.UNDONE}
+        attributes = self._context.translate(user).attributes
         return Job(
             user=user,
             username=username or planned,
-            attributes=self._context.translate(user).attributes,
+            attributes=attributes,
             state=State.INTENDED if fresh else State(state),
             intended_at=now if fresh else intended_at,
             in_doubt=state == State.INTENDED,
             new_sub=new_sub,
-            owed=owed,
+            owed=facts.owed,
+            wanted=Wanted(attributes, user.enabled, facts.groups),
+            applied=facts.applied,
+            granted=facts.granted,
         )
-
-    def _owed(self, subs: list[str]) -> dict[str, tuple[str, ...]]:
-        rules = self._context.rules.groups
-        wanted = self._snapshot.groups_by_user(subs)
-        owed = {sub: set(rules.target_names(groups)) for sub, groups in wanted.items()}
-        for sub, group in self._inventory.execute(
-            "SELECT g.sub, g.group_name FROM json_each(?) j JOIN granted g ON g.sub = j.value", (json.dumps(subs),)
-        ):
-            owed[sub].discard(group)
-        return {sub: tuple(sorted(groups)) for sub, groups in owed.items()}
 
     def _take_back(self, jobs: list[Job]) -> None:
         fresh = [(job.sub,) for job in jobs if job.state is State.INTENDED and not job.in_doubt]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import tenacity
 
+from batch.stopping import StoppedError
 from userpool.errors import (
     DroppedError,
     FatalError,
@@ -33,6 +34,9 @@ ATTEMPTS = 8  # for what is not a throttle: about a minute, with the waits below
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 20.0
 _PATIENCE_WHEN_STOPPING = 5
+_GRACE = 15.0  # seconds after a stop in which what is begun may still wait for its turn
+# What a user still needs whose creation has begun. Other calls are not made any more when everything is to end.
+_FINISHING = frozenset({"AdminGetUser", "AdminDisableUser", "AdminSetUserPassword"})
 _LEDGER_ATTEMPTS = 11
 _FIRST_LEDGER_WAIT = 0.05
 _LONGEST_LEDGER_WAIT = 5.0
@@ -42,17 +46,67 @@ _RECOVERY = 1 / 20  # of the ceiling, regained each second
 _ONE_THROTTLE = 1.0  # seconds in which several throttles are one event
 
 
+class HaltedError(StoppedError):
+    """Everything is to end, so the call was not made; calls before it were."""
+
+
+class Ending:
+    """Waits that a stop cuts short. Once it is asked for, only what finishes something waits, and not for long."""
+
+    def __init__(
+        self,
+        stopping: threading.Event | None = None,
+        *,
+        clock: Clock = time.monotonic,
+        sleep: Sleep | None = None,
+    ) -> None:
+        self._stopping = stopping or threading.Event()
+        self._clock = clock
+        self._sleep = sleep
+        self._until: float | None = None
+
+    def sleep(self, seconds: float, *, finishing: bool = True) -> None:
+        """Sleep. Raises HaltedError if everything is to end and this would take too long, or finishes nothing."""
+        end = self._clock() + seconds
+        if not self._stopping.is_set():
+            (self._sleep or self._stopping.wait)(seconds)
+        if self._stopping.is_set():
+            left = end - self._clock()
+            self.require(left, finishing=finishing)
+            if left > 0:
+                (self._sleep or time.sleep)(left)
+
+    def require(self, seconds: float = 0.0, *, finishing: bool) -> None:
+        """Raise HaltedError if everything is to end and there is no time for this."""
+        if self._stopping.is_set() and not (finishing and seconds <= self._left()):
+            raise HaltedError("Stopped; what was done is recorded. The same command goes on.")
+
+    def _left(self) -> float:
+        """Return the seconds that are left for what is begun."""
+        now = self._clock()
+        if self._until is None:
+            self._until = now + _GRACE
+        return self._until - now
+
+
 class Limiter:
     """Give out slots at no more than a rate, one after the other (GCRA without a burst).
 
     A throttle halves the rate at once; it is regained slowly. Safe to use from many threads.
     """
 
-    def __init__(self, per_second: float, *, clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> None:
+    def __init__(
+        self,
+        per_second: float,
+        *,
+        clock: Clock = time.monotonic,
+        sleep: Sleep | None = None,
+        ending: Ending | None = None,
+    ) -> None:
         self.ceiling = per_second
         self._rate = per_second
         self._clock = clock
-        self._sleep = sleep
+        self._ending = ending or Ending(clock=clock, sleep=sleep)
         self._lock = threading.Lock()
         self._next = clock()
         self._adjusted = clock()
@@ -63,15 +117,19 @@ class Limiter:
         """Slots a second, as of the last slot."""
         return self._rate
 
-    def wait(self) -> None:
-        """Sleep until the next free slot and take it."""
+    def wait(self, *, finishing: bool = False) -> None:
+        """Sleep until the next free slot and take it.
+
+        Raises HaltedError once everything is to end, but for what is `finishing` and can have a slot soon.
+        """
+        self._ending.require(finishing=finishing)
         with self._lock:
             now = self._clock()
             self._regain(now)
             slot = max(now, self._next)
             self._next = slot + 1 / self._rate
         if slot > now:
-            self._sleep(slot - now)
+            self._ending.sleep(slot - now, finishing=finishing)
 
     def slow_down(self) -> None:
         """Halve the rate, once for all the throttles of the same second."""
@@ -101,12 +159,12 @@ class Pacer:
         share: float = 1.0,
         stopping: threading.Event | None = None,
         clock: Clock = time.monotonic,
-        sleep: Sleep = time.sleep,
+        sleep: Sleep | None = None,
     ) -> None:
         self._stopping = stopping or threading.Event()
-        self._sleep = sleep
+        self._ending = Ending(self._stopping, clock=clock, sleep=sleep)
         rates = {pace_key(operation): _rate(operation, rps, share) for operation in CATEGORY}
-        self._limiters = {key: Limiter(rate, clock=clock, sleep=sleep) for key, rate in rates.items()}
+        self._limiters = {key: Limiter(rate, clock=clock, ending=self._ending) for key, rate in rates.items()}
 
     def limiter(self, operation: str) -> Limiter:
         """Return what paces the operation."""
@@ -118,11 +176,12 @@ class Pacer:
 
     def _carry_out(self, operation: str, attempt: Callable[[], Any], *, repeatable: bool) -> Any:
         limiter = self.limiter(operation)
+        finishing = operation in _FINISHING
         throttles = 0
 
         def paced() -> Any:
             nonlocal throttles
-            limiter.wait()
+            limiter.wait(finishing=finishing)
             try:
                 return attempt()
             except ThrottledError:
@@ -135,16 +194,18 @@ class Pacer:
                 raise UnansweredError(f"{error}: no answer, so it may have been carried out") from None
 
         try:
-            return self._retrying(lambda state: self._enough(state.attempt_number, throttles))(paced)
+            return self._retrying(lambda state: self._enough(state.attempt_number, throttles), finishing=finishing)(
+                paced
+            )
         except PassingError as error:
             raise _given_up(error) from None
 
-    def _retrying(self, enough: Callable[[tenacity.RetryCallState], bool]) -> tenacity.Retrying:
+    def _retrying(self, enough: Callable[[tenacity.RetryCallState], bool], *, finishing: bool) -> tenacity.Retrying:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
             wait=tenacity.wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
             stop=enough,
-            sleep=self._sleep,
+            sleep=lambda seconds: self._ending.sleep(seconds, finishing=finishing),
             reraise=True,
         )
 

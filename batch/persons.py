@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 from batch.decisions import Decision
 from batch.journal import State as Progress
-from batch.plan import NEVER_CONFIRMED, Action, Context, plan_user
+from batch.plan import NEVER_CONFIRMED, OUTSIDE, Action, Context, plan_user
 from userpool.identity import identifiers
 from userpool.person import UNCONFIRMED, Person, State, lock_id
 from userpool.user import Status, User
 
 _REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
 _FEDERATED = "federated"
+_COHORT = "cohort"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def _there(person: Person, standing: Standing) -> Person:
 def _why_held(standing: Standing) -> str:
     if standing.user.status is Status.EXTERNAL_PROVIDER:
         return _FEDERATED
+    if standing.reason == OUTSIDE:
+        return _COHORT
     return UNCONFIRMED if standing.reason == NEVER_CONFIRMED else _REASONS[standing.action]
 
 

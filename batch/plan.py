@@ -9,20 +9,24 @@ from enum import StrEnum
 from batch.decisions import Decision
 from batch.naming import Naming
 from userpool.attributes import Schema, Translation, translate
+from userpool.description import Description
 from userpool.errors import UserError
 from userpool.identity import SignIn
-from userpool.pool import Description
 from userpool.settings import Rules
 from userpool.user import Status, User
 
 NEVER_CONFIRMED = "never confirmed its sign-up (users.unconfirmed)"
 """Why who is UNCONFIRMED is left out; the ledger lets exactly these sign up anew."""
 
+OUTSIDE = "outside the cohort (users.only)"
+"""Why who is to cross later is left out."""
+
 
 class Action(StrEnum):
     """What is to be done with a user."""
 
     CREATE = "create"
+    UPDATE = "update"
     SKIP = "skip"
     COLLIDE = "collide"
     BLOCKED = "blocked"
@@ -30,7 +34,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of a user; the name and attributes are those in the target, and only for CREATE."""
+    """What becomes of a user; the name and attributes are those in the target, and only for who is to be there."""
 
     action: Action
     reason: str | None = None
@@ -84,6 +88,11 @@ def plan_user(user: User, context: Context, decision: Decision | None = None) ->
     except UserError as error:
         return Plan(Action.BLOCKED, str(error))
     return _creation(name, user, translation)
+
+
+def put_off(plan: Plan) -> Plan:
+    """Return what becomes of one who is outside the cohort."""
+    return plan if plan.action is Action.SKIP else Plan(Action.SKIP, OUTSIDE)
 
 
 def _creation(name: str, user: User, translation: Translation) -> Plan:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from batch.changes import Changes
+from batch.cohort import Cohort
 from batch.decisions import Decision
+from batch.gone import count_gone
 from batch.inventory import Inventory
-from batch.plan import Action, Context, Plan, plan_user
+from batch.plan import Action, Context, Plan, plan_user, put_off
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
 from userpool.errors import SettingsError
 from userpool.identity import identifiers
@@ -30,7 +33,10 @@ _SHARING = (
 
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
-    """What the plan comes to; `dropped` and `lacking` count users by attribute name."""
+    """What the plan comes to; `dropped` and `lacking` count users by attribute name.
+
+    The reasons of updates count what changes, by name. `gone` are users of the target who left the old pool.
+    """
 
     digest: str
     actions: Mapping[str, int]
@@ -39,6 +45,7 @@ class PlanSummary:
     lacking: Mapping[str, int]
     without_reset_channel: int
     disabled: int
+    gone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ class _Tally:
     digest: Any = field(default_factory=hashlib.sha256)
     dropped: Counter[str] = field(default_factory=Counter)
     lacking: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
 
     def add_group(self, group: Group, target_name: str | None) -> None:
         self.digest.update(json.dumps([target_name, *group.to_api().items()]).encode())
@@ -80,48 +88,63 @@ class _Tally:
 def make_plan(inventory: Inventory, context: Context, decisions: Mapping[str, Decision]) -> PlanSummary:
     """Decide about every scanned user and store it; the same scan and rules give the same digest.
 
-    Raises SettingsError if the scan is not complete, a decision is about nobody, or rules merge groups.
+    Raises SettingsError if the scan is not complete, a decision or `users.only` is about nobody, or rules merge groups.
     """
     snapshot = Snapshot(inventory)
     snapshot.require_complete()
     context.rules.groups.refuse_merging(group.name for group in snapshot.groups())
     _refuse_decisions_about_nobody(inventory, snapshot, decisions)
-    return _Planning(inventory, snapshot, context, decisions).run()
+    cohort = Cohort(inventory, context.rules.users.only)
+    return _Planning(inventory, snapshot, context, decisions, cohort).run()
 
 
 class _Planning:
     def __init__(
-        self, inventory: Inventory, snapshot: Snapshot, context: Context, decisions: Mapping[str, Decision]
+        self,
+        inventory: Inventory,
+        snapshot: Snapshot,
+        context: Context,
+        decisions: Mapping[str, Decision],
+        cohort: Cohort,
     ) -> None:
         self._inventory = inventory
         self._snapshot = snapshot
         self._context = context
         self._decisions = decisions
+        self._cohort = cohort
         self._tally = _Tally()
+        self._changes = Changes(inventory, context)
 
     def run(self) -> PlanSummary:
         with self._inventory.transaction():
             self._inventory.execute("DELETE FROM plan")
             self._inventory.execute("DELETE FROM identifiers")
+            self._changes.forget()
             for group in self._snapshot.groups():
                 self._tally.add_group(group, self._context.rules.groups.target_name(group.name))
             for users in _chunks(self._snapshot.users()):
                 self._plan_some(users)
             self._leave_out(_mark_collisions(self._inventory))
+            self._changes.mark_contested()
         return _summary(self._inventory, self._tally)
 
     def _plan_some(self, users: list[User]) -> None:
         groups = self._snapshot.groups_by_user(user.sub for user in users)
-        names_there = self._names_there(users)
+        there = self._changes.carried(users)
+        inside = self._cohort.members(users, groups)
         rows, owned = [], []
         for user in users:
-            plan = plan_user(user, self._context, self._decisions.get(user.username))
+            # As if everybody crossed at once: who crosses later must not find the name taken.
+            whole = plan_user(user, self._context, self._decisions.get(user.username))
+            plan = whole if user.sub in inside else put_off(whole)
             crossing = self._context.rules.groups.target_names(groups[user.sub])
             self._tally.add(user, plan, crossing, self._context.schema.required)
+            plan, changed = self._changes.plan(user, plan, crossing, there.get(user.sub))
+            self._tally.changes.update(changed.words() if plan.action is Action.UPDATE else ())
             rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel)))
-            if plan.username is not None:
-                name = names_there.get(user.sub, plan.username)
-                found = identifiers(name, plan.attributes, self._context.target)
+            if whole.username is not None:
+                name = there[user.sub].username if user.sub in there else whole.username
+                found = identifiers(name, whole.attributes, self._context.target)
                 owned += [(identifier, user.sub, kind) for identifier, kind in found.items()]
         self._inventory.execute_many("INSERT INTO plan VALUES (?, ?, ?, ?, ?)", rows)
         self._inventory.execute_many("INSERT INTO identifiers VALUES (?, ?, ?)", owned)
@@ -129,19 +152,12 @@ class _Planning:
     def _leave_out(self, colliding: list[str]) -> None:
         """Take back what the tally says of users who will not be created after all."""
         self._tally.add_collisions(colliding)
-        for user in _users(self._inventory, colliding):
-            plan = plan_user(user, self._context, self._decisions.get(user.username))
-            self._tally.take_back(plan, self._context.schema.required)
-
-    def _names_there(self, users: list[User]) -> dict[str, str]:
-        """Return the names in the target of those who exist there already."""
-        return dict(
-            self._inventory.execute(
-                "SELECT p.sub, p.username FROM json_each(?) j "
-                "JOIN progress p ON p.sub = j.value AND p.new_sub IS NOT NULL",
-                (json.dumps([user.sub for user in users]),),
-            )
-        )
+        users = _users(self._inventory, colliding)
+        inside = self._cohort.members(users, self._snapshot.groups_by_user(colliding))
+        for user in users:
+            if user.sub in inside:
+                plan = plan_user(user, self._context, self._decisions.get(user.username))
+                self._tally.take_back(plan, self._context.schema.required)
 
 
 def _mark_collisions(inventory: Inventory) -> list[str]:
@@ -202,12 +218,13 @@ def _summary(inventory: Inventory, tally: _Tally) -> PlanSummary:
         "count(*) FROM plan GROUP BY 1, 2 ORDER BY 3 DESC"
     ):
         actions[action] += count
-        if reason:
+        if reason and action != Action.UPDATE:
             reasons[action][reason] = count
+    changes = {str(Action.UPDATE): dict(tally.changes.most_common())} if tally.changes else {}
     return PlanSummary(
         digest=tally.digest.hexdigest()[:16],
         actions=actions,
-        reasons=dict(reasons),  # asdict() cannot copy a defaultdict
+        reasons=dict(reasons) | changes,  # asdict() cannot copy a defaultdict
         dropped=dict(sorted(tally.dropped.items())),
         lacking=dict(sorted(tally.lacking.items())),
         without_reset_channel=inventory.number(
@@ -216,6 +233,7 @@ def _summary(inventory: Inventory, tally: _Tally) -> PlanSummary:
         disabled=inventory.number(
             "SELECT count(*) FROM plan p JOIN users u ON u.sub = p.sub WHERE p.action = 'create' AND u.enabled = 0"
         ),
+        gone=count_gone(inventory),
     )
 
 

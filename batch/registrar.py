@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from userpool.ledger import LOCK, SAME_USER, Ledger, Turn
+from batch.amender import Amender, locking, unlocking
+from userpool.ledger import LOCK, SAME_USER, Turn
 from userpool.ledger_table import MOST_WRITES, Write
 from userpool.person import PERSON, UNCONFIRMED, Person, State
 
 
-class Registrar(Ledger):
+class Registrar(Amender):
     """A ledger that may be published to. Methods may raise what `LedgerTable` raises."""
 
     def publish(self, people: Iterable[Person]) -> list[str]:
@@ -47,12 +48,12 @@ class Registrar(Ledger):
         )
         dropped = sorted((there.locks if there else frozenset()) - person.locks)
         # What is somebody else's by now is left to them: deleting it would be refused, and everything with it.
-        obsolete = [_unlocking(person.sub, lock) for lock in dropped if self.owner(lock) == person.sub]
+        obsolete = [unlocking(person.sub, lock) for lock in dropped if self.owner(lock) == person.sub]
         if person.state is State.HELD:
             if self.table.write_all([put, *obsolete]) or self.table.write(put).done:
                 self._touch_locks(person)  # never those of whom somebody has taken further meanwhile
             return True
-        locks = (_locking(person.sub, lock) for lock in sorted(person.locks))
+        locks = (locking(person.sub, lock) for lock in sorted(person.locks))
         return self.table.write_all([put, *locks, *obsolete]) or self._is_under_way(person.sub)
 
     def _is_under_way(self, sub: str) -> bool:
@@ -250,17 +251,4 @@ def _introduction(person: Person) -> Iterator[Write]:
     """Yield the writes that publish a person nobody has published, all of whose identifiers are free."""
     yield Write(f"{PERSON}{person.sub}", item=person.to_item(), condition="attribute_not_exists(#id)")
     if person.state is not State.HELD:
-        yield from (_locking(person.sub, lock) for lock in sorted(person.locks))
-
-
-def _locking(sub: str, lock: str) -> Write:
-    return Write(
-        f"{LOCK}{lock}",
-        item={"sub": sub, "firm": True},
-        condition="attribute_not_exists(#id) OR #sub = :sub OR #firm = :no",
-        values={"sub": sub, "no": False},
-    )
-
-
-def _unlocking(sub: str, lock: str) -> Write:
-    return Write(f"{LOCK}{lock}", condition="attribute_not_exists(#id) OR #sub = :sub", values={"sub": sub})
+        yield from (locking(person.sub, lock) for lock in sorted(person.locks))

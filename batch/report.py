@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batch.close import Closed
+from batch.comparison import Difference
 from batch.estimate import Estimate
 from batch.planning import Contender, PlanSummary
 from batch.run import RunSummary
@@ -20,6 +21,7 @@ _SHOWN = 20  # lines of any list on a terminal; --json gives all
 
 _ACTION_WORDS = {
     "create": "to be created",
+    "update": "to be changed",
     "skip": "left out by rule",
     "collide": "in collisions: a person must decide",
     "blocked": "cannot be created as things are",
@@ -66,6 +68,8 @@ def plan_lines(
         yield f"{count:>9}  {_ACTION_WORDS[action]}"
         for reason, users in summary.reasons.get(action, {}).items():
             yield f"{'':>11}{users} {reason}"
+    if summary.gone:
+        yield f"{summary.gone:>9}  not in the old pool any more: left as they are (run --disable-gone)"
     yield from _plan_notes(summary)
     yield from _collision_lines(contenders)
     yield ""
@@ -130,10 +134,32 @@ def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Itera
             f"{summary.found} users were there already, by their marker this migration's: they are left as they are. "
             "Does an older inventory know them? `verify` tells what they lack."
         )
+    yield from _change_lines(summary)
     if failed:
         yield f"{len(failed)} users are not as planned; the next run tries again, but for those who are gone:"
         yield from (f"  {one['username']}: {one['problem']}: {one['reason']}" for one in failed[:_SHOWN])
         yield from _more(len(failed))
+
+
+def _change_lines(summary: RunSummary) -> Iterator[str]:
+    if summary.updated or summary.disabled or summary.groups_updated:
+        yield (
+            f"Changed {summary.updated} users as in the old pool ({summary.disabled} disabled, "
+            f"{summary.memberships_ended} memberships ended) and {summary.groups_updated} groups."
+        )
+    if summary.conflicts:
+        yield f"{len(summary.conflicts)} changes of the old pool are not carried over:"
+        for one in summary.conflicts[:_SHOWN]:
+            yield f"  {one['username'] or 'the pool'}: {one['what']} {one['reason']}"
+        yield from _more(len(summary.conflicts))
+    yield from _gone_lines(summary.gone)
+
+
+def _gone_lines(gone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if gone:
+        yield f"{len(gone)} users are not in the old pool any more, and stay in the new one:"
+        yield from (f"  {one['username']}{', disabled' if one['disabled'] else ''}" for one in gone[:_SHOWN])
+        yield from _more(len(gone))
 
 
 def close_lines(closed: Closed) -> Iterator[str]:
@@ -152,11 +178,19 @@ def verify_lines(summary: VerifySummary) -> Iterator[str]:
     )
     if not summary.differences:
         yield "Everything is as planned."
-        return
-    yield f"{len(summary.differences)} differences:"
-    for one in summary.differences[:_SHOWN]:
+    else:
+        yield f"{len(summary.differences)} differences:"
+        yield from _difference_lines(summary.differences)
+    if summary.notes:
+        yield f"{len(summary.notes)} changed in the new pool, which stays so:"
+        yield from _difference_lines(summary.notes)
+    yield from _gone_lines(summary.gone)
+
+
+def _difference_lines(found: Sequence[Difference]) -> Iterator[str]:
+    for one in found[:_SHOWN]:
         yield f"  {one.username or 'the pool'}: {one.what}{f': {one.detail}' if one.detail else ''}"
-    yield from _more(len(summary.differences))
+    yield from _more(len(found))
 
 
 def duration(seconds: float) -> str:

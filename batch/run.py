@@ -1,24 +1,29 @@
-"""Carry out the plan: groups first, then every pending user through the engine."""
+"""Carry out the plan: who is to be disabled first, then groups, changes, and every pending user."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from batch import engine
+from batch.applied import Removed, Updated, conflicts
+from batch.changes import Changes
 from batch.claims import Claims
+from batch.delta import Judge
+from batch.gone import count_gone, gone, gone_jobs
+from batch.grouping import Grouping
 from batch.inventory import Inventory
-from batch.journal import Created, Done, Failed, Granted, Journal, Problem
+from batch.journal import Created, Done, Fact, Failed, Granted, Job, Journal, Problem
 from batch.migrate import Migration
 from batch.plan import Context
 from batch.progress import Progress
-from batch.snapshot import Snapshot
-from userpool.errors import FatalError, SettingsError, UnansweredError, UserError
+from userpool.description import Description
+from userpool.errors import FatalError
 from userpool.passwords import random_password
-from userpool.pool import Description, UserPool
-from userpool.user import Group
+from userpool.pool import UserPool
 
 _CHUNK = 50  # users intended at once, in one write
 _SILENCE = 25  # users in a row without an answer: it is Cognito, not they
@@ -28,8 +33,9 @@ _SILENCE = 25  # users in a row without an answer: it is Cognito, not they
 class RunSummary:
     """What a run did.
 
-    `found` counts users that an earlier migration had finished, `failed` this run's failures by problem, `left` what
-    a rerun would take up.
+    `found` counts users that an earlier migration had finished, `updated` those that the old pool had changed,
+    `disabled` those disabled since, `failed` this run's failures by problem, `left` what a rerun would take up.
+    `conflicts` are all changes that stand uncarried, `gone` all users who left the old pool.
     """
 
     created: int = 0
@@ -37,9 +43,15 @@ class RunSummary:
     done: int = 0
     memberships: int = 0
     groups: int = 0
+    updated: int = 0
+    disabled: int = 0
+    memberships_ended: int = 0
+    groups_updated: int = 0
     left: int = 0
     stopped: bool = False
     failed: dict[str, int] = field(default_factory=dict)
+    conflicts: list[dict[str, str]] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Run:
@@ -66,23 +78,66 @@ class Run:
         self._progress = progress
         policy = description.password_policy
         self._migration = Migration(
-            target, marker=context.marker, password=lambda: random_password(policy), stop=stop, claims=claims
+            target,
+            marker=context.marker,
+            password=lambda: random_password(policy),
+            stop=stop,
+            claims=claims,
+            judge=Judge(context.schema, context.target, context.marker),
         )
+        self._changes = Changes(inventory, context)
         self._summary = RunSummary()
         self._silent = 0
 
-    def run(self, *, now: Callable[[], float], limit: int | None = None) -> RunSummary:
-        """Make the groups and create who is pending, `limit` users at most; `now()` is the target's time.
+    def run(self, *, now: Callable[[], float], limit: int | None = None, disable_gone: bool = False) -> RunSummary:
+        """Carry over what changed and create who is pending, `limit` users at most; `now()` is the target's time.
+
+        Who is to be disabled is so first, whatever the limit; then come groups, other changes, and creations.
 
         Raises FatalError when nobody can be migrated any more; what was done until then is recorded.
         """
+        self._journal.use_clock(now)
+        self._disable(disable_gone=disable_gone)
         self._make_groups()
+        updated = self._update(limit)
+        self._create(now, None if limit is None else limit - updated)
+        self._summary.left = self._journal.pending() + self._changes.left()
+        self._summary.stopped = self._stop.is_set()
+        self._summary.conflicts, self._summary.gone = conflicts(self._inventory), gone(self._inventory)
+        return self._summary
+
+    def _disable(self, *, disable_gone: bool) -> None:
+        """Disable who is to be, before anything else is written: at no moment may they sign in longer than need be."""
+        if count := self._changes.to_disable():
+            self._carry_out("disable", count, self._changes.disabled_since(), self._migration.disable)
+        if disable_gone and (count := count_gone(self._inventory)):
+            self._carry_out("disable the gone", count, gone_jobs(self._inventory), self._migration.disable_gone)
+
+    def _make_groups(self) -> None:
+        grouping = Grouping(self._target, self._inventory, self._context, stop=self._stop, progress=self._progress)
+        grouped = grouping.run()
+        self._summary.groups, self._summary.groups_updated = grouped.made, grouped.updated
+
+    def _update(self, limit: int | None) -> int:
+        """Carry over what changed for `limit` users at most; return for how many."""
+        self._changes.take_baselines()
+        left = self._changes.left()
+        count = left if limit is None else min(left, limit)
+        if count:
+            self._carry_out("update", count, self._changes.jobs(limit), self._migration.update)
+        return count
+
+    def _create(self, now: Callable[[], float], limit: int | None) -> None:
         pending = self._journal.pending()
+        total = pending if limit is None else min(pending, limit)
         jobs = self._journal.jobs(now=now, chunk=_CHUNK, limit=limit)
+        with closing(jobs):
+            self._carry_out("create", total, jobs, self._migration.step)
+
+    def _carry_out(self, what: str, total: int, jobs: Iterator[Job], step: Callable[[Job], Iterator[Fact]]) -> None:
         with (
-            self._progress.bar("create", total=min(pending, limit or pending)) as bar,
-            closing(jobs),
-            closing(engine.run(jobs, self._migration.step, workers=self._workers, stop=self._stop)) as batches,
+            self._progress.bar(what, total=total) as bar,
+            closing(engine.run(jobs, step, workers=self._workers, stop=self._stop)) as batches,
         ):
             for batch in batches:
                 with self._inventory.transaction():
@@ -91,9 +146,6 @@ class Run:
                 for fact in batch:  # when they are durable: this may end the run
                     self._count(fact)
                 bar.advance(sum(isinstance(fact, Done | Failed) for fact in batch))
-        self._summary.left = self._journal.pending()
-        self._summary.stopped = self._stop.is_set()
-        return self._summary
 
     def _count(self, fact: object) -> None:
         summary = self._summary
@@ -104,6 +156,12 @@ class Run:
                 summary.created += 1
             case Granted():
                 summary.memberships += 1
+            case Removed():
+                summary.memberships_ended += 1
+            case Updated(enabled=False):
+                summary.disabled += 1
+            case Done(update=True):
+                summary.updated += 1
             case Done():
                 summary.done += 1
             case Failed():
@@ -117,50 +175,12 @@ class Run:
         if self._silent == _SILENCE:
             raise FatalError(f"{fact.reason}. The last {_SILENCE} users got no answer; rerun when Cognito is well.")
 
-    def _make_groups(self) -> None:
-        """Create the groups that the target lacks. One that is there is left as it is."""
-        wanted = groups_wanted(self._inventory, self._context)
-        there = {group.name for page in self._target.groups() for group in page}
-        missing = [group for name, group in wanted.items() if name not in there]
-        if missing and not self._context.rules.groups.create:
-            names = ", ".join(group.name for group in missing)
-            raise SettingsError(
-                f"groups.create is false and the target lacks: {names}. Create them there, or drop them."
-            )
-        with self._progress.bar("groups", total=len(missing)) as bar:
-            for group in missing:
-                if self._stop.is_set():
-                    return
-                self._make_group(group)
-                bar.advance(1)
-
-    def _make_group(self, group: Group) -> None:
-        try:
-            made = self._target.create_group(group)
-        except UnansweredError:
-            raise
-        except UserError as error:
-            raise FatalError(f"{error} The group {group.name} cannot be created: correct, rename or drop it.") from None
-        with self._inventory.transaction():
-            self._inventory.execute("INSERT OR REPLACE INTO target_groups VALUES (?, ?)", (group.name, int(made)))
-        self._summary.groups += made
-
-
-def groups_wanted(inventory: Inventory, context: Context) -> Mapping[str, Group]:
-    """Return the groups that the target ought to have, by name there."""
-    wanted = {}
-    for group in Snapshot(inventory).groups():
-        name = context.rules.groups.target_name(group.name)
-        if name is not None:
-            wanted[name] = Group(name, group.description, group.precedence, group.role_arn)
-    return wanted
-
 
 def failures(inventory: Inventory) -> list[dict[str, str]]:
     """Return every user that is not done and why, by user name."""
     rows = inventory.execute(
         "SELECT u.username, r.problem_kind, r.problem FROM progress r JOIN users u ON u.sub = r.sub "
-        "JOIN plan p ON p.sub = r.sub AND p.action = 'create' "
-        "WHERE r.problem IS NOT NULL AND r.state <> 'done' ORDER BY u.username"
+        "JOIN plan p ON p.sub = r.sub WHERE r.problem IS NOT NULL "
+        "AND (p.action = 'update' OR (p.action = 'create' AND r.state <> 'done')) ORDER BY u.username"
     )
     return [{"username": username, "problem": kind, "reason": reason} for username, kind, reason in rows]

@@ -13,6 +13,7 @@ from batch.inventory import Inventory
 from batch.progress import Progress
 from batch.snapshot import Snapshot
 from batch.stopping import StoppedError
+from userpool.errors import FatalError
 from userpool.pool import UserPool
 from userpool.user import User
 
@@ -47,6 +48,10 @@ def cheaper_way(*, users: int, groups: int, list_rps: float, per_user_rps: float
     return "group" if groups / list_rps <= users / per_user_rps else "user"
 
 
+class RefusedScanError(FatalError):
+    """What the old pool lists cannot be right."""
+
+
 class Scan:
     """One scan of a pool. Safe to stop and to repeat: memberships that were read are not read again."""
 
@@ -60,10 +65,26 @@ class Scan:
         self._stop = stop
         self._progress = progress
 
-    def run(self, choose: Callable[[int, int], Way], *, expected_users: int = 0) -> ScanSummary:
-        """Read everything; `choose(users, groups)` says how memberships are read. Raises StoppedError if stopped."""
-        self._snapshot.begin()
-        self._read_users(expected_users)
+    def run(
+        self,
+        choose: Callable[[int, int], Way],
+        *,
+        expected_users: int = 0,
+        accept: Callable[[int, int], None] = lambda _before, _users: None,
+    ) -> ScanSummary:
+        """Read everything; `choose(users, groups)` says how memberships are read. Raises StoppedError if stopped.
+
+        `accept(before, users)` may raise for how many users there were and are: then the scan before stays the truth.
+        """
+        taken_up = self._snapshot.begin()
+        try:
+            # At once or not at all: until it is accepted, what is read replaces nothing.
+            with self._inventory.transaction():
+                self._read_users(expected_users)
+                accept(self._snapshot.users_last_time(), self._snapshot.count("users"))
+        except RefusedScanError:
+            self._snapshot.discard(taken_up=taken_up)
+            raise
         self._read_groups()
         users, groups = self._snapshot.count("users"), self._snapshot.count("groups")
         way = choose(users, groups)

@@ -15,6 +15,9 @@ from userpool.user import Group, Status, User
 _STALE_AFTER = 24 * 3600
 _PAGE = 500
 
+REBUILDING = "rebuilding"
+"""The key under which stands, while a lost inventory is being rebuilt, who held the ledger with it last."""
+
 USER_COLUMNS = "sub, username, status, enabled, created, modified, attributes"
 
 
@@ -50,9 +53,23 @@ class Snapshot:
                 (self.number,),
             )
 
+    def discard(self, *, taken_up: bool) -> None:
+        """Forget the scan that was begun, of which nothing was saved; the one before is the old pool again.
+
+        Not so if it was taken up: that one had replaced the one before already, so the next scan begins anew.
+        """
+        with self._inventory.transaction():
+            if taken_up:
+                self._inventory.set_meta("scan_started", 0)
+            else:
+                self.number -= 1
+                self._inventory.set_meta("scan", self.number)
+                self._inventory.set_meta("scan_started", None)
+
     def complete(self) -> None:
         """Make what was read the old pool; memberships that were not seen any more are forgotten."""
         with self._inventory.transaction():
+            self._inventory.set_meta("scan_users", self.count("users"))
             self._inventory.execute("DELETE FROM memberships WHERE scan <> ?", (self.number,))
             self._inventory.set_meta("scan_started", None)
             self._inventory.set_meta("scan_completed", self._now())
@@ -61,6 +78,10 @@ class Snapshot:
         """Raise SettingsError unless the whole pool is known: collisions are a property of the whole."""
         if self._inventory.get_meta("scan_started") is not None or not self.number:
             raise SettingsError("The scan of the old pool is not complete: run `cognito-migrate scan` first.")
+        if self._inventory.get_meta(REBUILDING) is not None:
+            raise SettingsError(
+                "What was done is not rebuilt to the end: run `cognito-migrate scan --rebuild` again first."
+            )
 
     def save_users(self, users: Iterable[User]) -> None:
         """Record users of a page."""
@@ -95,6 +116,10 @@ class Snapshot:
     def mark_groups_read(self, sub: str) -> None:
         """Record that all groups of the user are known; part of the transaction that is open."""
         self._inventory.execute("UPDATE users SET groups_read = ? WHERE sub = ?", (self.number, sub))
+
+    def users_last_time(self) -> int:
+        """Return how many users the last complete scan found; 0 if there was none."""
+        return int(self._inventory.get_meta("scan_users", 0))
 
     def count(self, table: str) -> int:
         """Count the users, groups or memberships of this scan."""

@@ -15,7 +15,11 @@ import click
 
 from batch import config as configuration
 from batch import report
+from batch.inventory import LockedError, StorageError, explain
+from batch.stopping import INTERRUPTED, StoppedError
+from batch.window import ClosedError
 from batch.wiring import Migration, connect
+from userpool.errors import MigrationError, SettingsError
 
 
 class Exit(IntEnum):
@@ -30,6 +34,29 @@ class Exit(IntEnum):
 
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to stdout.")
+
+ignore_window_option = click.option("--ignore-window", is_flag=True, help="Run now, whatever `window` says.")
+
+
+def exit_code(error: BaseException) -> int | None:  # noqa: PLR0911 -- one for each kind
+    """Return the code that a command ends with after an error; None for a mistake of ours."""
+    match error:
+        case SystemExit(code=code):
+            return int(code or 0)
+        case StoppedError() | KeyboardInterrupt() | click.Abort():
+            return INTERRUPTED
+        case ClosedError():
+            return Exit.STOPPED_EARLY
+        case SettingsError():
+            return Exit.USAGE
+        case LockedError():
+            return Exit.LOCKED
+        case MigrationError():
+            return Exit.FATAL
+        case StorageError():
+            return exit_code(explain(error, "The inventory"))
+        case _:
+            return None
 
 
 def connected(config_path: Path, stop: threading.Event) -> Migration:

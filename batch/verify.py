@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batch import engine
+from batch.applied import AppliedTable
+from batch.comparison import Compared, Difference, compare
+from batch.delta import Wanted
+from batch.gone import gone
+from batch.grouping import applied_definition, differing_fields, groups_wanted
 from batch.inventory import Inventory
+from batch.journal import State
 from batch.plan import Context
 from batch.progress import Progress
-from batch.run import groups_wanted
 from batch.scan import Way, membership_step
 from batch.snapshot import USER_COLUMNS, user_from_row
 from batch.stopping import StoppedError
 from userpool.pool import UserPool
-from userpool.user import Group, Status, User
+from userpool.user import User
 
 _TEMPORARY = """
 CREATE TEMP TABLE seen (new_sub TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -26,34 +31,31 @@ CREATE TEMP TABLE found (new_sub TEXT, group_name TEXT, PRIMARY KEY (new_sub, gr
 CREATE TEMP TABLE names (old TEXT PRIMARY KEY, new TEXT NOT NULL) WITHOUT ROWID;
 """
 _EXPECTED = (
-    "SELECT r.new_sub, n.new FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "
+    "SELECT r.new_sub, n.new FROM progress r JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
     "JOIN memberships m ON m.sub = r.sub JOIN names n ON n.old = m.group_name WHERE r.new_sub IS NOT NULL"
 )
 _LOST = f"{_EXPECTED} AND r.state = 'done'"  # of the others it is known that they are unfinished
 _FOUND = (
-    "SELECT f.new_sub, f.group_name FROM found f JOIN progress r ON r.new_sub = f.new_sub "
-    "JOIN plan p ON p.sub = r.sub AND p.action = 'create'"
+    "SELECT f.new_sub, f.group_name AS new FROM found f JOIN progress r ON r.new_sub = f.new_sub "
+    "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something that is not as planned; `username` is the old one, `detail` names attributes and groups only."""
-
-    username: str
-    what: str
-    detail: str = ""
 
 
 @dataclass(slots=True)
 class VerifySummary:
-    """What the comparison came to; `others` are users of the target that this migration did not make."""
+    """What the comparison came to; `others` are users of the target that this migration did not make.
+
+    Three things are compared: what was applied, what is wanted now, and what is there. `notes` are what the new pool
+    changed itself, `differences` what is not carried. `gone` are users who left the old pool.
+    """
 
     compared: int = 0
     others: int = 0
     memberships: int = 0
     groups: int = 0
     differences: list[Difference] = field(default_factory=list)
+    notes: list[Difference] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Verify:
@@ -87,7 +89,9 @@ class Verify:
         groups = self._compare_groups()
         self._read_memberships(groups, choose)
         self._compare_memberships()
-        self._summary.differences.sort(key=lambda difference: (difference.username, difference.what))
+        for found in (self._summary.differences, self._summary.notes):
+            found.sort(key=lambda difference: (difference.username, difference.what))
+        self._summary.gone = gone(self._inventory)
         return self._summary
 
     def _compare_users(self, expected: int) -> None:
@@ -108,59 +112,58 @@ class Verify:
     def _first_seen(self, new_sub: str) -> bool:
         return self._inventory.execute("INSERT OR IGNORE INTO seen VALUES (?)", (new_sub,)).rowcount == 1
 
-    def _known(self, subs: list[str]) -> dict[str, User]:
-        """Return the old users of those new subs that this migration made and still plans."""
+    def _known(self, subs: list[str]) -> dict[str, Compared]:
+        """Return those of the new subs that this migration made and still plans, with what is wanted of them."""
         columns = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
         rows = self._inventory.execute(
-            f"SELECT r.new_sub, {columns} FROM json_each(?) j JOIN progress r ON r.new_sub = j.value "  # noqa: S608 -- constants
-            "JOIN users u ON u.sub = r.sub JOIN plan p ON p.sub = r.sub AND p.action = 'create'",
+            f"SELECT r.new_sub, r.state, {columns} FROM json_each(?) j JOIN progress r ON r.new_sub = j.value "  # noqa: S608 -- constants
+            "JOIN users u ON u.sub = r.sub JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')",
             (json.dumps(subs),),
-        )
-        return {new_sub: user_from_row(tuple(row)) for new_sub, *row in rows}
+        ).fetchall()
+        applied = AppliedTable(self._inventory).of(row[2] for row in rows)
+        found = {}
+        for new_sub, state, *row in rows:
+            old = user_from_row(tuple(row))
+            wanted = Wanted(self._context.translate(old).attributes, old.enabled)
+            found[new_sub] = Compared(old.username, wanted, applied.get(old.sub), done=state == State.DONE)
+        return found
 
-    def _compare(self, old: User, new: User) -> None:
-        if not self._differences(old, new):
+    def _compare(self, old: Compared, new: User) -> None:
+        if not any(compare(old, new, self._context.marker)):
             return
         again = self._target.find(new.username)
         if again is None or again.sub != new.sub:
-            self._differ(old.username, "missing", "deleted in the target")
+            self._note(old.username, "missing", "deleted in the target")
         else:
-            self._summary.differences += self._differences(old, again)
+            self._tell(old, again)
 
-    def _differences(self, old: User, new: User) -> list[Difference]:
-        found = []
-        wanted = self._context.translate(old).attributes
-        names = sorted(name for name in wanted.keys() | new.attributes if wanted.get(name) != new.attributes.get(name))
-        if names:
-            found.append(Difference(old.username, "attributes", ", ".join(names)))
-        if old.enabled != new.enabled:
-            found.append(Difference(old.username, "enabled", "is enabled" if new.enabled else "is disabled"))
-        if new.status is Status.FORCE_CHANGE_PASSWORD:
-            found.append(Difference(old.username, "status", "cannot reset its password yet: rerun"))
-        return found
+    def _tell(self, old: Compared, new: User) -> None:
+        differences, notes = compare(old, new, self._context.marker)
+        self._summary.differences += differences
+        self._summary.notes += notes
 
     def _find_missing(self) -> None:
         """Look for everybody the plan creates and the listing did not show."""
         rows = self._inventory.execute(
             "SELECT u.username, r.username, r.new_sub, r.problem FROM plan p JOIN users u ON u.sub = p.sub "
-            "LEFT JOIN progress r ON r.sub = p.sub WHERE p.action = 'create' "
+            "LEFT JOIN progress r ON r.sub = p.sub WHERE p.action IN ('create', 'update') "
             "AND coalesce(r.new_sub, '') NOT IN (SELECT new_sub FROM seen)"
         ).fetchall()
         for old_username, username, new_sub, problem in rows:
             found = self._target.find(username) if new_sub else None
-            if found is None or found.sub != new_sub:
-                self._differ(
-                    old_username, "missing", problem or ("deleted in the target" if new_sub else "not created yet")
-                )
+            if new_sub and (found is None or found.sub != new_sub):
+                self._note(old_username, "missing", problem or "deleted in the target")
+            elif found is None:
+                self._differ(old_username, "missing", problem or "not created yet")
             elif self._first_seen(new_sub):  # the listing lags behind
                 self._summary.compared += 1
-                self._summary.differences += self._differences(self._known([new_sub])[new_sub], found)
+                self._tell(self._known([new_sub])[new_sub], found)
 
     def _find_unfinished(self) -> None:
         """Name those who exist in the target but still lack something that a run would do."""
         rows = self._inventory.execute(
             "SELECT u.username, coalesce(r.problem, 'rerun to go on') FROM progress r JOIN users u ON u.sub = r.sub "
-            "JOIN plan p ON p.sub = r.sub AND p.action = 'create' "
+            "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
             "JOIN seen s ON s.new_sub = r.new_sub WHERE r.state <> 'done'"
         ).fetchall()
         for username, why in rows:
@@ -173,8 +176,10 @@ class Verify:
             self._summary.groups += 1
             if name not in there:
                 self._differ("", "group missing", name)
-            elif differing := _differing(wanted, there[name]):
-                self._differ("", "group definition", f"{name}: {differing}")
+            elif fields := differing_fields(wanted, there[name]):
+                applied = applied_definition(self._inventory, name)
+                carried = applied is not None and not differing_fields(wanted, applied)
+                (self._note if carried else self._differ)("", "group definition", f"{name}: {fields}")
         return sorted(there)
 
     def _read_memberships(self, groups: list[str], choose: Callable[[int, int], Way]) -> None:
@@ -207,27 +212,28 @@ class Verify:
 
     def _differ_in_memberships(self, what: str, these: str, not_those: str) -> None:
         rows = self._inventory.execute(
-            f"SELECT u.username, r.username, d.* FROM ({these} EXCEPT {not_those}) d "  # noqa: S608 -- constants
-            "JOIN progress r ON r.new_sub = d.new_sub JOIN users u ON u.sub = r.sub"
+            "SELECT u.username, r.username, g.sub IS NOT NULL, d.* "  # noqa: S608 -- constants
+            f"FROM ({these} EXCEPT {not_those}) d "
+            "JOIN progress r ON r.new_sub = d.new_sub JOIN users u ON u.sub = r.sub "
+            "LEFT JOIN granted g ON g.sub = r.sub AND g.group_name = d.new"
         ).fetchall()
-        for old_username, username, _, group in rows:
+        gained = what == "membership gained"
+        for old_username, username, granted, _, group in rows:
             now = {name for page in self._target.groups_of(username) for name in page}
-            if (group in now) == (what == "membership gained"):
+            if (group in now) != gained:
+                continue
+            # Given by this migration and ended since, or given by somebody else: that is the new pool's own.
+            if bool(granted) == gained:
                 self._differ(old_username, what, group)
+            else:
+                self._note(old_username, what, group)
 
     def _differ(self, username: str, what: str, detail: str) -> None:
         self._summary.differences.append(Difference(username, what, detail))
 
+    def _note(self, username: str, what: str, detail: str) -> None:
+        self._summary.notes.append(Difference(username, what, detail))
+
     def _refuse_to_go_on(self) -> None:
         if self._stop.is_set():
             raise StoppedError("Stopped; nothing was changed. Compare again with: cognito-migrate verify")
-
-
-def _differing(wanted: Group, there: Group) -> str:
-    """Name the fields of a definition that differ; an empty description is none."""
-    fields = {
-        "description": (wanted.description or None, there.description or None),
-        "precedence": (wanted.precedence, there.precedence),
-        "role": (wanted.role_arn, there.role_arn),
-    }
-    return ", ".join(name for name, (one, other) in fields.items() if one != other)

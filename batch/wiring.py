@@ -14,16 +14,22 @@ from batch.claims import Claims, NoLedger
 from batch.config import Config
 from batch.decisions import Decision, read_decisions
 from batch.inventory import Inventory
+from batch.naming import Naming
 from batch.opening import Opening
-from batch.pacing import Limiter, Pacer, Patience
+from batch.pacing import Ending, Limiter, Pacer, Patience
 from batch.patient_table import PatientTable
 from batch.plan import Context
 from batch.progress import Progress
+from batch.records import user_agent
 from batch.scan import Way, cheaper_way
+from batch.stopping import StoppedError
+from userpool.attributes import Schema
 from userpool.client import cognito_client, dynamodb_client, is_loopback
+from userpool.description import Description
 from userpool.errors import MigrationError, SettingsError, ThrottledError
+from userpool.identity import SignIn
 from userpool.ledger_table import LedgerTable, MissingTableError
-from userpool.pool import Description, UserPool, call_once
+from userpool.pool import UserPool, call_once
 from userpool.quotas import ADJUSTABLE, DEFAULT_RPS
 from userpool.settings import PoolSettings, UserRules
 
@@ -31,6 +37,8 @@ Say = Callable[[str], None]
 
 _ASKS = 3
 _CONNECT_SECONDS, _READ_SECONDS = 3.0, 10.0  # of the ledger, which answers in milliseconds
+_FINISHED_IN = 8.0  # seconds
+_FEWEST_WRITERS = 2  # so that one waits for its slot while another's call is under way
 _BELOW = 0.9  # of one request a second: requests that leave a second apart may arrive closer together
 
 
@@ -64,6 +72,13 @@ class Migration:
     source: Side
     target: Side
     context: Context
+    agent: str = ""
+
+    @property
+    def writers(self) -> int:
+        """How many users are brought over at once: no more than a stop can finish in seconds, at the target's pace."""
+        slowest = min(self.target.rps("AdminSetUserPassword"), self.target.rps("AdminDisableUser"))
+        return min(self.config.worker_count, max(_FEWEST_WRITERS, int(slowest * _FINISHED_IN)))
 
     def decisions(self) -> Mapping[str, Decision]:
         """Read what people decided about collisions."""
@@ -83,6 +98,11 @@ class Migration:
         return time.time() + self.target.description.clock_offset - 1.0
 
 
+def inventory_to_read(config: Config) -> Inventory:
+    """Open this migration's inventory beside whoever has it; nothing can be written."""
+    return Inventory.open_to_read(Path(config.state), fingerprint(config))
+
+
 def fingerprint(config: Config) -> dict[str, str]:
     """Say what makes an inventory this migration's."""
     return {
@@ -92,11 +112,11 @@ def fingerprint(config: Config) -> dict[str, str]:
     }
 
 
-def connect(config: Config, *, stop: threading.Event, say: Say) -> Migration:
+def connect(config: Config, *, stop: threading.Event, say: Say, run_id: str | None = None) -> Migration:
     """Reach both pools. Raises FatalError if one cannot be; `say` is told what a person should know."""
-    connections = config.worker_count
+    connections, agent = config.worker_count, user_agent(run_id)
     pools = [
-        (settings, UserPool(cognito_client(settings, connections=connections), settings.user_pool_id))
+        (settings, UserPool(cognito_client(settings, connections=connections, agent=agent), settings.user_pool_id))
         for settings in (config.source, config.target)
     ]
     first = Pacer({}, share=config.rate.share, stopping=stop)  # until it is known whose quotas they are
@@ -106,7 +126,7 @@ def connect(config: Config, *, stop: threading.Event, say: Say) -> Migration:
     for (settings, pool), description in zip(pools, descriptions, strict=True):
         owner = _owner_of_quotas(settings, description)
         if owner not in pacers:
-            pacers[owner] = Pacer(_rps(config, pool, say), stopping=stop)
+            pacers[owner] = Pacer(_rps(config, pool, say, stop), stopping=stop)
         sides.append(Side(pool.paced_by(pacers[owner].policy()), description, pacers[owner]))
     source, target = sides
     context = Context.of(config.rules, source.description, target.description)
@@ -117,7 +137,7 @@ def connect(config: Config, *, stop: threading.Event, say: Say) -> Migration:
             f"Note: the target has no attribute {config.users.keep_sub_as}, so the old sub is not kept (README, "
             '"The old sub").'
         )
-    return Migration(config, source, target, context)
+    return Migration(config, source, target, context, agent)
 
 
 def _without_marker(config: Config) -> str:
@@ -129,11 +149,23 @@ def _without_marker(config: Config) -> str:
     )
 
 
-def ledger_table(config: Config, *, stop: threading.Event) -> LedgerTable:
+def ledger_table(config: Config, *, stop: threading.Event, agent: str | None = None) -> LedgerTable:
     """Return the ledger's table, made if it is a stand-in's.
 
     Raises SettingsError without a ledger, and FatalError if there is no such table or it cannot be used.
     """
+    table = ledger_as_it_is(config, stop=stop, agent=agent)
+    try:
+        table.identity()
+    except MissingTableError:
+        if not is_loopback(config.ledger.endpoint_url if config.ledger else None):
+            raise
+        table.create()
+    return table
+
+
+def ledger_as_it_is(config: Config, *, stop: threading.Event, agent: str | None = None) -> LedgerTable:
+    """Return the ledger's table, whether it is there or not. Raises SettingsError without a ledger."""
     ledger = config.ledger
     if ledger is None:
         raise SettingsError("There is no ledger in this migration: it is needed only with a trigger (set `ledger`).")
@@ -144,15 +176,31 @@ def ledger_table(config: Config, *, stop: threading.Event) -> LedgerTable:
         connect_seconds=_CONNECT_SECONDS,
         read_seconds=_READ_SECONDS,
         attempts=1,  # Patience repeats
+        agent=agent or user_agent(),
     )
-    table = PatientTable(client, ledger.table, Patience(stop))
-    try:
-        table.identity()
-    except MissingTableError:
-        if not is_loopback(ledger.endpoint_url):
-            raise
-        table.create()
-    return table
+    return PatientTable(client, ledger.table, Patience(stop))
+
+
+def pools_to_look_at(config: Config, *, stop: threading.Event) -> tuple[UserPool, UserPool]:
+    """Return the old and the new pool for a handful of calls, paced by AWS's default quotas."""
+    pacer = Pacer({}, share=config.rate.share, stopping=stop)
+    source, target = (
+        UserPool(cognito_client(settings, connections=1), settings.user_pool_id).paced_by(pacer.policy())
+        for settings in (config.source, config.target)
+    )
+    return source, target
+
+
+def unconnected(config: Config) -> Context:
+    """Return what decides how users cross as far as the configuration alone tells: the rules."""
+    return Context(config.rules, Naming(SignIn(), SignIn()), Schema(), marker=None)
+
+
+def usual_rps(config: Config) -> Callable[[str], float]:
+    """Return the requests a second that an operation may have, by AWS's defaults where `limits` does not tell."""
+    limits = {} if isinstance(config.rate.limits, str) else config.rate.limits
+    pacer = Pacer(_shared(config, {**DEFAULT_RPS, **limits}))
+    return lambda operation: pacer.limiter(operation).ceiling
 
 
 def claims_of(
@@ -162,7 +210,7 @@ def claims_of(
     if migration.config.ledger is None:
         return nullcontext(NoLedger())
     return Opening(
-        table=ledger_table(migration.config, stop=stop),
+        table=ledger_table(migration.config, stop=stop, agent=migration.agent),
         inventory=inventory,
         context=migration.context,
         decisions=migration.decisions(),
@@ -181,22 +229,28 @@ def _owner_of_quotas(settings: PoolSettings, description: Description) -> tuple[
     return (description.account, description.region, settings.endpoint_url)
 
 
-def _rps(config: Config, pool: UserPool, say: Say) -> dict[str, float]:
+def _rps(config: Config, pool: UserPool, say: Say, stop: threading.Event) -> dict[str, float]:
     limits: dict[str, float] = dict(DEFAULT_RPS)
     if config.rate.limits == "auto":
-        limits |= _provisioned(pool, say)
+        limits |= _provisioned(pool, say, stop)
     else:
         limits |= config.rate.limits
+    return _shared(config, limits)
+
+
+def _shared(config: Config, limits: Mapping[str, float]) -> dict[str, float]:
     return {category: limit * config.rate.share_of(category) for category, limit in limits.items()}
 
 
-def _provisioned(pool: UserPool, say: Say) -> dict[str, float]:
+def _provisioned(pool: UserPool, say: Say, stop: threading.Event) -> dict[str, float]:
     """Ask for the quotas that can be raised; AWS's defaults stand where Cognito does not tell."""
     found: dict[str, float] = {}
-    limiter = Limiter(DEFAULT_RPS["LimitManagement"] * _BELOW)
+    limiter = Limiter(DEFAULT_RPS["LimitManagement"] * _BELOW, ending=Ending(stop))
     for category in sorted(ADJUSTABLE):
         try:
             found[category] = _asked(pool, category, limiter)
+        except StoppedError:
+            raise
         except MigrationError:
             say("Note: quotas are AWS's defaults (GetProvisionedLimit is not allowed or not there); see rate.limits.")
             return found

@@ -131,6 +131,7 @@ class LedgerWorld(World):
         workers: int = 4,
         stop: threading.Event | None = None,
         decisions: Mapping[str, Decision] | None = None,
+        disable_gone: bool = False,
     ) -> RunSummary:
         """Plan, publish and run."""
         stop = stop or threading.Event()
@@ -148,7 +149,7 @@ class LedgerWorld(World):
                     progress=Progress(quiet=True, out=StringIO()),
                     claims=claims,
                 )
-                return carrying_out.run(now=lambda: self.time, limit=limit)
+                return carrying_out.run(now=lambda: self.time, limit=limit, disable_gone=disable_gone)
 
     def publish(
         self, decisions: Mapping[str, Decision] | None = None, stop: threading.Event | None = None

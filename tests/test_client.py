@@ -9,13 +9,21 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from userpool.client import cognito_client, is_loopback
+from batch.records import user_agent
+from userpool.client import caller_arn, cognito_client, is_loopback
 from userpool.errors import DroppedError, FatalError, SettingsError, ThrottledError
 from userpool.pool import UserPool
 from userpool.settings import PoolSettings
 
 POOL = "eu-west-1_AbCdEf123"
 ROLE = "arn:aws:iam::999999999999:role/migration"
+
+
+DENIED = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+IDENTITY = (
+    b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::999999999999:assumed-role/migration/me</Arn>"
+    b"</GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
 
 
 class Aws:
@@ -31,6 +39,7 @@ class Aws:
         self.together: threading.Barrier | None = None
         self.never = threading.Event()
         self.hangs = False
+        self.hides_callers = False
 
     @property
     def keys(self) -> list[str]:
@@ -38,10 +47,12 @@ class Aws:
         return [headers["Authorization"].partition("Credential=")[2].partition("/")[0] for headers in self.asked]
 
     def sts(self, form):
-        """Answer AssumeRole; each time the keys are others."""
+        """Answer GetCallerIdentity, or AssumeRole; each time the keys are others."""
+        if form["Action"] == ["GetCallerIdentity"]:
+            return (403, DENIED) if self.hides_callers else (200, IDENTITY)
         self.assumed.append({name: values[0] for name, values in form.items()})
         if self.refuses_roles:
-            return 403, b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+            return 403, DENIED
         number = len(self.assumed)
         expiration = (datetime.now(UTC) + self.lifetime).strftime("%Y-%m-%dT%H:%M:%SZ")
         return 200, (
@@ -300,3 +311,31 @@ def test_the_region_is_that_of_the_pool_unless_configured(aws, keys, monkeypatch
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
     pool(region=region).describe()
     assert f"/{expected}/cognito-idp/" in aws.asked[0]["Authorization"]
+
+
+def test_calls_say_which_run_makes_them(aws):
+    """The user agent, which CloudTrail shows, ends with the program's version and the run."""
+    agent = user_agent("20261123T220000Z-ab12cd")
+    UserPool(cognito_client(PoolSettings(POOL, endpoint_url=aws.url), connections=1, agent=agent), POOL).describe()
+    pool(endpoint_url=aws.url).describe()
+    told, untold = (headers["User-Agent"] for headers in aws.asked)
+    assert told.endswith(" run/20261123T220000Z-ab12cd")
+    assert " cognito-migrate/" in told
+    assert untold.endswith(" cognito-migrate")
+
+
+def test_it_is_known_as_whom_calls_are_made(aws, keys):
+    """Whose credentials are used is asked of STS, with a role as without."""
+    assert caller_arn(PoolSettings(POOL)) == "arn:aws:sts::999999999999:assumed-role/migration/me"
+    assert caller_arn(PoolSettings(POOL, role_arn=ROLE)) == "arn:aws:sts::999999999999:assumed-role/migration/me"
+    assert len(aws.assumed) == 1
+
+
+def test_who_calls_may_stay_unknown(aws, keys, monkeypatch):
+    """A stand-in is not asked, and a refusal, missing credentials or a role that is denied are no failure."""
+    assert caller_arn(PoolSettings(POOL, endpoint_url=aws.url)) is None
+    aws.hides_callers = aws.refuses_roles = True
+    assert caller_arn(PoolSettings(POOL)) is None
+    assert caller_arn(PoolSettings(POOL, role_arn=ROLE)) is None
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    assert caller_arn(PoolSettings(POOL)) is None

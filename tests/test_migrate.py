@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from batch.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State
+from batch.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State, Unbegun
 from batch.migrate import Migration
+from batch.pacing import HaltedError
 from sandbox.local import local_client
 from userpool.errors import AlreadyExistsError, FatalError, UnansweredError, UserError
 from userpool.pool import UserPool
@@ -172,7 +173,7 @@ def test_the_creation_is_told_before_anything_else_is_done(target, script, enabl
     facts = migration.step(job_for(enabled=enabled, owed=("readers",)))
     assert isinstance(next(facts), Created)
     assert script.calls == ["AdminCreateUser"]
-    assert next(facts) == Secured(OLD_SUB)
+    assert next(facts) == Secured(OLD_SUB, disabled=not enabled)
     assert "AdminAddUserToGroup" not in script.calls
 
 
@@ -368,7 +369,7 @@ def test_a_resumed_user_gets_a_password_only_while_it_has_none(target, script, c
     made = created_in(target, job)
     since(client, target.pool_id)
     facts = bring(target, replace(job, state=State.CREATED, new_sub=made.sub))
-    assert facts == [Secured(OLD_SUB), Done(OLD_SUB)]
+    assert facts == [Secured(OLD_SUB, ours=False), Done(OLD_SUB)]
     assert script.calls.count("AdminSetUserPassword") == (since is _stays_new)
     assert the_user(target).status is status
 
@@ -401,7 +402,7 @@ def test_an_unanswered_password_that_was_set_is_not_set_again(target, script):
     """A password call that was carried out without an answer is seen by the user's status, and not repeated."""
     script.on("AdminSetUserPassword", happened)
     facts = bring(target, job_for())
-    assert facts[-2:] == [Secured(OLD_SUB), Done(OLD_SUB)]
+    assert facts[-2:] == [Secured(OLD_SUB, ours=False), Done(OLD_SUB)]
     assert script.calls.count("AdminSetUserPassword") == 1
 
 
@@ -559,5 +560,40 @@ def test_a_user_who_was_finished_unrecorded_keeps_its_password(target, script):
     first = bring(target, job)
     sets = script.calls.count("AdminSetUserPassword")
     again = bring(target, replace(job, state=State.CREATED, new_sub=first[0].new_sub))
-    assert again == [Secured(OLD_SUB), Granted(OLD_SUB, "readers"), Done(OLD_SUB)]
+    assert again == [Secured(OLD_SUB, ours=False), Granted(OLD_SUB, "readers"), Done(OLD_SUB)]
     assert script.calls.count("AdminSetUserPassword") == sets
+
+
+def halts(_attempt):
+    """The stop came while the call waited for its turn, so it was not made."""
+    raise HaltedError("stopped")
+
+
+@pytest.mark.parametrize(("in_doubt", "told"), [(False, [Unbegun(OLD_SUB)]), (True, [])])
+def test_a_stop_before_the_creation_leaves_no_doubt_about_it(target, script, in_doubt, told):
+    """A user whose creation was not sent any more is known not to exist, unless an earlier run may have created it."""
+    script.on("AdminCreateUser", halts)
+    assert bring(target, job_for(in_doubt=in_doubt)) == told
+    assert target.find("zoe") is None
+
+
+def test_a_stop_while_a_membership_waits_leaves_it_to_the_next_run(target, script):
+    """A membership that was not given any more is neither told nor called done."""
+    stop = threading.Event()
+
+    def stops_and_halts(attempt):
+        stop.set()
+        halts(attempt)
+
+    script.on("AdminAddUserToGroup", stops_and_halts)
+    facts = bring(target, job_for(owed=("admins",)), stop=stop)
+    assert facts[1:] == [Secured(OLD_SUB)]
+    assert groups_of(target) == []
+
+
+def test_a_stop_with_no_time_left_for_the_password_ends_after_the_creation(target, script):
+    """If even the password cannot be waited for, the creation is told, and a rerun sets the password."""
+    script.on("AdminSetUserPassword", halts)
+    (created,) = bring(target, job_for())
+    assert bring(target, job_for(state=State.CREATED, new_sub=created.new_sub)) == [Secured(OLD_SUB), Done(OLD_SUB)]
+    assert the_user(target).status is Status.CONFIRMED

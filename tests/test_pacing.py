@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 from bisect import bisect_left
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from urllib.request import Request, urlopen
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.config import Config, RateSettings
-from batch.pacing import ATTEMPTS, Limiter, Pacer
+from batch.pacing import ATTEMPTS, HaltedError, Limiter, Pacer
 from batch.wiring import connect
 from sandbox.local import local_client
 from sandbox.server import Sandbox
@@ -331,7 +331,7 @@ def test_without_other_limits_a_share_of_the_defaults_is_taken(share):
     """Every operation gets the share of its category's default, and 5 a second of it where each has a cap."""
     paced = Pacer({}, share=share)
     for operation, category in CATEGORY.items():
-        capped = operation in {"ListGroups", "CreateGroup"}
+        capped = operation in {"ListGroups", "CreateGroup", "UpdateGroup", "DeleteGroup"}
         assert paced.limiter(operation).ceiling == pytest.approx((5 if capped else DEFAULT_RPS[category]) * share)
 
 
@@ -465,3 +465,96 @@ def test_quotas_that_cognito_does_not_tell_are_the_defaults(sandbox, pools, code
     assert defaults_at_half(migration)
     assert len(said) == 1
     assert "rate.limits" in said[0]
+
+
+class Stopping(FakeTime):
+    """A clock under which somebody asks to stop at a moment; whoever sleeps then is woken."""
+
+    def __init__(self, at: float) -> None:
+        super().__init__()
+        self.event = threading.Event()
+        self.at = self.now + at
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, up to the stop at most, at once."""
+        end = self.now + seconds
+        if self.now < self.at <= end:
+            self.event.set()
+            end = self.at
+        super().sleep(end - self.now)
+
+
+def stopped_while_waiting(operation: str, *, at: float, wait: float) -> tuple[float, int]:
+    """Ask to stop while a call waits for its slot; return when that call ended, and how many were made."""
+    time_ = Stopping(at)
+    paced = Pacer(dict.fromkeys(DEFAULT_RPS, 1 / wait), stopping=time_.event, clock=time_.clock, sleep=time_.sleep)
+    attempts = Attempts()
+    carry_out(paced, attempts, operation=operation)
+    began = time_.now
+    with suppress(HaltedError):
+        carry_out(paced, attempts, operation=operation)
+    return time_.now - began, attempts.made
+
+
+@pytest.mark.parametrize("operation", ["AdminCreateUser", "AdminAddUserToGroup", "ListUsers", "DescribeUserPool"])
+def test_what_begins_something_is_not_waited_for_when_stopping(operation):
+    """A call that waits for its slot when everything is to end is not made, and the wait ends there and then."""
+    assert stopped_while_waiting(operation, at=3, wait=100) == (3, 1)
+
+
+@pytest.mark.parametrize("operation", ["AdminSetUserPassword", "AdminDisableUser", "AdminGetUser"])
+def test_what_finishes_something_gets_its_slot_when_stopping(operation):
+    """A call that finishes a user who is begun still waits for its slot, and never for less than the rate asks."""
+    assert stopped_while_waiting(operation, at=3, wait=12) == (12, 2)
+
+
+@pytest.mark.parametrize("operation", ["AdminSetUserPassword", "AdminDisableUser", "AdminGetUser"])
+def test_nothing_is_waited_for_longer_than_a_stop_may_take(operation):
+    """A slot that is further away than fifteen seconds from the stop is not waited for, whatever it is for."""
+    assert stopped_while_waiting(operation, at=3, wait=18.5) == (3, 1)
+
+
+def test_the_time_for_finishing_counts_from_the_stop(time_):
+    """Every later wait has what is left of the fifteen seconds, not fifteen of its own."""
+    stopping = threading.Event()
+    paced = Pacer(dict.fromkeys(DEFAULT_RPS, 1 / 6), stopping=stopping, clock=time_.clock, sleep=time_.sleep)
+    stopping.set()
+    began, attempts = time_.now, Attempts()
+    with suppress(HaltedError):
+        while True:
+            carry_out(paced, attempts, operation="AdminSetUserPassword")
+    assert (time_.now - began, attempts.made) == (12, 3)
+
+
+def test_a_backoff_does_not_outlast_a_stop(time_):
+    """Between the attempts of a call that begins something nothing is waited for once everything is to end."""
+    stopping = threading.Event()
+
+    def throttled_while_stopping():
+        stopping.set()
+        raise ThrottledError("slow down")
+
+    began = time_.now
+    with pytest.raises(HaltedError):
+        carry_out(pacer(time_, stopping=stopping), throttled_while_stopping, operation="AdminCreateUser")
+    assert time_.now == began
+
+
+def test_a_real_stop_wakes_who_waits():
+    """Threads that wait for slots hours away all end when somebody asks to stop."""
+    stopping = threading.Event()
+    paced = Pacer(dict.fromkeys(DEFAULT_RPS, 1 / 36_000), stopping=stopping)
+    paced.limiter("AdminCreateUser").wait()
+    halted = threading.Semaphore(0)
+
+    def wait():
+        try:
+            paced.limiter("AdminCreateUser").wait()
+        except HaltedError:
+            halted.release()
+
+    threads = [threading.Thread(target=wait, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    stopping.set()
+    assert all(halted.acquire(timeout=60) for _ in threads)

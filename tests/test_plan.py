@@ -8,9 +8,9 @@ from batch.decisions import Decision
 from batch.naming import Naming
 from batch.plan import Action, Context, marker_of, plan_user
 from userpool.attributes import Attribute, AttributeRules, Schema
+from userpool.description import Description
 from userpool.errors import SettingsError
 from userpool.identity import SignIn
-from userpool.pool import Description
 from userpool.settings import Rules, UserRules
 from userpool.user import Status, User
 

@@ -125,7 +125,7 @@ def test_two_users_who_would_be_one_are_both_left_out(inventory, names):
     assert planned(inventory) == {names[0]: ("collide", None), names[1]: ("collide", None), "eve": ("create", "eve")}
     assert repr(names[1]) in reason(inventory, names[0])
     assert repr(names[0]) in reason(inventory, names[1])
-    assert summary.actions == {"create": 1, "skip": 0, "collide": 2, "blocked": 0}
+    assert summary.actions == {"create": 1, "update": 0, "skip": 0, "collide": 2, "blocked": 0}
 
 
 def test_where_case_still_matters_nobody_collides(inventory):
@@ -410,7 +410,7 @@ def test_the_summary_counts_what_a_person_should_know(inventory):
     ]
     store(inventory, users)
     summary = make_plan(inventory, context(), {})
-    assert summary.actions == {"create": 2, "skip": 2, "collide": 2, "blocked": 1}
+    assert summary.actions == {"create": 2, "update": 0, "skip": 2, "collide": 2, "blocked": 1}
     assert {action: sum(counts.values()) for action, counts in summary.reasons.items()} == {
         "skip": 2,
         "collide": 2,
@@ -429,7 +429,7 @@ def test_nobody_is_forgotten_in_a_large_pool(inventory, number):
     users = [person(f"user{index:05}") for index in range(number)]
     store(inventory, [*users, person("USER00000")])
     summary = make_plan(inventory, context(), {})
-    assert summary.actions == {"create": number - 1, "skip": 0, "collide": 2, "blocked": 0}
+    assert summary.actions == {"create": number - 1, "update": 0, "skip": 0, "collide": 2, "blocked": 0}
 
 
 # The digest

@@ -25,7 +25,16 @@ ALLOWED = {
 ONLY_IN = {
     "sandbox": {"batch/cli.py", "batch/demo.py"},
     "tenacity": {"batch/pacing.py"},
-    "click": {"batch/cli.py", "batch/demo.py", "batch/terminal.py", "batch/trigger_cli.py"},
+    "click": {
+        "batch/cli.py",
+        "batch/demo.py",
+        "batch/look_cli.py",
+        "batch/scan_cli.py",
+        "batch/sync_cli.py",
+        "batch/terminal.py",
+        "batch/trigger_cli.py",
+        "batch/undo_cli.py",
+    },
     "yaml": {"batch/config.py", "batch/demo.py"},
     "tqdm": {"batch/progress.py"},
     "boto3": {"userpool/client.py"},

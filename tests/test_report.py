@@ -76,7 +76,7 @@ def test_the_plan_names_everything_that_a_person_must_know(canaries):
         values["digest"],
     ):
         assert part in words
-    assert values["actions"] == {"create": 2, "skip": 0, "collide": 2, "blocked": 1}
+    assert values["actions"] == {"create": 2, "update": 0, "skip": 0, "collide": 2, "blocked": 1}
     assert [[one["username"] for one in some] for some in values["collisions"]] == [["Bob", "bob"]]
     assert values["dropped"] == {"custom:gone": 1}
 

@@ -135,6 +135,7 @@ class World:
         workers: int = 4,
         stop: threading.Event | None = None,
         before: Callable[[Inventory], object] = lambda _: None,
+        disable_gone: bool = False,
     ) -> RunSummary:
         """Plan and run; `before` may do something to the open inventory first."""
         with self.inventory() as inventory:
@@ -149,7 +150,7 @@ class World:
                 stop=stop or threading.Event(),
                 progress=Progress(quiet=True, out=StringIO()),
             )
-            return carrying_out.run(now=lambda: 0.0, limit=limit)
+            return carrying_out.run(now=lambda: 0.0, limit=limit, disable_gone=disable_gone)
 
     def failures(self) -> dict[str, str]:
         """Say what problem each user has who is not done."""

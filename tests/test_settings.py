@@ -141,18 +141,6 @@ def test_an_empty_list_or_map_is_none_at_all(rules):
     assert read_config(attributes={rules: None}) == read_config()
 
 
-@pytest.mark.parametrize(
-    ("settings", "path"),
-    [
-        ({"window": {"start": "22:00"}}, "window"),
-        ({"users": {"only": {"groups": ["Admins"]}}}, "users.only"),
-    ],
-)
-def test_what_this_version_cannot_do_is_refused_and_not_ignored(settings, path):
-    """A setting of a later version is refused by name, so that nobody believes it works."""
-    assert f"{path} is not available in this version" in refusal(**settings)
-
-
 @pytest.mark.parametrize("path", ["ledger", "window"])
 def test_what_is_not_used_may_be_left_null(path):
     """Settings that are off may be written out as null."""

@@ -16,11 +16,12 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
-from userpool.errors import FatalError, NotAllowedError, SettingsError, from_botocore_error
+from userpool.errors import FatalError, MigrationError, NotAllowedError, SettingsError, from_botocore_error
 from userpool.settings import LedgerSettings, PoolSettings
 
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 20
+_AGENT = "cognito-migrate"
 
 # At DEBUG these write down whole requests and answers, and so passwords, tokens and attributes.
 for _talkative in ("auth", "endpoint", "hooks", "httpsession", "parsers", "regions", "retries", "signers"):
@@ -33,19 +34,20 @@ def cognito_client(
     connections: int,
     read_seconds: float = _READ_SECONDS,
     connect_seconds: float = _CONNECT_SECONDS,
+    agent: str = _AGENT,
 ) -> Any:
     """Return a `cognito-idp` client that tries once: pacing and retries belong to whoever calls.
 
-    `connections` is how many calls may be under way at once. Raises SettingsError for an unknown profile, or an
-    impossible region or endpoint, and FatalError for a role that cannot be assumed. A loopback endpoint is a stand-in:
-    no credentials are read for it.
+    `connections` is how many calls may be under way at once; `agent` is what CloudTrail shows of who makes them. Raises
+    SettingsError for an unknown profile, or an impossible region or endpoint, and FatalError for a role that cannot be
+    assumed. A loopback endpoint is a stand-in: no credentials are read for it.
     """
     config = Config(
         retries={"total_max_attempts": 1},  # botocore's own retries would go past the limiter
         max_pool_connections=connections,  # the default of 10 starves more threads than that
         connect_timeout=connect_seconds,
         read_timeout=read_seconds,
-        user_agent_extra="cognito-migrate",
+        user_agent_extra=agent,
         proxies={} if is_loopback(pool.endpoint_url) else None,  # a stand-in is not behind the proxy of the environment
     )
     return _made(pool, "cognito-idp", pool.endpoint_url, config)
@@ -70,6 +72,7 @@ def dynamodb_client(
     connect_seconds: float = _CONNECT_SECONDS,
     read_seconds: float = _READ_SECONDS,
     attempts: int = 5,
+    agent: str = _AGENT,
 ) -> Any:
     """Return a `dynamodb` client for the ledger, with the credentials of the pool that it belongs to.
 
@@ -80,7 +83,7 @@ def dynamodb_client(
         max_pool_connections=connections,
         connect_timeout=connect_seconds,
         read_timeout=read_seconds,
-        user_agent_extra="cognito-migrate",
+        user_agent_extra=agent,
         proxies={} if is_loopback(ledger.endpoint_url) else None,
     )
     place = replace(owner, endpoint_url=ledger.endpoint_url, region=ledger.region or owner.region_name)
@@ -89,7 +92,23 @@ def dynamodb_client(
 
 def lambda_client(owner: PoolSettings, region: str) -> Any:
     """Return a `lambda` client with the credentials of the pool whose functions they are. Raises as the others do."""
-    return _made(replace(owner, region=region), "lambda", None, Config(user_agent_extra="cognito-migrate"))
+    return _made(replace(owner, region=region), "lambda", None, Config(user_agent_extra=_AGENT))
+
+
+def caller_arn(pool: PoolSettings) -> str | None:
+    """Return as whom the pool's calls are made; None for a stand-in, or where that cannot be found out."""
+    if is_loopback(pool.endpoint_url):
+        return None
+    config = Config(
+        retries={"total_max_attempts": 1},
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_CONNECT_SECONDS,
+        user_agent_extra=_AGENT,
+    )
+    try:
+        return str(_made(pool, "sts", None, config).get_caller_identity()["Arn"])
+    except (BotoCoreError, ClientError, MigrationError):
+        return None
 
 
 def secret_text(arn: str, owner: PoolSettings | None = None) -> str:

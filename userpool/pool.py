@@ -5,17 +5,14 @@ Pacing and retries are handed in as a policy. Foreign errors are translated here
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 from userpool.app_client import AppClient
-from userpool.attributes import Schema
+from userpool.description import Description
 from userpool.errors import (
     AlreadyExistsError,
     FatalError,
@@ -27,7 +24,6 @@ from userpool.errors import (
     from_client_error,
     values_carried,
 )
-from userpool.identity import SignIn
 from userpool.user import Group, User
 
 _PAGE = 60  # the most that Cognito gives, for every listing used here
@@ -50,25 +46,6 @@ class PageExpiredError(MigrationError):
     """A page token is no longer good (they live an hour): the listing must begin anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What DescribeUserPool says of a pool, as far as a migration depends on it.
-
-    `triggers` are the ARNs of the functions attached, by trigger.
-    """
-
-    pool_id: str
-    account: str
-    region: str
-    sign_in: SignIn
-    schema: Schema
-    password_policy: Mapping[str, Any]
-    estimated_users: int
-    clock_offset: float  # seconds that Cognito's clock is ahead of this machine's
-    arn: str = ""
-    triggers: Mapping[str, str] = field(default_factory=dict)
-
-
 class UserPool:
     """A user pool, by its operations. Methods may raise any MigrationError; the ones named are the ordinary ones."""
 
@@ -84,22 +61,9 @@ class UserPool:
     def describe(self) -> Description:
         """Read the pool's settings. Raises FatalError if there is no such pool."""
         answer = self._call("DescribeUserPool")
-        pool = answer.get("UserPool")
-        if not pool:
+        if not answer.get("UserPool"):
             raise FatalError(f"What answers for {self.pool_id} is not Cognito: check endpoint_url and proxies.")
-        arn = pool.get("Arn", "").split(":")  # arn:aws:cognito-idp:REGION:ACCOUNT:userpool/ID
-        return Description(
-            pool_id=self.pool_id,
-            account=arn[4] if len(arn) > 4 else "",  # noqa: PLR2004 -- the position in an ARN
-            region=self.pool_id.partition("_")[0],
-            sign_in=SignIn.from_api(pool),
-            schema=Schema.from_api(pool.get("SchemaAttributes", ())),
-            password_policy=pool.get("Policies", {}).get("PasswordPolicy", {}),
-            estimated_users=pool.get("EstimatedNumberOfUsers", 0),
-            clock_offset=_clock_offset(answer),
-            arn=pool.get("Arn", ""),
-            triggers=_triggers(pool.get("LambdaConfig") or {}),
-        )
+        return Description.from_api(self.pool_id, answer)
 
     def provisioned_rps(self, category: str) -> float:
         """Return the requests a second that the account has in a quota category (any pool of it will do)."""
@@ -200,13 +164,45 @@ class UserPool:
         )
         return answer
 
-    def disable(self, username: str) -> None:
-        """Disable the user. Safe to repeat."""
-        self._call("AdminDisableUser", Username=username)
+    def disable(self, username: str, *, before: Callable[[], None] | None = None) -> None:
+        """Disable the user. Safe to repeat. `before`: see `set_password`."""
+        self._call("AdminDisableUser", before=before, Username=username)
+
+    def enable(self, username: str, *, before: Callable[[], None] | None = None) -> None:
+        """Enable the user. Safe to repeat. `before`: see `set_password`."""
+        self._call("AdminEnableUser", before=before, Username=username)
+
+    def update_attributes(
+        self, username: str, attributes: Mapping[str, str], *, before: Callable[[], None] | None = None
+    ) -> None:
+        """Give the user these values. Safe to repeat. `before`: see `set_password`.
+
+        Raises AlreadyExistsError if one would be an alias that another user has; then nothing was changed.
+        """
+        pairs = [{"Name": name, "Value": value} for name, value in attributes.items()]
+        self._call("AdminUpdateUserAttributes", before=before, Username=username, UserAttributes=pairs)
+
+    def delete_attributes(
+        self, username: str, names: Iterable[str], *, before: Callable[[], None] | None = None
+    ) -> None:
+        """Take attributes from the user. Safe to repeat. `before`: see `set_password`."""
+        self._call("AdminDeleteUserAttributes", before=before, Username=username, UserAttributeNames=sorted(names))
 
     def add_to_group(self, username: str, group: str) -> None:
         """Make the user a member. Safe to repeat. Raises NotFoundError if either is gone."""
         self._call("AdminAddUserToGroup", Username=username, GroupName=group)
+
+    def remove_from_group(self, username: str, group: str, *, before: Callable[[], None] | None = None) -> None:
+        """End a membership. Safe to repeat. Raises NotFoundError if user or group is gone."""
+        self._call("AdminRemoveUserFromGroup", before=before, Username=username, GroupName=group)
+
+    def delete(self, username: str, *, before: Callable[[], None] | None = None) -> None:
+        """Delete the user. Raises NotFoundError if gone, UnansweredError if it may be. `before`: see `set_password`."""
+        self._call("AdminDeleteUser", repeatable=False, before=before, Username=username)
+
+    def delete_group(self, name: str) -> None:
+        """Delete the group, whoever is in it. Safe to repeat. Raises NotFoundError if it is gone."""
+        self._call("DeleteGroup", GroupName=name)
 
     def create_group(self, group: Group) -> bool:
         """Create the group; return False if there is one of that name already, which is left as it is."""
@@ -215,6 +211,15 @@ class UserPool:
         except AlreadyExistsError:
             return False
         return True
+
+    def update_group(self, group: Group) -> Group:
+        """Give a group another definition; return what it is now.
+
+        Every field is passed, since it is documented nowhere whether one that is not passed is kept. A precedence or
+        role cannot be passed as not set, which is why what came of it is returned.
+        """
+        wanted = {"Description": "", **group.to_api()}
+        return Group.from_api(self._call("UpdateGroup", **wanted)["Group"])
 
     def _pages(
         self,
@@ -276,16 +281,3 @@ class UserPool:
                 raise from_botocore_error(error, operation=operation, pool_id=self.pool_id) from None
 
         return self._policy(operation, attempt, repeatable=repeatable)
-
-
-def _triggers(config: Mapping[str, Any]) -> dict[str, str]:
-    """Read LambdaConfig; a trigger with a version is named with `Config`, and stands there besides."""
-    versioned = {name.removesuffix("Config"): value for name, value in config.items() if isinstance(value, dict)}
-    plain = {name: value for name, value in config.items() if isinstance(value, str)}
-    return {name: value["LambdaArn"] for name, value in versioned.items() if "LambdaArn" in value} | plain
-
-
-def _clock_offset(answer: Mapping[str, Any]) -> float:
-    """Return how far the server's clock is ahead, by its Date header (whole seconds); 0 if it does not say."""
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0

@@ -36,6 +36,11 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "AdminGetUser": "UserRead",
         "AdminAddUserToGroup": "UserUpdate",
         "AdminDisableUser": "UserUpdate",
+        "AdminDeleteUser": "UserUpdate",
+        "AdminEnableUser": "UserUpdate",
+        "AdminUpdateUserAttributes": "UserUpdate",
+        "AdminDeleteUserAttributes": "UserUpdate",
+        "AdminRemoveUserFromGroup": "UserUpdate",
         "AdminListGroupsForUser": "UserResourceRead",
         "ListUsers": "UserList",
         "ListUsersInGroup": "UserList",
@@ -44,6 +49,8 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "DescribeUserPoolClient": "UserPoolClientRead",
         "ListGroups": "UserPoolResourceRead",
         "CreateGroup": "UserPoolResourceUpdate",
+        "DeleteGroup": "UserPoolResourceUpdate",
+        "UpdateGroup": "UserPoolResourceUpdate",
         "GetProvisionedLimit": "LimitManagement",
     }
 )

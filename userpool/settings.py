@@ -7,9 +7,11 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from datetime import date
 from typing import Any, Literal, TypeVar
 
 from userpool.attributes import AttributeRules
+from userpool.cohort import CohortRules, Moment
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules
 from userpool.identity import UsernameFrom
@@ -19,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class UserRules:
-    """Which users cross, and how."""
+    """Which users cross, and how. `only` is of no concern to the trigger: the ledger says who is held."""
 
     unconfirmed: Literal["skip", "create"] = "skip"
     external_provider: Literal["skip"] = "skip"
@@ -27,7 +29,7 @@ class UserRules:
     username_from: UsernameFrom = "auto"
     allow_unverified: bool = False
     keep_sub_as: str | None = "custom:legacy_sub"
-    only: None = None
+    only: CohortRules | None = None
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a marker that would take the place of an attribute of Cognito's, such as email."""
@@ -126,6 +128,8 @@ def _value(hint: Any, value: object, where: str) -> Any:
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return _optional(hint, value, where)
+    if hint is Moment:  # which YAML reads as a date, and JSON has as text
+        hint, value = str, value.isoformat() if isinstance(value, date) else value
     if is_dataclass(hint):
         return read(typing.cast("type[Any]", hint), {} if value is None else value, where)
     if origin is Literal:

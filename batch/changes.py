@@ -1,0 +1,177 @@
+"""Who is to be changed in the target, because the old pool has changed: found with the plan, handed out by a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from batch.applied import AppliedTable
+from batch.delta import Applied, Change, Wanted, change
+from batch.inventory import Inventory
+from batch.journal import Job, State
+from batch.known import known
+from batch.plan import Action, Context, Plan
+from batch.snapshot import USER_COLUMNS, user_from_row
+from userpool.user import User
+
+_PAGE = 500
+_THERE = {State.SECURED, State.DONE}
+_COLUMNS = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
+
+# Whose new sign-in names are another's as well. Those of the plan: what a user has is never taken from it.
+_CONTESTED = (
+    "UPDATE changes SET contested = 1 WHERE sets > 0 AND sub IN (SELECT mine.sub FROM identifiers mine "
+    "JOIN identifiers theirs ON theirs.identifier = mine.identifier AND theirs.sub <> mine.sub)"
+)
+_SOME = (
+    "SELECT c.restricted, c.contested, r.state, r.new_sub, r.username, "  # noqa: S608 -- constants
+    f"{_COLUMNS} FROM changes c JOIN users u ON u.sub = c.sub JOIN progress r ON r.sub = c.sub "
+    "WHERE c.sub > ? AND {condition} ORDER BY c.sub LIMIT ?"
+)
+_NOTHING = Applied({})
+_FIRST, _REST = "c.disables", "r.state = 'done'"
+# No change is known of who was there before changes were recorded.
+_UNKNOWN = (
+    f"SELECT {_COLUMNS} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
+    "JOIN users u ON u.sub = r.sub LEFT JOIN applied a ON a.sub = r.sub "
+    "WHERE r.sub > ? AND r.state = 'done' AND (a.sub IS NULL OR a.groups IS NULL) ORDER BY r.sub LIMIT ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A user that exists in the target, under this name, as far as the inventory knows it."""
+
+    state: State
+    username: str
+    applied: Applied | None
+    granted: frozenset[str]
+
+
+class Changes:
+    """Finds changes for the plan, and hands them out as jobs."""
+
+    def __init__(self, inventory: Inventory, context: Context) -> None:
+        self._inventory = inventory
+        self._context = context
+        self._applied = AppliedTable(inventory)
+
+    def forget(self) -> None:
+        """Begin anew; part of the transaction that is open."""
+        self._inventory.execute("DELETE FROM changes")
+
+    def carried(self, users: Iterable[User]) -> dict[str, Carried]:
+        """Return those of the users who exist in the target."""
+        rows = self._inventory.execute(
+            "SELECT p.sub, p.state, p.username FROM json_each(?) j "
+            "JOIN progress p ON p.sub = j.value AND p.new_sub IS NOT NULL",
+            (json.dumps([user.sub for user in users]),),
+        ).fetchall()
+        subs = [row[0] for row in rows]
+        applied, granted = self._applied.of(subs), self._applied.granted(subs)
+        return {sub: Carried(State(state), name, applied.get(sub), granted[sub]) for sub, state, name in rows}
+
+    def plan(self, user: User, plan: Plan, groups: frozenset[str], carried: Carried | None) -> tuple[Plan, Change]:
+        """Return the plan for a user, an update if there is something to carry, and note that for the run."""
+        if carried is None or carried.applied is None or carried.state not in _THERE:
+            return plan, Change()
+        wanted = wanted_of(user, plan, groups, carried.applied)
+        found = change(carried.applied, wanted, carried.granted, self._context.marker)
+        if carried.state is State.SECURED:  # the rest is done when it is finished
+            found = Change(disables=found.disables)
+        if not found.words():
+            return plan, found
+        self._note(user.sub, found, restricted=wanted.restricted)
+        if carried.state is State.SECURED:
+            return plan, found
+        return Plan(Action.UPDATE, ", ".join(found.words()), carried.username), found
+
+    def _note(self, sub: str, found: Change, *, restricted: bool) -> None:
+        calls = (found.disables, found.enables, bool(found.sets), bool(found.deletes))
+        numbers = (*map(int, calls), len(found.joins), len(found.leaves), int(restricted))
+        self._inventory.execute(
+            "INSERT INTO changes (sub, disables, enables, sets, deletes, joins, leaves, restricted) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (sub, *numbers),
+        )
+
+    def mark_contested(self) -> None:
+        """Note whose new sign-in names are somebody else's as well, once all are known."""
+        if self._inventory.number("SELECT count(*) FROM changes WHERE sets > 0"):
+            self._inventory.execute(_CONTESTED)
+
+    def left(self) -> int:
+        """Count the users who are still to be changed."""
+        return self._inventory.number(
+            f"SELECT count(*) FROM changes c JOIN progress r ON r.sub = c.sub WHERE {_REST}"  # noqa: S608 -- a constant
+        )
+
+    def to_disable(self) -> int:
+        """Count those who are to be disabled."""
+        return self._inventory.number("SELECT count(*) FROM changes WHERE disables")
+
+    def disabled_since(self) -> Iterator[Job]:
+        """Yield those who are to be disabled before anything else is done."""
+        return self._jobs(_FIRST, None)
+
+    def jobs(self, limit: int | None = None) -> Iterator[Job]:
+        """Yield everybody who is to be changed, `limit` users at most."""
+        return self._jobs(_REST, limit)
+
+    def _jobs(self, condition: str, limit: int | None) -> Iterator[Job]:
+        after, left = "", limit
+        while size := (_PAGE if left is None else min(_PAGE, left)):
+            rows = self._inventory.execute(_SOME.format(condition=condition), (after, size)).fetchall()
+            if not rows:
+                return
+            yield from self._read(rows)
+            after = rows[-1][5]
+            left = None if left is None else left - len(rows)
+
+    def _read(self, rows: list[tuple[Any, ...]]) -> Iterator[Job]:
+        subs = [row[5] for row in rows]
+        facts = known(self._inventory, self._context.rules.groups, subs)
+        for restricted, contested, state, new_sub, username, *columns in rows:
+            user = user_from_row(tuple(columns))
+            base, granted = facts[user.sub].applied, facts[user.sub].granted
+            plan = Plan(Action.SKIP if restricted else Action.CREATE, attributes=self._translated(user))
+            wanted = wanted_of(user, plan, facts[user.sub].groups, base or _NOTHING)
+            found = change(base or _NOTHING, wanted, granted, self._context.marker)
+            yield Job(
+                user=user,
+                username=username,
+                attributes=wanted.attributes,
+                state=State(state),
+                new_sub=new_sub,
+                owed=found.joins,
+                wanted=wanted,
+                applied=base,
+                granted=granted,
+                change=found,
+                contested=bool(contested),
+            )
+
+    def _translated(self, user: User) -> dict[str, str]:
+        return dict(self._context.translate(user).attributes)
+
+    def take_baselines(self) -> None:
+        """Where it is not known what was applied, let it be what is wanted now: what differs is the target's own."""
+        after = ""
+        while rows := self._inventory.execute(_UNKNOWN, (after, _PAGE)).fetchall():
+            users = [user_from_row(row) for row in rows]
+            facts = known(self._inventory, self._context.rules.groups, [user.sub for user in users])
+            with self._inventory.transaction():
+                for user in users:
+                    base = facts[user.sub].applied or Applied(self._translated(user), user.enabled)
+                    groups = facts[user.sub].groups
+                    self._applied.save(user.sub, Applied(base.attributes, base.enabled, groups))
+            after = users[-1].sub
+
+
+def wanted_of(user: User, plan: Plan, groups: frozenset[str], applied: Applied) -> Wanted:
+    """Return what the old pool comes to now; of whom the plan would not create, only what takes something away."""
+    if plan.action is Action.CREATE:
+        return Wanted(plan.attributes, user.enabled, groups)
+    return Wanted(applied.attributes, user.enabled and applied.enabled, groups, restricted=True)

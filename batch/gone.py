@@ -1,0 +1,47 @@
+"""Who is in the target by this migration's hand, and not in the old pool any more. Nobody of them is ever deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from batch.applied import AppliedTable
+from batch.inventory import Inventory
+from batch.journal import Job, State
+from batch.snapshot import USER_COLUMNS, user_from_row
+
+_PAGE = 500
+_GONE = (
+    "FROM progress r JOIN users u ON u.sub = r.sub LEFT JOIN plan p ON p.sub = r.sub LEFT JOIN applied a "
+    "ON a.sub = r.sub WHERE p.sub IS NULL AND r.new_sub IS NOT NULL AND r.state IN ('created', 'secured', 'done')"
+)
+
+
+def count_gone(inventory: Inventory) -> int:
+    """Count them."""
+    return inventory.number(f"SELECT count(*) {_GONE}")
+
+
+def count_to_disable(inventory: Inventory) -> int:
+    """Count those whom this migration has not disabled."""
+    return inventory.number(f"SELECT count(*) {_GONE} AND a.enabled")
+
+
+def gone(inventory: Inventory) -> list[dict[str, Any]]:
+    """Return each by its old user name, and whether this migration has disabled it."""
+    rows = inventory.execute(f"SELECT u.username, coalesce(a.enabled, 1) {_GONE} ORDER BY 1")
+    return [{"username": username, "disabled": not enabled} for username, enabled in rows]
+
+
+def gone_jobs(inventory: Inventory) -> Iterator[Job]:
+    """Yield those who are not disabled, as jobs."""
+    columns, after = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", ")), ""
+    while rows := inventory.execute(
+        f"SELECT r.state, r.new_sub, r.username, {columns} {_GONE} AND a.enabled AND r.sub > ? ORDER BY r.sub LIMIT ?",
+        (after, _PAGE),
+    ).fetchall():
+        applied = AppliedTable(inventory).of(row[3] for row in rows)
+        for state, new_sub, username, *row in rows:
+            user = user_from_row(tuple(row))
+            yield Job(user, username, {}, State(state), new_sub=new_sub, applied=applied[user.sub])
+        after = rows[-1][3]

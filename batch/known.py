@@ -1,0 +1,34 @@
+"""What the inventory knows of users beside their scanned record: their groups, what was applied, what was granted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from batch.applied import AppliedTable
+from batch.delta import Applied
+from batch.inventory import Inventory
+from batch.snapshot import Snapshot
+from userpool.groups import GroupRules
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Of one user; groups are the target's: those the old pool wants, and those that were granted."""
+
+    groups: frozenset[str]
+    applied: Applied | None
+    granted: frozenset[str]
+
+    @property
+    def owed(self) -> tuple[str, ...]:
+        """The memberships that a user who is not finished is still to be given."""
+        return tuple(sorted(self.groups - self.granted))
+
+
+def known(inventory: Inventory, rules: GroupRules, subs: Iterable[str]) -> dict[str, Known]:
+    """Return what is known of each of these users."""
+    subs = list(subs)
+    table, groups = AppliedTable(inventory), Snapshot(inventory).groups_by_user(subs)
+    applied, granted = table.of(subs), table.granted(subs)
+    return {sub: Known(rules.target_names(groups[sub]), applied.get(sub), granted[sub]) for sub in subs}

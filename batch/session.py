@@ -1,0 +1,73 @@
+"""One run of a command on the inventory: in its time, stoppable, connected, backed up and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch import config as configuration
+from batch.backup import back_up
+from batch.config import Config
+from batch.inventory import Inventory
+from batch.records import Record, new_id, recorded
+from batch.stopping import Stop, StoppedError, Why, stop_on_signals
+from batch.terminal import exit_code, tell
+from batch.window import Window, closed, ended_in_time, require_open
+from batch.wiring import Migration, connect
+from userpool.client import caller_arn
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with; `record` is what is kept of it."""
+
+    command: str
+    migration: Migration
+    inventory: Inventory
+    stop: Stop
+    record: Record
+    window: Window | None = None
+
+
+@contextmanager
+def session(
+    config_path: Path, command: str, *, create: bool = False, backup: bool = False, in_window: bool = False
+) -> Iterator[Session]:
+    """Prepare a command, and see to its end. Raises ClosedError outside the window, or when its end stopped it."""
+    config = configuration.load(config_path)
+    window = config.window if in_window else None
+    require_open(window, command)
+    run_id = new_id()
+    with stop_on_signals() as stop, ended_in_time(window, stop, tell), _in_its_words(stop, window, command):
+        migration = connect(config, stop=stop, say=tell, run_id=run_id)
+        with migration.open_inventory(create=create) as inventory:
+            _warn_of_network(inventory, config)
+            if backup and inventory.get_meta("scan"):
+                back_up(inventory)
+            caller = caller_arn(config.source if command == "scan" else config.target)
+            with (
+                recorded(inventory, run_id, command, config, caller, code_of=exit_code) as record,
+                _in_its_words(stop, window, command),
+            ):
+                yield Session(command, migration, inventory, stop, record, window)
+
+
+@contextmanager
+def _in_its_words(stop: Stop, window: Window | None, command: str) -> Iterator[None]:
+    """Tell who was stopped by the window's end from who was interrupted."""
+    try:
+        yield
+    except StoppedError:
+        if window and stop.why is Why.WINDOW:
+            raise closed(window, command) from None
+        raise
+
+
+def _warn_of_network(inventory: Inventory, config: Config) -> None:
+    if inventory.on_network and config.ledger is None:
+        tell(
+            f"Warning: {inventory.path} is on a network filesystem, where no lock surely keeps another machine's run "
+            "away: let one machine alone run, or put `state` on a local disk."
+        )

@@ -1,0 +1,145 @@
+"""What the ledger has to do with taking a user back. And the same without a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from batch import lease
+from batch.inventory import Inventory
+from batch.journal import State
+from batch.lease import Lease
+from batch.registrar import Registrar
+from batch.undo_verdict import Made
+from userpool.errors import SettingsError, UserError
+from userpool.ledger import Ledger
+from userpool.ledger_table import LedgerTable
+from userpool.person import Person
+from userpool.terms import Terms
+
+_CALL_SECONDS = 30.0  # more than the longest that a call to Cognito takes, connecting and reading
+
+
+class TakenFurtherError(UserError):
+    """The person got a password of their own, or begins to, in this very moment."""
+
+
+class Records(Protocol):
+    """What undo asks of a ledger."""
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """The ledger, if there is one."""
+
+    def take(self, made: Made, new_sub: str, *, used: bool) -> None:
+        """Let nobody capture a password for the user from now on. Raises TakenFurtherError if somebody does."""
+
+    def guard(self, made: Made, *, used: bool) -> None:
+        """Raise TakenFurtherError unless the user may be deleted in this very moment."""
+
+    def let_be(self, made: Made) -> None:
+        """Let passwords be captured again: the user is not deleted after all."""
+
+    def forget_user(self, made: Made, new_sub: str | None, *, used: bool, owed: frozenset[str]) -> bool:
+        """Record that the user is not there any more; return whether the old password is dead."""
+
+
+class NoRecords:
+    """Records where there is no ledger."""
+
+    ledger: Ledger | None = None
+
+    def take(self, made: Made, new_sub: str, *, used: bool) -> None:
+        """Allow it."""
+
+    def guard(self, made: Made, *, used: bool) -> None:
+        """Allow it."""
+
+    def let_be(self, made: Made) -> None:
+        """Record nothing."""
+
+    def forget_user(self, made: Made, new_sub: str | None, *, used: bool, owed: frozenset[str]) -> bool:  # noqa: ARG002 -- a Records
+        """Record nothing."""
+        return used
+
+
+class ReadOnlyRecords(NoRecords):
+    """Records of a ledger that is only looked at."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+
+class LedgerRecords:
+    """Records in a ledger, under the RUN lease."""
+
+    def __init__(self, ledger: Registrar, held: Lease, *, now: Callable[[], float]) -> None:
+        self.ledger = ledger
+        self._lease = held
+        self._now = now
+
+    def take(self, made: Made, new_sub: str, *, used: bool) -> None:
+        """Take `pending → creating`, on which no trigger acts, or whoever was used to `reset`."""
+        self._lease.require(_CALL_SECONDS)
+        if used:
+            turn = self.ledger.retire(made.sub, new_sub, self._now())
+        else:
+            turn = self.ledger.take_back(made.sub, self._lease.epoch, new_sub)
+        if not turn.done:
+            raise TakenFurtherError(f"is {turn.state} in the ledger by now")
+
+    def guard(self, made: Made, *, used: bool) -> None:
+        """Raise unless the person is still this run's, and for as long as the call takes."""
+        if not used and not self.ledger.still_claimed(made.sub, self._lease.epoch):
+            raise TakenFurtherError("was taken further meanwhile")
+        self._lease.require(_CALL_SECONDS)
+
+    def let_be(self, made: Made) -> None:
+        """Take `creating → pending`; who was not pending yet is left for a run to take over."""
+        if made.state in {State.SECURED, State.DONE} and made.new_sub:
+            self.ledger.let_be(made.sub, self._lease.epoch, made.new_sub)
+
+    def forget_user(self, made: Made, new_sub: str | None, *, used: bool, owed: frozenset[str]) -> bool:
+        """Take the person back to `known`, or, if there was a password of their own, to `reset` without a user."""
+        now = self._now()
+        if not used and self.ledger.known_again(made.sub, self._lease.epoch, new_sub, owed, now).done:
+            return False
+        self.ledger.reset_again(made.sub, new_sub, owed, now)
+        person = self.ledger.person(made.sub)
+        return person is not None and person.state.final
+
+
+@contextmanager
+def ledger_records(table: LedgerTable, inventory: Inventory, *, now: Callable[[], float]) -> Iterator[Records]:
+    """Give the records of a ledger, with nobody else running meanwhile.
+
+    Raises SettingsError unless the ledger is the one that this inventory was published to.
+    """
+    require_own_ledger(table, inventory)
+    with lease.held(table, str(inventory.get_meta("lease_owner")), now=now) as held:
+        require_own_ledger(table, inventory)
+        yield LedgerRecords(Registrar(table), held, now=now)
+
+
+def require_own_ledger(table: LedgerTable, inventory: Inventory) -> None:
+    """Raise SettingsError unless the ledger knows what became of everybody that this inventory created."""
+    identity, terms = table.identity(), Terms.of(table)
+    if terms is None or terms.table != identity or inventory.get_meta("published_to") != identity:
+        raise SettingsError(
+            f"The ledger {table.name} is not the one of the last run (new, or restored from a backup), so it cannot "
+            "tell who has been used: run `cognito-migrate run` once, which settles that, and then undo."
+        )
+    if terms.finished:
+        raise SettingsError("The migration is finished: undo takes back a bulk run, and not a cut-over.")
+
+
+def require_no_ledger(inventory: Inventory) -> None:
+    """Raise SettingsError if there was a ledger, which knows who has been used."""
+    if inventory.get_meta("published_to") is not None:
+        raise SettingsError("This migration has a ledger, which knows who has been used: set `ledger` and rerun.")
+
+
+def person_of(records: Records, sub: str) -> Person | None:
+    """Return the person as the ledger knows them."""
+    return records.ledger.person(sub) if records.ledger else None

@@ -1,0 +1,191 @@
+"""Carry over what the old pool changed of a user that exists in the target. Every call may be repeated by a later run.
+
+What the target changed itself is left and listed. Nothing is written but by the user's own sub: who was deleted stays
+deleted, and who has taken the name since is somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from batch.applied import Giving, Kept, Removed, Updated, UpdateFact
+from batch.claims import Claims
+from batch.delta import (
+    ALIAS,
+    FOUND_OTHERWISE,
+    LOCKED,
+    NOT_OURS,
+    Applied,
+    Attributes,
+    Change,
+    Conflict,
+    Judge,
+    Wanted,
+    carried,
+    change,
+    differing,
+    merged,
+    to_send,
+)
+from batch.journal import Job
+from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
+from userpool.identity import identifiers
+from userpool.person import lock_id
+from userpool.pool import UserPool
+from userpool.user import User
+
+DELETED = "was created by this migration and deleted in the target since; it stays deleted"
+
+_ROUNDING = 2.0  # the target's time is known by Cognito's Date header, and rounded down
+
+
+class GoneError(UserError):
+    """The user was created by this migration and is not there any more; it stays deleted."""
+
+
+def look(target: UserPool, job: Job) -> User:
+    """Return the user as it is now. Raises GoneError if it is not there any more."""
+    found = target.find(job.username)
+    if found is None or found.sub != job.new_sub:
+        raise GoneError(DELETED)
+    return found
+
+
+def settled_groups(job: Job) -> frozenset[str] | None:
+    """Return what counts as wanted of a user's memberships, once nothing is left to do for it."""
+    if job.wanted is None:
+        return None
+    if not job.wanted.restricted:
+        return job.wanted.groups
+    return job.wanted.groups & ((job.applied and job.applied.groups) or frozenset())
+
+
+def left_as_found(job: Job, found: User, marker: str | None) -> tuple[Conflict, ...]:
+    """Say what is other than wanted of a user that somebody has finished."""
+    names = differing(job.attributes, found.attributes, marker)
+    switched = ("enabled",) if job.user.enabled != found.enabled else ()
+    return tuple(Conflict(name, FOUND_OTHERWISE) for name in (*names, *switched))
+
+
+class Updates:
+    """Changes users of the target. `judge` decides what may be written."""
+
+    def __init__(self, target: UserPool, judge: Judge, claims: Claims) -> None:
+        self._target = target
+        self._judge = judge
+        self._claims = claims
+
+    def catch_up(self, job: Job, applied: Applied | None) -> Iterator[UpdateFact]:
+        """Carry over what changed while the user was not finished; no call if that is nothing."""
+        if applied is None or job.wanted is None:
+            return
+        changed = change(applied, job.wanted, job.granted, self._judge.marker)
+        if changed.words():
+            yield from self._carry(job, applied, job.wanted, changed)
+
+    def carry(self, job: Job) -> Iterator[UpdateFact]:
+        """Do all but give the memberships that are new, which are owed afterwards."""
+        if job.applied and job.wanted:
+            yield from self._carry(job, job.applied, job.wanted, job.change)
+
+    def _carry(self, job: Job, applied: Applied, wanted: Wanted, changed: Change) -> Iterator[UpdateFact]:
+        found = look(self._target, job)
+        if changed.disables:
+            yield from self.disable(job, found)
+        if changed.sets or changed.deletes:
+            yield from self._write(job, found, applied, wanted)
+        if changed.leaves or changed.orphaned:
+            yield from self._end_memberships(job, changed)
+        if changed.enables:
+            yield from self._enable(job, found)
+        if changed.joins:
+            # Known before it is true: should the old pool end them before a rerun, they are ours to end.
+            yield Giving(job.sub, tuple(applied.giving.union(changed.joins)))
+            self._claims.owe(job, changed.joins)
+
+    def disable(self, job: Job, found: User) -> Iterator[UpdateFact]:
+        """Disable the user, unless it is."""
+        if found.enabled:
+            self._target.disable(found.username, before=self._claims.hold)
+        self._claims.note_disabled(job, disabled=True)
+        yield Updated(job.sub, untouched(job, found), enabled=False)
+
+    def disable_gone(self, job: Job) -> Iterator[UpdateFact]:
+        """Disable who is not in the old pool any more, if nobody has used the user since it was created."""
+        found = look(self._target, job)
+        if not found.enabled or self._claims.unused(job, found, untouched=untouched(job, found)):
+            yield from self.disable(job, found)
+
+    def _enable(self, job: Job, found: User) -> Iterator[UpdateFact]:
+        self._claims.note_disabled(job, disabled=False)
+        if not found.enabled:
+            self._target.enable(found.username, before=self._claims.hold)
+        yield Updated(job.sub, untouched(job, found), enabled=True)
+
+    def _write(self, job: Job, found: User, applied: Applied, wanted: Wanted) -> Iterator[UpdateFact]:
+        judged = self._judge.attributes(applied, wanted, found, contested=job.contested)
+        done = self._sent(job, found, judged, wanted.attributes)
+        if done.conflicts:
+            yield Kept(job.sub, done.conflicts)
+        names = (*done.sets, *done.deletes, *done.there)
+        over = (*names, *(conflict.name for conflict in done.conflicts if conflict.final))
+        if over:
+            attributes = carried(applied.attributes, wanted.attributes, over)
+            yield Updated(job.sub, untouched(job, found), names=names, attributes=attributes)
+
+    def _sent(self, job: Job, found: User, todo: Attributes, wanted: Mapping[str, str]) -> Attributes:
+        """Write what is to be written; return what was, and what could not be."""
+        before = self._locks(found.username, found.attributes)
+        after = self._locks(found.username, merged(found.attributes, to_send(todo.sets, wanted), todo.deletes))
+        moves = after != before
+        if moves and not self._claims.relock(job, after):
+            return self._sent(job, found, self._without_sign_in(todo, LOCKED), wanted)
+        try:
+            self._call(found.username, todo, wanted)
+        except AlreadyExistsError:
+            if moves:
+                self._claims.relock(job, before)
+            rest = self._without_sign_in(todo, ALIAS)
+            if rest == todo:
+                raise
+            return self._sent(job, found, rest, wanted)
+        except UnansweredError:
+            raise  # a rerun looks at what it came to
+        except UserError:
+            if moves:
+                self._claims.relock(job, before)
+            raise
+        return todo
+
+    def _call(self, username: str, todo: Attributes, wanted: Mapping[str, str]) -> None:
+        if todo.sets:
+            self._target.update_attributes(username, to_send(todo.sets, wanted), before=self._claims.hold)
+        if todo.deletes:
+            self._target.delete_attributes(username, todo.deletes, before=self._claims.hold)
+
+    def _without_sign_in(self, todo: Attributes, reason: str) -> Attributes:
+        names = [name for name in (*todo.sets, *todo.deletes) if self._judge.sign_in.signs_in_with(name)]
+        return todo.without(Conflict(name, reason, final=False) for name in names)
+
+    def _locks(self, username: str, attributes: Mapping[str, str]) -> frozenset[str]:
+        found = identifiers(username, attributes, self._judge.sign_in)
+        return frozenset(lock_id(self._target.pool_id, identifier) for identifier in found)
+
+    def _end_memberships(self, job: Job, changed: Change) -> Iterator[UpdateFact]:
+        # First in the ledger, or a first token would still give them.
+        self._claims.disowe(job, (*changed.leaves, *changed.orphaned))
+        for group in changed.leaves:
+            try:
+                self._target.remove_from_group(job.username, group, before=self._claims.hold)
+            except NotFoundError as error:
+                if "UserNotFound" in str(error):
+                    raise GoneError(DELETED) from None
+            yield Removed(job.sub, group)
+        if changed.orphaned:
+            yield Kept(job.sub, tuple(Conflict(f"-{group}", NOT_OURS) for group in changed.orphaned))
+
+
+def untouched(job: Job, found: User) -> bool:
+    """Whether nobody but this migration has written to the user, by Cognito's own date."""
+    left_at = job.applied.at if job.applied else None
+    return left_at is not None and found.modified <= left_at + _ROUNDING

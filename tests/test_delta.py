@@ -1,0 +1,420 @@
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from delta_world import Old, attributes_of, calls, signing_in_by_email, writes
+from test_run import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
+
+from batch.applied import conflicts
+from batch.gone import gone
+from batch.planning import make_plan
+from batch.progress import Progress
+from batch.verify import Verify
+from sandbox.local import local_client
+from userpool.user import Group
+
+ONE, TWO = "sub-0001", "sub-0002"
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A boto3 client of the local Cognito of this process."""
+    with local_client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def pool_id(client):
+    """A new pool that can keep the old sub, shared by the tests."""
+    fixed = {"Name": "fixed", "AttributeDataType": "String", "Mutable": False}
+    return client.create_user_pool(PoolName="new", Schema=[LEGACY_SUB, fixed], AliasAttributes=["email"])["UserPool"][
+        "Id"
+    ]
+
+
+@pytest.fixture
+def world(tmp_path, client, pool_id):
+    """A migration into an empty pool, whose users may sign in by e-mail address too."""
+    yield signing_in_by_email(World(tmp_path, client, pool_id))
+    empty(client, pool_id)
+
+
+@pytest.fixture
+def old(world):
+    """An old pool of two users, which has crossed."""
+    old = Old(world, person(1), person(2))
+    old.members = {(ONE, "readers")}
+    old.carry()
+    return old
+
+
+def planned(world):
+    """The plan, and its reasons for updates."""
+    with world.inventory() as inventory:
+        summary = make_plan(inventory, world.context, {})
+    return summary.actions["update"], dict(summary.reasons.get("update", {}))
+
+
+def conflicting(world):
+    """What was not carried, as (user, what)."""
+    with world.inventory() as inventory:
+        return [(one["username"], one["what"]) for one in conflicts(inventory)]
+
+
+def verified(world):
+    """What verify calls a difference, and what it notes."""
+    with world.inventory() as inventory:
+        make_plan(inventory, world.context, {})
+        quiet = Progress(quiet=True, out=StringIO())
+        comparing = Verify(world.target, inventory, world.context, workers=2, stop=threading.Event(), progress=quiet)
+        summary = comparing.run(lambda _users, _groups: "group")
+    return [(one.username, one.what) for one in summary.differences], [
+        (one.username, one.what, one.detail) for one in summary.notes
+    ]
+
+
+def theirs(world, operation, **params):
+    """Make a call as somebody else would."""
+    return getattr(world.watched.client, operation)(UserPoolId=world.pool_id, **params)
+
+
+def set_there(world, username, **attributes):
+    pairs = [{"Name": name, "Value": value} for name, value in attributes.items()]
+    theirs(world, "admin_update_user_attributes", Username=username, UserAttributes=pairs)
+
+
+def test_an_unchanged_pool_plans_and_writes_nothing(world, old):
+    """A second scan and run of a pool that did not change plan no update, and call for no user at all."""
+    old.carry()
+    assert planned(world) == (0, {})
+    assert [name for name, _ in world.watched.calls] == ["ListGroups"]
+
+
+def test_only_what_changed_is_written(world, old):
+    """One changed attribute costs one look and one write, of that attribute; the other user is not called for."""
+    old.change(ONE, nickname="Zoe")
+    old.scan()
+    assert planned(world) == (1, {"nickname": 1})
+    assert old.carry().updated == 1
+    assert [name for name, _ in world.watched.calls] == ["ListGroups", "AdminGetUser", "AdminUpdateUserAttributes"]
+    assert calls(world, "AdminUpdateUserAttributes") == [
+        {"Username": "user1", "UserAttributes": [{"Name": "nickname", "Value": "Zoe"}]}
+    ]
+    assert planned(world) == (0, {})
+
+
+def test_a_removed_attribute_is_deleted(world, old):
+    """What the old pool took from a user is taken from it in the new one."""
+    old.change(ONE, nickname="Zoe")
+    old.carry()
+    old.change(ONE, nickname=None)
+    old.carry()
+    assert writes(world) == ["AdminDeleteUserAttributes"]
+    assert "nickname" not in attributes_of(world, "user1")
+
+
+@pytest.mark.parametrize("flag", ["true", "false", None])
+def test_an_email_address_carries_its_flag_in_the_same_call(world, old, flag):
+    """A new e-mail address is as verified as it is in the old pool, from its first moment: never more."""
+    old.change(ONE, email="new@example.com", email_verified=flag)
+    old.carry()
+    (sent,) = calls(world, "AdminUpdateUserAttributes")
+    assert {pair["Name"]: pair["Value"] for pair in sent["UserAttributes"]} == {
+        "email": "new@example.com",
+        "email_verified": flag or "false",
+    }
+    assert planned(world) == (0, {})
+
+
+def test_what_the_new_pool_changed_too_wins_and_is_listed(world, old):
+    """Where both pools changed an attribute the new pool's stays, which is listed, and asked about once."""
+    set_there(world, "user1", nickname="theirs")
+    old.change(ONE, nickname="ours", given_name="Zoe")
+    old.carry()
+    assert attributes_of(world, "user1")["nickname"] == "theirs"
+    assert attributes_of(world, "user1")["given_name"] == "Zoe"
+    assert conflicting(world) == [("user1", "nickname")]
+    old.carry()
+    assert [name for name, _ in world.watched.calls] == ["ListGroups"]
+    assert conflicting(world) == [("user1", "nickname")]
+
+
+def test_what_the_new_pool_has_already_is_not_written(world, old):
+    """A change that somebody made in both pools costs a look and no write."""
+    set_there(world, "user1", nickname="Zoe")
+    old.change(ONE, nickname="Zoe")
+    old.carry()
+    assert (writes(world), conflicting(world), planned(world)) == ([], [], (0, {}))
+
+
+def test_what_cannot_be_changed_is_a_conflict(world, old):
+    """An immutable attribute keeps its value, and that is listed."""
+    old.change(ONE, **{"custom:fixed": "new"})
+    old.carry()
+    assert (writes(world), conflicting(world)) == ([], [("user1", "custom:fixed")])
+    assert planned(world) == (0, {})
+
+
+def test_a_disabled_user_is_disabled_before_anything_else_is_written(world, old):
+    """Who was disabled since is disabled first of all, before groups, changes and creations, even beyond the limit."""
+    old.change(ONE, nickname="Zoe")
+    old.change(TWO, enabled=False)
+    old.users["sub-0003"] = person(3)
+    old.groups["late"] = Group("late")
+    summary = old.carry(limit=1)
+    assert writes(world)[:2] == ["AdminDisableUser", "CreateGroup"]
+    assert calls(world, "AdminDisableUser") == [{"Username": "user2"}]
+    assert (summary.disabled, summary.updated, summary.created, summary.left) == (1, 2, 0, 1)
+
+
+def test_an_unfinished_user_is_disabled_as_soon(world):
+    """Who has a password and still lacks memberships is disabled first as well."""
+    old = Old(world, person(1))
+    old.members = {(ONE, "admins")}
+    world.watched.acts["AdminAddUserToGroup"] = cut
+    with pytest.raises(PowerCutError):
+        old.carry()
+    world.watched.acts.clear()
+    old.change(ONE, enabled=False)
+    old.carry()
+    assert writes(world) == ["AdminDisableUser", "AdminAddUserToGroup"]
+
+
+def cut(_attempt, _params):
+    raise PowerCutError
+
+
+def test_enabled_again_only_as_this_migration_left_it(world, old):
+    """Who the old pool enables is enabled, unless somebody did; who the new pool alone disabled stays disabled."""
+    old.change(ONE, enabled=False)
+    old.carry()
+    theirs(world, "admin_disable_user", Username="user2")
+    old.change(ONE, enabled=True)
+    old.change(TWO, nickname="Zoe")
+    old.carry()
+    assert world.direct.find("user1").enabled
+    assert not world.direct.find("user2").enabled
+    assert calls(world, "AdminEnableUser") == [{"Username": "user1"}]
+
+
+def test_a_rule_that_leaves_out_the_disabled_still_disables_who_is_there(world, old):
+    """Somebody disabled since is disabled in the new pool, though new users who are disabled are left out."""
+    world.use(replace(world.context.rules, users=replace(world.context.rules.users, disabled="skip")))
+    old.change(ONE, enabled=False, nickname="Zoe")
+    old.carry()
+    assert writes(world) == ["AdminDisableUser"]
+    assert planned(world) == (0, {})
+
+
+def test_memberships_are_added_and_ended(world, old):
+    """A membership added in the old pool is given, one that was given and ended in the old pool is ended."""
+    old.members = {(ONE, "admins")}
+    old.scan()
+    assert planned(world) == (1, {"+admins": 1, "-readers": 1})
+    old.carry()
+    assert writes(world) == ["AdminRemoveUserFromGroup", "AdminAddUserToGroup"]
+    assert world.groups_of("user1") == ["admins"]
+
+
+def test_a_membership_revoked_in_the_new_pool_stays_revoked(world, old):
+    """A given membership that the new pool ended is not given again when other things change."""
+    theirs(world, "admin_remove_user_from_group", Username="user1", GroupName="readers")
+    old.change(ONE, nickname="Zoe")
+    old.members.add((ONE, "admins"))
+    old.carry()
+    assert world.groups_of("user1") == ["admins"]
+
+
+def test_a_membership_of_the_new_pools_own_is_left(world, old):
+    """What this migration did not give it does not end, whatever the old pool ends."""
+    theirs(world, "admin_add_user_to_group", Username="user2", GroupName="admins")
+    old.members.add((TWO, "readers"))
+    old.carry()
+    old.members.discard((TWO, "readers"))
+    old.carry()
+    assert world.groups_of("user2") == ["admins"]
+
+
+def test_a_membership_given_in_the_moment_of_a_kill_is_ours_to_end(world, old):
+    """Killed after the call and before its record, a membership that the old pool ends is ended all the same."""
+    old.members.add((TWO, "admins"))
+
+    def unheard(attempt, params):
+        attempt()
+        cut(attempt, params)
+
+    world.watched.acts["AdminAddUserToGroup"] = unheard
+    with pytest.raises(PowerCutError):
+        old.carry()
+    world.watched.acts.clear()
+    assert world.groups_of("user2") == ["admins"]
+    old.members.discard((TWO, "admins"))
+    old.carry()
+    assert world.groups_of("user2") == []
+
+
+def test_who_was_deleted_in_the_new_pool_stays_deleted(world, old):
+    """A change of a user who is not there any more writes nothing, to nobody who took the name either."""
+    theirs(world, "admin_delete_user", Username="user1")
+    world.direct.create("user1", {"email": "other@example.com"}, PASSWORD)
+    old.change(ONE, nickname="Zoe", enabled=False)
+    assert old.carry().failed["gone"] == 1
+    assert (writes(world), world.failures()) == ([], {"user1": "gone"})
+    assert old.carry().failed == {}
+
+
+def test_group_definitions_follow_until_the_new_pool_changes_them(world, old):
+    """A definition that the old pool changed is written whole; one that the new pool changed too is listed."""
+    old.groups["admins"] = Group("admins", "All", 3, "arn:aws:iam::1:role/admin")
+    assert old.carry().groups_updated == 1
+    (sent,) = calls(world, "UpdateGroup")
+    assert sent == {
+        "GroupName": "admins",
+        "Description": "All",
+        "Precedence": 3,
+        "RoleArn": "arn:aws:iam::1:role/admin",
+    }
+    theirs(world, "update_group", GroupName="admins", Precedence=9)
+    old.groups["admins"] = replace(old.groups["admins"], description="Other")
+    old.carry()
+    assert (writes(world), conflicting(world)) == ([], [("", "group admins")])
+    old.carry()
+    assert writes(world) == []
+
+
+def test_an_alias_that_somebody_else_has_is_a_conflict_that_is_tried_again(world, old):
+    """An e-mail address that another user signs in with is left, the rest is carried; once it is free it is carried."""
+    theirs(
+        world,
+        "admin_create_user",
+        Username="stranger",
+        UserAttributes=[{"Name": "email", "Value": "new@example.com"}, {"Name": "email_verified", "Value": "true"}],
+    )
+    old.change(ONE, email="new@example.com", nickname="Zoe")
+    old.carry()
+    assert conflicting(world) == [("user1", "email")]
+    assert attributes_of(world, "user1") == {**person(1).attributes, "nickname": "Zoe"}
+    theirs(world, "admin_delete_user", Username="stranger")
+    old.carry()
+    assert (conflicting(world), attributes_of(world, "user1")["email"]) == ([], "new@example.com")
+
+
+def test_a_sign_in_name_that_two_would_have_goes_to_neither(world, old):
+    """A new e-mail address that another user of the old pool has as well is not written, and that is no decision."""
+    old.change(ONE, email="user2@example.com", nickname="Zoe")
+    old.carry()
+    assert conflicting(world) == [("user1", "email")]
+    assert attributes_of(world, "user1") == {**person(1).attributes, "nickname": "Zoe"}
+
+
+def test_of_whom_nothing_is_recorded_nothing_is_overwritten(world, old):
+    """Where what was applied is not known, what the new pool has counts, and only later changes are carried."""
+    with world.inventory() as inventory, inventory.transaction():
+        inventory.execute("DELETE FROM applied")
+    old.change(ONE, nickname="before")
+    old.carry()
+    assert writes(world) == []
+    old.change(ONE, given_name="after")
+    old.carry()
+    assert attributes_of(world, "user1") == {**person(1).attributes, "given_name": "after"}
+
+
+def test_who_left_the_old_pool_is_listed_and_disabled_only_if_told_and_unused(world, old):
+    """Somebody gone is listed, left as it is, and with --disable-gone disabled, but not whom somebody has changed."""
+    now = world.direct.find("user1").modified
+    with world.inventory() as inventory, inventory.transaction():
+        inventory.execute("INSERT OR REPLACE INTO last_write SELECT sub, ? FROM progress", (now,))
+        inventory.execute("UPDATE last_write SET at = ? WHERE sub = ?", (now - 60, TWO))
+    old.users.clear()
+    old.carry()
+    assert writes(world) == []
+    with world.inventory() as inventory:
+        assert [one["username"] for one in gone(inventory)] == ["user1", "user2"]
+    old.carry(disable_gone=True)
+    assert calls(world, "AdminDisableUser") == [{"Username": "user1"}]
+    with world.inventory() as inventory:
+        assert {one["username"]: one["disabled"] for one in gone(inventory)} == {"user1": True, "user2": False}
+
+
+def test_verify_tells_the_new_pools_changes_from_what_was_not_carried(world, old):
+    """What the new pool changed is a note; what the old pool changed and no run has carried is a difference."""
+    set_there(world, "user1", nickname="theirs")
+    theirs(world, "admin_remove_user_from_group", Username="user1", GroupName="readers")
+    assert verified(world) == (
+        [],
+        [("user1", "attributes", "nickname"), ("user1", "membership lost", "readers")],
+    )
+    old.change(TWO, given_name="Zoe", enabled=False)
+    old.members.add((TWO, "admins"))
+    old.scan()
+    assert verified(world)[0] == [("user2", "attributes"), ("user2", "enabled"), ("user2", "membership lost")]
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_killed_at_any_call_a_rerun_ends_like_an_undisturbed_run(tmp_path, client, pool_id, carried_out):
+    """Whichever call is the last, a rerun leaves users, memberships and inventory as one run would have."""
+    ends = set()
+    for survived in range(20):
+        folder = tmp_path / str(survived)
+        folder.mkdir()
+        world = signing_in_by_email(World(folder, client, pool_id))
+        old = Old(world, person(1), person(2))
+        old.members = {(ONE, "readers")}
+        old.change(ONE, nickname="Zoe")
+        old.carry()
+        old.change(ONE, nickname=None, given_name="Ada", enabled=False)
+        old.change(TWO, email="new@example.com")
+        old.members = {(ONE, "admins"), (TWO, "readers")}
+
+        def stop(attempt, _params, world=world, survived=survived):
+            if len(world.watched.calls) <= survived:
+                return attempt()
+            if carried_out:
+                attempt()
+            raise PowerCutError
+
+        world.watched.acts["*"] = stop
+        try:
+            old.carry(workers=1)
+        except PowerCutError:
+            world.watched.acts.clear()
+            old.carry()
+            killed = True
+        else:
+            killed = False
+        with world.inventory() as inventory:
+            applied = list(inventory.execute("SELECT sub, attributes, enabled, groups, giving FROM applied"))
+        ends.add(str((sorted(world.there().items()), attributes_of(world, "user1"), sorted(applied), planned(world))))
+        empty(client, pool_id)
+        if not killed:
+            break
+    assert len(ends) == 1
+    assert survived > 8
+
+
+def test_a_hundred_changes_in_a_pool_cost_the_calls_that_they_need(world):
+    """Of many users only those that changed are called for: one look each, and one write for each change."""
+    old = Old(world, *(person(number) for number in range(300)))
+    old.carry()
+    old.carry()
+    assert Counter(name for name, _ in world.watched.calls) == {"ListGroups": 1}
+    for number in range(100):
+        sub = f"sub-{number:04}"
+        if number < 40:
+            old.change(sub, nickname="Zoe")
+        elif number < 80:
+            old.change(sub, enabled=False)
+        else:
+            old.members.add((sub, "admins"))
+    assert old.carry().updated == 100
+    assert Counter(name for name, _ in world.watched.calls) == {
+        "ListGroups": 1,
+        "AdminGetUser": 100,
+        "AdminUpdateUserAttributes": 40,
+        "AdminDisableUser": 40,
+        "AdminAddUserToGroup": 20,
+    }

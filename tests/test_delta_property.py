@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delta_world import Old
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ledger_world import LedgerWorld
+from test_run import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
+
+from batch.planning import make_plan
+from sandbox.local import local_client
+from userpool.ledger_table import Write
+from userpool.person import PERSON, State
+
+NUMBERS, GROUPS, VALUES = (1, 2, 3), ("admins", "readers"), ("a", "b", "c", None)
+FIELDS = ("nickname", "enabled", *GROUPS)
+
+numbers = st.sampled_from(NUMBERS)
+fields = st.one_of(
+    st.tuples(st.just("nickname"), st.sampled_from(VALUES)),
+    st.tuples(st.sampled_from(FIELDS[1:]), st.booleans()),
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("old"), numbers, fields),
+        st.tuples(st.just("new"), numbers, fields),
+        st.tuples(st.just("old deletes"), numbers),
+        st.tuples(st.just("new deletes"), numbers),
+        st.tuples(st.just("password"), numbers),
+        st.tuples(st.just("killed"), st.integers(0, 25), st.booleans()),
+        st.tuples(st.just("whole")),
+    ),
+    max_size=14,
+)
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A boto3 client of the local Cognito of this process."""
+    with local_client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def pool_id(client):
+    """A new pool that can keep the old sub, shared by the examples."""
+    return client.create_user_pool(PoolName="new", Schema=[LEGACY_SUB])["UserPool"]["Id"]
+
+
+@dataclass
+class Model:
+    """What the three-way rules allow, field by field, for users who were finished by a whole run.
+
+    `bases` are the values that may count as applied: of a run that was killed nobody knows what it recorded.
+    """
+
+    bases: dict[int, dict[str, set[Any]]] = field(default_factory=dict)
+
+    def check_whole(self, number: int, wanted: dict, before: dict, after: dict) -> None:
+        """A run that was not killed carries exactly what the rules say; from then on what was wanted is applied."""
+        bases = self.bases.get(number)
+        for name in FIELDS:
+            allowed = {wanted[name]} if bases is None else {self._carried(b, wanted, before, name) for b in bases[name]}
+            assert after[name] in allowed, (number, name)
+        self.bases[number] = {name: {wanted[name]} for name in FIELDS}
+
+    def check_killed(self, number: int, wanted: dict, before: dict, after: dict) -> None:
+        """A killed run carries a field as the rules say, or leaves it."""
+        for name, bases in self.bases[number].items():
+            allowed = {before[name]} | {self._carried(base, wanted, before, name) for base in bases}
+            assert after[name] in allowed, (number, name)
+            bases.add(wanted[name])
+
+    def _carried(self, base: Any, wanted: dict, before: dict, name: str) -> Any:
+        return wanted[name] if base != wanted[name] and before[name] == base else before[name]
+
+
+class Story:
+    """Two pools, what happens to them, and the model that looks on."""
+
+    def __init__(self, world: Any) -> None:
+        self.world = world
+        self.old = Old(world, *(person(number) for number in NUMBERS))
+        self.model = Model()
+        self.deleted: set[int] = set()
+        self.passwords: set[str] = set()
+
+    def wanted(self, number: int) -> dict[str, Any] | None:
+        """What the old pool comes to; None for who is not in it."""
+        sub = f"sub-{number:04}"
+        if sub not in self.old.users:
+            return None
+        user = self.old.users[sub]
+        groups = {name: (sub, name) in self.old.members for name in GROUPS}
+        return {"nickname": user.attributes.get("nickname"), "enabled": user.enabled, **groups}
+
+    def there(self, number: int) -> dict[str, Any] | None:
+        """What the new pool has."""
+        found = self.world.direct.find(f"user{number}")
+        if found is None:
+            return None
+        groups = self.world.groups_of(found.username)
+        attributes = {"nickname": found.attributes.get("nickname"), "enabled": found.enabled}
+        return attributes | {name: name in groups for name in GROUPS}
+
+    def step(self, what: str, *more: Any) -> None:
+        """Let one thing happen."""
+        {
+            "old": self.change_old,
+            "new": self.change_new,
+            "old deletes": self.delete_old,
+            "new deletes": self.delete_new,
+            "password": self.choose_password,
+            "killed": self.killed,
+            "whole": self.whole,
+        }[what](*more)
+
+    def change_old(self, number: int, change: tuple[str, Any]) -> None:
+        """Change a user of the old pool."""
+        (name, value), sub = change, f"sub-{number:04}"
+        if sub not in self.old.users:
+            return
+        if name in GROUPS:
+            (self.old.members.add if value else self.old.members.discard)((sub, name))
+        else:
+            self.old.change(sub, **{name: value})
+
+    def finished(self, number: int) -> bool:
+        """Whether a whole run has finished the user, and nobody deleted it."""
+        return number in self.model.bases and number not in self.deleted
+
+    def change_new(self, number: int, change: tuple[str, Any]) -> None:
+        """Change a user of the new pool, as its own people would."""
+        (name, value), username, target = change, f"user{number}", self.world.direct
+        if not self.finished(number):
+            return
+        if name == "nickname":
+            if value is None:
+                target.delete_attributes(username, ["nickname"])
+            else:
+                target.update_attributes(username, {"nickname": value})
+        elif name == "enabled":
+            (target.enable if value else target.disable)(username)
+        else:
+            (target.add_to_group if value else target.remove_from_group)(username, name)
+
+    def delete_old(self, number: int) -> None:
+        """Delete a user of the old pool."""
+        sub = f"sub-{number:04}"
+        self.old.users.pop(sub, None)
+        self.old.members = {(member, name) for member, name in self.old.members if member != sub}
+
+    def delete_new(self, number: int) -> None:
+        """Delete a user of the new pool."""
+        if self.finished(number):
+            self.world.watched.client.admin_delete_user(UserPoolId=self.world.pool_id, Username=f"user{number}")
+            self.deleted.add(number)
+
+    def choose_password(self, number: int) -> None:
+        """Give a user a password of its own."""
+        if not self.finished(number):
+            return
+        self.world.direct.set_password(f"user{number}", PASSWORD)
+        self.passwords.add(f"user{number}")
+        if isinstance(self.world, LedgerWorld):
+            write = Write(f"{PERSON}sub-{number:04}", change="SET #state = :state", values={"state": State.CAPTURED})
+            assert self.world.table.write(write).done
+
+    def killed(self, survived: int, carried_out: bool) -> None:  # noqa: FBT001 -- from a list of steps
+        """Scan and run, and be killed before or after a call."""
+        before = {number: self.there(number) for number in NUMBERS}
+
+        def cut(attempt, _params):
+            if len(self.world.watched.calls) <= survived:
+                return attempt()
+            if carried_out:
+                attempt()
+            raise PowerCutError
+
+        self.world.watched.acts["*"] = cut
+        with suppress(PowerCutError):
+            self.old.carry(workers=1)
+        self.world.watched.acts.clear()
+        for number in NUMBERS:
+            wanted, now, after = self.wanted(number), before[number], self.there(number)
+            if wanted and self.finished(number):
+                assert now
+                assert after
+                self.model.check_killed(number, wanted, now, after)
+        self.check_what_never_happens(before)
+
+    def whole(self) -> None:
+        """Scan and run to the end."""
+        before = {number: self.there(number) for number in NUMBERS}
+        self.old.carry(workers=1)
+        for number in NUMBERS:
+            wanted, after = self.wanted(number), self.there(number)
+            if wanted and number not in self.deleted:
+                assert after
+                self.model.check_whole(number, wanted, before[number] or {}, after)
+        self.check_what_never_happens(before)
+        with self.world.inventory() as inventory:
+            assert make_plan(inventory, self.world.context, {}).actions["update"] == 0
+
+    def check_what_never_happens(self, before: dict[int, Any]) -> None:
+        """Nobody deleted comes back, nobody gone changes, and nobody's own password is overwritten."""
+        assert all(self.there(number) is None for number in self.deleted)
+        for number in NUMBERS:
+            if self.wanted(number) is None and number not in self.deleted:
+                assert self.there(number) == before[number]
+        written = {params["Username"] for name, params in self.world.watched.calls if name == "AdminSetUserPassword"}
+        assert not written & self.passwords
+
+
+@pytest.mark.parametrize("kind", [World, LedgerWorld])
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(happens=steps)
+def test_whatever_happens_both_pools_end_as_the_three_way_rules_say(client, pool_id, kind, happens):
+    """Changes of both pools between runs, killed or not, end as an independent model of the rules says they may."""
+    with tempfile.TemporaryDirectory() as folder:
+        story = Story(kind(Path(folder), client, pool_id))
+        try:
+            for what, *more in happens:
+                story.step(what, *more)
+            story.whole()
+            story.whole()
+            per_user = {name for name, _ in story.world.watched.calls if name.startswith("Admin")}
+            assert per_user == set()
+        finally:
+            empty(client, pool_id)

@@ -1,0 +1,62 @@
+"""What DescribeUserPool says of a pool, as values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
+
+from userpool.attributes import Schema
+from userpool.identity import SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What DescribeUserPool says of a pool, as far as a migration depends on it.
+
+    `triggers` are the ARNs of the functions attached, by trigger.
+    """
+
+    pool_id: str
+    account: str
+    region: str
+    sign_in: SignIn
+    schema: Schema
+    password_policy: Mapping[str, Any]
+    estimated_users: int
+    clock_offset: float  # seconds that Cognito's clock is ahead of this machine's
+    arn: str = ""
+    triggers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_api(cls, pool_id: str, answer: Mapping[str, Any]) -> Self:
+        """Read the answer of DescribeUserPool."""
+        pool = answer["UserPool"]
+        arn = pool.get("Arn", "").split(":")  # arn:aws:cognito-idp:REGION:ACCOUNT:userpool/ID
+        return cls(
+            pool_id=pool_id,
+            account=arn[4] if len(arn) > 4 else "",  # noqa: PLR2004 -- the position in an ARN
+            region=pool_id.partition("_")[0],
+            sign_in=SignIn.from_api(pool),
+            schema=Schema.from_api(pool.get("SchemaAttributes", ())),
+            password_policy=pool.get("Policies", {}).get("PasswordPolicy", {}),
+            estimated_users=pool.get("EstimatedNumberOfUsers", 0),
+            clock_offset=_clock_offset(answer),
+            arn=pool.get("Arn", ""),
+            triggers=_triggers(pool.get("LambdaConfig") or {}),
+        )
+
+
+def _triggers(config: Mapping[str, Any]) -> dict[str, str]:
+    """Read LambdaConfig; a trigger with a version is named with `Config`, and stands there besides."""
+    versioned = {name.removesuffix("Config"): value for name, value in config.items() if isinstance(value, dict)}
+    plain = {name: value for name, value in config.items() if isinstance(value, str)}
+    return {name: value["LambdaArn"] for name, value in versioned.items() if "LambdaArn" in value} | plain
+
+
+def _clock_offset(answer: Mapping[str, Any]) -> float:
+    """Return how far the server's clock is ahead, by its Date header (whole seconds); 0 if it does not say."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
