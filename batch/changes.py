@@ -86,7 +86,13 @@ class Changes:
         self._note(user.sub, found, restricted=wanted.restricted)
         if carried.state is State.SECURED:
             return plan, found
-        return Plan(Action.UPDATE, ", ".join(found.words()), carried.username), found
+        updated = Plan(
+            Action.UPDATE,
+            ", ".join(found.words()),
+            carried.username,
+            has_reset_channel=plan.has_reset_channel,
+        )
+        return updated, found
 
     def _note(self, sub: str, found: Change, *, restricted: bool) -> None:
         calls = (found.disables, found.enables, bool(found.sets), bool(found.deletes))

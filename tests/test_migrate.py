@@ -369,7 +369,7 @@ def test_a_resumed_user_gets_a_password_only_while_it_has_none(target, script, c
     made = created_in(target, job)
     since(client, target.pool_id)
     facts = bring(target, replace(job, state=State.CREATED, new_sub=made.sub))
-    assert facts == [Secured(OLD_SUB, ours=False), Done(OLD_SUB)]
+    assert facts == [Secured(OLD_SUB, ours=since is _stays_new), Done(OLD_SUB)]
     assert script.calls.count("AdminSetUserPassword") == (since is _stays_new)
     assert the_user(target).status is status
 
