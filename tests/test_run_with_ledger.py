@@ -139,7 +139,7 @@ def test_everybody_is_published_before_anybody_is_created(scanned):
 @pytest.mark.parametrize("carried_out", [False, True])
 def test_killed_at_any_call_a_rerun_ends_like_an_undisturbed_run(tmp_path, client, pool_id, carried_out):
     """Whichever call to Cognito or the ledger is the last, a rerun leaves everybody as one run would have, once."""
-    for survived in range(200):
+    for survived in range(carried_out, 200, 2):  # each call once, before it or after it
         folder = tmp_path / str(survived)
         folder.mkdir()
         world = LedgerWorld(folder, client, pool_id)
