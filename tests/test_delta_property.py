@@ -220,7 +220,7 @@ class Story:
 
 @pytest.mark.parametrize("kind", [World, LedgerWorld])
 @settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
