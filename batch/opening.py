@@ -22,7 +22,7 @@ from batch.stopping import StoppedError
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, State
 from userpool.pool import UserPool
-from userpool.terms import Lasting, Terms
+from userpool.terms import Lasting, Terms, refuse_another
 
 _ASKING_SECONDS = 30.0
 
@@ -51,7 +51,9 @@ class Opening:
         Raises SettingsError if the ledger is another migration's, LeasedError if another run has it.
         """
         identity = self.table.identity()
-        self._terms(identity, None).refuse_another(self.table)  # or its run would be kept from its own lease
+        refuse_another(
+            self.table, self.source_pool_id, self.target.pool_id
+        )  # or its run would be kept from its own lease
         owner = self._owner()
         with lease.held(self.table, owner, now=self.now, clock=self.clock) as held:
             ledger = Registrar(self.table)

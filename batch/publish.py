@@ -5,7 +5,6 @@ What was published is remembered in the inventory, by digest, and only what has 
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
@@ -15,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from batch import engine
+from batch.applied import AppliedTable
 from batch.claims import CONFLICT
 from batch.decisions import Decision
 from batch.inventory import Inventory
@@ -160,7 +160,7 @@ class Publishing:
 
     def _standings(self, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Standing, str | None]]:
         subs = [row[6] for row in rows]
-        groups, granted = self._snapshot.groups_by_user(subs), self._granted(subs)
+        groups, granted = self._snapshot.groups_by_user(subs), AppliedTable(self._inventory).granted(subs)
         for action, reason, name, progress, new_sub, as_of, *columns in rows:
             user = user_from_row(tuple(columns))
             standing = Standing(
@@ -169,20 +169,12 @@ class Publishing:
                 reason=reason,
                 name=name,
                 groups=self._context.rules.groups.target_names(groups[user.sub]),
-                granted=frozenset(granted[user.sub]),
+                granted=granted[user.sub],
                 progress=State(progress) if progress else None,
                 new_sub=new_sub,
                 decision=self._decisions.get(user.username),
             )
             yield standing, as_of
-
-    def _granted(self, subs: list[str]) -> dict[str, set[str]]:
-        granted: dict[str, set[str]] = {sub: set() for sub in subs}
-        for sub, group in self._inventory.execute(
-            "SELECT g.sub, g.group_name FROM json_each(?) j JOIN granted g ON g.sub = j.value", (json.dumps(subs),)
-        ):
-            granted[sub].add(group)
-        return granted
 
 
 def _together(entries: Iterator[Entry]) -> Iterator[tuple[Entry, ...]]:

@@ -25,7 +25,7 @@ from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.pool import UserPool
-from userpool.terms import Lasting, Terms
+from userpool.terms import Lasting, refuse_another
 from userpool.user import User
 
 _SUFFIX = "+rebuild"
@@ -87,24 +87,11 @@ class Rebuild:
             )
         owner = ""
         if table := self._where.table:
-            self._refuse_another(table)
+            refuse_another(table, self._where.source_pool_id, self._where.target.pool_id)
             owner = str((table.get(lease.KEY) or {}).get("owner", "")).removesuffix(_SUFFIX)
         if self._inventory.get_meta(REBUILDING) is None:
             with self._inventory.transaction():
                 self._inventory.set_meta(REBUILDING, owner)
-
-    def _refuse_another(self, table: LedgerTable) -> None:
-        where = self._where
-        Terms(
-            source_pool_id=where.source_pool_id,
-            target_pool_id=where.target.pool_id,
-            marker=where.context.marker or "",
-            sign_in=where.context.target,
-            schema=where.context.schema,
-            rules=where.context.rules,
-            table="",
-            log_key="",
-        ).refuse_another(table)
 
     def run(self, choose: Callable[[int, int], Way], *, give_missing: bool, expected_users: int = 0) -> Rebuilt:
         """Find out what was done, and record it. Raises LeasedError while a run goes on, StoppedError if stopped."""

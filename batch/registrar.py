@@ -86,8 +86,6 @@ class Registrar(Amender):
             sub,
             "SET #state = :creating, #epoch = :epoch, #changed = :now",
             "#state = :known OR (#state = :creating AND #epoch <= :epoch)",
-            known=State.KNOWN,
-            creating=State.CREATING,
             epoch=epoch,
             now=now,
         )
@@ -98,8 +96,6 @@ class Registrar(Amender):
             sub,
             "SET #state = :known, #changed = :now",
             "#state = :creating AND #epoch = :epoch",
-            known=State.KNOWN,
-            creating=State.CREATING,
             epoch=epoch,
             now=now,
         )
@@ -110,7 +106,6 @@ class Registrar(Amender):
             sub,
             "SET #epoch = :epoch",
             "#state = :creating AND #epoch = :epoch",
-            creating=State.CREATING,
             epoch=epoch,
         ).done
 
@@ -120,8 +115,6 @@ class Registrar(Amender):
             sub,
             "SET #state = :pending, #new_sub = :new_sub, #changed = :now",
             f"#state IN (:creating, :pending) AND #epoch = :epoch AND ({SAME_USER})",
-            creating=State.CREATING,
-            pending=State.PENDING,
             new_sub=new_sub,
             epoch=epoch,
             now=now,
@@ -133,8 +126,6 @@ class Registrar(Amender):
             person.sub,
             "SET #state = :known, #changed = :now",
             "#state = :migrating AND #changed = :seen AND attribute_not_exists(#new_sub)",
-            known=State.KNOWN,
-            migrating=State.MIGRATING,
             seen=person.changed,
             now=now,
         )
@@ -151,8 +142,6 @@ class Registrar(Amender):
             sub,
             "SET #state = :creating, #epoch = :epoch, #new_sub = :new_sub",
             f"(#state = :pending OR (#state = :creating AND #epoch <= :epoch)) AND {SAME_USER}",
-            pending=State.PENDING,
-            creating=State.CREATING,
             epoch=epoch,
             new_sub=new_sub,
         )
@@ -163,8 +152,6 @@ class Registrar(Amender):
             sub,
             "SET #state = :pending",
             "#state = :creating AND #epoch <= :epoch AND #new_sub = :new_sub",
-            pending=State.PENDING,
-            creating=State.CREATING,
             epoch=epoch,
             new_sub=new_sub,
         )
@@ -175,8 +162,6 @@ class Registrar(Amender):
             sub,
             "SET #state = :reset, #changed = :now REMOVE #token, #until",
             f"#state = :captured AND {SAME_USER}",
-            captured=State.CAPTURED,
-            reset=State.RESET,
             new_sub=new_sub,
             now=now,
         )
@@ -187,10 +172,6 @@ class Registrar(Amender):
             "SET #state = :reset, #changed = :now",
             f"NOT #state IN (:captured, :held, :known) AND {SAME_USER} "
             "AND (attribute_not_exists(#until) OR #until < :now)",
-            captured=State.CAPTURED,
-            held=State.HELD,
-            known=State.KNOWN,
-            reset=State.RESET,
             new_sub=new_sub,
             now=now,
         )
@@ -203,8 +184,6 @@ class Registrar(Amender):
             _as_if_new("known", owed),
             f"(#state = :creating AND #epoch <= :epoch AND ({same})) "
             "OR (#state = :known AND attribute_not_exists(#new_sub))",
-            creating=State.CREATING,
-            known=State.KNOWN,
             epoch=epoch,
             new_sub=new_sub,
             owed=owed,
@@ -218,7 +197,6 @@ class Registrar(Amender):
             sub,
             _as_if_new("reset", owed),
             f"({same})" + (" OR #new_sub = :new_sub" if new_sub else ""),
-            reset=State.RESET,
             new_sub=new_sub,
             owed=owed,
             now=now,

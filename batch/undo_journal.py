@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from batch.applied import AppliedTable
 from batch.inventory import Inventory, decoded
 from batch.journal import Problem, State
 from batch.plan import Context
@@ -70,10 +71,10 @@ class UndoJournal:
         columns = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
         after = ""
         while rows := self._inventory.execute(_SOME.format(columns=columns), (after, _PAGE)).fetchall():
-            given = self._given([row[0] for row in rows])
+            given = AppliedTable(self._inventory).granted([row[0] for row in rows])
             wanted = self._snapshot.groups_by_user([row[0] for row in rows])
             for row in rows:
-                yield self._made(row, frozenset(given[row[0]]), wanted[row[0]])
+                yield self._made(row, given[row[0]], wanted[row[0]])
             after = rows[-1][0]
 
     def _made(self, row: tuple[Any, ...], given: frozenset[str], groups: Any) -> Made:
@@ -94,14 +95,6 @@ class UndoJournal:
             used=bool(used) if resumed else False,
             revoked=frozenset(decoded(revoked)) if resumed else frozenset(),
         )
-
-    def _given(self, subs: list[str]) -> dict[str, set[str]]:
-        given: dict[str, set[str]] = {sub: set() for sub in subs}
-        for sub, group in self._inventory.execute(
-            "SELECT g.sub, g.group_name FROM json_each(?) j JOIN granted g ON g.sub = j.value", (json.dumps(subs),)
-        ):
-            given[sub].add(group)
-        return given
 
     def record(self, fact: Fact) -> None:
         """Record a fact; part of the transaction that is open."""

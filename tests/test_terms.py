@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -12,7 +13,7 @@ from userpool.identity import SignIn
 from userpool.ledger_table import Write
 from userpool.person import lock_id
 from userpool.settings import Rules, UserRules
-from userpool.terms import Lasting, Terms
+from userpool.terms import Lasting, Terms, refuse_another
 
 PLAIN = Terms(
     source_pool_id="eu-west-1_Old",
@@ -63,6 +64,11 @@ def test_terms_may_change(ledger_table):
         assert Terms.of(ledger_table) == terms
 
 
+def refuse(terms, table):
+    """Refuse the table if it is not of the pools of these terms."""
+    refuse_another(table, terms.source_pool_id, terms.target_pool_id)
+
+
 @pytest.mark.parametrize(
     "other",
     [{"source_pool_id": "eu-west-1_Other"}, {"target_pool_id": "eu-west-1_Other"}],
@@ -72,7 +78,7 @@ def test_the_ledger_of_another_migration_is_left_alone(ledger_table, other):
     """A ledger that two other pools share is refused with the remedy, and keeps what it has."""
     PLAIN.save(ledger_table)
     another = replace(PLAIN, **other)
-    for attempt in (another.save, another.refuse_another):
+    for attempt in (another.save, partial(refuse, another)):
         with pytest.raises(
             SettingsError, match=r"eu-west-1_Old to eu-west-1_New.*set `ledger` to another table"
         ) as caught:
@@ -83,9 +89,9 @@ def test_the_ledger_of_another_migration_is_left_alone(ledger_table, other):
 
 def test_ones_own_ledger_is_not_another(ledger_table):
     """Neither an empty ledger nor one of the same pools is refused."""
-    PLAIN.refuse_another(ledger_table)
+    refuse(PLAIN, ledger_table)
     PLAIN.save(ledger_table)
-    RICH.refuse_another(ledger_table)
+    refuse(RICH, ledger_table)
 
 
 def keep(table, text):

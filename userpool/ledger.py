@@ -64,8 +64,6 @@ class Ledger:
             sub,
             "SET #state = :migrating, #changed = :now" + (", #owed = :owed" if owed else " REMOVE #owed"),
             "#state IN (:known, :migrating) AND attribute_not_exists(#new_sub)",
-            known=State.KNOWN,
-            migrating=State.MIGRATING,
             owed=owed,
             now=now,
         )
@@ -77,8 +75,6 @@ class Ledger:
             "SET #state = :capturing, #token = :token, #until = :until",
             "#new_sub = :new_sub "
             "AND (#state = :pending OR (#state = :capturing AND (#until < :now OR #token = :token)))",
-            pending=State.PENDING,
-            capturing=State.CAPTURING,
             new_sub=new_sub,
             token=token,
             now=now,
@@ -91,8 +87,6 @@ class Ledger:
             sub,
             "SET #state = :pending REMOVE #token, #until",
             "#state = :capturing AND #token = :token",
-            pending=State.PENDING,
-            capturing=State.CAPTURING,
             token=token,
         )
 
@@ -102,7 +96,6 @@ class Ledger:
             sub,
             "REMOVE #token, #until",
             "#state = :reset AND #token = :token",
-            reset=State.RESET,
             token=token,
         )
 
@@ -112,8 +105,6 @@ class Ledger:
             sub,
             "SET #state = :captured, #changed = :now",
             "#state = :captured OR (#state = :capturing AND #token = :token)",
-            capturing=State.CAPTURING,
-            captured=State.CAPTURED,
             token=token,
             now=now,
         )
@@ -158,8 +149,6 @@ class Ledger:
             sub,
             "SET #state = :reset, #changed = :now" + (", #new_sub = :new_sub" if new_sub else "") + change,
             "attribute_exists(#id) AND #state <> :captured" + same + condition,
-            reset=State.RESET,
-            captured=State.CAPTURED,
             now=now,
             **values,
         )
@@ -188,10 +177,13 @@ class Ledger:
         )
 
     def move(self, sub: str, change: str, condition: str, **values: Any) -> Turn:
-        """Change a person if the condition holds; `Write` says how both are written."""
-        turn = self.table.write(Write(f"{PERSON}{sub}", change=change, condition=condition, values=values))
+        """Change a person if the condition holds; `Write` says how both are written, and each state is a value."""
+        turn = self.table.write(
+            Write(f"{PERSON}{sub}", change=change, condition=condition, values={**_STATES, **values})
+        )
         return Turn(turn.done, Person.from_item(turn.before) if turn.before else None)
 
 
+_STATES = {str(state): state for state in State}
 _NO_CAPTURE = " AND (attribute_not_exists(#until) OR #until < :now)"
 SAME_USER = "attribute_exists(#id) AND (attribute_not_exists(#new_sub) OR #new_sub = :new_sub)"

@@ -167,10 +167,6 @@ _NAMES = {str: "text", bool: "true or false", int: "a whole number", float: "a n
 
 
 def _checked(kind: type[T], value: object, where: str) -> T:
-    if kind is types.NoneType:
-        if value is not None:
-            raise SettingsError(f"{where} is not available in this version: leave it null.")
-        return typing.cast("T", None)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return typing.cast("T", float(value))
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):

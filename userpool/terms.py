@@ -54,12 +54,6 @@ class Terms:
             ) from None
         return read(cls, values, "the ledger's terms")
 
-    def refuse_another(self, table: LedgerTable) -> None:
-        """Raise SettingsError if the ledger is another migration's."""
-        item = table.get(_KEY)
-        if item and (item.get("source"), item.get("target")) != (self.source_pool_id, self.target_pool_id):
-            raise _another(table, item)
-
     def save(self, table: LedgerTable) -> None:
         """Write the terms. Raises SettingsError if the ledger is another migration's."""
         text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
@@ -80,6 +74,13 @@ class Terms:
         )
         if not turn.done:
             raise _another(table, turn.before or {})
+
+
+def refuse_another(table: LedgerTable, source_pool_id: str, target_pool_id: str) -> None:
+    """Raise SettingsError if the ledger is another migration's."""
+    item = table.get(_KEY)
+    if item and (item.get("source"), item.get("target")) != (source_pool_id, target_pool_id):
+        raise _another(table, item)
 
 
 class Lasting(NamedTuple):
