@@ -23,6 +23,9 @@ ALIAS = "is signed in with by another user of the new pool"
 FOUND_OTHERWISE = "was otherwise in the new pool when this migration found the user there, and is left so"
 NOT_OURS = "was ended in the old pool and is not known to be given by this migration: end it by hand if it is to go"
 
+# Times recorded are Cognito's, by its Date header, rounded down: by two seconds, and by how long its answer took.
+_ROUNDING = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -211,3 +214,8 @@ def carried(applied: Mapping[str, str], wanted: Mapping[str, str], names: Iterab
     names = tuple(names)
     present = [name for name in names if name in values(wanted, None)]
     return merged(applied, to_send(present, wanted), [name for name in names if name not in present])
+
+
+def is_later(modified: float, left_at: float) -> bool:
+    """Whether a user was modified after this migration's last write, which is recorded as of `left_at`."""
+    return modified > left_at + _ROUNDING

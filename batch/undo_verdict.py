@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from batch.delta import is_later
 from batch.journal import State
 from userpool.person import Person
 from userpool.person import State as PersonState
 from userpool.user import Status, User
 
-# The time recorded is Cognito's, by its Date header, rounded down by up to two seconds.
-_ROUNDING = 2.0
 _BEGUN = {State.INTENDED, State.CREATED}
 
 
@@ -115,7 +114,7 @@ def why_used(made: Made, found: User, groups: frozenset[str], person: Person | N
     left_at = _left_at(made, person)
     if left_at is None:
         return _NO_RECORD
-    return _MODIFIED if found.modified > left_at + _ROUNDING else None
+    return _MODIFIED if is_later(found.modified, left_at) else None
 
 
 def _left_at(made: Made, person: Person | None) -> float | None:

@@ -24,6 +24,7 @@ from batch.delta import (
     carried,
     change,
     differing,
+    is_later,
     merged,
     to_send,
 )
@@ -35,8 +36,6 @@ from userpool.pool import UserPool
 from userpool.user import User
 
 DELETED = "was created by this migration and deleted in the target since; it stays deleted"
-
-_ROUNDING = 2.0  # the target's time is known by Cognito's Date header, and rounded down
 
 
 class GoneError(UserError):
@@ -188,4 +187,4 @@ class Updates:
 def untouched(job: Job, found: User) -> bool:
     """Whether nobody but this migration has written to the user, by Cognito's own date."""
     left_at = job.applied.at if job.applied else None
-    return left_at is not None and found.modified <= left_at + _ROUNDING
+    return left_at is not None and not is_later(found.modified, left_at)
