@@ -5,27 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from batch.close import Closed
 from batch.comparison import Difference
-from batch.estimate import Estimate
-from batch.planning import Contender, PlanSummary
 from batch.run import RunSummary
 from batch.scan import ScanSummary
 from batch.verify import VerifySummary
-from batch.wiring import Migration
 
 _SHOWN = 20  # lines of any list on a terminal; --json gives all
-
-_ACTION_WORDS = {
-    "create": "to be created",
-    "update": "to be changed",
-    "skip": "left out by rule",
-    "collide": "in collisions: a person must decide",
-    "blocked": "cannot be created as things are",
-}
 
 
 def as_json(value: Any) -> str:
@@ -38,83 +26,6 @@ def scan_lines(summary: ScanSummary) -> Iterator[str]:
     yield (
         f"Scanned {summary.users} users, {summary.groups} groups and {summary.memberships} memberships "
         f"(read by {summary.read_by})."
-    )
-
-
-def plan_json(
-    migration: Migration, summary: PlanSummary, estimated: Estimate, contenders: Sequence[Sequence[Contender]]
-) -> dict[str, Any]:
-    """Return the plan as JSON-able values."""
-    return {
-        **asdict(summary),
-        "source_signs_in": str(migration.context.naming.source),
-        "target_signs_in": str(migration.context.naming.target),
-        "usernames": str(migration.context.naming),
-        "marker": migration.context.marker,
-        "estimate": asdict(estimated),
-        "collisions": [[asdict(contender) for contender in some] for some in contenders],
-    }
-
-
-def plan_lines(
-    migration: Migration, summary: PlanSummary, estimated: Estimate, contenders: Sequence[Sequence[Contender]]
-) -> Iterator[str]:
-    """Say what a run would do, and what it would not."""
-    naming = migration.context.naming
-    yield f"Old pool: users sign in {naming.source}. New pool: {naming.target}."
-    yield f"Their user names there: {naming}."
-    yield ""
-    for action, count in summary.actions.items():
-        yield f"{count:>9}  {_ACTION_WORDS[action]}"
-        for reason, users in summary.reasons.get(action, {}).items():
-            yield f"{'':>11}{users} {reason}"
-    if summary.gone:
-        yield f"{summary.gone:>9}  not in the old pool any more: left as they are (run --disable-gone)"
-    yield from _plan_notes(summary)
-    yield from _collision_lines(contenders)
-    yield ""
-    yield from _estimate_lines(estimated)
-    yield f"Digest of this plan: {summary.digest}"
-
-
-def _plan_notes(summary: PlanSummary) -> Iterator[str]:
-    for name, users in summary.dropped.items():
-        yield f"Attribute {name}: the target has no place for the old value; {users} users lose it."
-    for name, users in summary.lacking.items():
-        yield f"Attribute {name}: required in the target; {users} users are created without it."
-    if summary.disabled:
-        yield f"{summary.disabled} of them are disabled, and stay so."
-    if summary.without_reset_channel:
-        yield (
-            f"{summary.without_reset_channel} of them have no verified e-mail or phone number: "
-            "they cannot reset their password by themselves."
-        )
-
-
-def _collision_lines(contenders: Sequence[Sequence[Contender]]) -> Iterator[str]:
-    if not contenders:
-        return
-    yield ""
-    yield "Each of these sets would be one account in the target; none is created until a CSV decides (`collisions`):"
-    for some in contenders[:_SHOWN]:
-        yield ""
-        for one in some:
-            state = one.status if one.enabled else f"{one.status}, disabled"
-            groups = ", ".join(one.groups) or "no groups"
-            yield f"  {one.username}  {state}, created {_day(one.created)}, modified {_day(one.modified)}; {groups}"
-    yield from _more(len(contenders))
-
-
-def _estimate_lines(estimated: Estimate) -> Iterator[str]:
-    calls = ", ".join(f"{number} {operation}" for operation, number in estimated.calls.items() if number)
-    if not calls:
-        yield "Nothing is left to do."
-        return
-    yield f"Calls: {calls}."
-    yield f"Time: {duration(estimated.seconds)} at the configured rates ({estimated.slowest} is the slowest category)."
-    yield (
-        f"Cost: {estimated.mau} monthly active users in the new pool this month; "
-        f"about ${estimated.dollars:,.0f} at the Essentials list price."
     )
 
 
@@ -138,7 +49,7 @@ def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Itera
     if failed:
         yield f"{len(failed)} users are not as planned; the next run tries again, but for those who are gone:"
         yield from (f"  {one['username']}: {one['problem']}: {one['reason']}" for one in failed[:_SHOWN])
-        yield from _more(len(failed))
+        yield from more(len(failed))
 
 
 def _change_lines(summary: RunSummary) -> Iterator[str]:
@@ -151,7 +62,7 @@ def _change_lines(summary: RunSummary) -> Iterator[str]:
         yield f"{len(summary.conflicts)} changes of the old pool are not carried over:"
         for one in summary.conflicts[:_SHOWN]:
             yield f"  {one['username'] or 'the pool'}: {one['what']} {one['reason']}"
-        yield from _more(len(summary.conflicts))
+        yield from more(len(summary.conflicts))
     yield from _gone_lines(summary.gone)
 
 
@@ -159,7 +70,7 @@ def _gone_lines(gone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if gone:
         yield f"{len(gone)} users are not in the old pool any more, and stay in the new one:"
         yield from (f"  {one['username']}{', disabled' if one['disabled'] else ''}" for one in gone[:_SHOWN])
-        yield from _more(len(gone))
+        yield from more(len(gone))
 
 
 def close_lines(closed: Closed) -> Iterator[str]:
@@ -190,7 +101,7 @@ def verify_lines(summary: VerifySummary) -> Iterator[str]:
 def _difference_lines(found: Sequence[Difference]) -> Iterator[str]:
     for one in found[:_SHOWN]:
         yield f"  {one.username or 'the pool'}: {one.what}{f': {one.detail}' if one.detail else ''}"
-    yield from _more(len(found))
+    yield from more(len(found))
 
 
 def duration(seconds: float) -> str:
@@ -201,10 +112,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"  # noqa: PLR2004 -- the same for minutes
 
 
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
-
-
-def _more(count: int) -> Iterator[str]:
+def more(count: int) -> Iterator[str]:
+    """Say of a list on a terminal how much of it is not shown."""
     if count > _SHOWN:
         yield f"  … and {count - _SHOWN} more; --json lists all."

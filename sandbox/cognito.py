@@ -14,6 +14,7 @@ from sandbox import (
     limits,
     links,
     list_users,
+    mfa_settings,
     own_account,
     passwords,
     pools,
@@ -27,6 +28,7 @@ from sandbox.world import REGION, World
 
 _OWN = {
     **pools.OPERATIONS,
+    **mfa_settings.OPERATIONS,
     **users.OPERATIONS,
     **admin_create.OPERATIONS,
     **list_users.OPERATIONS,
@@ -57,12 +59,10 @@ _FROM_MOTO = frozenset(
         "DescribeResourceServer",
         "DescribeUserPoolClient",
         "DescribeUserPoolDomain",
-        "GetUserPoolMfaConfig",
         "ListIdentityProviders",
         "ListResourceServers",
         "ListUserPoolClients",
         "ListUserPools",
-        "SetUserPoolMfaConfig",
         "UpdateIdentityProvider",
         "UpdateUserPoolClient",
         "UpdateUserPoolDomain",

@@ -22,6 +22,12 @@ def _describe_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
 
 
 def _update_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
+    policy = parameters.get("Policies", {}).get("PasswordPolicy", {})
+    invitation = parameters.get("AdminCreateUserConfig", {})
+    if "TemporaryPasswordValidityDays" in policy and "UnusedAccountValidityDays" in invitation:
+        raise invalid_parameter(
+            "Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays"
+        )
     return world.moto.call("UpdateUserPool", parameters, _pool(world, parameters).region)
 
 

@@ -16,7 +16,8 @@ from userpool.identity import SignIn
 class Description:
     """What DescribeUserPool says of a pool, as far as a migration depends on it.
 
-    `triggers` are the ARNs of the functions attached, by trigger.
+    `triggers` are the ARNs of the functions attached, by trigger; `feature_plan` is UserPoolTier, `mfa` is
+    MfaConfiguration.
     """
 
     pool_id: str
@@ -29,6 +30,8 @@ class Description:
     clock_offset: float  # seconds that Cognito's clock is ahead of this machine's
     arn: str = ""
     triggers: Mapping[str, str] = field(default_factory=dict)
+    feature_plan: str = "ESSENTIALS"
+    mfa: str = "OFF"
 
     @classmethod
     def from_api(cls, pool_id: str, answer: Mapping[str, Any]) -> Self:
@@ -46,6 +49,8 @@ class Description:
             clock_offset=_clock_offset(answer),
             arn=pool.get("Arn", ""),
             triggers=_triggers(pool.get("LambdaConfig") or {}),
+            feature_plan=pool.get("UserPoolTier") or "ESSENTIALS",
+            mfa=pool.get("MfaConfiguration") or "OFF",
         )
 
 

@@ -1,0 +1,60 @@
+"""The command `check`: will it work? Nothing is changed anywhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from batch import config as configuration
+from batch.check import as_values, conclusion, findings, has_errors
+from batch.check_finding import Finding, Severity
+from batch.check_reading import read_facts
+from batch.check_wiring import where
+from batch.check_words import lines, plain
+from batch.terminal import Exit, as_json_option, say
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan", Severity.OK: "green"}
+_WIDEST = 120
+_WITHOUT_TERMINAL = 100
+
+
+@click.command()
+@click.option("--client-id", envvar="SOURCE_CLIENT_ID", show_envvar=True, help="The old pool's app client.")
+@click.option(
+    "--mfa-users",
+    envvar="MFA_USERS",
+    show_envvar=True,
+    type=click.Choice(["reset", "capture"]),
+    default="reset",
+    show_default=True,
+    help="What users with MFA get, as the function has it.",
+)
+@as_json_option
+@click.pass_obj
+def check(config_path: Path, *, client_id: str | None, mfa_users: Literal["reset", "capture"], as_json: bool) -> None:
+    """Say what speaks against a run, and the remedy: of both pools, the ledger, the account and this machine.
+
+    Nothing is changed. Ends with code 5 if there is an error.
+    """
+    config = configuration.load(config_path)
+    found = findings(read_facts(where(config, client_id=client_id or None, mfa_users=mfa_users)))
+    say(lambda: as_values(found), lambda: _lines(found), as_json=as_json)
+    if has_errors(found):
+        sys.exit(Exit.DIFFERENT)
+
+
+def _lines(found: list[Finding]) -> list[str]:
+    terminal = sys.stdout.isatty()
+    width = min(shutil.get_terminal_size().columns, _WIDEST) if terminal else _WITHOUT_TERMINAL
+    paint = _coloured if terminal and not os.environ.get("NO_COLOR") else plain
+    return [*lines(found, width, paint), "", *textwrap.wrap(conclusion(found), width)]
+
+
+def _coloured(severity: Severity, text: str) -> str:
+    return click.style(text, fg=_COLOURS[severity], bold=severity is Severity.ERROR)

@@ -1,0 +1,100 @@
+"""What only a person's own command does to a pool: add attributes, and change a setting.
+
+UpdateUserPool sets everything that is not passed back to its default (API reference, "If you don't provide a value for
+an attribute, Amazon Cognito sets it to its default value"), so everything that DescribeUserPool tells is passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from userpool.attributes import Attribute
+from userpool.errors import FatalError
+from userpool.pool import Policy, UserPool
+
+_ALWAYS_MOVES = frozenset({"LastModifiedDate", "EstimatedNumberOfUsers"})
+_CUSTOM = "custom:"
+
+
+class ManagedPool(UserPool):
+    """A user pool whose settings may be changed."""
+
+    def paced_by(self, policy: Policy) -> ManagedPool:
+        """Return the same pool under another policy."""
+        return ManagedPool(self._client, self.pool_id, policy)
+
+    def add_attribute(self, attribute: Attribute) -> None:
+        """Add a custom attribute; it can never be changed or removed. Raises UserError if there is one of that name."""
+        self._call("AddCustomAttributes", repeatable=False, CustomAttributes=[attribute_to_api(attribute)])
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return the `UserPool` of DescribeUserPool."""
+        settings: Mapping[str, Any] = self._call("DescribeUserPool")["UserPool"]
+        return settings
+
+    def change(self, **changes: Any) -> None:
+        """Change these settings, by their names in UpdateUserPool, and nothing else; safe to repeat.
+
+        Raises FatalError, with what to do, if anything else is not as it was before.
+        """
+        before = self.settings()
+        known = self._client.meta.service_model.operation_model("UpdateUserPool").input_shape.members
+        self._call("UpdateUserPool", **update_arguments(before, known, changes))
+        if others := differing(before, self.settings()) - changes.keys():
+            raise FatalError(
+                f"UpdateUserPool on {self.pool_id} has changed what it was not asked to: {', '.join(sorted(others))}. "
+                "Put that back as your template has it, and update boto3, which may not know a newer setting."
+            )
+
+
+def update_arguments(
+    described: Mapping[str, Any], accepted: Collection[str], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the parameters of UpdateUserPool that change what is in `changes`, and leave everything else as described.
+
+    `accepted` are the parameters that the operation knows, but for the pool's id.
+    """
+    kept = {name: value for name, value in described.items() if name in accepted and value is not None}
+    if "PoolName" in accepted and "Name" in described:
+        kept["PoolName"] = described["Name"]  # by its other name; a pool that is given none keeps its own or loses it
+    return _without_what_was_replaced(kept) | dict(changes)
+
+
+def _without_what_was_replaced(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out UnusedAccountValidityDays: described beside what replaced it, and refused beside it (API reference)."""
+    kept = dict(settings)
+    policy = kept.get("Policies", {}).get("PasswordPolicy", {})
+    invitation = kept.get("AdminCreateUserConfig")
+    if invitation and "TemporaryPasswordValidityDays" in policy:
+        kept["AdminCreateUserConfig"] = {
+            name: value for name, value in invitation.items() if name != "UnusedAccountValidityDays"
+        }
+    return kept
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Name the settings that are not the same in two answers of DescribeUserPool; nothing and empty are the same."""
+    old, new = _without_what_was_replaced(before), _without_what_was_replaced(after)
+    names = (old.keys() | new.keys()) - _ALWAYS_MOVES
+    return {name for name in names if (old.get(name) or None) != (new.get(name) or None)}
+
+
+def attribute_to_api(attribute: Attribute) -> dict[str, Any]:
+    """Return the `SchemaAttributeType` of a custom attribute, whose name there has no prefix."""
+    made: dict[str, Any] = {
+        "Name": attribute.name.removeprefix(_CUSTOM),
+        "AttributeDataType": attribute.type,
+        "Mutable": attribute.mutable,
+    }
+    length = _bounds(MinLength=attribute.shortest, MaxLength=attribute.longest)
+    size = _bounds(MinValue=attribute.least, MaxValue=attribute.greatest)
+    if attribute.type == "String" and length:
+        made["StringAttributeConstraints"] = length
+    if attribute.type == "Number" and size:
+        made["NumberAttributeConstraints"] = size
+    return made
+
+
+def _bounds(**bounds: float | None) -> dict[str, str]:
+    return {name: f"{value:.15g}" for name, value in bounds.items() if value is not None}

@@ -1,0 +1,83 @@
+"""What a run would take and cost, what would shorten it, and how long the next scan takes either way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from batch.config import Config
+from batch.estimate import Estimate, estimate
+from batch.inventory import Inventory
+from batch.levers import Lever, Peak, levers, peak
+from batch.prices import Prices
+from batch.snapshot import Snapshot
+from batch.window import Window
+from batch.wiring import Migration
+from userpool.pool import PAGE
+from userpool.quotas import DEFAULT_RPS
+
+_SECONDS_A_DAY = 24 * 3600
+_MARGIN = 60.0  # of a window, which a run leaves unused
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is ahead. `nights` is how many windows the run takes, None without a window.
+
+    `reading` is the seconds that the memberships of the old pool take at the next scan, by the way they are read;
+    `mfa` is the old pool's MfaConfiguration, `feature_plan` the new pool's UserPoolTier.
+    """
+
+    estimate: Estimate
+    feature_plan: str
+    mfa: str
+    levers: tuple[Lever, ...] = ()
+    nights: int | None = None
+    reading: Mapping[str, float] = field(default_factory=dict)
+    peak: Peak | None = None
+
+
+def look_ahead(migration: Migration, inventory: Inventory, *, per_minute: int | None = None) -> Outlook:
+    """Look at what the plan that was made last comes to; `per_minute` first sign-ins are compared with the quotas."""
+    config = migration.config
+    prices = config.prices or Prices()
+    estimated = estimate(
+        inventory,
+        migration.context,
+        migration.target.rps,
+        prices=prices,
+        feature_plan=migration.target.description.feature_plan,
+        with_ledger=config.ledger is not None,
+    )
+    return Outlook(
+        estimate=estimated,
+        feature_plan=migration.target.description.feature_plan,
+        mfa=migration.source.description.mfa,
+        levers=tuple(levers(estimated, config.rate.share_of, prices)),
+        nights=_nights(estimated.seconds, config.window),
+        reading=_reading(migration, inventory),
+        peak=peak(per_minute, _whole_quotas(config).__getitem__) if per_minute else None,
+    )
+
+
+def _whole_quotas(config: Config) -> Mapping[str, float]:
+    limits = config.rate.limits
+    return DEFAULT_RPS if isinstance(limits, str) else {**DEFAULT_RPS, **limits}
+
+
+def _nights(seconds: float, window: Window | None) -> int | None:
+    return None if window is None else math.ceil(seconds / (window.length.total_seconds() - _MARGIN))
+
+
+def _reading(migration: Migration, inventory: Inventory) -> dict[str, float]:
+    """Return the seconds that reading all memberships takes, a call for each page of a group's members or each user."""
+    pages = inventory.number(
+        "SELECT coalesce(sum((members + ?1 - 1) / ?1), 0) FROM "
+        "(SELECT max(count(m.sub), 1) AS members FROM groups g LEFT JOIN memberships m ON m.group_name = g.name "
+        "WHERE g.scan = ?2 GROUP BY g.name)",
+        (PAGE, Snapshot(inventory).number),
+    )
+    users = inventory.number("SELECT count(*) FROM plan")
+    source = migration.source
+    return {"group": pages / source.rps("ListUsersInGroup"), "user": users / source.rps("AdminListGroupsForUser")}

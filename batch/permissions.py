@@ -1,0 +1,185 @@
+"""Which IAM actions each command, and each function of the trigger, needs, and on what. The one place that says so.
+
+`check` asks for them, the documentation lists them, and a test holds them against the calls that the code makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+
+class Resource(StrEnum):
+    """What an action is allowed on. `ACCOUNT` is `*`: the action knows no resource."""
+
+    SOURCE = "old pool"
+    TARGET = "new pool"
+    LEDGER = "ledger's table"
+    SECRET = "secret of the old pool's app client"  # noqa: S105 -- what it is, not what is in it
+    FUNCTION = "functions of the new pool"
+    CALLER = "role that runs the job"
+    ROLE = "`role_arn`, where it is set"
+    ACCOUNT = "`*`"
+
+
+Needed = Mapping[Resource, frozenset[str]]
+"""IAM actions, such as `cognito-idp:ListUsers`, by what they are allowed on."""
+
+ONLY_IF_ALLOWED = frozenset(
+    {"cognito-idp:GetProvisionedLimit", "lambda:GetPolicy", "iam:GetRole", "iam:SimulatePrincipalPolicy"}
+)
+"""What is gone without: AWS's default quotas stand, or something is named as not checked."""
+
+_SERVICE = {Resource.LEDGER: "dynamodb", Resource.SECRET: "secretsmanager", Resource.FUNCTION: "lambda"}
+
+
+def _needed(*parts: Needed, **operations: str) -> Needed:
+    """Put together what is needed; operations of a resource's own service stand there in one line, without it."""
+    found: dict[Resource, set[str]] = {}
+    for part in parts:
+        for resource, actions in part.items():
+            found.setdefault(resource, set()).update(actions)
+    for name, line in operations.items():
+        resource = Resource[name.upper()]
+        service = _SERVICE.get(resource, "cognito-idp")
+        found.setdefault(resource, set()).update(
+            operation if ":" in operation else f"{service}:{operation}" for operation in line.split()
+        )
+    return MappingProxyType({resource: frozenset(actions) for resource, actions in found.items()})
+
+
+def _as_a_role() -> Needed:
+    return _needed(role="sts:AssumeRole")
+
+
+_REACH = _needed(
+    _as_a_role(), source="DescribeUserPool", target="DescribeUserPool", account="cognito-idp:GetProvisionedLimit"
+)
+_READ_USERS = "ListUsers ListGroups ListUsersInGroup AdminListGroupsForUser"
+_SCAN = _needed(_REACH, source=f"{_READ_USERS} AdminGetUser")
+_RUN = _needed(
+    _REACH,
+    target="ListGroups AdminGetUser AdminListGroupsForUser "
+    "AdminCreateUser AdminSetUserPassword AdminDisableUser AdminEnableUser AdminUpdateUserAttributes "
+    "AdminDeleteUserAttributes AdminAddUserToGroup AdminRemoveUserFromGroup CreateGroup UpdateGroup",
+    ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem Scan",
+)
+_ATTACH = _needed(
+    _as_a_role(),
+    source="DescribeUserPool",
+    target="DescribeUserPool UpdateUserPool",
+    ledger="DescribeTable GetItem",
+    function="GetPolicy",
+)
+
+COMMANDS: Mapping[str, Needed] = MappingProxyType(
+    {
+        "check": _needed(
+            _REACH,
+            source="GetUserPoolMfaConfig ListUserPoolClients DescribeUserPoolClient ListIdentityProviders",
+            target="GetUserPoolMfaConfig ListUserPoolClients DescribeUserPoolClient ListIdentityProviders",
+            ledger="DescribeTable GetItem",
+            function="GetPolicy",
+            caller="iam:GetRole iam:SimulatePrincipalPolicy",
+        ),
+        "prepare": _needed(
+            _as_a_role(),
+            source="DescribeUserPool ListGroups",
+            target="DescribeUserPool ListGroups AddCustomAttributes CreateGroup",
+        ),
+        "scan": _SCAN,
+        "scan --rebuild": _needed(
+            _SCAN, target="ListUsers ListGroups AdminGetUser", ledger="DescribeTable GetItem UpdateItem Scan"
+        ),
+        "plan": _REACH,
+        "run": _RUN,
+        "sync": _needed(_SCAN, _RUN),
+        "verify": _needed(_REACH, target=f"{_READ_USERS} AdminGetUser"),
+        "status": _needed(_as_a_role(), ledger="Scan"),
+        "explain": _needed(
+            _as_a_role(),
+            source="AdminGetUser AdminListGroupsForUser",
+            target="DescribeUserPool AdminGetUser AdminListGroupsForUser",
+            ledger="GetItem",
+        ),
+        "export": _needed(_as_a_role(), ledger="Scan"),
+        "report": _needed(_as_a_role(), ledger="Scan"),
+        "close": _needed(_REACH, target="AdminGetUser", ledger="DescribeTable UpdateItem"),
+        "undo": _needed(
+            _REACH,
+            target="ListGroups ListUsersInGroup AdminGetUser AdminListGroupsForUser AdminDeleteUser DeleteGroup",
+            ledger="DescribeTable GetItem UpdateItem",
+        ),
+        "trigger test": _needed(
+            _as_a_role(),
+            source="AdminGetUser AdminListGroupsForUser AdminInitiateAuth DescribeUserPoolClient",
+            target="DescribeUserPool ListUserPoolClients DescribeUserPoolClient AdminGetUser",
+            ledger="DescribeTable GetItem",
+            secret="GetSecretValue",  # noqa: S106 -- an operation
+            function="GetPolicy",
+        ),
+        "trigger attach": _ATTACH,
+        "trigger detach": _ATTACH,
+    }
+)
+"""By command. The ledger's only where there is one, and with the target's credentials, as is all but the old pool's."""
+
+FUNCTIONS: Mapping[str, Needed] = MappingProxyType(
+    {
+        "capture": _needed(
+            _as_a_role(),
+            source="AdminInitiateAuth AdminGetUser AdminListGroupsForUser",
+            target="AdminGetUser AdminSetUserPassword",
+            ledger="DescribeTable GetItem UpdateItem",
+            secret="GetSecretValue",  # noqa: S106 -- an operation
+        ),
+        "gate": _needed(
+            _as_a_role(),
+            source="AdminGetUser",
+            target="AdminAddUserToGroup",
+            ledger="DescribeTable GetItem UpdateItem",
+        ),
+    }
+)
+"""By function of the trigger."""
+
+SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "capture": ("UserMigration", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"),
+        "gate": ("PreTokenGeneration", "PostAuthentication", "PostConfirmation", "PreSignUp"),
+    }
+)
+"""By function of the trigger, the pool's triggers (of its LambdaConfig) that it is for."""
+
+
+def together(*parts: Needed) -> Needed:
+    """Return what is needed for several commands or functions."""
+    return _needed(*parts)
+
+
+def statements(needed: Needed, arns: Mapping[Resource, str | list[str]]) -> list[dict[str, Any]]:
+    """Return the statements of an IAM policy that allows what is needed; what has no ARN is left out."""
+    everywhere = {Resource.ACCOUNT: "*", **arns}
+    return [
+        {"Effect": "Allow", "Action": sorted(needed[resource]), "Resource": everywhere[resource]}
+        for resource in Resource
+        if resource in needed and resource in everywhere
+    ]
+
+
+def table(all_needed: Mapping[str, Needed]) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
+    yield "| | on | IAM actions |"
+    yield "|---|---|---|"
+    for name, needed in all_needed.items():
+        first = f"`{name}`"
+        for resource in Resource:
+            if resource in needed and resource is not Resource.ROLE:
+                yield f"| {first} | {resource} | {_listed(needed[resource])} |"
+                first = ""
+
+
+def _listed(actions: Iterable[str]) -> str:
+    return ", ".join(f"`{action}`{'*' if action in ONLY_IF_ALLOWED else ''}" for action in sorted(actions))

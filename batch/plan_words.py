@@ -1,0 +1,157 @@
+"""Say a plan in words, or as JSON: what would happen to whom, how long it takes, what it costs, what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from batch.estimate import Estimate
+from batch.levers import Peak
+from batch.outlook import Outlook
+from batch.planning import Contender, PlanSummary
+from batch.prices import AS_OF
+from batch.report import duration, more
+from batch.wiring import Migration
+
+_SHOWN = 20  # lines of any list on a terminal; --json gives all
+
+_ACTION_WORDS = {
+    "create": "to be created",
+    "update": "to be changed",
+    "skip": "left out by rule",
+    "collide": "in collisions: a person must decide",
+    "blocked": "cannot be created as things are",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what there is to say about it."""
+
+    migration: Migration
+    summary: PlanSummary
+    ahead: Outlook
+    contenders: Sequence[Sequence[Contender]]
+
+
+def plan_json(planned: Planned) -> dict[str, Any]:
+    """Return the plan as JSON-able values."""
+    context, ahead = planned.migration.context, asdict(planned.ahead)
+    return {
+        **asdict(planned.summary),
+        "source_signs_in": str(context.naming.source),
+        "target_signs_in": str(context.naming.target),
+        "usernames": str(context.naming),
+        "marker": context.marker,
+        **ahead,
+        "collisions": [[asdict(contender) for contender in some] for some in planned.contenders],
+    }
+
+
+def plan_lines(planned: Planned) -> Iterator[str]:
+    """Say what a run would do, and what it would not."""
+    summary, naming = planned.summary, planned.migration.context.naming
+    yield f"Old pool: users sign in {naming.source}. New pool: {naming.target}."
+    yield f"Their user names there: {naming}."
+    yield ""
+    for action, count in summary.actions.items():
+        yield f"{count:>9}  {_ACTION_WORDS[action]}"
+        for reason, users in summary.reasons.get(action, {}).items():
+            yield f"{'':>11}{users} {reason}"
+    if summary.gone:
+        yield f"{summary.gone:>9}  not in the old pool any more: left as they are (run --disable-gone)"
+    yield from _notes(summary)
+    if planned.ahead.mfa != "OFF":
+        yield (
+            f"MFA is {planned.ahead.mfa} in the old pool: no second factor crosses, and no listing tells who has one. "
+            "With the trigger they reset their password instead of being captured (docs/trigger.md)."
+        )
+    yield from _collision_lines(planned.contenders)
+    yield ""
+    yield from _outlook_lines(planned.ahead)
+    yield f"Digest of this plan: {summary.digest}"
+
+
+def _notes(summary: PlanSummary) -> Iterator[str]:
+    for name, users in summary.dropped.items():
+        yield f"Attribute {name}: the target has no place for the old value; {users} users lose it."
+    for name, users in summary.lacking.items():
+        yield f"Attribute {name}: required in the target; {users} users are created without it."
+    if summary.disabled:
+        yield f"{summary.disabled} of them are disabled, and stay so."
+    if summary.without_reset_channel:
+        yield (
+            f"{summary.without_reset_channel} of them have no verified e-mail or phone number: "
+            "they cannot reset their password by themselves."
+        )
+
+
+def _collision_lines(contenders: Sequence[Sequence[Contender]]) -> Iterator[str]:
+    if not contenders:
+        return
+    yield ""
+    yield "Each of these sets would be one account in the target; none is created until a CSV decides (`collisions`):"
+    for some in contenders[:_SHOWN]:
+        yield ""
+        for one in some:
+            state = one.status if one.enabled else f"{one.status}, disabled"
+            groups = ", ".join(one.groups) or "no groups"
+            yield f"  {one.username}  {state}, created {_day(one.created)}, modified {_day(one.modified)}; {groups}"
+    yield from more(len(contenders))
+
+
+def _outlook_lines(ahead: Outlook) -> Iterator[str]:
+    if ahead.estimate.seconds:
+        yield from _time_lines(ahead)
+        yield ""
+        yield from _money_lines(ahead)
+    else:
+        yield "Nothing is left to do."
+    if len(ahead.reading) > 1:
+        ways = ", ".join(f"{duration(seconds)} by {way}" for way, seconds in ahead.reading.items())
+        yield f"Memberships take the next scan {ways} (groups.read)."
+    if ahead.peak:
+        yield from _peak_lines(ahead.peak)
+
+
+def _time_lines(ahead: Outlook) -> Iterator[str]:
+    yield f"{'quota category':<26}{'calls':>12}{'a second':>11}{'takes':>10}"
+    for name, load in ahead.estimate.loads.items():
+        yield f"{name:<26}{load.calls:>12,}{load.rps:>11.4g}{duration(load.seconds):>10}"
+    slowest = ahead.estimate.slowest
+    nights = "" if ahead.nights is None else f", {ahead.nights} windows"
+    yield f"They run at once, so it takes {duration(ahead.estimate.seconds)}{nights}; {slowest} is the slowest."
+    for lever in ahead.levers:
+        yield f"  {duration(lever.seconds)} with {lever.change}"
+
+
+def _money_lines(ahead: Outlook) -> Iterator[str]:
+    estimated: Estimate = ahead.estimate
+    yield (
+        f"Cost: {estimated.mau:,} monthly active users in the new pool this month; about ${estimated.dollars:,.0f} on "
+        f"the {ahead.feature_plan.capitalize()} plan (list price, {AS_OF}; set `prices` to yours)."
+    )
+    if estimated.ledger_writes:
+        yield f"  That is with some {estimated.ledger_writes:,} writes to the ledger's table."
+    yield "  A creation sends no message; a password reset costs a mail or an SMS."
+
+
+def _peak_lines(peak: Peak) -> Iterator[str]:
+    most = int(peak.most_per_minute)
+    yield (
+        f"At {peak.per_minute:,} first sign-ins a minute: the quotas take {most:,} captures a minute "
+        f"({peak.category}), of the whole account."
+    )
+    if peak.cohorts > 1:
+        yield (
+            f"  Too many at once: cut over in {peak.cohorts} cohorts, an hour or more apart, or let the app try again "
+            "after a while; who is refused is not lost, but sees an error."
+        )
+    else:
+        yield "  That fits."
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()

@@ -1,0 +1,58 @@
+"""What AWS asks for, in US dollars: the list prices of us-east-1 in September 2026. Other prices go into `prices`.
+
+Sources: https://aws.amazon.com/cognito/pricing/ (monthly active users, by feature plan), the announcement of
+2024-01 of provisioned limits, https://aws.amazon.com/ses/pricing/ and
+https://aws.amazon.com/dynamodb/pricing/on-demand/ .
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from userpool.errors import SettingsError
+
+AS_OF = "September 2026"
+
+# Of each plan: up to so many monthly active users, each costs so much.
+_MAU: Mapping[str, tuple[tuple[float, float], ...]] = MappingProxyType(
+    {
+        "LITE": ((10_000, 0), (100_000, 0.0055), (1_000_000, 0.0046), (10_000_000, 0.00325), (math.inf, 0.0025)),
+        "ESSENTIALS": ((10_000, 0), (math.inf, 0.015)),
+        "PLUS": ((math.inf, 0.02),),
+    }
+)
+_DEFAULT_PLAN = "ESSENTIALS"
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Prices in dollars; `mau` of each monthly active user, if it is not the list price of the pool's feature plan.
+
+    `mail` and `sms` of one message, `rps_month` of a request a second above the default quota for a month (provisioned
+    limits), `ledger_write` of one write to the ledger's table.
+    """
+
+    mau: float | None = None
+    mail: float = 0.0001
+    sms: float = 0.01
+    rps_month: float = 20.0
+    ledger_write: float = 0.000000625
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a price below nothing."""
+        for name in self.__slots__:
+            if (getattr(self, name) or 0) < 0:
+                raise SettingsError(f"{name} is less than nothing: give a price in dollars.")
+
+    def of_users(self, active: int, plan: str) -> float:
+        """Return what so many monthly active users cost that month, on a feature plan (`UserPoolTier`)."""
+        if self.mau is not None:
+            return active * self.mau
+        dollars = below = 0.0
+        for up_to, each in _MAU.get(plan, _MAU[_DEFAULT_PLAN]):
+            dollars += max(0.0, min(active, up_to) - below) * each
+            below = up_to
+        return dollars

@@ -1,0 +1,476 @@
+"""Will it work? Set-ups with one thing wrong: `check` names it, and nothing else, with the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from checking import FUNCTION, MARKER, TRIGGERS, Setup, set_up, tenant
+from ledgers import shared_client
+
+from batch.check import JUDGES, as_values, conclusion, findings, has_errors
+from batch.check_facts import Read
+from batch.check_finding import Severity
+from batch.check_reading import machine
+from batch.config import RateSettings
+from batch.inventory import Inventory
+from batch.wiring import fingerprint
+from userpool.errors import NotAllowedError
+from userpool.ledger_table import LedgerTable, Write
+from userpool.settings import LedgerSettings, PoolSettings, UserRules
+
+E, W = Severity.ERROR, Severity.WARNING
+
+
+@pytest.fixture
+def good(tmp_path) -> Callable[..., Setup]:
+    """Makes set-ups in which everything is right, but for what is given; everybody is published."""
+
+    def make(*, published: bool = True, **options: Any) -> Setup:
+        made = set_up(tmp_path, **options)
+        if published:
+            made.announce()
+        return made
+
+    return make
+
+
+def test_a_good_set_up_has_nothing_wrong(good):
+    """Where everything is right there is neither an error nor a warning, and each topic says that it is well."""
+    found = good().findings()
+    assert [one for one in found if one.severity in {E, W}] == []
+    assert not has_errors(found)
+    well = {one.topic for one in found if one.severity is Severity.OK}
+    assert well == {*JUDGES, "old pool", "new pool"}
+    assert "Nothing speaks against" in conclusion(found)
+
+
+def test_a_check_changes_nothing(good):
+    """Users, groups, settings and the ledger are after a check as they were before it."""
+    made = good()
+
+    def everything() -> Any:
+        pools = [made.config.source.user_pool_id, made.config.target.user_pool_id]
+        users = [made.cognito.list_users(UserPoolId=pool)["Users"] for pool in pools]
+        described = [made.cognito.describe_user_pool(UserPoolId=pool)["UserPool"] for pool in pools]
+        return users, described, sorted(map(str, (item for page in made.table.items("") for item in page)))
+
+    before = everything()
+    made.findings()
+    assert everything() == before
+
+
+class Fault(NamedTuple):
+    """Something wrong, as made (options of the set-up, then what is done to it), and what is to be said of it."""
+
+    code: str
+    severity: Severity
+    remedy: str
+    options: dict[str, Any] = {}  # noqa: RUF012 -- never changed
+    spoil: Callable[[Setup], object] = lambda _: None
+
+
+def _provider(setup: Setup) -> None:
+    setup.cognito.create_identity_provider(
+        UserPoolId=setup.config.source.user_pool_id,
+        ProviderName="Google",
+        ProviderType="Google",
+        ProviderDetails={"client_id": "a", "client_secret": "b", "authorize_scopes": "openid"},
+    )
+
+
+def _managed_login(setup: Setup) -> None:
+    setup.cognito.create_user_pool_domain(UserPoolId=setup.config.target.user_pool_id, Domain="example")
+
+
+def _mfa(side: str, mode: str, **factors: Any) -> Callable[[Setup], object]:
+    def change(setup: Setup) -> None:
+        pool = getattr(setup.config, side).user_pool_id
+        setup.cognito.set_user_pool_mfa_config(UserPoolId=pool, MfaConfiguration=mode, **factors)
+
+    return change
+
+
+def _in_both(*changes: Callable[[Setup], object]) -> Callable[[Setup], object]:
+    return lambda setup: [change(setup) for change in changes]
+
+
+def _restored(setup: Setup) -> None:
+    setup.table.write(Write("terms", change="SET #table = :table", values={"table": "another table"}))
+
+
+def _of_another(setup: Setup) -> None:
+    setup.table.write(Write("terms", change="SET #source = :source", values={"source": "eu-west-1_Somebody"}))
+
+
+_TOTP = {"SoftwareTokenMfaConfiguration": {"Enabled": True}}
+_EMAIL = {"EmailMfaConfiguration": {"Message": "{####}", "Subject": "code"}}
+_WEAKER = {"MinimumLength": 8, "RequireLowercase": True}
+_OAUTH = {"AllowedOAuthFlowsUserPoolClient": True, "AllowedOAuthFlows": ["code"], "AllowedOAuthScopes": ["openid"]}
+_SENSITIVE = {"UsernameConfiguration": {"CaseSensitive": True}}
+
+FAULTS = [
+    Fault("new-pool-is-case-sensitive", W, "CaseSensitive: false", {"new": _SENSITIVE}),
+    Fault(
+        "case-sensitivity-lost",
+        E,
+        "CaseSensitive: false",
+        {"old": {"UsernameConfiguration": {"CaseSensitive": False}}, "new": _SENSITIVE},
+    ),
+    Fault("sign-in-attribute-lost", E, "AliasAttributes: [email]", {"new": {"AliasAttributes": []}}),
+    Fault(
+        "username-from-does-not-fit",
+        E,
+        "users.username_from: auto",
+        {"new": {"AliasAttributes": [], "UsernameAttributes": ["email"]}},
+        lambda setup: setup.configure(users=UserRules(username_from="sub"), ledger=None),
+    ),
+    Fault("not-auto-verified", W, "AutoVerifiedAttributes: [email]", {}, lambda s: s.new(AutoVerifiedAttributes=[])),
+    Fault(
+        "attribute-missing",
+        E,
+        '"Name":"tenant","AttributeDataType":"String","Mutable":true,"StringAttributeConstraints":{"MinLength":"0"',
+        {"new": {"Schema": [MARKER]}},
+    ),
+    Fault(
+        "attribute-type",
+        E,
+        "attributes.rename",
+        {"new": {"Schema": [MARKER, {"Name": "tenant", "AttributeDataType": "Number", "Mutable": True}]}},
+    ),
+    Fault("attribute-immutable", W, "attributes.rename", {"new": {"Schema": [MARKER, tenant(Mutable=False)]}}),
+    Fault("attribute-mutable", W, "WriteAttributes", {"old": {"Schema": [tenant(Mutable=False)]}}),
+    Fault(
+        "attribute-bounds",
+        W,
+        "cognito-migrate plan",
+        {
+            "new": {
+                "Schema": [MARKER, tenant(StringAttributeConstraints={"MinLength": "0", "MaxLength": "5"})],
+            }
+        },
+    ),
+    Fault(
+        "newly-required",
+        W,
+        "attributes.set",
+        {"new": {"Schema": [MARKER, tenant(), {"Name": "family_name", "Required": True, "Mutable": True}]}},
+    ),
+    Fault(
+        "marker-missing",
+        E,
+        '"Name":"legacy_sub","AttributeDataType":"String","Mutable":false',
+        {"new": {"Schema": [tenant()]}, "published": False},
+        lambda setup: setup.new(LambdaConfig=None, AdminCreateUserConfig={"AllowAdminCreateUserOnly": True}),
+    ),
+    Fault(
+        "marker-unfit",
+        E,
+        "users.keep_sub_as",
+        {
+            "new": {
+                "Schema": [tenant(), {**MARKER, "StringAttributeConstraints": {"MinLength": "0", "MaxLength": "20"}}]
+            }
+        },
+    ),
+    Fault("marker-writable", E, "WriteAttributes", {"new_app": {"WriteAttributes": ["email", "custom:legacy_sub"]}}),
+    Fault("policy-stricter", W, "RequireNumbers: false", {"old": {"Policies": {"PasswordPolicy": _WEAKER}}}),
+    Fault("mfa-lost", E, "--mfa-configuration ON", {}, _mfa("source", "ON", **_TOTP)),
+    Fault("mfa-newly-required", W, "OPTIONAL", {}, _mfa("target", "ON", **_TOTP)),
+    Fault(
+        "mfa-factor-lost",
+        W,
+        "announce",
+        {},
+        _in_both(_mfa("source", "OPTIONAL", **_TOTP, **_EMAIL), _mfa("target", "OPTIONAL", **_TOTP)),
+    ),
+    Fault(
+        "mfa-by-sms-alone",
+        E,
+        "--software-token-mfa-configuration Enabled=true",
+        {},
+        _mfa(
+            "target",
+            "ON",
+            SmsMfaConfiguration={"SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms"}},
+        ),
+    ),
+    Fault(
+        "mfa-by-email-no-reset",
+        W,
+        "phone numbers",
+        {},
+        _in_both(_mfa("source", "ON", **_EMAIL), _mfa("target", "ON", **_EMAIL)),
+    ),
+    Fault(
+        "recovery-by-admins-only",
+        E,
+        "verified_email",
+        {},
+        lambda s: s.new(AccountRecoverySetting={"RecoveryMechanisms": [{"Name": "admin_only", "Priority": 1}]}),
+    ),
+    Fault(
+        "recovery-not-by-email",
+        W,
+        "verified_email",
+        {},
+        lambda s: s.new(
+            AccountRecoverySetting={"RecoveryMechanisms": [{"Name": "verified_phone_number", "Priority": 1}]}
+        ),
+    ),
+    Fault("no-sms-sender", W, "SmsConfiguration", {}, lambda s: s.new(SmsConfiguration=None)),
+    Fault(
+        "old-flow-not-allowed",
+        E,
+        "create-user-pool-client",
+        {"old_app": {"ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH"]}},
+    ),
+    Fault(
+        "user-password-auth-not-allowed",
+        E,
+        "- ALLOW_USER_PASSWORD_AUTH",
+        {"new_app": {"ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH"]}},
+    ),
+    Fault(
+        "custom-auth-not-allowed",
+        E,
+        "- ALLOW_CUSTOM_AUTH",
+        {"new_app": {"ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH"]}},
+    ),
+    Fault(
+        "tells-who-exists",
+        W,
+        "PreventUserExistenceErrors: ENABLED",
+        {"new_app": {"PreventUserExistenceErrors": "LEGACY"}},
+    ),
+    Fault("managed-login", W, "run --limit 1", {"new_app": _OAUTH}, _managed_login),
+    Fault(
+        "triggers-half-attached",
+        E,
+        f"PreSignUp: {FUNCTION}",
+        {},
+        lambda s: s.new(
+            LambdaConfig=dict.fromkeys(TRIGGERS[:-1], FUNCTION),
+            AdminCreateUserConfig={"AllowAdminCreateUserOnly": True},
+        ),
+    ),
+    Fault("invoke-permission-missing", E, "aws lambda add-permission", {}, lambda s: setattr(s, "policy", None)),
+    Fault("ledger-not-published", E, "cognito-migrate run", {"published": False}),
+    Fault("ledger-restored", E, "cognito-migrate run", {}, _restored),
+    Fault("ledger-of-another", E, "create-table", {}, _of_another),
+    Fault("provider-missing", W, "create-identity-provider", {}, _provider),
+    Fault(
+        "limits-above-quota",
+        W,
+        "rate.limits: auto",
+        {},
+        lambda s: s.configure(rate=RateSettings(limits={"UserCreation": 500.0})),
+    ),
+    Fault("not-allowed", E, '"cognito-idp:AdminDisableUser"', {}, lambda s: s.refused.add("AdminDisableUser")),
+    Fault("not-readable", W, "Mend", {}, lambda s: s.refused.add("GetUserPoolMfaConfig")),
+    Fault("state-readable-by-others", W, "chmod 600", {}, lambda s: Path(s.config.state).chmod(0o644)),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.code for fault in FAULTS])
+def test_a_fault_is_named_with_its_remedy(good, fault):
+    """What is wrong is the one error or warning, of the right weight, with the command or line that mends it."""
+    made = good(**fault.options)
+    fault.spoil(made)
+    bad = made.bad()
+    assert set(bad) == {fault.code}, bad
+    found = bad[fault.code]
+    assert found.severity is fault.severity
+    assert fault.remedy in f"{found.remedy}\n{found.command}"
+    assert has_errors([found]) == (fault.severity is E)
+
+
+def test_there_are_faults_enough():
+    """At least fifteen different things are made wrong, and each topic that can have an error or a warning is there."""
+    assert len({fault.code for fault in FAULTS}) == len(FAULTS) >= 15
+
+
+def test_every_topic_is_in_the_guide():
+    """docs/check.md names each topic that a finding may have."""
+    guide = (Path(__file__).parents[1] / "docs" / "check.md").read_text(encoding="utf-8")
+    named = {
+        name for line in guide.splitlines() if line.startswith("| ") for name in line.split("|")[1].strip().split(", ")
+    }
+    assert {*JUDGES, "old pool", "new pool"} <= named
+
+
+def test_several_faults_are_all_named(good):
+    """One fault hides no other; the errors come first."""
+    made = good(
+        old_app={"ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH"]}, new_app={"PreventUserExistenceErrors": "LEGACY"}
+    )
+    _provider(made)
+    found = made.findings()
+    assert set(made.bad()) == {"old-flow-not-allowed", "tells-who-exists", "provider-missing"}
+    order = [one.severity for one in found]
+    assert order == sorted(order, key=list(Severity).index)
+    assert "1 error, 2 warnings" in conclusion(found)
+
+
+def test_users_who_are_not_published_are_counted(good):
+    """While the function is attached, users of the plan whom the ledger does not know are an error; published, none."""
+    made = good(published=False)
+    made.add_users("ada", "bob")
+    made.publish()
+    assert made.bad() == {}
+    with Inventory.open(Path(made.config.state), fingerprint(made.config)) as inventory:
+        inventory.execute("DELETE FROM published WHERE sub = (SELECT min(sub) FROM published)")
+    assert made.bad()["ledger-not-published"].what.startswith("1 users of the plan")
+
+
+def test_before_the_function_is_attached_that_is_no_fault(good):
+    """Nothing published and nothing attached is how it begins: notes with the next step, and no error."""
+    made = good(published=False)
+    made.new(LambdaConfig=None, AdminCreateUserConfig={"AllowAdminCreateUserOnly": True})
+    assert made.bad() == {}
+    notes = {one.code: one for one in made.findings() if one.severity is Severity.NOTE}
+    assert {"triggers-not-attached", "ledger-not-published"} <= set(notes)
+    assert "UserMigration:" in notes["triggers-not-attached"].command
+
+
+def test_an_open_sign_up_without_the_function_is_a_warning(good):
+    """Where nothing stands on PreSignUp and anybody may sign up, a stranger could take a name."""
+    made = good()
+    made.new(LambdaConfig=None)
+    assert set(made.bad()) == {"sign-up-open"}
+    assert "AllowAdminCreateUserOnly: true" in made.bad()["sign-up-open"].command
+
+
+def test_mfa_users_who_are_captured_are_a_warning(good):
+    """MFA_USERS=capture takes the password alone of who has a second factor, and that is said."""
+    made = good()
+    _in_both(_mfa("source", "OPTIONAL", **_TOTP), _mfa("target", "OPTIONAL", **_TOTP))(made)
+    assert made.bad() == {}
+    made.options["mfa_users"] = "capture"
+    assert set(made.bad()) == {"mfa-users-captured"}
+
+
+def test_a_migration_without_a_ledger(good):
+    """Without a ledger nothing about capture is asked, and a note says what that means."""
+    made = good(
+        old_app={"ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH"]}, new_app={"ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH"]}
+    )
+    made.configure(ledger=None)
+    assert made.bad() == {}
+    assert "no-ledger" in {one.code for one in made.findings()}
+
+
+def test_a_ledger_that_is_not_there(good):
+    """A table that does not exist is an error with the command that makes it."""
+    made = good()
+    made.configure(ledger=LedgerSettings("nowhere"))
+    made.table = LedgerTable(shared_client(), "nowhere")
+    bad = made.bad()
+    assert bad["ledger-missing"].command.startswith("aws dynamodb create-table --table-name nowhere")
+
+
+def test_a_ledger_in_another_region(good):
+    """The function looks for the table in the new pool's Region."""
+    made = good()
+    made.configure(ledger=LedgerSettings(made.table.name, region="eu-west-1"))
+    assert set(made.bad()) == {"ledger-elsewhere"}
+
+
+def test_pools_that_cannot_be_read(good):
+    """If neither pool can be described that is an error for each, and what needs them is named as not looked at."""
+    made = good()
+    made.refused |= {"DescribeUserPool"}
+    found = made.findings()
+    errors = [one for one in found if one.severity is E]
+    assert [(one.topic, one.code) for one in errors] == [("old pool", "not-readable"), ("new pool", "not-readable")]
+    unseen = {one.topic for one in found if one.code == "not-checked"}
+    assert {"kinds", "schema", "marker", "app clients"} <= unseen
+    assert {one.topic for one in found if one.severity is Severity.OK} >= {"state file", "versions"}
+
+
+@pytest.mark.parametrize(
+    "operation", ["GetUserPoolMfaConfig", "ListUserPoolClients", "ListIdentityProviders", "GetProvisionedLimit"]
+)
+def test_half_of_it_unreadable(good, operation):
+    """Whatever single call is refused, the rest is judged, and the refused call is named."""
+    made = good()
+    made.refused.add(operation)
+    found = made.findings()
+    assert any(operation in f"{one.what} {one.remedy}" for one in found)
+    assert not has_errors(found)
+    assert {one.topic for one in found} >= set(JUDGES)
+
+
+def test_whether_cognito_may_call_the_function_may_be_unknown(good):
+    """A policy that may not be read is a note, and no fault."""
+    made = good()
+
+    def refuse(_: str) -> str:
+        raise NotAllowedError("GetPolicy: grant lambda:GetPolicy to see who may call it.")
+
+    made.options["policy_of"] = refuse
+    assert made.bad() == {}
+    assert any("lambda:GetPolicy" in one.what for one in made.findings() if one.severity is Severity.NOTE)
+
+
+def test_the_machine(good):
+    """Clock, state file and versions: each thing wrong is named."""
+    facts = good().facts()
+
+    def codes(**changes: Any) -> set[str]:
+        changed = replace(facts, machine=replace(facts.machine, **changes))
+        return {one.code for one in findings(changed) if one.severity in {E, W}}
+
+    assert codes(state_problem="migration.db is of another migration.") == {"state-unusable"}
+    assert codes(free=1024**2) == {"little-room"}
+    assert codes(on_network=True, filesystem="nfs4") == set()  # with a ledger, which locks
+    assert codes(botocore=(1, 39, 9)) == {"botocore-too-old"}
+    assert codes(botocore=(1, 44, 4)) == set()
+    without = replace(facts, config=replace(facts.config, ledger=None))
+    found = findings(replace(without, machine=replace(facts.machine, on_network=True, filesystem="nfs4")))
+    assert "state-on-network" in {one.code for one in found}
+
+
+@pytest.mark.parametrize(("offset", "code"), [(-20, None), (40, "clock-skewed"), (-400, "clock-wrong")])
+def test_the_clock(good, offset, code):
+    """A clock half a minute off is a warning, and one that AWS refuses signatures of an error."""
+    facts = good().facts()
+    described = facts.source.described.value
+    late = replace(described, description=replace(described.description, clock_offset=float(offset)))
+    found = findings(replace(facts, source=replace(facts.source, described=Read(late))))
+    assert {one.code for one in found if one.severity in {E, W}} == ({code} if code else set())
+
+
+def test_a_state_file_of_another_migration(good):
+    """An inventory of other pools is an error, and so is a folder that is not there."""
+    made = good()
+    made.configure(source=PoolSettings("us-east-1_Another"))
+    assert "of another migration" in machine(made.config).state_problem
+    made.configure(state="/nowhere/migration.db")
+    assert "There is no folder /nowhere" in machine(made.config).state_problem
+
+
+def test_findings_as_values(good):
+    """The values have every finding, and how many there are of each severity."""
+    found = good().findings()
+    values = as_values(found)
+    assert sum(values["counts"].values()) == len(values["findings"]) == len(found)
+    assert set(values["findings"][0]) == {"severity", "topic", "code", "what", "remedy", "command"}
+
+
+def test_no_secret_is_in_a_finding(good):
+    """The secret of an app client is not even read into the facts."""
+    made = good(old_app={"GenerateSecret": True}, new_app={"GenerateSecret": True})
+    facts = made.facts()
+    secrets = [
+        made.cognito.describe_user_pool_client(UserPoolId=pool.user_pool_id, ClientId=client.app.client_id)[
+            "UserPoolClient"
+        ]["ClientSecret"]
+        for pool, side in ((made.config.source, facts.source), (made.config.target, facts.target))
+        for client in side.clients.value
+    ]
+    assert len(secrets) == 2
+    assert not any(secret in f"{facts!r}{findings(facts)!r}" for secret in secrets)
