@@ -9,11 +9,13 @@ from typing import Any
 
 from batch.applied import AppliedTable
 from batch.delta import Applied, Change, Wanted, change
+from batch.doubt import is_of_last_scan, no_longer_stale
 from batch.inventory import Inventory
 from batch.journal import Job, State
-from batch.known import known
+from batch.known import Known, known
 from batch.plan import Action, Context, Plan
-from batch.snapshot import USER_COLUMNS, user_from_row
+from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from userpool.identity import identifiers
 from userpool.user import User
 
 _PAGE = 500
@@ -21,10 +23,7 @@ _THERE = {State.SECURED, State.DONE}
 _COLUMNS = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
 
 # Whose new sign-in names are another's as well. Those of the plan: what a user has is never taken from it.
-_CONTESTED = (
-    "UPDATE changes SET contested = 1 WHERE sets > 0 AND sub IN (SELECT mine.sub FROM identifiers mine "
-    "JOIN identifiers theirs ON theirs.identifier = mine.identifier AND theirs.sub <> mine.sub)"
-)
+_CONTESTED = "UPDATE changes SET contested = 1 WHERE sets > 0 AND sub IN (SELECT mine.sub {sharing})"
 _SOME = (
     "SELECT c.restricted, c.contested, r.state, r.new_sub, r.username, "  # noqa: S608 -- constants
     f"{_COLUMNS} FROM changes c JOIN users u ON u.sub = c.sub JOIN progress r ON r.sub = c.sub "
@@ -32,6 +31,12 @@ _SOME = (
 )
 _NOTHING = Applied({})
 _FIRST, _REST = "c.disables", "r.state = 'done'"
+_FINISHED = (
+    f"SELECT p.username, r.username, {_COLUMNS} FROM json_each(?) j JOIN stale s ON s.sub = j.value "  # noqa: S608 -- constants
+    "JOIN plan p ON p.sub = s.sub AND p.action = 'create' JOIN users u ON u.sub = s.sub "
+    "JOIN progress r ON r.sub = s.sub AND r.state = 'done' AND r.new_sub IS NOT NULL "
+    "WHERE NOT EXISTS (SELECT 1 FROM changes c WHERE c.sub = s.sub)"
+)
 # No change is known of who was there before changes were recorded.
 _UNKNOWN = (
     f"SELECT {_COLUMNS} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
@@ -57,10 +62,7 @@ class Changes:
         self._inventory = inventory
         self._context = context
         self._applied = AppliedTable(inventory)
-
-    def forget(self) -> None:
-        """Begin anew; part of the transaction that is open."""
-        self._inventory.execute("DELETE FROM changes")
+        self._scan = Snapshot(inventory).number
 
     def carried(self, users: Iterable[User]) -> dict[str, Carried]:
         """Return those of the users who exist in the target."""
@@ -73,40 +75,62 @@ class Changes:
         applied, granted = self._applied.of(subs), self._applied.granted(subs)
         return {sub: Carried(State(state), name, applied.get(sub), granted[sub]) for sub, state, name in rows}
 
-    def plan(self, user: User, plan: Plan, groups: frozenset[str], carried: Carried | None) -> tuple[Plan, Change]:
+    def plan(self, user: User, plan: Plan, groups: frozenset[str], carried: Carried | None) -> Plan:
         """Return the plan for a user, an update if there is something to carry, and note that for the run."""
         if carried is None or carried.applied is None or carried.state not in _THERE:
-            return plan, Change()
+            return plan
         wanted = wanted_of(user, plan, groups, carried.applied)
         found = change(carried.applied, wanted, carried.granted, self._context.marker)
         if carried.state is State.SECURED:  # the rest is done when it is finished
             found = Change(disables=found.disables)
         if not found.words():
-            return plan, found
+            return plan
         self._note(user.sub, found, restricted=wanted.restricted)
         if carried.state is State.SECURED:
-            return plan, found
-        updated = Plan(
+            return plan
+        return Plan(
             Action.UPDATE,
             ", ".join(found.words()),
             carried.username,
             has_reset_channel=plan.has_reset_channel,
         )
-        return updated, found
 
     def _note(self, sub: str, found: Change, *, restricted: bool) -> None:
         calls = (found.disables, found.enables, bool(found.sets), bool(found.deletes))
         numbers = (*map(int, calls), len(found.joins), len(found.leaves), int(restricted))
         self._inventory.execute(
-            "INSERT INTO changes (sub, disables, enables, sets, deletes, joins, leaves, restricted) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (sub, *numbers),
+            "INSERT INTO changes (sub, disables, enables, sets, deletes, joins, leaves, restricted, words) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (sub, *numbers, json.dumps(found.words(), ensure_ascii=False)),
         )
 
-    def mark_contested(self) -> None:
-        """Note whose new sign-in names are somebody else's as well, once all are known."""
+    def mark_contested(self, sharing: str) -> None:
+        """Note whose new sign-in names are somebody else's as well, once all are known (`Doubt.sharing`)."""
         if self._inventory.number("SELECT count(*) FROM changes WHERE sets > 0"):
-            self._inventory.execute(_CONTESTED)
+            self._inventory.execute(_CONTESTED.format(sharing=sharing))
+
+    def note_done(self, subs: Iterable[str]) -> None:
+        """Of users whom a run has finished, note who is as planned, so that the next plan need not look at them.
+
+        Each is compared as a plan would do it, here, where the run waits for Cognito anyway. Part of the transaction
+        that is open.
+        """
+        if not is_of_last_scan(self._inventory, self._scan):
+            return
+        rows = self._inventory.execute(_FINISHED, (json.dumps(list(subs)),)).fetchall()
+        facts = known(self._inventory, self._context.rules.groups, [row[2] for row in rows])
+        no_longer_stale(self._inventory, (row[2] for row in rows if self._is_as_planned(row, facts[row[2]])))
+
+    def _is_as_planned(self, row: tuple[Any, ...], facts: Known) -> bool:
+        planned, name, *columns = row
+        user = user_from_row(tuple(columns))
+        attributes = self._translated(user)
+        found = Change()
+        if facts.applied is not None:
+            wanted = Wanted(attributes, user.enabled, facts.groups)
+            found = change(facts.applied, wanted, facts.granted, self._context.marker)
+        target = self._context.target
+        return not found.words() and identifiers(name, attributes, target) == identifiers(planned, attributes, target)
 
     def left(self) -> int:
         """Count the users who are still to be changed."""

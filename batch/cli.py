@@ -16,12 +16,15 @@ import click
 from batch import config as configuration
 from batch import report
 from batch.carry_out import carry_out, leave
+from batch.check_cli import check
 from batch.close import close
-from batch.estimate import estimate
 from batch.inventory import Inventory, explain
 from batch.look_cli import COMMANDS as LOOKING
-from batch.planning import PlanSummary, collisions, make_plan
+from batch.plan_cli import plan, show_plan
+from batch.planning import PlanSummary, make_plan
+from batch.prepare_cli import prepare
 from batch.progress import Progress
+from batch.report_cli import make_report
 from batch.scan_cli import scan
 from batch.session import session
 from batch.stopping import INTERRUPTED, StoppedError
@@ -75,17 +78,6 @@ def init(config_path: Path, old: str, new: str) -> None:
             f"{config_path} cannot be written ({error.strerror}): name another with --config."
         ) from None
     click.echo(f"Wrote {config_path}. Next: cognito-migrate scan")
-
-
-@cli.command()
-@as_json_option
-@click.pass_obj
-def plan(config_path: Path, *, as_json: bool) -> None:
-    """Show what a run would do, and for whom it would not. Neither pool is changed."""
-    migration = connected(config_path, threading.Event())
-    with migration.open_inventory() as inventory:
-        planned = make_plan(inventory, migration.context, migration.decisions())
-        _show_plan(migration, inventory, planned, as_json=as_json)
 
 
 @cli.command()
@@ -152,8 +144,7 @@ def verify(config_path: Path, *, as_json: bool) -> None:
             migration.read_memberships_by(migration.target),
             expected_users=migration.target.description.estimated_users,
         )
-        listed = {name: len(getattr(summary, name)) for name in ("differences", "notes", "gone")}
-        now.record.counts = {**asdict(summary), **listed}
+        now.record.counts = dict(summary.counts)
         say(lambda: asdict(summary), lambda: report.verify_lines(summary), as_json=as_json)
         if summary.differences:
             sys.exit(Exit.DIFFERENT)
@@ -186,23 +177,16 @@ def serve_sandbox(options: tuple[str, ...]) -> None:
     sys.exit(serve(options))
 
 
+cli.add_command(check)
+cli.add_command(plan)
+cli.add_command(prepare)
+cli.add_command(make_report)
 cli.add_command(scan)
 cli.add_command(sync)
 cli.add_command(trigger)
 cli.add_command(undo)
 for looking in LOOKING:
     cli.add_command(looking)
-
-
-def _show_plan(
-    migration: Migration, inventory: Inventory, planned: PlanSummary, *, as_json: bool = False, err: bool = False
-) -> None:
-    estimated = estimate(inventory, migration.context, migration.target.rps)
-    found = collisions(inventory)
-    if as_json:
-        click.echo(report.as_json(report.plan_json(migration, planned, estimated, found)))
-    else:
-        click.echo("\n".join(report.plan_lines(migration, planned, estimated, found)), err=err)
 
 
 def _approve(
@@ -216,7 +200,7 @@ def _approve(
         return
     if not sys.stdin.isatty():
         raise SettingsError("Nobody is there to confirm: pass --yes, or --plan DIGEST of an approved plan.")
-    _show_plan(migration, inventory, planned, err=True)
+    show_plan(migration, inventory, planned)
     click.confirm(f"Go on, and change {migration.config.target.user_pool_id}?", abort=True, err=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -43,6 +44,16 @@ class Cohort:
             self._refuse_no_groups(rules)
         if rules and rules.file is not None:
             self._read(Path(rules.file))
+
+    @property
+    def digest(self) -> bytes:
+        """Something that changes with the names in the file; empty without one."""
+        if self._rules is None or self._rules.file is None:
+            return b""
+        digest = hashlib.sha256()
+        for (name,) in self._inventory.execute("SELECT name FROM temp.cohort ORDER BY name"):
+            digest.update(json.dumps(name).encode())
+        return digest.digest()
 
     def members(self, users: Iterable[User], groups: Mapping[str, Iterable[str]]) -> frozenset[str]:
         """Return the subs of those users who are in it; `groups` are their old groups, by sub."""

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import yaml
 
+from batch.listing import Listing
+from batch.prices import Prices
 from batch.window import Window
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError
@@ -18,7 +20,7 @@ from userpool.groups import GroupRules
 from userpool.quotas import DEFAULT_RPS
 from userpool.settings import LedgerSettings, PoolSettings, Rules, UserRules, read
 
-_DEFAULT_WORKERS = 32
+_DEFAULT_WORKERS = 64  # Little's law: the 30 users a second of the default quotas, two seconds each
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,12 @@ class Config:
     rate: RateSettings = field(default_factory=RateSettings)
     window: Window | None = None
     workers: Literal["auto"] | int = "auto"
+    listing: Listing = "auto"
     users: UserRules = field(default_factory=UserRules)
     attributes: AttributeRules = field(default_factory=AttributeRules)
     groups: GroupRules = field(default_factory=GroupRules)
     collisions: str = "report"
+    prices: Prices | None = None
 
     def __post_init__(self) -> None:
         """Raise SettingsError for settings that contradict each other."""

@@ -25,9 +25,14 @@ _INSTEAD = {"PreTokenGeneration": "PostAuthentication"}  # where an app has a Pr
 _FLOWS = {Way.USER_MIGRATION: ("USER_PASSWORD_AUTH", "ADMIN_USER_PASSWORD_AUTH"), Way.CUSTOM_AUTH: ("CUSTOM_AUTH",)}
 
 
+def missing_triggers(triggers: Mapping[str, str]) -> list[str]:
+    """Return the triggers that need a function and have none."""
+    return [name for name in NEEDED if name not in triggers and _INSTEAD.get(name) not in triggers]
+
+
 def attached(triggers: Mapping[str, str]) -> Finding:
     """Say which triggers the new pool lacks."""
-    missing = [name for name in NEEDED if name not in triggers and _INSTEAD.get(name) not in triggers]
+    missing = missing_triggers(triggers)
     if not missing:
         return ok("triggers", "a function is attached to every trigger of the new pool that it needs.")
     return wrong(

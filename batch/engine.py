@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -22,11 +22,14 @@ _MOST_AT_ONCE = 500
 
 @dataclass(eq=False, slots=True)
 class _Delivery(Generic[Fact]):
-    """A fact on its way to the caller; with none, the end of a step."""
+    """A fact on its way to the caller; with none, the end of a step.
 
+    `unrecorded` is held until the fact is recorded: a bare lock, because with an Event a fact costs half as much again.
+    """
+
+    unrecorded: threading.Lock
     fact: Fact | None = None
     crash: BaseException | None = None
-    recorded: threading.Event = field(default_factory=threading.Event)
 
 
 def run(
@@ -69,7 +72,7 @@ class _Run(Generic[Item, Fact]):
                         raise
                     finally:
                         for delivery in batch:
-                            delivery.recorded.set()
+                            delivery.unrecorded.release()
                     self._feed(threads, items)
             finally:
                 self._abandon()
@@ -87,16 +90,17 @@ class _Run(Generic[Item, Fact]):
 
     def _work(self, item: Item) -> None:
         crash = None
+        unrecorded = threading.Lock()
+        unrecorded.acquire()
         try:
             for fact in self._step(item):
-                delivery = _Delivery(fact)
-                self._deliveries.put(delivery)
-                delivery.recorded.wait()
+                self._deliveries.put(_Delivery(unrecorded, fact))
+                unrecorded.acquire()
                 if self._abandoned:
                     break
         except BaseException as error:  # noqa: BLE001 -- carried to the caller's thread and raised there
             crash = error
-        self._deliveries.put(_Delivery(crash=crash))
+        self._deliveries.put(_Delivery(unrecorded, crash=crash))
 
     def _collect(self) -> list[_Delivery[Fact]]:
         """Wait for a delivery and take along what else is there."""
@@ -114,4 +118,4 @@ class _Run(Generic[Item, Fact]):
         self._abandoned = True
         while self._busy:
             for delivery in self._collect():
-                delivery.recorded.set()
+                delivery.unrecorded.release()

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from batch.filesystem import is_on_network
-from batch.tables import TABLES
+from batch.tables import ADDED, LATER, TABLES, TRIGGERS
 from userpool.errors import FatalError, MigrationError, SettingsError
 
 _APPLICATION_ID = 0x436F676D  # "Cogm": tells our files from other SQLite files
 _VERSION = 1
+_CACHE_KIB = 64 * 1024
 _NOT_OURS = "not an inventory of cognito-migrate"
 
 StorageError = sqlite3.Error  # what any method may raise, for who need not know SQLite
@@ -37,6 +38,7 @@ class Inventory:
         self._connection = connection
         self._lock = lock
         self.on_network = False  # where the lock may not keep other machines away
+        self.along: Callable[[], None] | None = None  # called at the end of each transaction, to write with it
 
     @classmethod
     def open(
@@ -110,6 +112,8 @@ class Inventory:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            if self.along:
+                self.along()
         except BaseException:
             # A full disk may have rolled back already; then there is nothing to undo.
             with suppress(sqlite3.Error):
@@ -203,9 +207,12 @@ def _claim(
     if not ours and not (empty and create):
         raise _foreign(path, _NOT_OURS)
     _journal(connection, network=network)
+    # Users come in no order: with SQLite's 2 MiB nearly each of them reads a page of the file, and writes one back.
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if not ours:
         _begin(connection, fingerprint)
     _compare(connection, path, fingerprint)
+    _renew(connection)
 
 
 def _journal(connection: sqlite3.Connection, *, network: bool) -> None:
@@ -236,12 +243,26 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
 def _begin(connection: sqlite3.Connection, fingerprint: Mapping[str, str]) -> None:
     """Make the tables, all or nothing."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in TABLES.split(";\n"):
-        connection.execute(statement)
+    _make(connection, TABLES)
     connection.execute("INSERT INTO meta VALUES ('fingerprint', ?)", (json.dumps(fingerprint),))
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
+
+
+def _make(connection: sqlite3.Connection, tables: str) -> None:
+    for statement in tables.split(";\n"):
+        connection.execute(statement)
+
+
+def _renew(connection: sqlite3.Connection) -> None:
+    """Make what an older version had not."""
+    _make(connection, LATER)
+    for table, name, kind in ADDED:
+        if not connection.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", (table, name)).fetchone():
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+    for trigger in TRIGGERS:
+        connection.execute(trigger)
 
 
 def _compare(connection: sqlite3.Connection, path: Path, fingerprint: Mapping[str, str]) -> None:

@@ -175,7 +175,8 @@ class Journal:
         self._now = now
         # Users who failed before come last, so that they cannot use up every limited run.
         self._inventory.execute("DROP TABLE IF EXISTS temp.failed_before")
-        self._inventory.execute("CREATE TEMP TABLE failed_before AS SELECT sub FROM progress WHERE problem IS NOT NULL")
+        self._inventory.execute("CREATE TEMP TABLE failed_before (sub TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._inventory.execute("INSERT INTO failed_before SELECT sub FROM progress WHERE problem IS NOT NULL")
         left = limit
         for failed_before in (False, True):
             after = ""

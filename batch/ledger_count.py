@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from batch.inventory import Inventory
@@ -35,11 +35,12 @@ class LedgerCount:
     owing: int = 0
     owed: int = 0
     stale: dict[str, int] = field(default_factory=dict)
+    days: InitVar[int] = DAYS
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, days: int) -> None:
         """Begin with the last days, without anybody."""
         today = _day(self.at)
-        self.settled = {str(today - timedelta(days)): {} for days in reversed(range(DAYS))}
+        self.settled = {str(today - timedelta(ago)): {} for ago in reversed(range(days))}
 
     def add(self, person: Person) -> None:
         """Count a person."""
@@ -56,9 +57,9 @@ class LedgerCount:
             _add_one(self.stale, person.state)
 
 
-def count(ledger: Ledger, inventory: Inventory, progress: Progress, *, now: float) -> LedgerCount:
+def count(ledger: Ledger, inventory: Inventory, progress: Progress, *, now: float, days: int = DAYS) -> LedgerCount:
     """Read the whole ledger, a page at a time, and count."""
-    counted = LedgerCount(now)
+    counted = LedgerCount(now, days=days)
     with progress.bar("read the ledger", total=inventory.number("SELECT count(*) FROM published")) as bar:
         for people in ledger.persons():
             for person in people:

@@ -143,6 +143,8 @@ class Naming:
 
 def _acceptable(username: str) -> bool:
     """Whether Cognito takes the name: 1 to 128 letters, marks, symbols, numbers or punctuation (UsernameType)."""
+    if username.isascii() and username.isprintable() and " " not in username:
+        return 0 < len(username) <= _LONGEST_USERNAME
     return 0 < len(username) <= _LONGEST_USERNAME and all(unicodedata.category(c)[0] in "LMSNP" for c in username)
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import tenacity
 
+from batch.pace import Pace, taken
 from batch.stopping import StoppedError
 from userpool.errors import (
     DroppedError,
@@ -41,9 +43,7 @@ _LEDGER_ATTEMPTS = 11
 _FIRST_LEDGER_WAIT = 0.05
 _LONGEST_LEDGER_WAIT = 5.0
 
-_SLOWEST = 1 / 20  # of the ceiling: a throttled category slows down, but never stands still
-_RECOVERY = 1 / 20  # of the ceiling, regained each second
-_ONE_THROTTLE = 1.0  # seconds in which several throttles are one event
+_LATE = 0.02  # seconds after its slot in which a thread may still leave; the margin below quotas allows for 0.03
 
 
 class HaltedError(StoppedError):
@@ -92,7 +92,8 @@ class Ending:
 class Limiter:
     """Give out slots at no more than a rate, one after the other (GCRA without a burst).
 
-    A throttle halves the rate at once; it is regained slowly. Safe to use from many threads.
+    A throttle halves the rate at once, for those who wait already, too; it is regained slowly. Safe to use from many
+    threads.
     """
 
     def __init__(
@@ -103,53 +104,69 @@ class Limiter:
         sleep: Sleep | None = None,
         ending: Ending | None = None,
     ) -> None:
-        self.ceiling = per_second
-        self._rate = per_second
+        self._pace = Pace(per_second)
         self._clock = clock
         self._ending = ending or Ending(clock=clock, sleep=sleep)
         self._lock = threading.Lock()
         self._next = clock()
-        self._adjusted = clock()
-        self._slowed = float("-inf")
+
+    @property
+    def ceiling(self) -> float:
+        """Slots a second when nothing is throttled."""
+        return self._pace.ceiling
 
     @property
     def rate(self) -> float:
-        """Slots a second, as of the last slot."""
-        return self._rate
+        """Slots a second now."""
+        return self._pace.at(self._clock())
 
-    def wait(self, *, finishing: bool = False) -> None:
-        """Sleep until the next free slot and take it.
+    def wait(self, *, finishing: bool = False) -> float:
+        """Sleep until the next free slot, take it, and return when it was.
 
         Raises HaltedError once everything is to end, but for what is `finishing` and can have a slot soon.
         """
         self._ending.require(finishing=finishing)
+        while True:
+            slot, pace = self._reserve()
+            if (ahead := slot - self._clock()) > 0:
+                self._ending.sleep(ahead, finishing=finishing)
+            if self._may_leave(slot, pace):
+                return slot
+
+    def slow_down(self, left: float) -> None:
+        """Halve the rate because the call whose slot was `left` was throttled, once for all that met one event."""
         with self._lock:
             now = self._clock()
-            self._regain(now)
-            slot = max(now, self._next)
-            self._next = slot + 1 / self._rate
-        if slot > now:
-            self._ending.sleep(slot - now, finishing=finishing)
+            pace = self._pace.throttled(left, now)
+            if pace is not self._pace:
+                self._begin_anew(pace, now)
 
-    def slow_down(self) -> None:
-        """Halve the rate, once for all the throttles of the same second."""
+    def _reserve(self) -> tuple[float, Pace]:
         with self._lock:
-            now = self._clock()
-            if now - self._slowed < _ONE_THROTTLE:
-                return
-            self._regain(now)
-            self._slowed = now
-            self._rate = max(self._rate / 2, self.ceiling * _SLOWEST)
+            slot = max(self._clock(), self._next)
+            self._next = slot + 1 / self._pace.at(slot)
+            return slot, self._pace
 
-    def _regain(self, now: float) -> None:
-        self._rate = min(self.ceiling, self._rate + self.ceiling * _RECOVERY * (now - self._adjusted))
-        self._adjusted = now
+    def _may_leave(self, slot: float, pace: Pace) -> bool:
+        """Whether the slot still counts. Who wakes too late takes it, but moves all others: or it would be a burst."""
+        with self._lock:
+            if pace is not self._pace:
+                return False
+            latest = self._clock() - _LATE
+            if slot < latest:
+                self._begin_anew(replace(pace), latest)
+            return True
+
+    def _begin_anew(self, pace: Pace, last: float) -> None:
+        """Give the next slots after this one. Those promised before, which go with another pace, count no more."""
+        self._pace = pace
+        self._next = last + 1 / pace.at(last)
 
 
 class Pacer:
     """The limiters of one account and Region, and how calls are repeated under them.
 
-    `rps` is requests a second by quota category, with the share already taken.
+    `rps` is requests a second by quota category, as they are to be; for others it is the share of AWS's defaults.
     """
 
     def __init__(
@@ -181,12 +198,12 @@ class Pacer:
 
         def paced() -> Any:
             nonlocal throttles
-            limiter.wait(finishing=finishing)
+            left = limiter.wait(finishing=finishing)
             try:
                 return attempt()
             except ThrottledError:
                 throttles += 1
-                limiter.slow_down()
+                limiter.slow_down(left)
                 raise
             except DroppedError as error:
                 if repeatable:
@@ -243,7 +260,7 @@ class Patience:
 
 def _rate(operation: str, rps: Mapping[str, float], share: float) -> float:
     category = CATEGORY[operation]
-    full = rps.get(category, DEFAULT_RPS[category] * share)
+    full = rps.get(category, DEFAULT_RPS[category] * taken(share))
     return min(full, PER_POOL_RPS * full / DEFAULT_RPS[category]) if category in CAPPED_PER_POOL else full
 
 

@@ -1,18 +1,23 @@
-"""Make the plan of a whole pool in the inventory, and find collisions, which only the whole can show."""
+"""Make the plan of a whole pool in the inventory, and find collisions, which only the whole can show.
+
+What nothing has changed of since the last plan stays as it is (`doubt`); the outcome is that of a plan made anew.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter, defaultdict
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
-from typing import Any
 
 from batch.changes import Changes
 from batch.cohort import Cohort
 from batch.decisions import Decision
+from batch.doubt import SHARING, Doubt
 from batch.gone import count_gone
 from batch.inventory import Inventory
 from batch.plan import Action, Context, Plan, plan_user, put_off
@@ -21,13 +26,16 @@ from userpool.errors import SettingsError
 from userpool.identity import identifiers
 from userpool.user import Group, User
 
+SUMMARY = "plan_summary"
+"""The key under which stands what the last plan came to, when it was made (`at`), and of which scan."""
+
 _CHUNK = 500
+_DIGEST_BYTES = 8
 
 # Who exists in the target already cannot be taken out of the plan by a collision; the others can.
 _CREATED = "SELECT sub FROM progress WHERE new_sub IS NOT NULL"
-_SHARING = (
-    "SELECT mine.sub, mine.kind, theirs.sub FROM identifiers mine "
-    "JOIN identifiers theirs ON theirs.identifier = mine.identifier AND theirs.sub <> mine.sub"
+_NAMES = (
+    "SELECT j.value, count(*) FROM plan p, json_each(p.{column}) j WHERE p.{column} IS NOT NULL GROUP BY 1 ORDER BY 1"
 )
 
 
@@ -60,31 +68,6 @@ class Contender:
     groups: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Tally:
-    digest: Any = field(default_factory=hashlib.sha256)
-    dropped: Counter[str] = field(default_factory=Counter)
-    lacking: Counter[str] = field(default_factory=Counter)
-    changes: Counter[str] = field(default_factory=Counter)
-
-    def add_group(self, group: Group, target_name: str | None) -> None:
-        self.digest.update(json.dumps([target_name, *group.to_api().items()]).encode())
-
-    def add_collisions(self, subs: Iterable[str]) -> None:
-        self.digest.update(json.dumps(list(subs)).encode())
-
-    def add(self, user: User, plan: Plan, groups: Iterable[str], required: frozenset[str]) -> None:
-        row = [user.sub, plan.action, plan.username, user.enabled, sorted(plan.attributes.items()), sorted(groups)]
-        self.digest.update(json.dumps(row).encode())
-        if plan.action is Action.CREATE:
-            self.dropped.update(plan.dropped)
-            self.lacking.update(required - plan.attributes.keys())
-
-    def take_back(self, plan: Plan, required: frozenset[str]) -> None:
-        self.dropped -= Counter(plan.dropped)
-        self.lacking -= Counter(required - plan.attributes.keys())
-
-
 def make_plan(inventory: Inventory, context: Context, decisions: Mapping[str, Decision]) -> PlanSummary:
     """Decide about every scanned user and store it; the same scan and rules give the same digest.
 
@@ -112,21 +95,31 @@ class _Planning:
         self._context = context
         self._decisions = decisions
         self._cohort = cohort
-        self._tally = _Tally()
+        self._doubt = Doubt(inventory, snapshot)
         self._changes = Changes(inventory, context)
 
     def run(self) -> PlanSummary:
+        groups = self._snapshot.groups()
         with self._inventory.transaction():
-            self._inventory.execute("DELETE FROM plan")
-            self._inventory.execute("DELETE FROM identifiers")
-            self._changes.forget()
-            for group in self._snapshot.groups():
-                self._tally.add_group(group, self._context.rules.groups.target_name(group.name))
-            for users in _chunks(self._snapshot.users()):
+            self._doubt.begin(self._made_of(groups))
+            for users in _chunks(self._doubt.users()):
                 self._plan_some(users)
-            self._leave_out(_mark_collisions(self._inventory))
-            self._changes.mark_contested()
-        return _summary(self._inventory, self._tally)
+            _mark_collisions(self._inventory, self._doubt.sharing)
+            self._changes.mark_contested(self._doubt.sharing)
+            self._doubt.end()
+            summary = _summary(self._inventory, self._digest(groups))
+            made = {"at": time.time(), "scan": self._snapshot.number}
+            self._inventory.set_meta(SUMMARY, asdict(summary) | made)
+        return summary
+
+    def _made_of(self, groups: Iterable[Group]) -> str:
+        """Return a digest of what is the same for all users: if any of it changes, so may everybody's plan."""
+        decisions = sorted(self._decisions.items(), key=lambda item: item[0])
+        digest = hashlib.sha256()
+        for part in (_program(), self._context, decisions, [group.name for group in groups]):
+            digest.update(repr(part).encode() + b"\n")
+        digest.update(self._cohort.digest)
+        return digest.hexdigest()
 
     def _plan_some(self, users: list[User]) -> None:
         groups = self._snapshot.groups_by_user(user.sub for user in users)
@@ -138,40 +131,63 @@ class _Planning:
             whole = plan_user(user, self._context, self._decisions.get(user.username))
             plan = whole if user.sub in inside else put_off(whole)
             crossing = self._context.rules.groups.target_names(groups[user.sub])
-            self._tally.add(user, plan, crossing, self._context.schema.required)
-            plan, changed = self._changes.plan(user, plan, crossing, there.get(user.sub))
-            self._tally.changes.update(changed.words() if plan.action is Action.UPDATE else ())
-            rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel)))
+            told = (_digest(user, plan, crossing), int(not user.enabled), *self._told(plan))
+            plan = self._changes.plan(user, plan, crossing, there.get(user.sub))
+            rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel), *told))
             if whole.username is not None:
                 name = there[user.sub].username if user.sub in there else whole.username
                 found = identifiers(name, whole.attributes, self._context.target)
                 owned += [(identifier, user.sub, kind) for identifier, kind in found.items()]
-        self._inventory.execute_many("INSERT INTO plan VALUES (?, ?, ?, ?, ?)", rows)
-        self._inventory.execute_many("INSERT INTO identifiers VALUES (?, ?, ?)", owned)
+        self._inventory.execute_many("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._doubt.own(owned)
 
-    def _leave_out(self, colliding: list[str]) -> None:
-        """Take back what the tally says of users who will not be created after all."""
-        self._tally.add_collisions(colliding)
-        users = _users(self._inventory, colliding)
-        inside = self._cohort.members(users, self._snapshot.groups_by_user(colliding))
-        for user in users:
-            if user.sub in inside:
-                plan = plan_user(user, self._context, self._decisions.get(user.username))
-                self._tally.take_back(plan, self._context.schema.required)
+    def _told(self, plan: Plan) -> tuple[str | None, str | None]:
+        """Name what does not cross of one who is to be created, and what the target asks for and is not there."""
+        if plan.action is not Action.CREATE:
+            return None, None
+        lacking = sorted(self._context.schema.required - plan.attributes.keys())
+        return json.dumps(plan.dropped) if plan.dropped else None, json.dumps(lacking) if lacking else None
+
+    def _digest(self, groups: Iterable[Group]) -> str:
+        """Return a digest of the whole plan."""
+        digest = hashlib.sha256()
+        for group in groups:
+            name = self._context.rules.groups.target_name(group.name)
+            digest.update(json.dumps([name, *group.to_api().items()]).encode())
+        for (one,) in self._inventory.execute("SELECT digest FROM plan ORDER BY sub"):
+            digest.update(one)
+        colliding = self._inventory.execute("SELECT sub FROM plan WHERE action = ? ORDER BY sub", (Action.COLLIDE,))
+        digest.update(json.dumps([sub for (sub,) in colliding]).encode())
+        return digest.hexdigest()[:16]
 
 
-def _mark_collisions(inventory: Inventory) -> list[str]:
-    """Take every user who shares an identifier out of the plan; return their subs. The tool never decides for one."""
+def _digest(user: User, plan: Plan, groups: Iterable[str]) -> bytes:
+    row = [user.sub, plan.action, plan.username, user.enabled, sorted(plan.attributes.items()), sorted(groups)]
+    return hashlib.sha256(json.dumps(row).encode()).digest()[:_DIGEST_BYTES]
+
+
+def _program() -> str:
+    """Name the version that plans: another one may plan otherwise."""
+    try:
+        return version("cognito-migrate")
+    except PackageNotFoundError:  # run from a tree that is not installed
+        return ""
+
+
+def _mark_collisions(inventory: Inventory, sharing: str) -> None:
+    """Take every user who shares an identifier out of the plan. The tool never decides for one."""
     shared: dict[str, tuple[str, list[str]]] = {}
-    for mine, kind, theirs in inventory.execute(f"{_SHARING} WHERE mine.sub NOT IN ({_CREATED})"):
+    for mine, kind, theirs in inventory.execute(
+        f"SELECT mine.sub, mine.kind, theirs.sub {sharing} WHERE mine.sub NOT IN ({_CREATED}) "
+        "ORDER BY mine.sub, mine.identifier"
+    ):
         shared.setdefault(mine, (kind, []))[1].append(theirs)
     for sub, (kind, others) in shared.items():
         names = ", ".join(repr(_username(inventory, other)) for other in sorted(set(others)))
         inventory.execute(
-            "UPDATE plan SET action = ?, reason = ?, username = NULL WHERE sub = ?",
+            "UPDATE plan SET action = ?, reason = ?, username = NULL, dropped = NULL, lacking = NULL WHERE sub = ?",
             (Action.COLLIDE, f"would be one account in the target with {names} (same {kind})", sub),
         )
-    return sorted(shared)
 
 
 def _username(inventory: Inventory, sub: str) -> str:
@@ -180,21 +196,29 @@ def _username(inventory: Inventory, sub: str) -> str:
 
 def collisions(inventory: Inventory) -> list[list[Contender]]:
     """Return the sets of users of which only one can have the account, each sorted by name."""
+    found = (contenders(inventory, members) for members in colliding(inventory))
+    return sorted(found, key=lambda some: some[0].username)
+
+
+def colliding(inventory: Inventory) -> list[set[str]]:
+    """Return the subs of each set of users of which only one can have the account."""
     sets: dict[str, set[str]] = {}
-    for mine, _, theirs in inventory.execute(_SHARING):
+    for mine, theirs in inventory.execute(f"SELECT mine.sub, theirs.sub {SHARING}"):
         united = sets.get(mine, {mine}) | sets.get(theirs, {theirs})
         for member in united:
             sets[member] = united
-    distinct = {id(members): members for members in sets.values()}.values()
-    return sorted(([*_contenders(inventory, members)] for members in distinct), key=lambda some: some[0].username)
+    return [*{id(members): members for members in sets.values()}.values()]
 
 
-def _contenders(inventory: Inventory, subs: Iterable[str]) -> Iterator[Contender]:
+def contenders(inventory: Inventory, subs: Iterable[str]) -> list[Contender]:
+    """Return the users of a set, sorted by name."""
     snapshot = Snapshot(inventory)
     users = _users(inventory, subs)
     groups = snapshot.groups_by_user(user.sub for user in users)
-    for user in sorted(users, key=lambda user: user.username):
-        yield Contender(user.username, user.status, user.enabled, user.created, user.modified, tuple(groups[user.sub]))
+    return [
+        Contender(user.username, user.status, user.enabled, user.created, user.modified, tuple(groups[user.sub]))
+        for user in sorted(users, key=lambda user: user.username)
+    ]
 
 
 def _users(inventory: Inventory, subs: Iterable[str]) -> list[User]:
@@ -210,31 +234,46 @@ def _refuse_decisions_about_nobody(inventory: Inventory, snapshot: Snapshot, dec
             raise SettingsError(f"collisions: nobody in the old pool is called {username!r}: mend the line.")
 
 
-def _summary(inventory: Inventory, tally: _Tally) -> PlanSummary:
+def _summary(inventory: Inventory, digest: str) -> PlanSummary:
     reasons: dict[str, dict[str, int]] = defaultdict(dict)
     actions = {str(action): 0 for action in Action}
-    for action, reason, count in inventory.execute(
-        "SELECT action, CASE WHEN action = 'collide' THEN 'would be one account with another user' ELSE reason END, "
-        "count(*) FROM plan GROUP BY 1, 2 ORDER BY 3 DESC"
+    without_channel = disabled = 0
+    for action, reason, count, unreachable, off in inventory.execute(
+        "SELECT action, CASE action WHEN 'collide' THEN 'would be one account with another user' "
+        "WHEN 'update' THEN NULL ELSE reason END, count(*), sum(reset_channel = 0), sum(disabled) "
+        "FROM plan GROUP BY 1, 2 ORDER BY 3 DESC"
     ):
         actions[action] += count
-        if reason and action != Action.UPDATE:
+        if reason:
             reasons[action][reason] = count
-    changes = {str(Action.UPDATE): dict(tally.changes.most_common())} if tally.changes else {}
+        if action == Action.CREATE:
+            without_channel, disabled = unreachable, off
+    if changes := _changed(inventory):
+        reasons[str(Action.UPDATE)] = changes
     return PlanSummary(
-        digest=tally.digest.hexdigest()[:16],
+        digest=digest,
         actions=actions,
-        reasons=dict(reasons) | changes,  # asdict() cannot copy a defaultdict
-        dropped=dict(sorted(tally.dropped.items())),
-        lacking=dict(sorted(tally.lacking.items())),
-        without_reset_channel=inventory.number(
-            "SELECT count(*) FROM plan WHERE action = 'create' AND reset_channel = 0"
-        ),
-        disabled=inventory.number(
-            "SELECT count(*) FROM plan p JOIN users u ON u.sub = p.sub WHERE p.action = 'create' AND u.enabled = 0"
-        ),
+        reasons=dict(reasons),  # asdict() cannot copy a defaultdict
+        dropped=_names(inventory, "dropped"),
+        lacking=_names(inventory, "lacking"),
+        without_reset_channel=without_channel,
+        disabled=disabled,
         gone=count_gone(inventory),
     )
+
+
+def _changed(inventory: Inventory) -> dict[str, int]:
+    """Count the users by what is to be updated, the most first."""
+    return dict(
+        inventory.execute(
+            "SELECT j.value, count(*) FROM changes c JOIN plan p ON p.sub = c.sub AND p.action = 'update', "
+            "json_each(c.words) j GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+    )
+
+
+def _names(inventory: Inventory, column: str) -> dict[str, int]:
+    return dict(sorted(inventory.execute(_NAMES.format(column=column)).fetchall()))
 
 
 def _chunks(users: Iterator[User]) -> Iterator[list[User]]:

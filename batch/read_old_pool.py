@@ -7,6 +7,7 @@ from collections.abc import Callable
 from batch.progress import Progress
 from batch.scan import Scan, ScanSummary
 from batch.session import Session
+from batch.terminal import tell
 
 
 def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _before, _users: None) -> ScanSummary:
@@ -18,6 +19,8 @@ def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _bef
         workers=now.migration.config.worker_count,
         stop=now.stop,
         progress=Progress(),
+        listing=now.migration.config.listing,
+        say=tell,
     )
     return scan.run(
         now.migration.read_memberships_by(source),

@@ -143,6 +143,7 @@ class Run:
                 with self._inventory.transaction():
                     for fact in batch:
                         self._journal.record(fact)
+                    self._changes.note_done(fact.sub for fact in batch if isinstance(fact, Done))
                 for fact in batch:  # when they are durable: this may end the run
                     self._count(fact)
                 bar.advance(sum(isinstance(fact, Done | Failed) for fact in batch))

@@ -11,6 +11,7 @@ from batch import config as configuration
 from batch.backup import back_up
 from batch.config import Config
 from batch.inventory import Inventory
+from batch.metering import Meter
 from batch.records import Record, new_id, recorded
 from batch.stopping import Stop, StoppedError, Why, stop_on_signals
 from batch.terminal import exit_code, tell
@@ -39,10 +40,10 @@ def session(
     config = configuration.load(config_path)
     window = config.window if in_window else None
     require_open(window, command)
-    run_id = new_id()
+    run_id, meter = new_id(), Meter()
     with stop_on_signals() as stop, ended_in_time(window, stop, tell), _in_its_words(stop, window, command):
-        migration = connect(config, stop=stop, say=tell, run_id=run_id)
-        with migration.open_inventory(create=create) as inventory:
+        migration = connect(config, stop=stop, say=tell, run_id=run_id, meter=meter)
+        with migration.open_inventory(create=create) as inventory, meter.kept_in(inventory):
             _warn_of_network(inventory, config)
             if backup and inventory.get_meta("scan"):
                 back_up(inventory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from batch.inventory import Inventory, decoded
@@ -19,6 +19,8 @@ REBUILDING = "rebuilding"
 """The key under which stands, while a lost inventory is being rebuilt, who held the ledger with it last."""
 
 USER_COLUMNS = "sub, username, status, enabled, created, modified, attributes"
+
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Snapshot:
@@ -84,15 +86,29 @@ class Snapshot:
             )
 
     def save_users(self, users: Iterable[User]) -> None:
-        """Record users of a page."""
+        """Record users of a page. Who is as they were is only marked: on most nights, nearly everybody."""
+        rows = [_user_row(user) for user in users]
         with self._inventory.transaction():
+            known = self._rows(row[0] for row in rows)
             self._inventory.execute_many(
                 f"INSERT INTO users ({USER_COLUMNS}, scan) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 -- a constant
                 "ON CONFLICT (sub) DO UPDATE SET username = excluded.username, status = excluded.status, "
                 "enabled = excluded.enabled, created = excluded.created, modified = excluded.modified, "
                 "attributes = excluded.attributes, scan = excluded.scan",
-                [(*_user_row(user), self.number) for user in users],
+                [(*row, self.number) for row in rows if row not in known],
             )
+            same = json.dumps([row[0] for row in rows if row in known])
+            self._inventory.execute(
+                "UPDATE users SET scan = ? WHERE sub IN (SELECT value FROM json_each(?))", (self.number, same)
+            )
+
+    def _rows(self, subs: Iterable[str]) -> set[tuple[Any, ...]]:
+        return set(
+            self._inventory.execute(
+                f"SELECT {USER_COLUMNS} FROM json_each(?) j JOIN users ON sub = j.value",  # noqa: S608 -- a constant
+                (json.dumps([*subs]),),
+            )
+        )
 
     def save_groups(self, groups: Iterable[Group]) -> None:
         """Record group definitions of a page."""
@@ -121,6 +137,29 @@ class Snapshot:
         """Return how many users the last complete scan found; 0 if there was none."""
         return int(self._inventory.get_meta("scan_users", 0))
 
+    def last_listing(self) -> int:
+        """Return the number of the last scan before this one that recorded users; 0 if there was none."""
+        return self._inventory.number("SELECT coalesce(max(scan), 0) FROM users WHERE scan < ?", (self.number,))
+
+    def not_found(self, listing: int, others: Mapping[str, str], *, most: int) -> dict[str, str]:
+        """Return user names by sub: of a listing, and of the others, those whom this scan did not find (some of them).
+
+        `listing` is what `last_listing` was before this scan recorded anybody; `others` are user names by sub.
+        """
+        of_listing = self._inventory.execute("SELECT sub, username FROM users WHERE scan = ? LIMIT ?", (listing, most))
+        found = self._inventory.execute(
+            "SELECT sub FROM json_each(?) j JOIN users ON sub = j.value AND scan = ?",
+            (json.dumps([*others]), self.number),
+        )
+        missing = others.keys() - {sub for (sub,) in found}
+        return dict(of_listing.fetchall()) | {sub: others[sub] for sub in missing}
+
+    def members_known(self) -> dict[str, int]:
+        """Return how many members each group has, as far as this scan or the last one read them."""
+        return dict(
+            self._inventory.execute("SELECT group_name, count(*) FROM memberships GROUP BY group_name").fetchall()
+        )
+
     def count(self, table: str) -> int:
         """Count the users, groups or memberships of this scan."""
         statement = f"SELECT count(*) FROM {table} WHERE scan = ?"  # noqa: S608 -- a table's name, ours
@@ -143,6 +182,12 @@ class Snapshot:
     def users_to_read(self) -> Iterator[User]:
         """Yield the users whose groups this scan has not read to the end."""
         return self._users("groups_read <> ?")
+
+    def count_users_to_read(self) -> int:
+        """Count the users whose groups this scan has not read to the end."""
+        return self._inventory.number(
+            "SELECT count(*) FROM users WHERE scan = ?1 AND groups_read <> ?1", (self.number,)
+        )
 
     def users(self) -> Iterator[User]:
         """Yield all users, by sub."""
@@ -173,7 +218,7 @@ class Snapshot:
 
 
 def _user_row(user: User) -> tuple[Any, ...]:
-    attributes = json.dumps(dict(user.attributes), ensure_ascii=False, separators=(",", ":"))
+    attributes = _encoded(dict(user.attributes))
     return (user.sub, user.username, user.status, int(user.enabled), user.created, user.modified, attributes)
 
 

@@ -18,9 +18,11 @@ CREATE TABLE memberships (
     sub TEXT NOT NULL, group_name TEXT NOT NULL, scan INTEGER NOT NULL, PRIMARY KEY (sub, group_name)
 ) WITHOUT ROWID;
 
--- What is to become of each user, made anew from users and rules; username is the name in the target.
+-- What is to become of each user, made from users and rules; username is the name in the target. `digest` is of what
+-- the user is to be there; `dropped` and `lacking` name attributes, NULL for none, of who is to be created.
 CREATE TABLE plan (
-    sub TEXT PRIMARY KEY, action TEXT NOT NULL, reason TEXT, username TEXT, reset_channel INTEGER NOT NULL
+    sub TEXT PRIMARY KEY, action TEXT NOT NULL, reason TEXT, username TEXT, reset_channel INTEGER NOT NULL,
+    digest BLOB, disabled INTEGER, dropped TEXT, lacking TEXT
 ) WITHOUT ROWID;
 CREATE TABLE identifiers (
     identifier TEXT NOT NULL, sub TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (identifier, sub)
@@ -46,11 +48,11 @@ CREATE TABLE applied (
     sub TEXT PRIMARY KEY, attributes TEXT NOT NULL, enabled INTEGER NOT NULL,
     groups TEXT, giving TEXT NOT NULL DEFAULT '[]'
 ) WITHOUT ROWID;
--- Whose changes are to be carried over, made anew with the plan: how many calls of each kind.
+-- Whose changes are to be carried over, made with the plan: how many calls of each kind; `words` name what changes.
 CREATE TABLE changes (
     sub TEXT PRIMARY KEY, disables INTEGER NOT NULL, enables INTEGER NOT NULL, sets INTEGER NOT NULL,
     deletes INTEGER NOT NULL, joins INTEGER NOT NULL, leaves INTEGER NOT NULL,
-    restricted INTEGER NOT NULL, contested INTEGER NOT NULL DEFAULT 0
+    restricted INTEGER NOT NULL, contested INTEGER NOT NULL DEFAULT 0, words TEXT
 ) WITHOUT ROWID;
 -- Changes that were not carried over; sub is empty for a group's. Those not final are tried again.
 CREATE TABLE conflicts (
@@ -71,3 +73,59 @@ CREATE TABLE undone (
 ) WITHOUT ROWID;
 CREATE INDEX undone_by_sub ON undone (sub);
 """
+
+# Tables that came later: made in an older file, too, when a command opens it to write.
+LATER = """
+-- Calls to Cognito in the `seconds` from `at` on, by quota category of an account and Region (`owner`), and how many of
+-- them were throttled; requests a second that the command was `allowed`, and the whole quota.
+CREATE TABLE IF NOT EXISTS calls (
+    at INTEGER NOT NULL, seconds INTEGER NOT NULL, owner TEXT NOT NULL, category TEXT NOT NULL,
+    calls INTEGER NOT NULL, throttled INTEGER NOT NULL, allowed REAL NOT NULL, quota REAL NOT NULL,
+    PRIMARY KEY (at, owner, category)
+) WITHOUT ROWID;
+-- Whose plan may be out of date, because something that it was made of was written: noted by the triggers below.
+CREATE TABLE IF NOT EXISTS stale (sub TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+# Columns that came later, as table, name and type.
+ADDED = (
+    ("plan", "digest", "BLOB"),
+    ("plan", "disabled", "INTEGER"),
+    ("plan", "dropped", "TEXT"),
+    ("plan", "lacking", "TEXT"),
+    ("changes", "words", "TEXT"),
+)
+
+
+def _noting(name: str, event: str, sub: str, condition: str = "1") -> str:
+    """Return a trigger that notes whose plan may be out of date; who has none is planned anyhow."""
+    # Not INSERT OR IGNORE: within a trigger, SQLite takes the conflict clause of the statement outside.
+    return (
+        f"CREATE TRIGGER IF NOT EXISTS {name} {event} "  # noqa: S608 -- constants
+        f"WHEN ({condition}) AND EXISTS (SELECT 1 FROM plan WHERE sub = {sub}) "
+        f"AND NOT EXISTS (SELECT 1 FROM stale WHERE sub = {sub}) BEGIN INSERT INTO stale VALUES ({sub}); END"
+    )
+
+
+def _watched(table: str, columns: str) -> tuple[str, ...]:
+    """Return triggers for whatever is written to these columns of a table."""
+    old, new = (", ".join(f"{row}.{name}" for name in columns.split(", ")) for row in ("old", "new"))
+    return (
+        _noting(f"{table}_inserted", f"AFTER INSERT ON {table}", "new.sub"),
+        _noting(f"{table}_deleted", f"AFTER DELETE ON {table}", "old.sub"),
+        _noting(f"{table}_updated", f"AFTER UPDATE OF {columns} ON {table}", "new.sub", f"({old}) IS NOT ({new})"),
+    )
+
+
+# A scan writes each membership again, so what counts is whether it was there.
+_JOINED = "NOT EXISTS (SELECT 1 FROM memberships WHERE sub = new.sub AND group_name = new.group_name)"
+
+TRIGGERS = (
+    *_watched("users", "username, status, enabled, created, modified, attributes"),
+    *_watched("progress", "state, new_sub, username"),
+    *_watched("applied", "attributes, enabled, groups, giving"),
+    *_watched("granted", "sub, group_name"),
+    _noting("memberships_inserted", "BEFORE INSERT ON memberships", "new.sub", _JOINED),
+    _noting("memberships_deleted", "AFTER DELETE ON memberships", "old.sub"),
+)
+"""Everything that a plan is made of user by user; `batch.doubt` knows what it is made of besides."""

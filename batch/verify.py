@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from batch import engine
@@ -19,7 +19,7 @@ from batch.inventory import Inventory
 from batch.journal import State
 from batch.plan import Context
 from batch.progress import Progress
-from batch.scan import Way, membership_step
+from batch.scan import Way, membership_step, pages_of
 from batch.snapshot import USER_COLUMNS, user_from_row
 from batch.stopping import StoppedError
 from userpool.pool import UserPool
@@ -30,6 +30,18 @@ CREATE TEMP TABLE seen (new_sub TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE found (new_sub TEXT, group_name TEXT, PRIMARY KEY (new_sub, group_name)) WITHOUT ROWID;
 CREATE TEMP TABLE names (old TEXT PRIMARY KEY, new TEXT NOT NULL) WITHOUT ROWID;
 """
+_PAGE = 500
+_UNSEEN = (
+    "SELECT u.username, r.username, r.new_sub, r.problem, p.sub FROM plan p JOIN users u ON u.sub = p.sub "
+    "LEFT JOIN progress r ON r.sub = p.sub WHERE p.sub > ? AND p.action IN ('create', 'update') "
+    "AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.new_sub = r.new_sub) ORDER BY p.sub LIMIT ?"
+)
+_UNFINISHED = (
+    "SELECT u.username, r.problem, r.sub FROM progress r JOIN users u ON u.sub = r.sub "
+    "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
+    "JOIN seen s ON s.new_sub = r.new_sub WHERE r.sub > ? AND r.state <> 'done' ORDER BY r.sub LIMIT ?"
+)
+_MADE = "SELECT username, new_sub FROM progress WHERE new_sub > ? ORDER BY new_sub LIMIT ?"
 _EXPECTED = (
     "SELECT r.new_sub, n.new FROM progress r JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
     "JOIN memberships m ON m.sub = r.sub JOIN names n ON n.old = m.group_name WHERE r.new_sub IS NOT NULL"
@@ -56,6 +68,12 @@ class VerifySummary:
     differences: list[Difference] = field(default_factory=list)
     notes: list[Difference] = field(default_factory=list)
     gone: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are of each."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: len(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 class Verify:
@@ -144,12 +162,7 @@ class Verify:
 
     def _find_missing(self) -> None:
         """Look for everybody the plan creates and the listing did not show."""
-        rows = self._inventory.execute(
-            "SELECT u.username, r.username, r.new_sub, r.problem FROM plan p JOIN users u ON u.sub = p.sub "
-            "LEFT JOIN progress r ON r.sub = p.sub WHERE p.action IN ('create', 'update') "
-            "AND coalesce(r.new_sub, '') NOT IN (SELECT new_sub FROM seen)"
-        ).fetchall()
-        for old_username, username, new_sub, problem in rows:
+        for old_username, username, new_sub, problem, _ in self._pages(_UNSEEN):
             found = self._target.find(username) if new_sub else None
             if new_sub and (found is None or found.sub != new_sub):
                 self._note(old_username, "missing", problem or "deleted in the target")
@@ -161,13 +174,15 @@ class Verify:
 
     def _find_unfinished(self) -> None:
         """Name those who exist in the target but still lack something that a run would do."""
-        rows = self._inventory.execute(
-            "SELECT u.username, coalesce(r.problem, 'rerun to go on') FROM progress r JOIN users u ON u.sub = r.sub "
-            "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
-            "JOIN seen s ON s.new_sub = r.new_sub WHERE r.state <> 'done'"
-        ).fetchall()
-        for username, why in rows:
-            self._differ(username, "unfinished", why)
+        for username, why, _ in self._pages(_UNFINISHED):
+            self._differ(username, "unfinished", why or "rerun to go on")
+
+    def _pages(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Walk by the last column, not by one long cursor: rows are written meanwhile, and may be as many as users."""
+        after = ""
+        while rows := self._inventory.execute(statement, (after, _PAGE)).fetchall():
+            yield from rows
+            after = rows[-1][-1]
 
     def _compare_groups(self) -> list[str]:
         """Compare the definitions; return the names of all groups of the target."""
@@ -183,7 +198,8 @@ class Verify:
         return sorted(there)
 
     def _read_memberships(self, groups: list[str], choose: Callable[[int, int], Way]) -> None:
-        way = choose(self._summary.compared, len(groups))
+        given = dict(self._inventory.execute("SELECT group_name, count(*) FROM granted GROUP BY group_name").fetchall())
+        way = choose(self._summary.compared, pages_of(given.get(group, 0) for group in groups))
         items: Iterator[Any] | list[str] = groups if way == "group" else self._made()
         step = membership_step(self._target, way)
         total = len(groups) if way == "group" else self._summary.compared
@@ -198,8 +214,7 @@ class Verify:
         self._refuse_to_go_on()
 
     def _made(self) -> Iterator[User]:
-        rows = self._inventory.execute("SELECT username, new_sub FROM progress WHERE new_sub IS NOT NULL").fetchall()
-        return (User(username, new_sub, {}) for username, new_sub in rows)
+        return (User(username, new_sub, {}) for username, new_sub in self._pages(_MADE))
 
     def _compare_memberships(self) -> None:
         rules = self._context.rules.groups
@@ -216,7 +231,7 @@ class Verify:
             f"FROM ({these} EXCEPT {not_those}) d "
             "JOIN progress r ON r.new_sub = d.new_sub JOIN users u ON u.sub = r.sub "
             "LEFT JOIN granted g ON g.sub = r.sub AND g.group_name = d.new"
-        ).fetchall()
+        )
         gained = what == "membership gained"
         for old_username, username, granted, _, group in rows:
             now = {name for page in self._target.groups_of(username) for name in page}

@@ -46,7 +46,7 @@ class Window:
         _zone(self.timezone)
         if start == end:
             raise SettingsError("start and end are the same time: set another, or window: null to run at any time.")
-        if (_on(date.min, end) - _on(date.min, start)) % _DAY < _SHORTEST:
+        if self.length < _SHORTEST:
             raise SettingsError("the window is shorter than five minutes: move start or end.")
 
     def __str__(self) -> str:
@@ -57,6 +57,11 @@ class Window:
         moment = datetime.fromtimestamp(now, UTC)
         last = timedelta(seconds=MARGIN)
         return next((end for start, end in self._around(moment) if start <= moment < end - last), None)
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is open, on a day without a clock change."""
+        return (_on(date.min, _time("end", self.end)) - _on(date.min, _time("start", self.start))) % _DAY
 
     def opens(self, now: float) -> datetime:
         """Return when the next window begins."""

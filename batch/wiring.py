@@ -14,8 +14,11 @@ from batch.claims import Claims, NoLedger
 from batch.config import Config
 from batch.decisions import Decision, read_decisions
 from batch.inventory import Inventory
+from batch.managed_pool import ManagedPool
+from batch.metering import Meter, Rates, quota_of
 from batch.naming import Naming
 from batch.opening import Opening
+from batch.pace import taken
 from batch.pacing import Ending, Limiter, Pacer, Patience
 from batch.patient_table import PatientTable
 from batch.plan import Context
@@ -29,7 +32,7 @@ from userpool.description import Description
 from userpool.errors import MigrationError, SettingsError, ThrottledError
 from userpool.identity import SignIn
 from userpool.ledger_table import LedgerTable, MissingTableError
-from userpool.pool import UserPool, call_once
+from userpool.pool import Policy, UserPool, call_once
 from userpool.quotas import ADJUSTABLE, DEFAULT_RPS
 from userpool.settings import PoolSettings, UserRules
 
@@ -51,14 +54,14 @@ class Side:
     pacer: Pacer
 
     def rps(self, operation: str) -> float:
-        """Return the requests a second that an operation may have here."""
+        """Return the requests a second that an operation has here, unless it is throttled."""
         return self.pacer.limiter(operation).ceiling
 
-    def cheaper_way(self, users: int, groups: int) -> Way:
+    def cheaper_way(self, users: int, pages: int) -> Way:
         """Say how memberships are read in fewer seconds here."""
         return cheaper_way(
             users=users,
-            groups=groups,
+            pages=pages,
             list_rps=self.rps("ListUsersInGroup"),
             per_user_rps=self.rps("AdminListGroupsForUser"),
         )
@@ -112,7 +115,9 @@ def fingerprint(config: Config) -> dict[str, str]:
     }
 
 
-def connect(config: Config, *, stop: threading.Event, say: Say, run_id: str | None = None) -> Migration:
+def connect(
+    config: Config, *, stop: threading.Event, say: Say, run_id: str | None = None, meter: Meter | None = None
+) -> Migration:
     """Reach both pools. Raises FatalError if one cannot be; `say` is told what a person should know."""
     connections, agent = config.worker_count, user_agent(run_id)
     pools = [
@@ -122,12 +127,15 @@ def connect(config: Config, *, stop: threading.Event, say: Say, run_id: str | No
     first = Pacer({}, share=config.rate.share, stopping=stop)  # until it is known whose quotas they are
     descriptions = [pool.paced_by(first.policy()).describe() for _, pool in pools]
     pacers: dict[tuple[Any, ...], Pacer] = {}
+    quotas: dict[tuple[Any, ...], dict[str, float]] = {}
     sides = []
     for (settings, pool), description in zip(pools, descriptions, strict=True):
         owner = _owner_of_quotas(settings, description)
         if owner not in pacers:
-            pacers[owner] = Pacer(_rps(config, pool, say, stop), stopping=stop)
-        sides.append(Side(pool.paced_by(pacers[owner].policy()), description, pacers[owner]))
+            quotas[owner] = _quotas(config, pool, say, stop)
+            pacers[owner] = Pacer(_shared(config, quotas[owner]), stopping=stop)
+        policy = _policy(pacers[owner], quotas[owner], description, meter)
+        sides.append(Side(pool.paced_by(policy), description, pacers[owner]))
     source, target = sides
     context = Context.of(config.rules, source.description, target.description)
     if config.ledger and not context.marker:
@@ -138,6 +146,17 @@ def connect(config: Config, *, stop: threading.Event, say: Say, run_id: str | No
             '"The old sub").'
         )
     return Migration(config, source, target, context, agent)
+
+
+def _policy(pacer: Pacer, quotas: Mapping[str, float], description: Description, meter: Meter | None) -> Policy:
+    """Return how calls are paced and repeated, and counted if there is a meter."""
+    if meter is None:
+        return pacer.policy()
+
+    def rates(operation: str) -> Rates:
+        return Rates(pacer.limiter(operation).ceiling, quota_of(operation, quotas))
+
+    return meter.policy(pacer.policy(), f"{description.account} {description.region}", rates)
 
 
 def _without_marker(config: Config) -> str:
@@ -191,6 +210,13 @@ def pools_to_look_at(config: Config, *, stop: threading.Event) -> tuple[UserPool
     return source, target
 
 
+def pool_to_manage(config: Config, *, stop: threading.Event) -> ManagedPool:
+    """Return the new pool to be changed in its settings, paced by AWS's default quotas."""
+    client = cognito_client(config.target, connections=1)
+    pacer = Pacer({}, share=config.rate.share, stopping=stop)
+    return ManagedPool(client, config.target.user_pool_id).paced_by(pacer.policy())
+
+
 def unconnected(config: Config) -> Context:
     """Return what decides how users cross as far as the configuration alone tells: the rules."""
     return Context(config.rules, Naming(SignIn(), SignIn()), Schema(), marker=None)
@@ -229,17 +255,17 @@ def _owner_of_quotas(settings: PoolSettings, description: Description) -> tuple[
     return (description.account, description.region, settings.endpoint_url)
 
 
-def _rps(config: Config, pool: UserPool, say: Say, stop: threading.Event) -> dict[str, float]:
+def _quotas(config: Config, pool: UserPool, say: Say, stop: threading.Event) -> dict[str, float]:
     limits: dict[str, float] = dict(DEFAULT_RPS)
     if config.rate.limits == "auto":
         limits |= _provisioned(pool, say, stop)
     else:
         limits |= config.rate.limits
-    return _shared(config, limits)
+    return limits
 
 
 def _shared(config: Config, limits: Mapping[str, float]) -> dict[str, float]:
-    return {category: limit * config.rate.share_of(category) for category, limit in limits.items()}
+    return {category: limit * taken(config.rate.share_of(category)) for category, limit in limits.items()}
 
 
 def _provisioned(pool: UserPool, say: Say, stop: threading.Event) -> dict[str, float]:

@@ -1,14 +1,12 @@
-"""How much memory `scan` and `run` need for a small and for a ten times larger pool: `python bench/memory.py`.
+"""How much memory `scan` and `run` need for a small and for a ten times larger pool: `python -m bench.memory`.
 
 Each command is a process of its own, against a local Cognito that is another; the figure is the peak resident set that
-the kernel saw (`ru_maxrss`). With memory that does not depend on the size of the pool, the ratio of the two is near 1.
-The larger pool takes some minutes, nearly all of them in the local Cognito.
+the kernel saw (`ru_maxrss`), and its floor that of the small pool: with memory that does not depend on the size of the
+pool, the ratio is near 1. The larger pool takes some minutes, nearly all of them in the local Cognito.
 """
-# ruff: noqa: INP001 -- a script beside the packages, not one of them
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -20,9 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-SIZES = (2_000, 20_000)
-COMMANDS = (("scan",), ("run", "--yes"))
-MOST = 1.3
+from bench.figures import Figure, command
+
+_SIZES, _SMALL_SIZES = (2_000, 20_000), (200, 1_000)
+_COMMANDS = (("scan",), ("run", "--yes"))
+_MOST = 1.3
 _KIB = 1 if sys.platform == "darwin" else 1024  # what ru_maxrss counts in
 _MIB = 1024 * 1024
 _CATEGORIES = (
@@ -31,7 +31,7 @@ _CATEGORIES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What a command took."""
 
@@ -39,20 +39,14 @@ class Cost:
     seconds: float
 
 
-def main() -> int:
-    """Measure, print a table, and return 1 if a ratio is greater than it may be."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", type=int, nargs="*", default=SIZES, help="how many users, small and large")
-    small, large = parser.parse_args().sizes
-    costs = {}
-    for users in (small, large):
-        costs[users] = _migrate(users)
-        for command, cost in costs[users].items():
-            _say(f"{users:>9,} users  {command:<5} {cost.mib:>7.1f} MiB {cost.seconds:>7.1f} s")
-    ratios = {command: costs[large][command].mib / costs[small][command].mib for command in costs[small]}
-    for command, ratio in ratios.items():
-        _say(f"ratio of memory, {command:<5} {ratio:.2f} (at most {MOST})")
-    return int(max(ratios.values()) > MOST)
+def measure(*, quick: bool) -> Iterator[Figure]:
+    """Yield the memory of each command."""
+    small, large = _SMALL_SIZES if quick else _SIZES
+    least, most = _migrate(small), _migrate(large)
+    for words in _COMMANDS:
+        name = words[0]
+        what, note = f"memory: {name}, {large:,} users", f"in {most[name].seconds:.0f} s; the floor is {small:,} users"
+        yield Figure(what, most[name].mib, "MiB", floor=least[name].mib, at_most=_MOST, note=note)
 
 
 def _migrate(users: int) -> dict[str, Cost]:
@@ -65,36 +59,31 @@ def _migrate(users: int) -> dict[str, Cost]:
             "rate": {"share": 1.0, "limits": dict.fromkeys(_CATEGORIES, 100_000)},
         }
         config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
-        return {words[0]: _measure("--config", str(config), *words) for words in COMMANDS}
+        return {words[0]: _measured("--config", str(config), *words) for words in _COMMANDS}
 
 
 @contextmanager
 def _server(users: int) -> Iterator[dict[str, str]]:
-    command = [sys.executable, "-m", "sandbox", "--until-stdin-closes", "--seed", str(users)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 -- ours
+    line = [sys.executable, "-m", "sandbox", "--until-stdin-closes", "--seed", str(users)]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 -- ours
         if process.stdout is None:
             raise RuntimeError("The local Cognito has no output.")
         yield json.loads(process.stdout.readline())
         process.communicate()
 
 
-def _measure(*words: str) -> Cost:
+def _measured(*words: str) -> Cost:
     """Run a command to its end. Raises CalledProcessError if it does not end well."""
-    command = [sys.executable, "-m", "batch", *words]
+    line = [sys.executable, "-m", "batch", *words]
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 -- ours
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL)  # noqa: S603 -- ours
     # Of this child alone: RUSAGE_CHILDREN would give the largest of all, the local Cognito among them.
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+        raise subprocess.CalledProcessError(process.returncode, line)
     return Cost(usage.ru_maxrss * _KIB / _MIB, time.monotonic() - began)
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(measure))

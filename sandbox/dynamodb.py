@@ -25,6 +25,7 @@ from moto.dynamodb.models.utilities import dynamo_json_dump
 from moto.dynamodb.responses import DynamoHandler, DynamoResult
 from werkzeug.exceptions import HTTPException
 
+from sandbox import quick_dynamodb  # noqa: F401 -- to be fast
 from sandbox.messages import Answer, json_answer
 from sandbox.other_services import LOCK
 

@@ -56,7 +56,7 @@ def _client(service: str, region: str, event: str, answer: Callable[..., Any]) -
         service,
         region_name=region,
         endpoint_url=f"https://{service}.{region}.amazonaws.com",
-        config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED),
+        config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED, user_agent="sandbox"),
     )
     made.meta.events.register_first(event, answer)
     return made

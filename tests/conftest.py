@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import json
 import os
 import random
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+import warm
 import yaml
 from ledgers import dynamodb, ledger, ledger_table  # noqa: F401 -- pytest looks for them here
 from live import cognito, live_client, local, new_pool, pytest_addoption  # noqa: F401 -- the same
@@ -43,6 +44,19 @@ FAST = dict.fromkeys(
     ],
     100_000,
 )
+
+
+warm.share_models()
+# What was imported stays: looking for garbage in it, over and over, takes a quarter of the time of a small test.
+gc.freeze()
+gc.set_threshold(20_000)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes() -> Iterator[None]:
+    """What warm processes are forked from ends with the tests."""
+    yield
+    warm.end()
 
 
 @pytest.fixture(autouse=True)
@@ -129,14 +143,9 @@ class Migration:
         """Run a command in this process."""
         return command("--config", str(self.config), *words)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str) -> warm.Process:
         """Start a command as a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "batch", "--config", str(self.config), *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return warm.start("batch", "--config", str(self.config), *words, stdout=warm.PIPE, stderr=warm.PIPE)
 
 
 def command(*words: str) -> Result:
@@ -192,7 +201,7 @@ def seeded(client) -> Callable[..., tuple[Seeded, str]]:
 class Server:
     """A local Cognito in a process of its own, with its counts and faults over HTTP."""
 
-    process: subprocess.Popen[str]
+    process: warm.Process
     endpoint_url: str
     source_pool_id: str | None
     target_pool_id: str
@@ -218,12 +227,7 @@ def start_server() -> Iterator[Callable[..., Server]]:
     processes = []
 
     def start(*options: str) -> Server:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "--until-stdin-closes", *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = warm.start("sandbox", "--until-stdin-closes", *options, stdin=warm.PIPE, stdout=warm.PIPE)
         processes.append(process)
         assert process.stdout
         return Server(process, **json.loads(process.stdout.readline()))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 import pytest
+from botocore.utils import parse_timestamp
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from batch.records import user_agent
-from userpool.client import caller_arn, cognito_client, is_loopback
+from userpool.client import caller_arn, cognito_client, instant, is_loopback
 from userpool.errors import DroppedError, FatalError, SettingsError, ThrottledError
 from userpool.pool import UserPool
 from userpool.settings import PoolSettings
@@ -322,6 +326,64 @@ def test_calls_say_which_run_makes_them(aws):
     assert told.endswith(" run/20261123T220000Z-ab12cd")
     assert " cognito-migrate/" in told
     assert untold.endswith(" cognito-migrate")
+    assert told.startswith("Boto3/")
+
+
+@pytest.fixture(params=["UTC", "Europe/Amsterdam", "America/St_Johns"])
+def zone(request, monkeypatch):
+    """A machine in a time zone."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", request.param)
+        time.tzset()
+        yield request.param
+    time.tzset()
+
+
+@given(st.integers(-62_135_596_800, 253_402_300_799) | st.floats(-1e8, 5e9))
+@example(1729994400)  # an hour that Amsterdam's clocks show twice
+@example(1700000000.1234567)
+@example(2**33)
+@settings(deadline=None)
+def test_a_time_of_an_answer_is_the_moment_that_botocore_reads(number):
+    """Whatever number of seconds Cognito answers, whole or not, it is the same moment as by botocore's own reading."""
+    assert instant(number).timestamp() == parse_timestamp(number).timestamp()
+    assert instant(number).utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("number", [0, 1711846800, 1729990800.5, 1729994400, 1772409600.123, 4102444800])
+def test_a_time_of_an_answer_is_the_same_in_every_time_zone(zone, number):
+    """The machine's time zone, and its summer time, change nothing about it."""
+    assert instant(number).timestamp() == parse_timestamp(number).timestamp() == number
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-23T22:00:00Z", "2026-11-23T22:00:00+02:00", "Mon, 23 Nov 2026 22:00:00 GMT", "1763935200", "1e9"]
+)
+def test_a_time_that_is_text_is_read_by_botocore(text):
+    """Text, as other services and stand-ins answer, is what botocore makes of it."""
+    assert instant(text) == parse_timestamp(text)
+
+
+@pytest.mark.parametrize("nonsense", ["yesterday", "", None, [], 1e20, float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused_as_botocore_refuses_it(nonsense):
+    """What is no time is an error, of the kind that botocore makes of it."""
+    with pytest.raises((ValueError, TypeError, RuntimeError)) as theirs:
+        parse_timestamp(nonsense)
+    with pytest.raises(theirs.type):
+        instant(nonsense)
+
+
+@pytest.mark.parametrize("settings", [{}, {"profile": "old"}, {"role_arn": ROLE}, {"endpoint_url": "stand-in"}])
+def test_times_are_read_quickly_however_calls_are_signed(aws, keys, monkeypatch, tmp_path, settings):
+    """With the keys of the environment, a profile, a role or a stand-in's, times come in UTC, as they were sent."""
+    (tmp_path / "credentials").write_text("[old]\naws_access_key_id = OLDKEY\naws_secret_access_key = s\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    aws.answer = (200, b'{"UserPool": {"Id": "x", "CreationDate": 1700000000.25, "LastModifiedDate": 1700000001}}')
+    if "endpoint_url" in settings:
+        settings = {"endpoint_url": aws.url}
+    described = cognito_client(PoolSettings(POOL, **settings), connections=1).describe_user_pool(UserPoolId=POOL)
+    assert described["UserPool"]["CreationDate"] == datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC)
+    assert described["UserPool"]["LastModifiedDate"].tzinfo is UTC
 
 
 def test_it_is_known_as_whom_calls_are_made(aws, keys):

@@ -37,7 +37,10 @@ def add(inventory, name, *, action="create", reason=None, channel=1, **progress)
     sub = f"old-{name}"
     Snapshot(inventory).save_users([User(name, sub, {"email": f"{name}@example.com"})])
     target = name if action == "create" else None
-    inventory.execute("INSERT INTO plan VALUES (?, ?, ?, ?, ?)", (sub, action, reason, target, channel))
+    inventory.execute(
+        "INSERT INTO plan (sub, action, reason, username, reset_channel) VALUES (?, ?, ?, ?, ?)",
+        (sub, action, reason, target, channel),
+    )
     if progress:
         columns = ", ".join(progress)
         marks = ", ".join("?" * len(progress))

@@ -88,7 +88,10 @@ def test_the_ledger_is_read_to_the_end(tmp_path, ledger):
             ("e", State.KNOWN, 0),
         ):
             introduce(ledger, Person(sub, state))
-            inventory.execute("INSERT INTO plan VALUES (?, 'create', NULL, ?, ?)", (sub, sub, channel))
+            inventory.execute(
+                "INSERT INTO plan (sub, action, reason, username, reset_channel) VALUES (?, 'create', NULL, ?, ?)",
+                (sub, sub, channel),
+            )
         introduce(ledger, Person("unplanned", State.PENDING))
         found = count(ledger, inventory, Progress(quiet=True), now=NOW)
     assert (found.persons, found.without_channel) == (6, 2)

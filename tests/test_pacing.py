@@ -5,6 +5,7 @@ import sys
 import threading
 from bisect import bisect_left
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from urllib.request import Request, urlopen
@@ -14,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.config import Config, RateSettings
+from batch.pace import taken
 from batch.pacing import ATTEMPTS, HaltedError, Limiter, Pacer
-from batch.wiring import connect
+from batch.wiring import connect, usual_rps
 from sandbox.local import local_client
 from sandbox.server import Sandbox
 from userpool.errors import DroppedError, FatalError, ThrottledError, UnansweredError, UnreachableError, UserError
@@ -83,10 +85,10 @@ def test_no_second_ever_has_more_slots_than_the_rate(rate, pauses, throttled):
     taken = []
     for number, pause in enumerate(pauses):
         fake.now += pause
-        paced.wait()
+        left = paced.wait()
         taken.append(fake.now)
         if number in throttled:
-            paced.slow_down()
+            paced.slow_down(left)
     assert min(later - earlier for earlier, later in pairwise(taken)) >= 1 / rate - 1e-6
     assert most_in_a_second(taken) <= max(1, rate + 1)
 
@@ -101,27 +103,97 @@ def test_idle_time_gives_no_burst(time_):
     assert taken[-1] - taken[0] == pytest.approx(2.9)
 
 
+class LateTime(FakeTime):
+    """A clock under which who sleeps wakes late, by these seconds, one after the other."""
+
+    def __init__(self, *late: float) -> None:
+        super().__init__()
+        self.late = [*late]
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and some more."""
+        super().sleep(seconds + (self.late.pop(0) if self.late else 0.0))
+
+
+@given(rate=st.floats(0.5, 200), late=st.lists(st.floats(0, 0.5), max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_who_wakes_late_makes_no_burst(rate, late):
+    """However late threads wake, two slots are hardly closer than 1/rate: who is too late puts off all others."""
+    time_ = LateTime(*late)
+    taken = slots(limiter(time_, rate), time_, 60)
+    assert min(later - earlier for earlier, later in pairwise(taken)) >= 1 / rate - 0.02 - 1e-6
+
+
+def test_who_wakes_a_little_late_loses_nothing():
+    """Threads that wake some milliseconds late leave late, and the slots after them are where they were."""
+    time_ = LateTime(*[0.015] * 50)
+    taken = slots(limiter(time_, 10), time_, 51)
+    assert taken[-1] - taken[0] == pytest.approx(5.015)
+
+
+def test_a_stall_costs_what_it_lasts_and_no_more():
+    """After a thread woke late, slots go on from there, as far apart as ever, the first but for what may be late."""
+    time_ = LateTime(*[0.0] * 20, 0.3)
+    taken = slots(limiter(time_, 10), time_, 51)
+    assert taken[-1] - taken[0] == pytest.approx(5.28)
+
+
+def test_of_two_who_wake_late_together_one_waits_again():
+    """Threads whose slots passed in one stall do not leave together: the second waits for its turn after the first."""
+    time_ = FakeTime()
+    left = []
+
+    def sleep(seconds):
+        if len(left) == 1:  # while the first waits for 1000.5, the second waits for 1001, and wakes too late
+            left.append(None)
+            paced.wait()
+            left[1] = time_.now
+        else:
+            time_.sleep(seconds if left[1:] and left[1] else seconds + 0.3)
+
+    paced = Limiter(2, clock=time_.clock, sleep=sleep)
+    for _ in range(2):
+        paced.wait()
+        left.append(time_.now)
+    assert left == pytest.approx([1000, 1001.3, 1001.78])
+
+
 def test_a_throttle_halves_the_rate(time_):
     """After a throttle the slots come half as often."""
     paced = limiter(time_, 40)
     slots(paced, time_, 5)
-    paced.slow_down()
+    paced.slow_down(time_.now)
     assert paced.rate == pytest.approx(20)
-    paced.wait()  # was promised before the throttle
     first, second = slots(paced, time_, 2)
     assert second - first == pytest.approx(1 / 20, rel=0.02)
 
 
-def test_throttles_of_one_second_count_once(time_):
-    """Many calls under way that are throttled together are one event; a second later it is another one."""
+def test_a_throttle_slows_those_who_wait_already():
+    """A slot that was promised before a throttle is not given: who wakes for it waits for one at the new rate."""
+    time_ = FakeTime()
+
+    def sleep(seconds):
+        time_.sleep(seconds)
+        if not throttled:
+            throttled.append(time_.now)
+            paced.slow_down(time_.now)
+
+    throttled: list[float] = []
+    paced = Limiter(2, clock=time_.clock, sleep=sleep)
+    assert slots(paced, time_, 2) == pytest.approx([1000, 1001.5])  # promised for 1000.5, when one was throttled
+
+
+def test_throttles_of_one_event_count_once(time_):
+    """Calls that left before a throttle was known, or within a second after, and are throttled too, change nothing."""
     paced = limiter(time_, 40)
+    left = time_.now
     for _ in range(30):
-        paced.slow_down()
-        time_.now += 0.01
-    assert paced.rate == pytest.approx(20)
-    time_.now += 1
-    paced.slow_down()
-    assert 10 < paced.rate < 12  # half of what was regained meanwhile
+        paced.slow_down(left)
+        time_.now += 0.1
+    assert 20 < paced.rate < 28  # halved once, and growing since
+    paced.slow_down(left + 0.9)
+    paced.slow_down(time_.now)
+    assert 10 < paced.rate < 14
 
 
 def test_a_throttled_category_never_stands_still(time_):
@@ -129,18 +201,18 @@ def test_a_throttled_category_never_stands_still(time_):
     paced = limiter(time_, 40)
     rates = []
     for _ in range(100):
-        paced.slow_down()
+        paced.slow_down(time_.now)
         rates.append(paced.rate)
         time_.now += 1
     assert min(rates) >= 2
 
 
 def test_the_rate_recovers_to_its_ceiling_and_no_further(time_):
-    """Without throttles the rate grows back to the ceiling, within seconds, and never above it."""
+    """Without throttles the slots come more often again, up to the ceiling and never beyond it."""
     paced = limiter(time_, 40)
-    paced.slow_down()
+    paced.slow_down(time_.now)
     rates = []
-    for _ in range(2000):
+    for _ in range(4000):
         paced.wait()
         rates.append(paced.rate)
     assert rates == sorted(rates)
@@ -328,11 +400,13 @@ def test_categories_have_their_own_pace(time_):
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
 def test_without_other_limits_a_share_of_the_defaults_is_taken(share):
-    """Every operation gets the share of its category's default, and 5 a second of it where each has a cap."""
+    """Every operation gets what its share is of its category's default, or of 5 a second where each has a cap."""
     paced = Pacer({}, share=share)
     for operation, category in CATEGORY.items():
-        capped = operation in {"ListGroups", "CreateGroup", "UpdateGroup", "DeleteGroup"}
-        assert paced.limiter(operation).ceiling == pytest.approx((5 if capped else DEFAULT_RPS[category]) * share)
+        capped = category in {"UserPoolResourceRead", "UserPoolResourceUpdate"}
+        assert paced.limiter(operation).ceiling == pytest.approx(
+            (5 if capped else DEFAULT_RPS[category]) * taken(share)
+        )
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
@@ -446,6 +520,27 @@ def test_quotas_that_cognito_tells_are_used(sandbox, pools):
     assert migration.target.rps("AdminGetUser") == 150
     assert migration.source.rps("AdminListGroupsForUser") == 50
     assert migration.source.rps("ListUsers") == DEFAULT_RPS["UserList"] / 2
+
+
+def test_the_rates_that_are_told_are_those_in_force(sandbox, pools):
+    """What is told of a rate, connected or not, is what is kept to: the share, and at most all but the margin."""
+    chosen = config(pools, *[sandbox.endpoint_url] * 2, share=1.0, shares={"UserList": 0.5}, limits={"UserRead": 200.0})
+    migration, _ = connected(chosen)
+    usual = usual_rps(chosen)
+    for operation, rps in (("AdminCreateUser", 48.5), ("AdminGetUser", 194), ("ListUsers", 15), ("ListGroups", 4.85)):
+        assert migration.target.rps(operation) == usual(operation) == pytest.approx(rps)
+
+
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_the_workers_are_as_many_as_the_slowest_category_needs(sandbox, pools, share):
+    """At 300 ms a call nobody has to wait for a worker, and a stop finishes whom they have begun in eight seconds."""
+    chosen = config(pools, *[sandbox.endpoint_url] * 2, share=share, limits=dict(DEFAULT_RPS))
+    migration, _ = connected(replace(chosen, workers="auto"))
+    memberships, users = migration.target.rps("AdminAddUserToGroup"), migration.target.rps("AdminSetUserPassword")
+    for groups in range(4):
+        users_a_second = min(users, memberships / groups if groups else users)
+        assert migration.writers > users_a_second * 0.3 * (2 + groups)
+    assert migration.writers <= memberships * 8
 
 
 def defaults_at_half(migration) -> bool:

@@ -1,26 +1,15 @@
 from __future__ import annotations
 
-import ast
-from pathlib import Path
-
 import pytest
+from operations import DOORS, methods, operations_of
 
-from userpool import pool
 from userpool.quotas import ADJUSTABLE, CAPPED_PER_POOL, CATEGORY, DEFAULT_RPS, pace_key
 
 
 def operations_called() -> set[str]:
-    """The operations that the pool calls, as its source names them."""
-    tree = ast.parse(Path(pool.__file__).read_text(encoding="utf-8"))
-    return {
-        node.args[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"_call", "_pages"}
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-    }
+    """The operations that pools call, as the source of each kind of pool names them."""
+    pools = [door for door in DOORS if door.name.endswith(("Pool", "PoolReader"))]
+    return {operation for door in pools for name in methods(door) for operation in operations_of(door, name)}
 
 
 def test_every_operation_is_paced_and_none_is_listed_in_vain():

@@ -250,3 +250,14 @@ def test_codes_are_those_of_authenticator_apps():
     """The codes are those of RFC 6238, appendix B, in six digits."""
     secret = base64.b32encode(b"12345678901234567890").decode()
     assert [totp.code(secret, time) for time in (59, 1111111109, 20000000000)] == ["287082", "081804", "353130"]
+
+
+def test_second_factors_by_email_are_told(client):
+    """What SetUserPoolMfaConfig was given of e-mail is what GetUserPoolMfaConfig answers, until it is not given."""
+    pool_id = client.create_user_pool(PoolName="pool")["UserPool"]["Id"]
+    by_email = {"Message": "Your code is {####}", "Subject": "Code"}
+    client.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration="OPTIONAL", EmailMfaConfiguration=by_email)
+    told = client.get_user_pool_mfa_config(UserPoolId=pool_id)
+    assert (told["MfaConfiguration"], told["EmailMfaConfiguration"]) == ("OPTIONAL", by_email)
+    client.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration="OFF")
+    assert "EmailMfaConfiguration" not in client.get_user_pool_mfa_config(UserPoolId=pool_id)

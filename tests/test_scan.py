@@ -441,10 +441,10 @@ def test_pages_that_come_twice_are_found_once(tmp_path, wide):
 )
 def test_the_cheaper_way_to_read_memberships(users, groups, way):
     """Few groups are read group by group, few users user by user."""
-    assert cheaper_way(users=users, groups=groups, list_rps=15, per_user_rps=25) == way
+    assert cheaper_way(users=users, pages=groups, list_rps=15, per_user_rps=25) == way
 
 
 def test_the_cheaper_way_goes_by_the_rates():
     """What a call costs in seconds decides, not how many calls there are."""
-    assert cheaper_way(users=100, groups=100, list_rps=1, per_user_rps=50) == "user"
-    assert cheaper_way(users=100, groups=100, list_rps=50, per_user_rps=1) == "group"
+    assert cheaper_way(users=100, pages=100, list_rps=1, per_user_rps=50) == "user"
+    assert cheaper_way(users=100, pages=100, list_rps=50, per_user_rps=1) == "group"

@@ -654,10 +654,10 @@ def test_a_run_in_the_middle_of_an_undo_passes_over_who_is_being_taken_back(move
 # The ledger.
 
 
-def test_fifty_captured_among_two_hundred(tmp_path):
+def test_a_quarter_captured_of_more_than_a_page(tmp_path):
     """Undo takes back those whom nobody used, a run brings them again, and everybody's password is what it was."""
     moved = Moved(tmp_path)
-    moved.names = moved.people(200, *GROUPS)
+    moved.names = moved.people(72, *GROUPS)  # a page of users has 60
     captured = set(moved.names[::4])
     moved.scan()
     moved.run()
@@ -665,15 +665,15 @@ def test_fifty_captured_among_two_hundred(tmp_path):
         _captured(moved, name)
     kept = {name: sub for name, sub in moved.subs().items() if name in captured}
     summary = moved.undo()
-    assert (summary.undone, summary.left, summary.gone, summary.failed) == (150, 50, 0, 0)
+    assert (summary.undone, summary.left, summary.gone, summary.failed) == (54, 18, 0, 0)
     assert moved.subs() == kept
-    assert moved.states() == {State.KNOWN: 150, State.CAPTURED: 50}
-    assert moved.run().created == 150
+    assert moved.states() == {State.KNOWN: 54, State.CAPTURED: 18}
+    assert moved.run().created == 54
     assert moved.subs().items() >= kept.items()
     assert moved.memberships() == dict.fromkeys(moved.names, ALL)
     works = {name for name in moved.names if moved.world.signs_in(name, OLD_PASSWORD)}
     assert works == captured
-    assert moved.states() == {State.PENDING: 150, State.CAPTURED: 50}
+    assert moved.states() == {State.PENDING: 54, State.CAPTURED: 18}
     for name in sorted(set(moved.names) - captured)[:5]:
         assert not moved.world.captures(name, WRONG_PASSWORD)
         assert moved.world.captures(name, OLD_PASSWORD)
@@ -682,21 +682,21 @@ def test_fifty_captured_among_two_hundred(tmp_path):
 def test_captured_users_taken_back_as_well(tmp_path):
     """When told to take back the used, too, a run brings all, and their old passwords are dead for good."""
     moved = Moved(tmp_path)
-    moved.names = moved.people(80)
+    moved.names = moved.people(64)
     captured = set(moved.names[::4])
     moved.scan()
     moved.run()
     for name in captured:
         _captured(moved, name)
     summary = moved.undo(force_used=True)
-    assert (summary.undone, summary.used, summary.left) == (80, 20, 0)
-    assert moved.states() == {State.KNOWN: 60, State.RESET: 20}
+    assert (summary.undone, summary.used, summary.left) == (64, 16, 0)
+    assert moved.states() == {State.KNOWN: 48, State.RESET: 16}
     for name in sorted(captured)[:5]:  # by UserMigration, while nobody is there
         assert not moved.world.signs_in(name, OLD_PASSWORD)
-    assert moved.run().created == 80
-    assert moved.states() == {State.PENDING: 60, State.RESET: 20}
+    assert moved.run().created == 64
+    assert moved.states() == {State.PENDING: 48, State.RESET: 16}
     tried = Counter((name in captured, moved.world.captures(name, OLD_PASSWORD)) for name in moved.names)
-    assert tried == {(True, False): 20, (False, True): 60}
+    assert tried == {(True, False): 16, (False, True): 48}
 
 
 def test_between_undo_and_run_users_migrate_by_their_own_sign_in(with_ledger):

@@ -109,6 +109,9 @@ def _number(text: str | None) -> float | None:
         return None
 
 
+_OF_EVERY_POOL = {name: Attribute(name) for name in sorted(_STANDARD)}
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """The attributes that a pool can hold."""
@@ -123,7 +126,7 @@ class Schema:
 
     def get(self, name: str) -> Attribute | None:
         """Return the attribute, standard ones even where the schema does not list them; None if it cannot be held."""
-        return self.attributes.get(name) or (Attribute(name) if name in _STANDARD else None)
+        return self.attributes.get(name) or _OF_EVERY_POOL.get(name)
 
     @property
     def required(self) -> frozenset[str]:
@@ -173,12 +176,13 @@ def translate(user: User, rules: AttributeRules, schema: Schema, marker: str | N
     if marker:
         wanted[marker] = user.sub
     _keep_flags_truthful(wanted, user.attributes)
-    kept = {name: value for name, value in wanted.items() if schema.get(name)}
-    refusals = (attribute.problem(kept[name]) for name in sorted(kept) if (attribute := schema.get(name)))
+    places = {name: schema.get(name) for name in wanted}
+    kept = {name: value for name, value in wanted.items() if places[name]}
+    refusals = [attribute.problem(kept[name]) for name in sorted(kept) if (attribute := places[name])]
     return Translation(
         attributes=kept,
         dropped=tuple(sorted(wanted.keys() - kept.keys() | overwritten)),
-        problems=tuple(clashes) + tuple(problem for problem in refusals if problem),
+        problems=(*clashes, *filter(None, refusals)),
     )
 
 

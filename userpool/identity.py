@@ -61,6 +61,8 @@ class SignIn:
         """
         if self.case_sensitive:
             return identifier
+        if identifier.isascii():  # where lower case is all there is to it
+            return identifier.lower()
         # Twice, because folding may compose characters that fold again (Unicode, D147).
         return _fold_once(_fold_once(identifier))
 

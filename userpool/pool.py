@@ -26,7 +26,9 @@ from userpool.errors import (
 )
 from userpool.user import Group, User
 
-_PAGE = 60  # the most that Cognito gives, for every listing used here
+PAGE = 60
+"""How many items a page has at most, in every listing used here."""
+
 _RESTARTS = 5
 
 
@@ -80,9 +82,13 @@ class UserPool:
         """Return an app client, with its secret. Raises FatalError if there is none of that id."""
         return AppClient.from_api(self._call("DescribeUserPoolClient", ClientId=client_id)["UserPoolClient"])
 
-    def users(self) -> Iterator[list[User]]:
-        """Yield every user, a page at a time. Pages repeat when a page token expires; some may be empty."""
-        for items in self._pages("ListUsers", "Users", token="PaginationToken"):  # noqa: S106 -- a parameter's name
+    def users(self, *, sub_prefix: str = "") -> Iterator[list[User]]:
+        """Yield every user, a page at a time. Pages repeat when a page token expires; some may be empty.
+
+        With `sub_prefix`, hexadecimal digits, those whose `sub` begins so; it may be refused (UserError).
+        """
+        wanted = {"Filter": f'sub ^= "{sub_prefix}"'} if sub_prefix else {}
+        for items in self._pages("ListUsers", "Users", token="PaginationToken", **wanted):  # noqa: S106 -- a name
             yield [User.from_api(item) for item in items]
 
     def groups(self) -> Iterator[list[Group]]:
@@ -231,7 +237,7 @@ class UserPool:
     ) -> Iterator[list[Any]]:
         for _ in range(_RESTARTS):
             try:
-                yield from self._pages_once(operation, key, token, {size: _PAGE, **params})
+                yield from self._pages_once(operation, key, token, {size: PAGE, **params})
             except PageExpiredError:
                 continue
             return

@@ -19,6 +19,7 @@ DEFAULT_RPS: Mapping[str, float] = MappingProxyType(
         "UserResourceRead": 50,
         "UserList": 30,
         "UserPoolRead": 15,
+        "UserPoolUpdate": 15,
         "UserPoolClientRead": 15,
         "UserPoolResourceRead": 20,
         "UserPoolResourceUpdate": 15,
@@ -48,9 +49,13 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "ListUserPoolClients": "UserPoolClientRead",
         "DescribeUserPoolClient": "UserPoolClientRead",
         "ListGroups": "UserPoolResourceRead",
+        "GetUserPoolMfaConfig": "UserPoolResourceRead",
+        "ListIdentityProviders": "UserPoolResourceRead",
         "CreateGroup": "UserPoolResourceUpdate",
         "DeleteGroup": "UserPoolResourceUpdate",
         "UpdateGroup": "UserPoolResourceUpdate",
+        "AddCustomAttributes": "UserPoolResourceUpdate",
+        "UpdateUserPool": "UserPoolUpdate",
         "GetProvisionedLimit": "LimitManagement",
     }
 )
