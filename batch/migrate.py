@@ -16,7 +16,7 @@ from batch.applied import Kept
 from batch.claims import Claim, Claims, Hold, NoLedger, RefusedError
 from batch.delta import Applied, Judge
 from batch.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State, Unbegun
-from batch.pacing import HaltedError
+from batch.limiter import HaltedError
 from batch.update import DELETED, GoneError, Updates, left_as_found, look, settled_groups
 from userpool.attributes import Schema
 from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError

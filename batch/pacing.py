@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import tenacity
 
-from batch.pace import Pace, taken
-from batch.stopping import StoppedError
+from batch.limiter import Clock, Ending, Limiter, Sleep
+from batch.pace import taken
+from userpool.departure import departing
 from userpool.errors import (
     DroppedError,
     FatalError,
@@ -28,145 +28,28 @@ from userpool.errors import (
 from userpool.pool import Policy
 from userpool.quotas import CAPPED_PER_POOL, CATEGORY, DEFAULT_RPS, PER_POOL_RPS, pace_key
 
-Clock = Callable[[], float]
-Sleep = Callable[[float], None]
 T = TypeVar("T")
 
 ATTEMPTS = 8  # for what is not a throttle: about a minute, with the waits below
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 20.0
 _PATIENCE_WHEN_STOPPING = 5
-_GRACE = 15.0  # seconds after a stop in which what is begun may still wait for its turn
 # What a user still needs whose creation has begun. Other calls are not made any more when everything is to end.
 _FINISHING = frozenset({"AdminGetUser", "AdminDisableUser", "AdminSetUserPassword"})
+AHEAD = 0.05
+"""Seconds in which a request is made, with the ledger asked before it; what is not used of them is waited for."""
+
+_MANY = 100  # slots a second, from which on one that is late makes no difference
 _LEDGER_ATTEMPTS = 11
 _FIRST_LEDGER_WAIT = 0.05
 _LONGEST_LEDGER_WAIT = 5.0
-
-_LATE = 0.02  # seconds after its slot in which a thread may still leave; the margin below quotas allows for 0.03
-
-
-class HaltedError(StoppedError):
-    """Everything is to end, so the call was not made; calls before it were."""
-
-
-class Ending:
-    """Waits that a stop cuts short. Once it is asked for, only what finishes something waits, and not for long."""
-
-    def __init__(
-        self,
-        stopping: threading.Event | None = None,
-        *,
-        clock: Clock = time.monotonic,
-        sleep: Sleep | None = None,
-    ) -> None:
-        self._stopping = stopping or threading.Event()
-        self._clock = clock
-        self._sleep = sleep
-        self._until: float | None = None
-
-    def sleep(self, seconds: float, *, finishing: bool = True) -> None:
-        """Sleep. Raises HaltedError if everything is to end and this would take too long, or finishes nothing."""
-        end = self._clock() + seconds
-        if not self._stopping.is_set():
-            (self._sleep or self._stopping.wait)(seconds)
-        if self._stopping.is_set():
-            left = end - self._clock()
-            self.require(left, finishing=finishing)
-            if left > 0:
-                (self._sleep or time.sleep)(left)
-
-    def require(self, seconds: float = 0.0, *, finishing: bool) -> None:
-        """Raise HaltedError if everything is to end and there is no time for this."""
-        if self._stopping.is_set() and not (finishing and seconds <= self._left()):
-            raise HaltedError("Stopped; what was done is recorded. The same command goes on.")
-
-    def _left(self) -> float:
-        """Return the seconds that are left for what is begun."""
-        now = self._clock()
-        if self._until is None:
-            self._until = now + _GRACE
-        return self._until - now
-
-
-class Limiter:
-    """Give out slots at no more than a rate, one after the other (GCRA without a burst).
-
-    A throttle halves the rate at once, for those who wait already, too; it is regained slowly. Safe to use from many
-    threads.
-    """
-
-    def __init__(
-        self,
-        per_second: float,
-        *,
-        clock: Clock = time.monotonic,
-        sleep: Sleep | None = None,
-        ending: Ending | None = None,
-    ) -> None:
-        self._pace = Pace(per_second)
-        self._clock = clock
-        self._ending = ending or Ending(clock=clock, sleep=sleep)
-        self._lock = threading.Lock()
-        self._next = clock()
-
-    @property
-    def ceiling(self) -> float:
-        """Slots a second when nothing is throttled."""
-        return self._pace.ceiling
-
-    @property
-    def rate(self) -> float:
-        """Slots a second now."""
-        return self._pace.at(self._clock())
-
-    def wait(self, *, finishing: bool = False) -> float:
-        """Sleep until the next free slot, take it, and return when it was.
-
-        Raises HaltedError once everything is to end, but for what is `finishing` and can have a slot soon.
-        """
-        self._ending.require(finishing=finishing)
-        while True:
-            slot, pace = self._reserve()
-            if (ahead := slot - self._clock()) > 0:
-                self._ending.sleep(ahead, finishing=finishing)
-            if self._may_leave(slot, pace):
-                return slot
-
-    def slow_down(self, left: float) -> None:
-        """Halve the rate because the call whose slot was `left` was throttled, once for all that met one event."""
-        with self._lock:
-            now = self._clock()
-            pace = self._pace.throttled(left, now)
-            if pace is not self._pace:
-                self._begin_anew(pace, now)
-
-    def _reserve(self) -> tuple[float, Pace]:
-        with self._lock:
-            slot = max(self._clock(), self._next)
-            self._next = slot + 1 / self._pace.at(slot)
-            return slot, self._pace
-
-    def _may_leave(self, slot: float, pace: Pace) -> bool:
-        """Whether the slot still counts. Who wakes too late takes it, but moves all others: or it would be a burst."""
-        with self._lock:
-            if pace is not self._pace:
-                return False
-            latest = self._clock() - _LATE
-            if slot < latest:
-                self._begin_anew(replace(pace), latest)
-            return True
-
-    def _begin_anew(self, pace: Pace, last: float) -> None:
-        """Give the next slots after this one. Those promised before, which go with another pace, count no more."""
-        self._pace = pace
-        self._next = last + 1 / pace.at(last)
 
 
 class Pacer:
     """The limiters of one account and Region, and how calls are repeated under them.
 
-    `rps` is requests a second by quota category, as they are to be; for others it is the share of AWS's defaults.
+    `rps` is requests a second by quota category, as they are to be; for others it is the share of AWS's defaults. A
+    request is made `ahead` seconds before it leaves: of requests that are made on time each leaves late otherwise.
     """
 
     def __init__(
@@ -174,14 +57,18 @@ class Pacer:
         rps: Mapping[str, float],
         *,
         share: float = 1.0,
+        ahead: float = 0.0,
         stopping: threading.Event | None = None,
         clock: Clock = time.monotonic,
         sleep: Sleep | None = None,
     ) -> None:
         self._stopping = stopping or threading.Event()
         self._ending = Ending(self._stopping, clock=clock, sleep=sleep)
+        self._ahead = ahead
         rates = {pace_key(operation): _rate(operation, rps, share) for operation in CATEGORY}
         self._limiters = {key: Limiter(rate, clock=clock, ending=self._ending) for key, rate in rates.items()}
+        # Made once: what they know of a call is its thread's own.
+        self._retrying = {finishing: self._repeats(finishing=finishing) for finishing in (False, True)}
 
     def limiter(self, operation: str) -> Limiter:
         """Return what paces the operation."""
@@ -192,45 +79,68 @@ class Pacer:
         return self._carry_out
 
     def _carry_out(self, operation: str, attempt: Callable[[], Any], *, repeatable: bool) -> Any:
-        limiter = self.limiter(operation)
         finishing = operation in _FINISHING
-        throttles = 0
-
-        def paced() -> Any:
-            nonlocal throttles
-            left = limiter.wait(finishing=finishing)
-            try:
-                return attempt()
-            except ThrottledError:
-                throttles += 1
-                limiter.slow_down(left)
-                raise
-            except DroppedError as error:
-                if repeatable:
-                    raise
-                raise UnansweredError(f"{error}: no answer, so it may have been carried out") from None
-
+        limiter = self.limiter(operation)
+        ahead = self._ahead if limiter.ceiling < _MANY else 0.0
+        paced = _Paced(limiter, attempt, ahead=ahead, repeatable=repeatable, finishing=finishing)
         try:
-            return self._retrying(lambda state: self._enough(state.attempt_number, throttles), finishing=finishing)(
-                paced
-            )
+            return self._retrying[finishing](paced)
         except PassingError as error:
             raise _given_up(error) from None
 
-    def _retrying(self, enough: Callable[[tenacity.RetryCallState], bool], *, finishing: bool) -> tenacity.Retrying:
+    def _repeats(self, *, finishing: bool) -> tenacity.Retrying:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
             wait=tenacity.wait_random_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT),
-            stop=enough,
+            stop=self._enough,
             sleep=lambda seconds: self._ending.sleep(seconds, finishing=finishing),
             reraise=True,
         )
 
-    def _enough(self, attempts: int, throttles: int) -> bool:
+    def _enough(self, state: tenacity.RetryCallState) -> bool:
         """Whether to give up: throttles are waited out for as long as nobody wants to stop."""
         if self._stopping.is_set():
-            return attempts >= _PATIENCE_WHEN_STOPPING
-        return attempts - throttles >= ATTEMPTS
+            return state.attempt_number >= _PATIENCE_WHEN_STOPPING
+        return state.attempt_number - cast("_Paced", state.fn).throttles >= ATTEMPTS
+
+
+class _Paced:
+    """A call that may be attempted several times, each in its slot."""
+
+    def __init__(
+        self, limiter: Limiter, attempt: Callable[[], Any], *, ahead: float, repeatable: bool, finishing: bool
+    ) -> None:
+        self._limiter = limiter
+        self._attempt = attempt
+        self._ahead = ahead
+        self._repeatable = repeatable
+        self._finishing = finishing
+        self._left = 0.0
+        self.throttles = 0
+
+    def __call__(self) -> Any:
+        """Wait for a slot, and attempt it."""
+        try:
+            return self._on_time()
+        except ThrottledError:
+            self.throttles += 1
+            self._limiter.slow_down(self._left)
+            raise
+        except DroppedError as error:
+            if self._repeatable:
+                raise
+            raise UnansweredError(f"{error}: no answer, so it may have been carried out") from None
+
+    def _on_time(self) -> Any:
+        self._left = slot = self._limiter.approach(ahead=self._ahead, finishing=self._finishing)
+        if not self._ahead:
+            self._leave(slot)
+            return self._attempt()
+        with departing(lambda: self._leave(slot)):
+            return self._attempt()
+
+    def _leave(self, slot: float) -> None:
+        self._left = self._limiter.leave(slot, finishing=self._finishing)
 
 
 class Patience:

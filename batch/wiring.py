@@ -14,12 +14,13 @@ from batch.claims import Claims, NoLedger
 from batch.config import Config
 from batch.decisions import Decision, read_decisions
 from batch.inventory import Inventory
+from batch.limiter import Ending, Limiter
 from batch.managed_pool import ManagedPool
 from batch.metering import Meter, Rates, quota_of
 from batch.naming import Naming
 from batch.opening import Opening
 from batch.pace import taken
-from batch.pacing import Ending, Limiter, Pacer, Patience
+from batch.pacing import AHEAD, Pacer, Patience
 from batch.patient_table import PatientTable
 from batch.plan import Context
 from batch.progress import Progress
@@ -133,7 +134,7 @@ def connect(
         owner = _owner_of_quotas(settings, description)
         if owner not in pacers:
             quotas[owner] = _quotas(config, pool, say, stop)
-            pacers[owner] = Pacer(_shared(config, quotas[owner]), stopping=stop)
+            pacers[owner] = Pacer(_shared(config, quotas[owner]), ahead=AHEAD, stopping=stop)
         policy = _policy(pacers[owner], quotas[owner], description, meter)
         sides.append(Side(pool.paced_by(policy), description, pacers[owner]))
     source, target = sides

@@ -13,7 +13,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from batch.pacing import Ending, HaltedError, Limiter
+from batch.limiter import Ending, HaltedError, Limiter
 from bench.figures import Figure, command
 
 _RATES = (5, 25, 50, 500, 2_000)

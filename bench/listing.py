@@ -18,7 +18,7 @@ from pathlib import Path
 
 from batch.inventory import Inventory
 from batch.listing import Listing
-from batch.pacing import Pacer
+from batch.pacing import AHEAD, Pacer
 from batch.progress import Progress
 from batch.scan import Scan, Way, cheaper_way
 from bench.figures import Figure, command
@@ -61,7 +61,7 @@ class Reading:
 
     def __init__(self, server: Stub, inventory: Inventory, rps: Mapping[str, float]) -> None:
         settings = PoolSettings(POOL_ID, endpoint_url=server.endpoint_url)
-        self._pacer = Pacer(rps)
+        self._pacer = Pacer(rps, ahead=AHEAD)
         client = cognito_client(settings, connections=_WORKERS)
         self._pool = UserPool(client, POOL_ID, self._pacer.policy())
         self._inventory = inventory

@@ -22,7 +22,8 @@ from urllib.request import urlopen
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from batch.pacing import HaltedError, Pacer
+from batch.limiter import HaltedError
+from batch.pacing import AHEAD, Pacer
 from bench.figures import Figure, command
 from userpool.client import cognito_client, stand_in_session
 from userpool.pool import UserPool
@@ -118,7 +119,7 @@ def _joined(futures: list[Future[list[tuple[float, bool]]]]) -> list[tuple[float
 def _job_calls(place: _Place, stop: threading.Event) -> dict[str, Call]:
     """Return how the job makes a call: paced, and repeated when throttled."""
     client = cognito_client(place.settings, connections=len(_OPERATIONS) * _JOB_THREADS)
-    pool = UserPool(client, place.pool_id, Pacer({}, share=1.0, stopping=stop).policy())
+    pool = UserPool(client, place.pool_id, Pacer({}, share=1.0, ahead=AHEAD, stopping=stop).policy())
     return {
         "AdminCreateUser": lambda number: pool.create(f"job{number}", {}, _PASSWORD),
         "AdminAddUserToGroup": lambda _: pool.add_to_group("member", "group"),

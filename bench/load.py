@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 
 from batch import engine
-from batch.pacing import Pacer
+from batch.pacing import AHEAD, Pacer
 from bench.stub_pool import POOL_ID
 from userpool.client import cognito_client
 from userpool.pool import UserPool
@@ -129,7 +129,7 @@ def _bare(client: Any) -> dict[str, Callable[[], Any]]:
 def _pacer(load: Load) -> Pacer:
     if not load.paced:
         return Pacer(dict.fromkeys(DEFAULT_RPS, _UNLIMITED))
-    return Pacer({CATEGORY[operation]: float(rate) for operation, rate in load.calls.items()})
+    return Pacer({CATEGORY[operation]: float(rate) for operation, rate in load.calls.items()}, ahead=AHEAD)
 
 
 class _Process:

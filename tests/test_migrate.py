@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from batch.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State, Unbegun
+from batch.limiter import HaltedError
 from batch.migrate import Migration
-from batch.pacing import HaltedError
 from sandbox.local import local_client
 from userpool.errors import AlreadyExistsError, FatalError, UnansweredError, UserError
 from userpool.pool import UserPool

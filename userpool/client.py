@@ -19,6 +19,7 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.utils import parse_timestamp
 
+from userpool.departure import at_departure
 from userpool.errors import FatalError, MigrationError, NotAllowedError, SettingsError, from_botocore_error
 from userpool.settings import LedgerSettings, PoolSettings
 
@@ -55,7 +56,7 @@ def cognito_client(
         read_timeout=read_seconds,
         proxies={} if is_loopback(pool.endpoint_url) else None,  # a stand-in is not behind the proxy of the environment
     )
-    return _made(pool, "cognito-idp", pool.endpoint_url, config)
+    return at_departure(_made(pool, "cognito-idp", pool.endpoint_url, config))
 
 
 def _config(agent: str = _AGENT, **given: Any) -> Config:

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from test_pacing import FakeTime
+
+from batch.pacing import Pacer
+from sandbox.server import Sandbox
+from userpool.client import cognito_client
+from userpool.departure import departing
+from userpool.pool import UserPool
+from userpool.quotas import DEFAULT_RPS
+from userpool.settings import PoolSettings
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server of this file's own, which counts its calls."""
+    with Sandbox() as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    """A client as every command makes it."""
+    made = cognito_client(PoolSettings("us-east-1_Any", endpoint_url=server.endpoint_url), connections=1)
+    yield made
+    made.close()
+
+
+def test_a_request_waits_when_it_is_made_and_before_it_is_sent(client, server):
+    """What is to be waited for is called once, and the server hears of the request after that."""
+    server.reset_counts()
+    heard = []
+    with departing(lambda: heard.append(server.calls["ListUserPools"])):
+        client.list_user_pools(MaxResults=1)
+        client.list_user_pools(MaxResults=1)
+    assert heard == [0]
+    assert server.calls["ListUserPools"] == 2
+
+
+def test_a_wait_that_raises_ends_the_request(client, server):
+    """Whoever may not leave does not: the error reaches the caller, and the server hears nothing."""
+
+    class StayError(Exception):
+        pass
+
+    def stay():
+        raise StayError
+
+    server.reset_counts()
+    with pytest.raises(StayError), departing(stay):
+        client.list_user_pools(MaxResults=1)
+    assert not server.calls
+    client.list_user_pools(MaxResults=1)  # and the next one is nobody's business
+    assert server.calls["ListUserPools"] == 1
+
+
+def test_a_paced_request_is_made_ahead_of_its_slot_and_leaves_in_it(client, server):
+    """Whatever its making takes, a request is sent in its slot; what it asks before is asked ahead of that."""
+    time_ = FakeTime()
+    asked, sent = [], []
+    client.meta.events.register_last("before-send", lambda **_: sent.append(time_.now))
+    pacer = Pacer(dict.fromkeys(DEFAULT_RPS, 2.0), ahead=0.05, clock=time_.clock, sleep=time_.sleep)
+    pool_id = client.create_user_pool(PoolName="paced")["UserPool"]["Id"]
+    sent.clear()
+    pool = UserPool(client, pool_id).paced_by(pacer.policy())
+    client.admin_create_user(UserPoolId=pool_id, Username="ada", MessageAction="SUPPRESS")
+    sent.clear()
+
+    def ask():
+        asked.append(time_.now)
+        time_.now += 0.02
+
+    for _ in range(4):
+        pool.disable("ada", before=ask)
+    # The first had no time ahead, and the third leaves a second after it.
+    assert sent == pytest.approx([1000.02, 1000.5, 1001.02, 1001.5], abs=1e-6)
+    assert asked == pytest.approx([1000, 1000.45, 1000.95, 1001.45], abs=1e-6)
