@@ -12,6 +12,7 @@ from batch.backup import back_up
 from batch.config import Config
 from batch.inventory import Inventory
 from batch.metering import Meter
+from batch.promptness import on_time
 from batch.records import Record, new_id, recorded
 from batch.stopping import Stop, StoppedError, Why, stop_on_signals
 from batch.terminal import exit_code, tell
@@ -51,6 +52,7 @@ def session(
             with (
                 recorded(inventory, run_id, command, config, caller, code_of=exit_code) as record,
                 _in_its_words(stop, window, command),
+                on_time(),
             ):
                 yield Session(command, migration, inventory, stop, record, window)
 

@@ -120,10 +120,11 @@ def test_a_run_is_told_as_the_server_saw_it():
         "memberships": 0,
         "ledger_writes": 300,
         "cpu_seconds": 1.0,
+        "planned": 2.0,
     }
     figures = list(run.figures(run.Mix(60, 0, ledger=True), 3.0, 0.5, seen))
-    assert [figure.holds for figure in figures] == [True, True, False, False, True]
-    assert [figure.judged for figure in figures[:2]] == [pytest.approx(1.02), 1.5]
+    assert [figure.holds for figure in figures] == [True, True, True, False, False, True]
+    assert [figure.judged for figure in figures[:3]] == [pytest.approx(1.02), pytest.approx(1.02), 1.5]
     assert figures[-1].value == 5
 
 
