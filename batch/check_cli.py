@@ -1,4 +1,4 @@
-"""The command `check`: will it work? Nothing is changed anywhere."""
+"""The command `check`: will it work? Nothing is changed anywhere; with --live, throw-away pools are made."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ import click
 from batch import config as configuration
 from batch.check import as_values, conclusion, findings, has_errors
 from batch.check_finding import Finding, Severity
+from batch.check_live_cli import check_live, delete_left_over
 from batch.check_reading import read_facts
 from batch.check_wiring import where
 from batch.check_words import lines, plain
+from batch.config import Config
 from batch.terminal import Exit, as_json_option, say
+from userpool.errors import SettingsError
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan", Severity.OK: "green"}
 _WIDEST = 120
@@ -35,25 +38,53 @@ _WITHOUT_TERMINAL = 100
     show_default=True,
     help="What users with MFA get, as the function has it.",
 )
+@click.option("--live", is_flag=True, help="Instead, test Cognito itself in two throw-away pools; asks first.")
+@click.option("--yes", is_flag=True, help="With --live: do not ask.")
+@click.option(
+    "--clean-up", is_flag=True, help="With --live: only delete throw-away pools that an earlier check has left."
+)
 @as_json_option
 @click.pass_obj
-def check(config_path: Path, *, client_id: str | None, mfa_users: Literal["reset", "capture"], as_json: bool) -> None:
+def check(
+    config_path: Path,
+    *,
+    client_id: str | None,
+    mfa_users: Literal["reset", "capture"],
+    live: bool,
+    yes: bool,
+    clean_up: bool,
+    as_json: bool,
+) -> None:
     """Say what speaks against a run, and the remedy: of both pools, the ledger, the account and this machine.
 
-    Nothing is changed. Ends with code 5 if there is an error.
+    Nothing is changed, without --live. Ends with code 5 if there is an error, or with --live a setting to change.
     """
     config = configuration.load(config_path)
+    if (yes or clean_up) and not live:
+        raise SettingsError("--yes and --clean-up go with --live: without it nothing is changed.")
+    if clean_up:
+        delete_left_over(config, yes=yes, as_json=as_json)
+    elif live:
+        check_live(config, yes=yes, as_json=as_json, in_lines=_lines)
+    else:
+        check_by_reading(config, client_id, mfa_users, as_json=as_json)
+
+
+def check_by_reading(
+    config: Config, client_id: str | None, mfa_users: Literal["reset", "capture"], *, as_json: bool
+) -> None:
+    """Read everything, and say what was found."""
     found = findings(read_facts(where(config, client_id=client_id or None, mfa_users=mfa_users)))
-    say(lambda: as_values(found), lambda: _lines(found), as_json=as_json)
+    say(lambda: as_values(found), lambda: _lines(found, conclusion(found)), as_json=as_json)
     if has_errors(found):
         sys.exit(Exit.DIFFERENT)
 
 
-def _lines(found: list[Finding]) -> list[str]:
+def _lines(found: list[Finding], end: str) -> list[str]:
     terminal = sys.stdout.isatty()
     width = min(shutil.get_terminal_size().columns, _WIDEST) if terminal else _WITHOUT_TERMINAL
     paint = _coloured if terminal and not os.environ.get("NO_COLOR") else plain
-    return [*lines(found, width, paint), "", *textwrap.wrap(conclusion(found), width)]
+    return [*lines(found, width, paint), "", *textwrap.wrap(end, width)]
 
 
 def _coloured(severity: Severity, text: str) -> str:

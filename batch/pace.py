@@ -13,8 +13,8 @@ from dataclasses import dataclass
 _MOST = 0.97
 
 _SLOWEST = 1 / 20  # of the ceiling: a throttled category slows down, but never stands still
-_BEARABLE = 0.9  # of the rate that was throttled: what is regained soon
-_SOON = 20.0  # seconds in which a whole ceiling would be regained, up to what is bearable
+_BEARABLE = 0.93  # of the rate that was throttled: what is regained soon
+_SOON = 16.0  # seconds in which a whole ceiling would be regained, up to what is bearable
 _LATER = 300.0  # seconds in which it is regained beyond that
 _ONE_THROTTLE = 1.0  # seconds after a throttle in which others are the same event
 

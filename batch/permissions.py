@@ -16,9 +16,11 @@ class Resource(StrEnum):
 
     SOURCE = "old pool"
     TARGET = "new pool"
+    THROW_AWAY = "throw-away pools, by their tag"
     LEDGER = "ledger's table"
     SECRET = "secret of the old pool's app client"  # noqa: S105 -- what it is, not what is in it
     FUNCTION = "functions of the new pool"
+    LOG = "function's log group"
     CALLER = "role that runs the job"
     ROLE = "`role_arn`, where it is set"
     ACCOUNT = "`*`"
@@ -28,7 +30,13 @@ Needed = Mapping[Resource, frozenset[str]]
 """IAM actions, such as `cognito-idp:ListUsers`, by what they are allowed on."""
 
 ONLY_IF_ALLOWED = frozenset(
-    {"cognito-idp:GetProvisionedLimit", "lambda:GetPolicy", "iam:GetRole", "iam:SimulatePrincipalPolicy"}
+    {
+        "cognito-idp:GetProvisionedLimit",
+        "cognito-idp:ListUserPools",
+        "lambda:GetPolicy",
+        "iam:GetRole",
+        "iam:SimulatePrincipalPolicy",
+    }
 )
 """What is gone without: AWS's default quotas stand, or something is named as not checked."""
 
@@ -66,14 +74,6 @@ _RUN = _needed(
     "AdminDeleteUserAttributes AdminAddUserToGroup AdminRemoveUserFromGroup CreateGroup UpdateGroup",
     ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem Scan",
 )
-_ATTACH = _needed(
-    _as_a_role(),
-    source="DescribeUserPool",
-    target="DescribeUserPool UpdateUserPool",
-    ledger="DescribeTable GetItem",
-    function="GetPolicy",
-)
-
 COMMANDS: Mapping[str, Needed] = MappingProxyType(
     {
         "check": _needed(
@@ -83,6 +83,15 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
             ledger="DescribeTable GetItem",
             function="GetPolicy",
             caller="iam:GetRole iam:SimulatePrincipalPolicy",
+        ),
+        "check --live": _needed(
+            _as_a_role(),
+            throw_away="DescribeUserPool UpdateUserPool DeleteUserPool CreateUserPoolClient "
+            "GetUserPoolMfaConfig SetUserPoolMfaConfig ListUsers AdminGetUser AdminCreateUser AdminSetUserPassword "
+            "AdminResetUserPassword AdminDisableUser AdminUpdateUserAttributes AdminDeleteUserAttributes "
+            "ListGroups CreateGroup UpdateGroup AdminAddUserToGroup AdminListGroupsForUser",
+            # TagResource: CreateUserPool with a tag is refused without it (aws-saas-factory-bootcamp#58).
+            account="cognito-idp:CreateUserPool cognito-idp:TagResource cognito-idp:ListUserPools",
         ),
         "prepare": _needed(
             _as_a_role(),
@@ -120,8 +129,13 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
             secret="GetSecretValue",  # noqa: S106 -- an operation
             function="GetPolicy",
         ),
-        "trigger attach": _ATTACH,
-        "trigger detach": _ATTACH,
+        "trigger attach": _needed(
+            _as_a_role(),
+            target="DescribeUserPool UpdateUserPool",
+            ledger="DescribeTable GetItem",
+            function="GetPolicy",
+        ),
+        "trigger detach": _needed(_as_a_role(), target="DescribeUserPool UpdateUserPool", ledger="GetItem Scan"),
     }
 )
 """By command. The ledger's only where there is one, and with the target's credentials, as is all but the old pool's."""
@@ -144,6 +158,9 @@ FUNCTIONS: Mapping[str, Needed] = MappingProxyType(
     }
 )
 """By function of the trigger."""
+
+LAMBDA = _needed(log="logs:CreateLogStream logs:PutLogEvents")
+"""What Lambda itself does with the role of each function."""
 
 SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

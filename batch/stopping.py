@@ -23,6 +23,10 @@ class Why(Enum):
     WINDOW = auto()
 
 
+_STOPPING = b"\nStopping: what is in flight is finished and recorded. Ctrl-C again ends at once.\n"
+_ENDED = b"\nEnded at once; what was recorded is kept, and the same command goes on from there.\n"
+
+
 class StoppedError(MigrationError):
     """A person, or the system, asked to stop; what was done is recorded."""
 
@@ -54,8 +58,8 @@ class Stop(threading.Event):
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
-    """Give an event that Ctrl-C and SIGTERM set."""
+def stop_on_signals(*, first: bytes = _STOPPING, second: bytes = _ENDED) -> Iterator[Stop]:
+    """Give an event that Ctrl-C and SIGTERM set; `first` is said then, `second` when Ctrl-C again ends at once."""
     stop = Stop()
     signalled = False
 
@@ -63,11 +67,11 @@ def stop_on_signals() -> Iterator[Stop]:
         nonlocal signalled
         # Not sys.stderr: the signal may have come while a progress bar was in the middle of writing to it.
         if signalled and number == signal.SIGINT:
-            os.write(2, b"\nEnded at once; what was recorded is kept, and the same command goes on from there.\n")
+            os.write(2, second)
             os._exit(INTERRUPTED)  # the next run finds out what calls in the middle did
         signalled = True
         stop.ask_within_a_signal()
-        os.write(2, b"\nStopping: what is in flight is finished and recorded. Ctrl-C again ends at once.\n")
+        os.write(2, first)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

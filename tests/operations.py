@@ -77,11 +77,16 @@ def bare(node: ast.AST) -> Iterator[ast.AST]:
                 yield from bare(child)
 
 
+THROW_AWAY = {"by_name", "by_mail", "live", "to_clean"}
+"""What the pools of `check --live` are called."""
+
 # Classes of which single methods are reached: by what an object of theirs is called where the method is.
 DOORS = {
-    Symbol("userpool.pool", "UserPool"): {"pool", "source", "target", "paced_by", "UserPool"},
+    Symbol("userpool.pool", "UserPool"): {"pool", "source", "target", "paced_by", "UserPool", *THROW_AWAY},
     Symbol("batch.check_reading", "PoolReader"): {"reader", "source", "target"},
-    Symbol("batch.managed_pool", "ManagedPool"): {"target", "managed"},
+    Symbol("batch.managed_pool", "ManagedPool"): {"target", "managed", *THROW_AWAY},
+    Symbol("batch.live_pools", "LivePool"): THROW_AWAY,
+    Symbol("batch.live_pools", "AccountPools"): {"account", "AccountPools"},
     Symbol("userpool.ledger_table", "LedgerTable"): {"table", "ledger_table"},
     Symbol("batch.registrar", "Registrar"): {"ledger", "Registrar", "Ledger"},
     Symbol("userpool.ledger", "Ledger"): {"ledger", "Ledger"},
@@ -89,10 +94,17 @@ DOORS = {
     Symbol("userpool.terms", "Lasting"): {"Lasting"},
     Symbol("trigger.parts", "Parts"): {"parts", "Parts"},
 }
+POOLS = ("Pool", "PoolReader", "AccountPools")
+"""How the names end of the doors to user pools."""
+
 ASKING_ONLY = {"batch.check_rights"}
 """What makes calls to learn whether they are allowed, and nothing else: of those that others need."""
 
-SIDES = {"source": "source", "target": "target"}
+SIDES = {
+    "source": "source",
+    "target": "target",
+    **dict.fromkeys([*THROW_AWAY, "account", "AccountPools"], "throw-away"),
+}
 
 
 @cache
@@ -225,9 +237,12 @@ def operations_of(door: Symbol, name: str) -> set[str]:
 
 
 def of_pools(*starts: Symbol) -> dict[str, set[str]]:
-    """The operations of Cognito that are called, by side: `source`, `target`, or `pool` where either may be meant."""
-    found: dict[str, set[str]] = {"source": set(), "target": set(), "pool": set()}
-    doors = [door for door in DOORS if door.name.endswith(("Pool", "PoolReader"))]
+    """The operations of Cognito that are called, by side: `source`, `target`, or `pool` where either may be meant.
+
+    Those of pools that a check makes are `throw-away`.
+    """
+    found: dict[str, set[str]] = {"source": set(), "target": set(), "pool": set(), "throw-away": set()}
+    doors = [door for door in DOORS if door.name.endswith(POOLS)]
     for symbol in reached(*starts):
         if symbol.name.partition(".")[0] in {door.name for door in doors}:
             continue

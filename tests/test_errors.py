@@ -13,6 +13,7 @@ from userpool.errors import (
     DroppedError,
     FatalError,
     MigrationError,
+    NoSuchPoolError,
     NotAllowedError,
     NotFoundError,
     PassingError,
@@ -69,7 +70,7 @@ def unanswered(error: botocore.BotoCoreError) -> MigrationError:
         ("InvalidSignatureException", 400, FatalError),
         ("OperationNotEnabledException", 400, FatalError),
         ("InvalidUserPoolConfigurationException", 400, FatalError),
-        ("ResourceNotFoundException", 400, FatalError),
+        ("ResourceNotFoundException", 400, NoSuchPoolError),
         ("UsernameExistsException", 400, AlreadyExistsError),
         ("AliasExistsException", 400, AlreadyExistsError),
         ("GroupExistsException", 400, AlreadyExistsError),
@@ -94,9 +95,9 @@ def test_an_answer_is_classed_by_what_happens_next(code, status, kind):
     [
         ("AdminAddUserToGroup", NotFoundError),
         ("ListUsersInGroup", NotFoundError),
-        ("DescribeUserPool", FatalError),
-        ("AdminCreateUser", FatalError),
-        ("ListUsers", FatalError),
+        ("DescribeUserPool", NoSuchPoolError),
+        ("AdminCreateUser", NoSuchPoolError),
+        ("ListUsers", NoSuchPoolError),
     ],
 )
 def test_a_missing_group_is_no_reason_to_stop_and_a_missing_pool_is(operation, kind):
@@ -130,7 +131,7 @@ def test_the_classes_tell_what_happens_next():
     """A setting, a fatal error, a user's error and a passing one are four different things."""
     branches = {
         SettingsError: [],
-        FatalError: [],
+        FatalError: [NotAllowedError, NoSuchPoolError],
         UserError: [AlreadyExistsError, NotFoundError, UnansweredError],
         PassingError: [ThrottledError, UnreachableError, DroppedError],
     }

@@ -48,9 +48,9 @@ def test_without_throttles_the_rate_only_grows_and_is_whole_in_minutes(events, t
 
 
 def test_what_was_bearable_is_regained_in_seconds_and_the_rest_in_minutes():
-    """Throttled at 100 a second it is 50, some ten seconds later 90, a minute later hardly more, and at last 100."""
+    """Throttled at 100 a second it is 50, some seconds later 93, a minute later hardly more, and at last 100."""
     pace = Pace(100).throttled(1000, 1000)
-    assert [round(pace.at(1000 + later)) for later in (0, 4, 9, 30, 60, 90, 95)] == [50, 70, 90, 91, 94, 99, 100]
+    assert [round(pace.at(1000 + later)) for later in (0, 4, 7, 30, 60, 90)] == [50, 75, 93, 94, 97, 100]
 
 
 class Category:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+import boto3
 import click
 import pytest
 from operations import (
@@ -25,10 +26,14 @@ from batch import permissions
 from batch.cli import cli
 from batch.permissions import COMMANDS, FUNCTIONS, ONLY_IF_ALLOWED, SOURCES, Resource, statements, table, together
 from trigger.handler import ROUTES
+from userpool.quotas import CATEGORY
 
-ACCOUNT_WIDE = {"GetProvisionedLimit"}
+ACCOUNT_WIDE = {"GetProvisionedLimit", "CreateUserPool", "ListUserPools"}
+IMPLIED = {"CreateUserPool": {"TagResource"}}
 WITHOUT_AWS = {"init", "demo", "sandbox", "trigger package"}
 REBUILD = "scan --rebuild"
+LIVE = "check --live"
+PUBLIC = {"SignUp", "InitiateAuth", "ForgotPassword"}
 SECRETS = {"secretsmanager:GetSecretValue": Resource.SECRET, "lambda:GetPolicy": Resource.FUNCTION}
 CALLER = {"iam:GetRole": Resource.CALLER, "iam:SimulatePrincipalPolicy": Resource.CALLER}
 OTHERS = {"sts:AssumeRole": Resource.ROLE, **SECRETS, **CALLER}
@@ -72,14 +77,20 @@ def check(needed, *starts: Symbol) -> None:
     called = {side: operations - ACCOUNT_WIDE for side, operations in called.items()}
     on = {
         side: granted(needed, resource, "cognito-idp")
-        for side, resource in (("source", Resource.SOURCE), ("target", Resource.TARGET))
+        for side, resource in (
+            ("source", Resource.SOURCE),
+            ("target", Resource.TARGET),
+            ("throw-away", Resource.THROW_AWAY),
+        )
     }
+    called["throw-away"] -= PUBLIC
     either = called["pool"]
     for side, operations in on.items():
         assert called[side] <= operations, f"called on the {side} and not granted"
         assert operations <= called[side] | either, f"granted on the {side} and never called"
     assert either <= on["source"] | on["target"]
-    assert granted(needed, Resource.ACCOUNT, "cognito-idp") == account_wide
+    implied = {other for operation in account_wide for other in IMPLIED.get(operation, ())}
+    assert granted(needed, Resource.ACCOUNT, "cognito-idp") == account_wide | implied
     assert granted(needed, Resource.LEDGER, "dynamodb") == of_ledger(*starts)
     found = {(resource, action) for action, resource in OTHERS.items() if action in needed.get(resource, ())}
     assert found == {(OTHERS[action], action) for action in of_others(*starts)}
@@ -91,7 +102,7 @@ def test_every_command_says_what_it_needs():
     assert not WITHOUT_AWS & set(COMMANDS)
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) & set(commands(cli)) - {"scan"}))
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) & set(commands(cli)) - {"scan", "check"}))
 def test_a_command_is_granted_what_it_calls(name):
     """Followed through the source, a command calls what it is granted on each resource, and nothing else."""
     check(COMMANDS[name], start(name))
@@ -101,6 +112,20 @@ def test_scan_with_its_option():
     """`scan --rebuild` is granted what `scan` calls in all; without it, only what reads the old pool."""
     check(COMMANDS[REBUILD], start("scan"))
     check(COMMANDS["scan"], Symbol("batch.read_old_pool", "read_old_pool"), Symbol("batch.session", "session"))
+
+
+def test_check_with_its_option():
+    """`check` is granted what reads; with --live what throw-away pools need, and nothing on any other pool."""
+    check(COMMANDS["check"], Symbol("batch.check_cli", "check_by_reading"))
+    live = [Symbol("batch.check_live_cli", name) for name in ("check_live", "delete_left_over")]
+    check(COMMANDS[LIVE], *live)
+    assert set(COMMANDS[LIVE]) == {Resource.THROW_AWAY, Resource.ACCOUNT, Resource.ROLE}
+
+
+def test_what_everybody_may_call():
+    """What is called without a permission is what AWS does not ask for one: it goes unsigned."""
+    model = boto3.client("cognito-idp", region_name="us-east-1").meta.service_model
+    assert {name for name in CATEGORY if model.operation_model(name).auth_type == "none"} == PUBLIC
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from operations import DOORS, methods, operations_of
+from operations import DOORS, POOLS, methods, operations_of
 
 from userpool.quotas import ADJUSTABLE, CAPPED_PER_POOL, CATEGORY, DEFAULT_RPS, pace_key
 
 
 def operations_called() -> set[str]:
     """The operations that pools call, as the source of each kind of pool names them."""
-    pools = [door for door in DOORS if door.name.endswith(("Pool", "PoolReader"))]
+    pools = [door for door in DOORS if door.name.endswith(POOLS)]
     return {operation for door in pools for name in methods(door) for operation in operations_of(door, name)}
 
 

@@ -3,7 +3,8 @@
     MigrationError
     ├── SettingsError       a setting or a file is wrong: nothing is started
     ├── FatalError          nobody can be migrated: stop, keep what is done
-    │   └── NotAllowedError      these credentials may not make the call
+    │   ├── NotAllowedError      these credentials may not make the call
+    │   └── NoSuchPoolError      the pool is not there
     ├── UserError           this user cannot be migrated: record it and go on
     │   ├── AlreadyExistsError   the name or alias (or group) is already there
     │   ├── NotFoundError        the user (or group) is not there
@@ -50,6 +51,10 @@ class FatalError(MigrationError):
 
 class NotAllowedError(FatalError):
     """The credentials in use may not make a call; the text names it."""
+
+
+class NoSuchPoolError(FatalError):
+    """There is no such user pool in the account and region."""
 
 
 class UserError(MigrationError):
@@ -135,7 +140,8 @@ def _about_the_user(code: str, operation: str, pool_id: str, said: str) -> Migra
     if code == "ResourceNotFoundException" and "pool client" in said:
         return FatalError(f"{pool_id} has no such app client: check its id.")
     if code == "ResourceNotFoundException" and "Group" not in operation:
-        return FatalError(f"There is no user pool {pool_id} in this account and region: check user_pool_id and region.")
+        said = "in this account and region: check user_pool_id and region."
+        return NoSuchPoolError(f"There is no user pool {pool_id} {said}")
     if code in _TAKEN:
         return AlreadyExistsError(said, code)
     if code in {"UserNotFoundException", "ResourceNotFoundException"}:

@@ -21,6 +21,7 @@ DEFAULT_RPS: Mapping[str, float] = MappingProxyType(
         "UserPoolRead": 15,
         "UserPoolUpdate": 15,
         "UserPoolClientRead": 15,
+        "UserPoolClientUpdate": 15,
         "UserPoolResourceRead": 20,
         "UserPoolResourceUpdate": 15,
         "LimitManagement": 1,
@@ -32,8 +33,12 @@ ADJUSTABLE = frozenset({"UserCreation", "UserRead", "UserResourceRead"})
 CATEGORY: Mapping[str, str] = MappingProxyType(
     {
         "AdminInitiateAuth": "UserAuthentication",
+        "InitiateAuth": "UserAuthentication",
         "AdminCreateUser": "UserCreation",
+        "SignUp": "UserCreation",
         "AdminSetUserPassword": "UserAccountRecovery",
+        "AdminResetUserPassword": "UserAccountRecovery",
+        "ForgotPassword": "UserAccountRecovery",
         "AdminGetUser": "UserRead",
         "AdminAddUserToGroup": "UserUpdate",
         "AdminDisableUser": "UserUpdate",
@@ -46,8 +51,10 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "ListUsers": "UserList",
         "ListUsersInGroup": "UserList",
         "DescribeUserPool": "UserPoolRead",
+        "ListUserPools": "UserPoolRead",
         "ListUserPoolClients": "UserPoolClientRead",
         "DescribeUserPoolClient": "UserPoolClientRead",
+        "CreateUserPoolClient": "UserPoolClientUpdate",
         "ListGroups": "UserPoolResourceRead",
         "GetUserPoolMfaConfig": "UserPoolResourceRead",
         "ListIdentityProviders": "UserPoolResourceRead",
@@ -55,7 +62,10 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "DeleteGroup": "UserPoolResourceUpdate",
         "UpdateGroup": "UserPoolResourceUpdate",
         "AddCustomAttributes": "UserPoolResourceUpdate",
+        "SetUserPoolMfaConfig": "UserPoolResourceUpdate",
+        "CreateUserPool": "UserPoolUpdate",
         "UpdateUserPool": "UserPoolUpdate",
+        "DeleteUserPool": "UserPoolUpdate",
         "GetProvisionedLimit": "LimitManagement",
     }
 )

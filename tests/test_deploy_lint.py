@@ -1,0 +1,100 @@
+"""Every template of deploy/ is what CloudFormation takes, and every policy in one what IAM takes."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from cfnlint.api import ManualArgs, lint
+from templates import DEPLOY, Stack, template
+
+# What a parameter without a default is here, and what one that may be left out is with everything in it.
+_ROLE = "arn:aws:iam::210987654321:role/reader"
+GIVEN = {
+    "PackageBucket": "packages",
+    "PackageKey": "trigger.zip",
+    "SourceUserPoolId": "us-east-1_OldPool01",
+    "SourceClientId": "4k2vexample1h6c1b0pq9m3rtd",
+    "TargetUserPoolId": "us-east-1_NewPool01",
+    "AlarmTopic": "arn:aws:sns:us-east-1:123456789012:alarms",
+    "ExternalId": "a-text-of-our-own",
+    "ImageDigest": f"sha256:{'0' * 64}",
+    "BatchStack": "batch",
+    "SourcePools": "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_OldPool01",
+    "TargetPools": "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_NewPool01",
+    "LedgerTables": "arn:aws:dynamodb:us-east-1:123456789012:table/cognito-migration",
+}
+OPTIONAL = {
+    "SourceAccount": "210987654321",
+    "SourceExternalId": "a-text-of-our-own",
+    "SourceClientSecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:old-client-AbCdEf",
+    "SourceRoleArn": _ROLE,
+    "CaptureRoleArn": _ROLE,
+    "GateRoleArn": _ROLE,
+    "JobRoleArn": _ROLE,
+    "LedgerTable": "cognito-migration",
+    "AssumedRoles": _ROLE,
+}
+TEMPLATES = sorted(path.name for path in DEPLOY.glob("*.yaml"))
+MISTAKEN = {
+    "Unknown action cognito-idp:GetProvisionedLimit",  # of July 2026, and newer than parliament's list
+    # An execution of a state machine that is not express has the other form, which the action takes as well.
+    "[{'action': 'states:DescribeExecution', 'required_format': 'arn:*:states:*:*:express:*:*:*'}]",
+}
+
+
+def filled(name: str, *, whole: bool) -> Stack:
+    """A template with values: only for what has no default, or for all that may be left out, too."""
+    declared = template(name)["Parameters"]
+    needed = {key: GIVEN.get(key, f"some-{key.lower()}") for key, one in declared.items() if "Default" not in one}
+    more = {key: value for key, value in OPTIONAL.items() if whole and key in declared}
+    imports = filled("batch.yaml", whole=whole).exports() if name != "batch.yaml" else None
+    return Stack(name, needed | more, stack_name=name.removesuffix(".yaml"), imports=imports)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_cfn_lint_finds_nothing(name):
+    """cfn-lint has no error and no warning for any template, in two Regions; none needs a transform."""
+    text = (DEPLOY / name).read_text(encoding="utf-8")
+    assert "Transform" not in template(name)
+    assert lint(text, config=ManualArgs(regions=["us-east-1", "eu-west-1"])) == []
+
+
+@cache
+def parliament() -> ModuleType:
+    """The linter of policies. As it is imported it leaves files open, and uses what setuptools has deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import parliament  # noqa: PLC0415 -- not while the warnings are errors
+
+        return parliament
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["the least", "with everything"])
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_parliament_finds_nothing(name, *, whole):
+    """Each action of each policy exists and goes with its resource, and no pattern is a bad one."""
+    for where, policy in filled(name, whole=whole).policies():
+        found = parliament().analyze_policy_string(json.dumps(policy)).findings
+        assert [(where, one.issue, one.detail) for one in found if str(one.detail) not in MISTAKEN] == []
+
+
+def test_parliament_would_find_something():
+    """An action that is misspelt, and one on a resource that it does not know, are findings."""
+    for action, resource in (
+        ("cognito-idp:AdminGetUsers", "*"),
+        ("dynamodb:GetItem", "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_New"),
+    ):
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        assert parliament().analyze_policy_string(json.dumps(policy)).findings
+
+
+def test_every_template_is_looked_at():
+    """There are templates in the folder, and no other file that looks like one."""
+    assert {"trigger.yaml", "source-role.yaml"} <= set(TEMPLATES)
+    assert [path.name for path in Path(DEPLOY).rglob("*.y*ml") if path.name not in TEMPLATES] == []
