@@ -11,7 +11,7 @@ from batch.diagnosis_words import Verdict
 from userpool.function import lets_in
 
 _OLD_CLIENT, _CLIENTS, _TRIGGERS, _LEDGER = map(Topic, ("old app client", "app clients", "triggers", "ledger"))
-_ALL_AT_ONCE = "Attach the function to all of them at once (docs/trigger.md):"
+_ALL_AT_ONCE = "Attach the function to all of them at once, by `cognito-migrate trigger attach` or in the template:"
 
 
 def old_client(facts: Facts) -> Iterator[Finding]:
@@ -177,7 +177,7 @@ def _published(facts: Facts) -> Finding:
         return _LEDGER.ok(f"published for these two pools{known}.")
     said = "nothing was published to the ledger yet"
     if found.written is not None:
-        said = f"{found.unpublished} users of the plan are not published to the ledger"
+        said = f"{found.unpublished} scanned users are not published to the ledger"
     severity = _LEDGER.error if attached_already else _LEDGER.note
     late = ", and the function is attached already: they are refused" if attached_already else ""
     return severity("ledger-not-published", f"{said}{late}.", "`run` does, before it creates anybody:", _RUN)

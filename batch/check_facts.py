@@ -103,7 +103,7 @@ class PoolFacts:
 class LedgerFacts:
     """The ledger's table. `written` is the identity it had when it was published to, None if it never was.
 
-    `whose` is why it is not this migration's. `unpublished` counts planned users whom it does not know, None if there
+    `whose` is why it is not this migration's. `unpublished` counts scanned users whom it does not know, None if there
     is no inventory to tell.
     """
 

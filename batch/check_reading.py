@@ -25,6 +25,7 @@ from batch.config import Config
 from batch.diagnosis_setup import ours
 from batch.filesystem import is_on_network, kind_of
 from batch.inventory import StorageError, explain
+from batch.snapshot import Snapshot
 from batch.wiring import inventory_to_read
 from userpool.description import Description
 from userpool.errors import MigrationError, SettingsError
@@ -34,7 +35,8 @@ from userpool.quotas import ADJUSTABLE
 from userpool.terms import Lasting, refuse_another
 
 _UNPUBLISHED = (
-    "SELECT count(*) FROM plan p LEFT JOIN published l ON l.sub = p.sub WHERE l.sub IS NULL OR l.as_of = 'lost'"
+    "SELECT count(*) FROM users u LEFT JOIN published l ON l.sub = u.sub "
+    "WHERE u.scan = ? AND (l.sub IS NULL OR l.as_of = 'lost')"
 )
 
 
@@ -93,7 +95,7 @@ def read_facts(where: Where) -> Facts:
         target=target,
         machine=machine(where.config),
         policies=Read.of(lambda: _policies(where, target)),
-        ledger=Read.of(lambda: _ledger(where.config, table)) if table else Read(),
+        ledger=Read.of(lambda: read_ledger(where.config, table)) if table else Read(),
         limits=Read.of(lambda: {name: where.target.provisioned_rps(name) for name in sorted(ADJUSTABLE)}),
         rights=_rights(where, source, target),
         client_id=where.client_id,
@@ -113,7 +115,8 @@ def _policies(where: Where, target: PoolFacts) -> dict[str, str | None]:
     return {arn: where.policy_of(arn) for arn in ours(described.description.triggers)} if described else {}
 
 
-def _ledger(config: Config, table: LedgerTable) -> LedgerFacts:
+def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:
+    """Read whether the ledger is there, whose it is, and whether everybody is published to it."""
     try:
         identity = table.identity()
     except MissingTableError:
@@ -131,7 +134,7 @@ def _ledger(config: Config, table: LedgerTable) -> LedgerFacts:
 def _unpublished(config: Config) -> int | None:
     try:
         with inventory_to_read(config) as inventory:
-            return inventory.number(_UNPUBLISHED)
+            return inventory.number(_UNPUBLISHED, (Snapshot(inventory).number,))
     except (MigrationError, StorageError):
         return None  # `state_problem` says why
 

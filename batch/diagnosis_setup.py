@@ -20,14 +20,14 @@ class Way(StrEnum):
 
 CHALLENGES = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
 NEEDED = ("UserMigration", *CHALLENGES, "PreTokenGeneration", "PostConfirmation", "PreSignUp")
-_INSTEAD = {"PreTokenGeneration": "PostAuthentication"}  # where an app has a PreTokenGeneration of its own
+INSTEAD = {"PreTokenGeneration": "PostAuthentication"}  # where an app has a PreTokenGeneration of its own
 
 _FLOWS = {Way.USER_MIGRATION: ("USER_PASSWORD_AUTH", "ADMIN_USER_PASSWORD_AUTH"), Way.CUSTOM_AUTH: ("CUSTOM_AUTH",)}
 
 
 def missing_triggers(triggers: Mapping[str, str]) -> list[str]:
     """Return the triggers that need a function and have none."""
-    return [name for name in NEEDED if name not in triggers and _INSTEAD.get(name) not in triggers]
+    return [name for name in NEEDED if name not in triggers and INSTEAD.get(name) not in triggers]
 
 
 def attached(triggers: Mapping[str, str]) -> Finding:
@@ -38,14 +38,14 @@ def attached(triggers: Mapping[str, str]) -> Finding:
     return wrong(
         "triggers",
         f"no function is attached to {', '.join(missing)} of the new pool.",
-        "Attach the function to these triggers, to all of them at once (docs/trigger.md).",
+        "Attach the function to all of them at once: cognito-migrate trigger attach (docs/trigger.md).",
         "trigger-not-attached",
     )
 
 
 def ours(triggers: Mapping[str, str]) -> list[str]:
     """Return the ARNs of the functions that are to be called for a migration."""
-    return sorted({arn for name, arn in triggers.items() if name in NEEDED or name in _INSTEAD.values()})
+    return sorted({arn for name, arn in triggers.items() if name in NEEDED or name in INSTEAD.values()})
 
 
 def callable_by_cognito(allowed: Mapping[str, bool], pool_arn: str) -> Finding:

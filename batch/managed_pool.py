@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from userpool.attributes import Attribute
-from userpool.errors import FatalError
+from userpool.errors import FatalError, UserError
 from userpool.pool import Policy, UserPool
 
 _ALWAYS_MOVES = frozenset({"LastModifiedDate", "EstimatedNumberOfUsers"})
@@ -33,19 +33,35 @@ class ManagedPool(UserPool):
         settings: Mapping[str, Any] = self._call("DescribeUserPool")["UserPool"]
         return settings
 
-    def change(self, **changes: Any) -> None:
-        """Change these settings, by their names in UpdateUserPool, and nothing else; safe to repeat.
+    def change(self, *, seen: Mapping[str, Any] | None = None, **changes: Any) -> Mapping[str, Any]:
+        """Change these settings, by their names in UpdateUserPool, and nothing else; return all, read again.
 
-        Raises FatalError, with what to do, if anything else is not as it was before.
+        Raises FatalError, with what to do, if what is to be changed is not as it was `seen`, or if anything else is
+        not as it was before.
         """
         before = self.settings()
+        if seen is not None and (moved := differing(seen, before) & changes.keys()):
+            raise self._at_the_same_time(moved)
         known = self._client.meta.service_model.operation_model("UpdateUserPool").input_shape.members
-        self._call("UpdateUserPool", **update_arguments(before, known, changes))
-        if others := differing(before, self.settings()) - changes.keys():
+        try:
+            self._call("UpdateUserPool", **update_arguments(before, known, changes))
+        except UserError as error:
+            if error.code != "ConcurrentModificationException":
+                raise
+            raise self._at_the_same_time(changes) from None
+        after = self.settings()
+        if others := differing(before, after) - changes.keys():
             raise FatalError(
                 f"UpdateUserPool on {self.pool_id} has changed what it was not asked to: {', '.join(sorted(others))}. "
                 "Put that back as your template has it, and update boto3, which may not know a newer setting."
             )
+        return after
+
+    def _at_the_same_time(self, names: Collection[str]) -> FatalError:
+        return FatalError(
+            f"Somebody else changes {', '.join(sorted(names))} of {self.pool_id} at the same time: nothing "
+            "was written. Give the command again, and look at what it shows."
+        )
 
 
 def update_arguments(

@@ -1,4 +1,4 @@
-"""The commands about the function of the new pool: `trigger package` and `trigger test`."""
+"""The commands about the function of the new pool: `trigger package`, `attach`, `detach` and `test`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from batch import config as configuration
 from batch import report
+from batch.attach_cli import attach, detach
 from batch.config import Config
 from batch.diagnosis import AsDeployed, diagnose
 from batch.diagnosis_words import Finding, as_values, conclusion, first_wrong
@@ -28,7 +29,11 @@ _COSTS = (
 
 @click.group("trigger")
 def trigger() -> None:
-    """Pack the function of the new pool, and ask why it does not capture somebody."""
+    """Pack the function of the new pool, attach it, and ask why it does not capture somebody."""
+
+
+trigger.add_command(attach)
+trigger.add_command(detach)
 
 
 @trigger.command("package")

@@ -316,14 +316,14 @@ def test_several_faults_are_all_named(good):
 
 
 def test_users_who_are_not_published_are_counted(good):
-    """While the function is attached, users of the plan whom the ledger does not know are an error; published, none."""
+    """While the function is attached, scanned users whom the ledger does not know are an error; published, none."""
     made = good(published=False)
     made.add_users("ada", "bob")
     made.publish()
     assert made.bad() == {}
     with Inventory.open(Path(made.config.state), fingerprint(made.config)) as inventory:
         inventory.execute("DELETE FROM published WHERE sub = (SELECT min(sub) FROM published)")
-    assert made.bad()["ledger-not-published"].what.startswith("1 users of the plan")
+    assert made.bad()["ledger-not-published"].what.startswith("1 scanned users")
 
 
 def test_before_the_function_is_attached_that_is_no_fault(good):

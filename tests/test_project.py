@@ -26,7 +26,9 @@ ONLY_IN = {
     "sandbox": {"batch/cli.py", "batch/demo.py"},
     "tenacity": {"batch/pacing.py"},
     "click": {
+        "batch/attach_cli.py",
         "batch/check_cli.py",
+        "batch/check_live_cli.py",
         "batch/cli.py",
         "batch/demo.py",
         "batch/look_cli.py",

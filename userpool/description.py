@@ -48,14 +48,14 @@ class Description:
             estimated_users=pool.get("EstimatedNumberOfUsers", 0),
             clock_offset=_clock_offset(answer),
             arn=pool.get("Arn", ""),
-            triggers=_triggers(pool.get("LambdaConfig") or {}),
+            triggers=triggers_of(pool.get("LambdaConfig") or {}),
             feature_plan=pool.get("UserPoolTier") or "ESSENTIALS",
             mfa=pool.get("MfaConfiguration") or "OFF",
         )
 
 
-def _triggers(config: Mapping[str, Any]) -> dict[str, str]:
-    """Read LambdaConfig; a trigger with a version is named with `Config`, and stands there besides."""
+def triggers_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ARNs of a LambdaConfig by trigger; one with a version is named with `Config`, besides."""
     versioned = {name.removesuffix("Config"): value for name, value in config.items() if isinstance(value, dict)}
     plain = {name: value for name, value in config.items() if isinstance(value, str)}
     return {name: value["LambdaArn"] for name, value in versioned.items() if "LambdaArn" in value} | plain
