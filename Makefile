@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check clients bench format clean
 
 demo: $(INSTALLED)
 	$(BIN)/cognito-migrate demo
@@ -17,6 +17,14 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The JavaScript of docs/clients.md in a browser. Needs npm and Chromium, which come with the system's packages.
+clients: $(INSTALLED)
+	@command -v npm >/dev/null || { echo "make clients needs npm and Chromium: apt-get install npm chromium" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sandbox,dev,browser]'
+	cd tests/client_app && npm ci --no-progress
+	cd tests && ../$(BIN)/python -c 'import sys, client_page; sys.exit(client_page.missing() or 0)'
+	$(BIN)/pytest -m browser tests/test_clients_docs.py
 
 bench: $(INSTALLED)
 	$(BIN)/python -m bench
@@ -32,4 +40,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/client_app/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +25,12 @@ class Answer:
     headers: Headers
     body: bytes
     code: str = ""
+
+    def adding(self, headers: Headers) -> Answer:
+        """Return it with these headers, in place of those it has of the same names."""
+        names = {name.lower() for name, _ in headers}
+        kept = [(name, value) for name, value in self.headers if name.lower() not in names]
+        return replace(self, headers=[*kept, *headers])
 
     def send(self, start_response: Any) -> list[bytes]:
         """Give it to a WSGI server."""

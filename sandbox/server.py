@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from moto.core.request import Request
 
-from sandbox import dynamodb, other_services
+from sandbox import cors, dynamodb, other_services
 from sandbox.cognito import Cognito, shared
 from sandbox.errors import CognitoError
 from sandbox.faults import Fault, FaultKind, Faults
@@ -118,11 +118,15 @@ class Sandbox:
     def _application(self, environ: Environ, start_response: _StartResponse) -> list[bytes]:
         body = read_body(environ)
         environ["wsgi.input"] = io.BytesIO(body)
+        answer = cors.preflight(environ) or self._answer(environ, body)
+        return [] if answer is None else answer.adding(cors.headers(environ)).send(start_response)
+
+    def _answer(self, environ: Environ, body: bytes) -> Answer | None:
+        """Answer a request, or return None to hang up."""
         if environ["PATH_INFO"].startswith(_CONTROL_PREFIX):
-            return self._control(environ, body).send(start_response)
+            return self._control(environ, body)
         call = Call.of(environ, body)
-        answer = other_services.answer(environ) if call is None else self._serve(call)
-        return [] if answer is None else answer.send(start_response)
+        return other_services.answer(environ) if call is None else self._serve(call)
 
     def _serve(self, call: Call) -> Answer | None:
         """Answer a call to Cognito or DynamoDB, or return None to hang up."""

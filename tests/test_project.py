@@ -19,7 +19,8 @@ PACKAGES = ("userpool", "batch", "trigger")  # what runs in production; sandbox 
 ALLOWED = {
     "userpool": {"userpool", "boto3", "botocore"},
     "trigger": {"trigger", "userpool", "boto3"},
-    "batch": {"batch", "userpool", "click", "jinja2", "markupsafe", "tenacity", "tqdm", "yaml", "sandbox", "trigger"},  # where: below
+    # Where each of these: below.
+    "batch": {"batch", "userpool", "click", "jinja2", "markupsafe", "tenacity", "tqdm", "yaml", "sandbox", "trigger"},
     "sandbox": {"sandbox", "userpool", "boto3", "botocore", "moto", "joserfc", "werkzeug"},
 }
 ONLY_IN = {
