@@ -8,7 +8,7 @@ from sandbox.server import Sandbox
 from userpool.client import cognito_client
 from userpool.departure import departing
 from userpool.pool import UserPool
-from userpool.quotas import DEFAULT_RPS
+from userpool.quotas import CATEGORY, DEFAULT_RPS
 from userpool.settings import PoolSettings
 
 
@@ -76,3 +76,21 @@ def test_a_paced_request_is_made_ahead_of_its_slot_and_leaves_in_it(client, serv
     # The first had no time ahead, and the third leaves a second after it.
     assert sent == pytest.approx([1000.02, 1000.5, 1001.02, 1001.5], abs=1e-6)
     assert asked == pytest.approx([1000, 1000.45, 1000.95, 1001.45], abs=1e-6)
+
+
+def test_who_asks_cognito_before_it_leaves_asks_in_its_slot(client, server):
+    """A call that another one precedes, to look again, keeps to its slot, and the look is no older than that."""
+    time_ = FakeTime()
+    sent = []
+    pool_id = client.create_user_pool(PoolName="asking")["UserPool"]["Id"]
+    client.admin_create_user(UserPoolId=pool_id, Username="ada", MessageAction="SUPPRESS")
+    client.meta.events.register_last(
+        "before-send", lambda event_name, **_: sent.append((event_name.rpartition(".")[2], time_.now))
+    )
+    rates = {**dict.fromkeys(DEFAULT_RPS, 50.0), CATEGORY["AdminDisableUser"]: 2.0}
+    pacer = Pacer(rates, ahead=0.05, clock=time_.clock, sleep=time_.sleep)
+    pool = UserPool(client, pool_id).paced_by(pacer.policy())
+    for _ in range(3):
+        pool.disable("ada", before=lambda: pool.find("ada"))
+    assert [name for name, _ in sent] == ["AdminGetUser", "AdminDisableUser"] * 3
+    assert [when for _, when in sent] == pytest.approx([1000, 1000, 1000.5, 1000.5, 1001, 1001], abs=1e-6)

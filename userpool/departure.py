@@ -19,9 +19,17 @@ _WAITING = _Waiting()
 def departing(wait: Callable[[], None]) -> Iterator[None]:
     """Have this thread's next request by a client of `at_departure` call `wait` when it is made, and about to be sent.
 
-    What `wait` raises ends the request.
+    What `wait` raises ends the request. If another is made before it, to ask whether it may leave, that one waits for
+    both: it is asked when the time has come, and the answer is as new as can be.
     """
-    _WAITING.wait = wait
+    outer = _WAITING.wait
+
+    def both() -> None:
+        if outer is not None:
+            outer()
+        wait()
+
+    _WAITING.wait = both
     try:
         yield
     finally:
