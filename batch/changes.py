@@ -9,7 +9,7 @@ from typing import Any
 
 from batch.applied import AppliedTable
 from batch.delta import Applied, Change, Wanted, change
-from batch.doubt import is_of_last_scan, no_longer_stale
+from batch.doubt import is_of_last_scan, no_longer_stale, owns
 from batch.inventory import Inventory
 from batch.journal import Job, State
 from batch.known import Known, known
@@ -130,7 +130,12 @@ class Changes:
             wanted = Wanted(attributes, user.enabled, facts.groups)
             found = change(facts.applied, wanted, facts.granted, self._context.marker)
         target = self._context.target
-        return not found.words() and identifiers(name, attributes, target) == identifiers(planned, attributes, target)
+        owned = identifiers(name, attributes, target)
+        return (
+            not found.words()
+            and owned == identifiers(planned, attributes, target)
+            and owns(self._inventory, user.sub, owned)  # a plan knows who is there by the name they had then
+        )
 
     def left(self) -> int:
         """Count the users who are still to be changed."""

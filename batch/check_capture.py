@@ -42,6 +42,8 @@ def old_client(facts: Facts) -> Iterator[Finding]:
 def app_clients(facts: Facts) -> list[Finding]:
     """Say whether the apps can sign in in a way that captures."""
     clients = facts.target.clients.value
+    if not (clients or facts.captures):  # with a ledger the flows say so
+        return [_CLIENTS.note("no-app-client", "the new pool has none, so nobody can sign in yet.", "Make the app's.")]
     found = [*_flows(facts, clients), *_manners(facts, clients)]
     return _CLIENTS.or_ok(found, f"the new pool's {len(clients)} app clients are set up for it.")
 

@@ -77,7 +77,7 @@ def init(config_path: Path, old: str, new: str) -> None:
         raise SettingsError(
             f"{config_path} cannot be written ({error.strerror}): name another with --config."
         ) from None
-    click.echo(f"Wrote {config_path}. Next: cognito-migrate scan")
+    click.echo(f"Wrote {config_path}. Next: cognito-migrate check")
 
 
 @cli.command()
@@ -221,3 +221,7 @@ def main() -> None:
         known = explain(error, "The inventory")
         tell(f"Error: {known}")
         sys.exit(exit_code(known))
+    except OSError as error:  # a full disk, mostly, to which the output goes
+        what = error.filename or "The output"
+        tell(f"Error: {what} cannot be written or read ({error.strerror or error}): mend that, and run it again.")
+        sys.exit(Exit.FATAL)

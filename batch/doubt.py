@@ -7,6 +7,7 @@ on other users and on the target, so whoever has one is planned each time.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -114,6 +115,16 @@ class Doubt:
 def no_longer_stale(inventory: Inventory, subs: Iterable[str]) -> None:
     """Record that the plan of these users would come out as it stands; part of the transaction that is open."""
     inventory.execute_many("DELETE FROM stale WHERE sub = ?", [(sub,) for sub in subs])
+
+
+def owns(inventory: Inventory, sub: str, identifiers: Iterable[str]) -> bool:
+    """Whether the plan was made with all of these as the user's."""
+    wanted = [*identifiers]
+    found = inventory.number(
+        "SELECT count(*) FROM json_each(?) j JOIN identifiers i ON i.identifier = j.value AND i.sub = ?",
+        (json.dumps(wanted), sub),
+    )
+    return found == len(wanted)
 
 
 def is_of_last_scan(inventory: Inventory, scan: int) -> bool:

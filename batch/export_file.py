@@ -39,13 +39,16 @@ def _jsonl(out: TextIO, columns: tuple[str, ...]) -> Callable[[tuple[Any, ...]],
 
 
 @contextmanager
-def whole_file(path: Path, *, replace: bool) -> Iterator[TextIO]:
-    """Give a stream that becomes the file at the end. Raises SettingsError if it is there, or cannot be written."""
-    _refuse(path, replace=replace)
+def whole_file(path: Path, *, replace: bool, option: str = "--output") -> Iterator[TextIO]:
+    """Give a stream that becomes the file at the end. Raises SettingsError if it is there, or cannot be written.
+
+    `option` is the one that names the file, or its folder.
+    """
+    _refuse(path, replace=replace, option=option)
     try:
         number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
     except OSError as error:
-        raise SettingsError(f"{path} cannot be written ({error.strerror}): name another with --output.") from None
+        raise SettingsError(f"{path} cannot be written ({error.strerror}): name another with {option}.") from None
     try:
         with os.fdopen(number, "w", encoding="utf-8", newline="") as out:
             yield out
@@ -53,17 +56,17 @@ def whole_file(path: Path, *, replace: bool) -> Iterator[TextIO]:
             os.fsync(out.fileno())
         _put(name, path, replace=replace)
     except OSError as error:
-        raise FatalError(f"{path} cannot be written ({error.strerror}): make room, and export again.") from None
+        raise FatalError(f"{path} cannot be written ({error.strerror}): make room, and try again.") from None
     finally:
         Path(name).unlink(missing_ok=True)
 
 
-def _refuse(path: Path, *, replace: bool) -> None:
+def _refuse(path: Path, *, replace: bool, option: str) -> None:
     """Say it before anything is read: the file is looked for again in the end."""
     if not os.path.lexists(path):
         return
     if not stat.S_ISREG(path.lstat().st_mode):
-        raise SettingsError(f"{path} is no file: name another with --output, or write to stdout with --output -.")
+        raise SettingsError(f"{path} is there and is no file: name another with {option}.")
     if not replace:
         raise _there(path)
 

@@ -120,6 +120,8 @@ class Limiter:
         with self._lock:
             leaving = max(self._clock(), self._left[0] + self._span)
             self._left.append(leaving)
+            # After a stall many wait here, who have asked by now whether they may leave: let nobody ask far ahead.
+            self._next = max(self._next, leaving)
         self._sleep_until(leaving, finishing=finishing)
         return leaving
 

@@ -22,6 +22,21 @@ _MARGIN = 60.0  # of a window, which a run leaves unused
 
 
 @dataclass(frozen=True, slots=True)
+class Messages:
+    """What messages cost at most, in dollars: if all `resets` who can reset a password do so, by mail or by SMS.
+
+    `proofs` is how many have their old password proved by the trigger if everybody comes; where the old pool has MFA, it
+    sends an SMS at each proof to who has that factor. 0 without MFA or without a ledger.
+    """
+
+    resets: int
+    by_mail: float
+    by_sms: float
+    proofs: int
+    of_proofs: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outlook:
     """What is ahead. `nights` is how many windows the run takes, None without a window.
 
@@ -30,6 +45,7 @@ class Outlook:
     """
 
     estimate: Estimate
+    messages: Messages
     feature_plan: str
     mfa: str
     levers: tuple[Lever, ...] = ()
@@ -52,6 +68,7 @@ def look_ahead(migration: Migration, inventory: Inventory, *, per_minute: int | 
     )
     return Outlook(
         estimate=estimated,
+        messages=_messages(inventory, prices, proves=bool(config.ledger) and migration.source.description.mfa != "OFF"),
         feature_plan=migration.target.description.feature_plan,
         mfa=migration.source.description.mfa,
         levers=tuple(levers(estimated, config.rate.share_of, prices)),
@@ -59,6 +76,13 @@ def look_ahead(migration: Migration, inventory: Inventory, *, per_minute: int | 
         reading=_reading(migration, inventory),
         peak=peak(per_minute, _whole_quotas(config).__getitem__) if per_minute else None,
     )
+
+
+def _messages(inventory: Inventory, prices: Prices, *, proves: bool) -> Messages:
+    cross = "SELECT count(*) FROM plan WHERE username IS NOT NULL"
+    resets = inventory.number(f"{cross} AND reset_channel = 1")
+    proofs = inventory.number(cross) if proves else 0
+    return Messages(resets, resets * prices.mail, resets * prices.sms, proofs, proofs * prices.sms)
 
 
 def _whole_quotas(config: Config) -> Mapping[str, float]:

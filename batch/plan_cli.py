@@ -80,7 +80,7 @@ def _write(folder: Path, inventory: Inventory, planned: Planned) -> None:
         ),
     }
     for name, (columns, rows) in files.items():
-        with whole_file(folder / name, replace=True) as out:
+        with whole_file(folder / name, replace=True, option="--csv") as out:
             write_rows(out, columns, rows, as_="csv")
     tell(f"Wrote {', '.join(files)} to {folder}.")
 

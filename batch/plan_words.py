@@ -135,7 +135,16 @@ def _money_lines(ahead: Outlook) -> Iterator[str]:
     )
     if estimated.ledger_writes:
         yield f"  That is with some {estimated.ledger_writes:,} writes to the ledger's table."
-    yield "  A creation sends no message; a password reset costs a mail or an SMS."
+    sent = ahead.messages
+    yield (
+        f"  A creation sends no message. If all {sent.resets:,} who can reset their password do: about "
+        f"${sent.by_mail:,.2f} by mail, ${sent.by_sms:,.2f} by SMS."
+    )
+    if sent.proofs:
+        yield (
+            "  At each proof of an old password the old pool sends an SMS to who has that factor: at most "
+            f"${sent.of_proofs:,.2f}, if that is everybody and each comes once."
+        )
 
 
 def _peak_lines(peak: Peak) -> Iterator[str]:

@@ -42,10 +42,10 @@ class Prices:
     ledger_write: float = 0.000000625
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for a price below nothing."""
+        """Raise SettingsError for what is no price: below nothing, or no finite number."""
         for name in self.__slots__:
-            if (getattr(self, name) or 0) < 0:
-                raise SettingsError(f"{name} is less than nothing: give a price in dollars.")
+            if not 0 <= (getattr(self, name) or 0) < math.inf:
+                raise SettingsError(f"{name} is no price: give dollars, from 0 on.")
 
     def of_users(self, active: int, plan: str) -> float:
         """Return what so many monthly active users cost that month, on a feature plan (`UserPoolTier`)."""

@@ -29,7 +29,7 @@ class Record:
 
 
 def new_id(now: Clock = time.time) -> str:
-    """Return an id; ids sort by time."""
+    """Return an id; ids sort by the second."""
     return f"{datetime.fromtimestamp(now(), UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 

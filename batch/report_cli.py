@@ -68,7 +68,9 @@ def _count(config: Config, inventory: Inventory) -> LedgerCount:
 
 
 def _refuse(path: Path, mark: str) -> None:
-    """Raise SettingsError if the file is there and is no report."""
+    """Raise SettingsError if the file is there and is no report, or if it is meant to be stdout."""
+    if str(path) == "-":
+        raise SettingsError("A report is a file, for a browser to open: name one with --output.")
     if not path.is_file():
         return
     try:

@@ -181,7 +181,7 @@ def _conflicts(inventory: Inventory, *, names: bool) -> Part:
 def _runs(inventory: Inventory, *, names: bool) -> Part:
     """Read the runs, the newest first."""
     columns = ("id", "command", "started", "ended", "caller", "config_digest", "plan_digest", "counts", "exit_code")
-    rows = inventory.execute(f"SELECT {', '.join(columns)} FROM runs ORDER BY id DESC LIMIT ?", (_RUNS,))  # noqa: S608 -- constants
+    rows = inventory.execute(f"SELECT {', '.join(columns)} FROM runs ORDER BY started DESC LIMIT ?", (_RUNS,))  # noqa: S608 -- constants
     shown = [dict(zip(columns, row, strict=True)) for row in rows]
     for run in shown:
         run["counts"] = decoded(run["counts"]) if run["counts"] else {}

@@ -87,7 +87,7 @@ def _scanned(inventory: Inventory) -> Scanned:
 def _runs(inventory: Inventory) -> list[dict[str, Any]]:
     """Return the last runs, the newest first."""
     rows = inventory.execute(
-        "SELECT id, command, started, ended, exit_code, counts FROM runs ORDER BY id DESC LIMIT ?", (_RUNS,)
+        "SELECT id, command, started, ended, exit_code, counts FROM runs ORDER BY started DESC LIMIT ?", (_RUNS,)
     )
     return [
         {

@@ -148,9 +148,9 @@ class Migration:
         return warm.start("batch", "--config", str(self.config), *words, stdout=warm.PIPE, stderr=warm.PIPE)
 
 
-def command(*words: str) -> Result:
-    """Run the command line in this process."""
-    out, err, argv = io.StringIO(), io.StringIO(), sys.argv
+def command(*words: str, out: io.StringIO | None = None) -> Result:
+    """Run the command line in this process; `out` is its stdout."""
+    out, err, argv = out or io.StringIO(), io.StringIO(), sys.argv
     sys.argv = ["cognito-migrate", *words]
     code = 0
     try:

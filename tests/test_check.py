@@ -379,6 +379,17 @@ def test_a_ledger_in_another_region(good):
     assert set(made.bad()) == {"ledger-elsewhere"}
 
 
+def test_no_app_client_is_not_called_set_up(good):
+    """A new pool without any app client is no error before the app's is made, but nobody can sign in to it yet."""
+    made = good()
+    made.configure(ledger=None)
+    pool = made.config.target.user_pool_id
+    for one in made.cognito.list_user_pool_clients(UserPoolId=pool)["UserPoolClients"]:
+        made.cognito.delete_user_pool_client(UserPoolId=pool, ClientId=one["ClientId"])
+    (found,) = [one for one in made.findings() if one.topic == "app clients"]
+    assert (found.severity, found.code) == (Severity.NOTE, "no-app-client")
+
+
 def test_pools_that_cannot_be_read(good):
     """If neither pool can be described that is an error for each, and what needs them is named as not looked at."""
     made = good()
@@ -387,7 +398,8 @@ def test_pools_that_cannot_be_read(good):
     errors = [one for one in found if one.severity is E]
     assert [(one.topic, one.code) for one in errors] == [("old pool", "not-readable"), ("new pool", "not-readable")]
     unseen = {one.topic for one in found if one.code == "not-checked"}
-    assert {"kinds", "schema", "marker", "app clients"} <= unseen
+    assert {"kinds", "schema", "marker", "app clients", "permissions"} <= unseen
+    assert "permissions" not in {one.topic for one in found if one.severity is Severity.OK}
     assert {one.topic for one in found if one.severity is Severity.OK} >= {"state file", "versions"}
 
 

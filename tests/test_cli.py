@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import io
 import os
 import pty
 import signal
@@ -58,6 +60,13 @@ def moving(unscanned, prepared):
     return unscanned
 
 
+class FullDisk(io.StringIO):
+    """An output that takes nothing."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def said(result, code: int) -> str:
     """What a command said on stderr; it ended with this code and without a traceback."""
     assert result.code == code, result
@@ -102,7 +111,7 @@ def test_init_writes_a_configuration_and_overwrites_none(tmp_path):
     config = tmp_path / "config.yaml"
     made = command("--config", str(config), "init", "eu-west-1_Old1", "eu-west-2_New1")
     assert made.code == 0
-    assert "cognito-migrate scan" in made.out
+    assert "cognito-migrate check" in made.out
     content = config.read_text(encoding="utf-8")
     values = yaml.safe_load(content)
     assert (values["source"]["user_pool_id"], values["target"]["user_pool_id"]) == ("eu-west-1_Old1", "eu-west-2_New1")
@@ -375,6 +384,12 @@ def test_output_that_nobody_reads_is_no_crash(moving):
         err = process.stderr.read()
         process.wait(timeout=LONG)
     assert "Traceback" not in err
+
+
+def test_output_that_cannot_be_written_is_said(moving):
+    """A full disk under the output of a command is one sentence and code 3."""
+    for words in (["plan"], ["plan", "--json"], ["check"]):
+        assert "No space left" in said(command("--config", str(moving.config), *words, out=FullDisk()), 3)
 
 
 def test_rules_that_would_give_rights_away_are_refused(moving, sandbox):

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 from test_pacing import FakeTime
 
+from batch.journal import Job, Unbegun
+from batch.migrate import Migration
 from batch.pacing import Pacer
 from sandbox.server import Sandbox
 from userpool.client import cognito_client
@@ -10,6 +14,7 @@ from userpool.departure import departing
 from userpool.pool import UserPool
 from userpool.quotas import CATEGORY, DEFAULT_RPS
 from userpool.settings import PoolSettings
+from userpool.user import User
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +99,24 @@ def test_who_asks_cognito_before_it_leaves_asks_in_its_slot(client, server):
         pool.disable("ada", before=lambda: pool.find("ada"))
     assert [name for name, _ in sent] == ["AdminGetUser", "AdminDisableUser"] * 3
     assert [when for _, when in sent] == pytest.approx([1000, 1000, 1000.5, 1000.5, 1001, 1001], abs=1e-6)
+
+
+def test_a_creation_that_is_stopped_when_it_is_made_was_surely_not_begun(client, server):
+    """Stopped between its making and its sending, a creation is not sent, and is recorded as one that was not."""
+    time_, stop = FakeTime(), threading.Event()
+
+    def sleep(seconds):
+        time_.sleep(seconds)
+        if len(time_.slept) == 2:  # the first is until it is made
+            stop.set()
+
+    rates = dict.fromkeys(DEFAULT_RPS, 2.0)
+    pacer = Pacer(rates, ahead=0.05, stopping=stop, clock=time_.clock, sleep=sleep)
+    pool_id = client.create_user_pool(PoolName="stopped")["UserPool"]["Id"]
+    pool = UserPool(client, pool_id).paced_by(pacer.policy())
+    pacer.limiter("AdminCreateUser").wait()
+    server.reset_counts()
+    migration = Migration(pool, marker=None, password=lambda: "Never-used-1", stop=stop)
+    assert list(migration.step(Job(User("ada", "sub of ada", {}), "ada", {}))) == [Unbegun("sub of ada")]
+    assert time_.slept == pytest.approx([0.45, 0.05])
+    assert not server.calls

@@ -259,6 +259,19 @@ def test_whom_a_run_finishes_as_planned_is_not_planned_again(inventory, as_plann
     assert plan(rules, {}) == ({"bob"} if as_planned else {"ann", "bob"})
 
 
+def test_who_is_finished_under_another_name_than_the_plan_knew_is_planned_again():
+    """A plan that was made while a user had another name does not stand, though the name is the planned one by now."""
+    with tempfile.TemporaryDirectory() as folder, Inventory.open(Path(folder) / "x.db", {}, create=True) as inventory:
+        history = History(inventory)
+        history.compare()
+        history.created("Ann", "created", as_planned=False)
+        history.compare()
+        history.created("Ann", "done", as_planned=True)
+        history.finished({"Ann"})
+        history.compare()
+        assert inventory.execute("SELECT action FROM plan WHERE sub = 'sub of ann'").fetchone() == ("collide",)
+
+
 def test_an_older_file_is_planned_as_a_whole(inventory, tmp_path):
     """An inventory of a version that did not know whose plan is out of date gets what it lacks, and a new plan."""
     store(inventory, [person("ann")])

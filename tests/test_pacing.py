@@ -153,6 +153,17 @@ def test_who_woke_late_together_leave_a_second_after_as_many_before_them():
     assert paced.wait() == pytest.approx(1002.3)
 
 
+def test_after_a_stall_slots_are_given_from_when_calls_can_leave_again(time_):
+    """Who comes when a stall has left many waiting gets a slot near which it leaves: what it asks before stays true."""
+    paced = Limiter(2, clock=time_.clock, sleep=lambda _: None)  # others wait meanwhile, so the clock stands
+    stalled = [paced.approach(ahead=60) for _ in range(12)]
+    time_.now += 60
+    assert [paced.leave(slot) for slot in stalled] == [1060 + number // 2 for number in range(12)]
+    for _ in range(6):
+        slot = paced.approach(ahead=60)
+        assert slot <= paced.leave(slot) <= slot + 1
+
+
 def test_a_throttle_halves_the_rate(time_):
     """After a throttle the slots come half as often."""
     paced = limiter(time_, 40)

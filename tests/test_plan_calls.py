@@ -121,6 +121,10 @@ def test_a_plan_can_be_taken_to_a_spreadsheet(moving, tmp_path):
     assert calls == {name: load["calls"] for name, load in said.json["estimate"]["loads"].items()}
     assert {*folder.iterdir()} == {folder / name for name in ("users.csv", "calls.csv", "collisions.csv")}
     assert {path.stat().st_mode & 0o077 for path in (folder, *folder.iterdir())} == {0}
+    (folder / "users.csv").unlink()
+    (folder / "users.csv").mkdir()
+    refused = moving("plan", "--csv", str(folder))
+    assert (refused.code, "is no file: name another with --csv." in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize("moving", [("many groups", False)], indirect=True, ids=[""])
@@ -191,5 +195,28 @@ def test_active_users_cost_what_the_feature_plan_says(plan, users, dollars):
 def test_a_price_of_ones_own_counts():
     """Whoever pays another price says so; a negative one is refused."""
     assert Prices(mau=0.01).of_users(5, "PLUS") == pytest.approx(0.05)
-    with pytest.raises(SettingsError, match="mail"):
-        Prices(mail=-1)
+    for price in (-1, float("nan"), float("inf")):
+        with pytest.raises(SettingsError, match="mail"):
+            Prices(mail=price)
+
+
+@pytest.mark.parametrize(
+    ("moving", "proofs"),
+    [(("many groups", True), True), (("many groups", False), False)],
+    indirect=["moving"],
+    ids=["ledger", ""],
+)
+def test_a_plan_tells_what_messages_cost(moving, proofs, client):
+    """If everybody resets it costs so many mails or SMS at one's own prices; proofs, only with MFA and a trigger."""
+    client.set_user_pool_mfa_config(
+        UserPoolId=moving.source, SoftwareTokenMfaConfiguration={"Enabled": True}, MfaConfiguration="OPTIONAL"
+    )
+    moving.configure(prices={"mail": 0.5, "sms": 2})
+    moving("scan")
+    plan = moving("plan", "--json").json
+    create, sent = plan["actions"]["create"], plan["messages"]
+    assert 0 < sent["resets"] == create - plan["without_reset_channel"]
+    assert (sent["by_mail"], sent["by_sms"]) == (sent["resets"] * 0.5, sent["resets"] * 2)
+    assert (sent["proofs"], sent["of_proofs"]) == ((create, create * 2) if proofs else (0, 0))
+    assert ("At each proof" in moving("plan").out) is proofs
+    client.set_user_pool_mfa_config(UserPoolId=moving.source, MfaConfiguration="OFF")

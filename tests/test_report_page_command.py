@@ -130,6 +130,9 @@ def test_a_report_is_replaced_and_nothing_else(migrated):
         refused = migrated("report", "--output", str(other))
         assert (refused.code, "is no report" in refused.err) == (2, True)
         assert other.read_bytes() == before
+    for other in ("-", str(migrated.folder)):
+        refused = migrated("report", "--output", other)
+        assert (refused.code, "is no" in refused.err or "is a file" in refused.err) == (2, True)
 
 
 def test_the_result_as_json(migrated):

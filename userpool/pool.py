@@ -147,7 +147,7 @@ class UserPool:
     def set_password(self, username: str, password: str, *, before: Callable[[], None] | None = None) -> None:
         """Set a permanent password; the user becomes CONFIRMED. Raises UnansweredError if it may have been set.
 
-        `before` is called when the request is about to leave, after any waiting for a slot; what it raises ends it.
+        `before` is called when the request is about to be made, in its slot or just before; what it raises ends it.
         """
         wanted: dict[str, Any] = {"Username": username, "Password": password, "Permanent": True}
         self._call("AdminSetUserPassword", repeatable=False, before=before, **wanted)
