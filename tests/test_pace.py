@@ -47,10 +47,14 @@ def test_without_throttles_the_rate_only_grows_and_is_whole_in_minutes(events, t
     assert pace.at(now + 300) == 40
 
 
-def test_what_was_bearable_is_regained_in_seconds_and_the_rest_in_minutes():
-    """Throttled at 100 a second it is 50, some seconds later 93, a minute later hardly more, and at last 100."""
+def test_what_was_bearable_is_regained_in_seconds_and_the_rest_by_and_by():
+    """Throttled once at 100 a second it is 50, some seconds later 94, and soon 100; again and again, in minutes."""
     pace = Pace(100).throttled(1000, 1000)
-    assert [round(pace.at(1000 + later)) for later in (0, 4, 7, 30, 60, 90)] == [50, 75, 93, 94, 97, 100]
+    assert [round(pace.at(1000 + later)) for later in (0, 4, 7, 12, 16)] == [50, 75, 94, 97, 100]
+    for again in (1200, 1400, 1600, 1800):
+        pace = pace.throttled(again, again)
+    assert [round(pace.at(1800 + later)) for later in (0, 7, 30, 60, 90)] == [50, 93, 94, 97, 100]
+    assert pace.throttled(2200, 2200).later == Pace(100).throttled(1000, 1000).later
 
 
 class Category:
