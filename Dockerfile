@@ -1,6 +1,7 @@
 # The nightly job (deploy/batch.yaml), and everything else the command line can. No shell stands between it and signals.
 
-# Renew the version and its digest together: docker buildx imagetools inspect python:3.13-slim-trixie
+# A tag can be moved. To pin the very image: docker buildx imagetools inspect python:3.13.11-slim-trixie, and
+# docker build --build-arg PYTHON=python:3.13.11-slim-trixie@sha256:…
 ARG PYTHON=python:3.13.11-slim-trixie
 
 FROM ${PYTHON} AS build

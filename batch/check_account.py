@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 
 from batch.check_facts import Allowed, Facts, Machine
@@ -32,7 +33,7 @@ def providers(facts: Facts) -> Iterator[Finding]:
             f"the new pool lacks {name} ({kind}): who signs in by it does not cross, and cannot come back.",
             "Attach it under the very same name, which is part of its users' names:",
             f"aws cognito-idp create-identity-provider --user-pool-id {facts.config.target.user_pool_id} "
-            f"--provider-name {name} --provider-type {kind} --provider-details … --attribute-mapping …",
+            f"--provider-name {shlex.quote(name)} --provider-type {kind} --provider-details … --attribute-mapping …",
         )
 
 
@@ -135,7 +136,7 @@ def _place(machine: Machine, *, has_ledger: bool) -> Iterator[Finding]:
             "state-readable-by-others",
             f"{machine.state} holds every user's attributes, and others of this machine may read it.",
             "Keep it to yourself:",
-            f"chmod 600 {machine.state}",
+            f"chmod 600 {shlex.quote(machine.state)}",
         )
     if machine.on_network and not has_ledger:
         yield _STATE.warning(

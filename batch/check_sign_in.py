@@ -166,8 +166,9 @@ def recovery(facts: Facts) -> Iterator[Finding]:
         )
     else:
         yield _RECOVERY.ok(f"codes are sent by {', '.join(ways) or 'phone, else e-mail (nothing is set)'}.")
-    if "verified_phone_number" in ways and not settings.get("SmsConfiguration"):
-        yield _RECOVERY.warning(
+    if ("verified_phone_number" in ways or not ways) and not settings.get("SmsConfiguration"):
+        severity = _RECOVERY.warning if ways else _RECOVERY.note
+        yield severity(
             "no-sms-sender",
             "the new pool may reset by SMS and has no SmsConfiguration: no code is sent to phone numbers.",
             "Give the new pool SMS, or recover by verified_email alone. In its template:",

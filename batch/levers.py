@@ -44,8 +44,8 @@ def _all_levers(estimated: Estimate, share_of: Callable[[str], float], prices: P
     if slowest in ADJUSTABLE:
         dollars = DEFAULT_RPS[slowest] * prices.rps_month
         yield Lever(
-            f"provisioned limits (UpdateProvisionedLimit): {slowest} at twice its default, about ${dollars:,.0f} for "
-            "a month",
+            f"provisioned limits (UpdateProvisionedLimit): {slowest} at twice its default, at about ${dollars:,.0f} a "
+            "month, pro rata",
             max(load.seconds / _TWICE, others),
         )
     memberships = estimated.calls.get("AdminAddUserToGroup", 0)

@@ -25,8 +25,8 @@ _MARGIN = 60.0  # of a window, which a run leaves unused
 class Messages:
     """What messages cost at most, in dollars: if all `resets` who can reset a password do so, by mail or by SMS.
 
-    `proofs` is how many have their old password proved by the trigger if everybody comes; where the old pool has MFA, it
-    sends an SMS at each proof to who has that factor. 0 without MFA or without a ledger.
+    `proofs` is how many have their old password proved by the trigger if everybody comes; an old pool with MFA sends an
+    SMS at each proof to who has that factor. 0 without MFA or without a ledger.
     """
 
     resets: int

@@ -6,6 +6,7 @@ Values in, values out; `batch.prepare_cli` asks and adds.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -109,8 +110,8 @@ def _or_none(bound: float | None) -> str:
 
 def attribute_command(pool_id: str, attribute: Attribute) -> str:
     """Return the AWS CLI command that adds the attribute."""
-    definition = json.dumps([attribute_to_api(attribute)], separators=(",", ":"))
-    return f"aws cognito-idp add-custom-attributes --user-pool-id {pool_id} --custom-attributes '{definition}'"
+    definition = shlex.quote(json.dumps([attribute_to_api(attribute)], separators=(",", ":")))
+    return f"aws cognito-idp add-custom-attributes --user-pool-id {pool_id} --custom-attributes {definition}"
 
 
 def template_line(attribute: Attribute) -> str:

@@ -31,14 +31,14 @@ _DEFAULT_PLAN = "ESSENTIALS"
 class Prices:
     """Prices in dollars; `mau` of each monthly active user, if it is not the list price of the pool's feature plan.
 
-    `mail` and `sms` of one message, `rps_month` of a request a second above the default quota for a month (provisioned
-    limits), `ledger_write` of one write to the ledger's table.
+    `mail` and `sms` of one message, `rps_month` of a request a second above the default quota for a month that is not
+    a whole one (provisioned limits; a whole one is $20), `ledger_write` of one write to the ledger's table.
     """
 
     mau: float | None = None
     mail: float = 0.0001
     sms: float = 0.01
-    rps_month: float = 20.0
+    rps_month: float = 45.0
     ledger_write: float = 0.000000625
 
     def __post_init__(self) -> None:

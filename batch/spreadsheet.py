@@ -4,7 +4,9 @@ from __future__ import annotations
 
 # "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection ; and the quote itself, so that every value
 # can be told apart again.
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+_SIGNS = ("=", "+", "-", "@")
+# Full-width signs, too, begin a formula where East Asian input is usual.
+_DANGEROUS = (*_SIGNS, *(chr(ord(sign) + 0xFEE0) for sign in _SIGNS), "\t", "\r", "\n", "'")
 
 
 def guarded(value: str) -> str:

@@ -379,6 +379,14 @@ def test_a_ledger_in_another_region(good):
     assert set(made.bad()) == {"ledger-elsewhere"}
 
 
+def test_phone_first_by_default_needs_a_sender(good):
+    """Where nothing is set about recovery, codes go to phone numbers first, which a pool without SMS cannot do."""
+    made = good()
+    made.new(SmsConfiguration=None, AccountRecoverySetting=None)
+    (found,) = [one for one in made.findings() if one.code == "no-sms-sender"]
+    assert (found.severity, found.topic) == (Severity.NOTE, "recovery")
+
+
 def test_no_app_client_is_not_called_set_up(good):
     """A new pool without any app client is no error before the app's is made, but nobody can sign in to it yet."""
     made = good()

@@ -64,7 +64,9 @@ class FullDisk(io.StringIO):
     """An output that takes nothing."""
 
     def write(self, _: str) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        """Fail."""
+        number = errno.ENOSPC
+        raise OSError(number, os.strerror(number))
 
 
 def said(result, code: int) -> str:

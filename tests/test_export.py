@@ -144,6 +144,13 @@ def test_what_is_guarded_can_be_read_back(value):
     assert unguarded(guarded(value)) == value
 
 
+@pytest.mark.parametrize("sign", ["\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}"])
+def test_full_width_signs_are_guarded(sign):
+    """What a spreadsheet with East Asian input takes for a formula is guarded, too."""
+    assert guarded(f"{sign}1") == f"'{sign}1"
+    assert unguarded(f"'{sign}1") == f"{sign}1"
+
+
 @pytest.mark.parametrize("value", ["", "ada", "'ada", "a=b", "' ", "Zoë"])
 def test_a_value_that_nobody_guarded_is_read_as_it_is(value):
     """What a person writes by hand keeps its quotes."""

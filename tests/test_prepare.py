@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import shlex
 
 import pytest
 from hypothesis import given
@@ -136,6 +138,13 @@ def test_a_dry_run_gives_the_commands_and_changes_nothing(client, pools, sandbox
     assert "CloudFormation" in said.out
     assert custom(client, pools.target) == set()
     assert set(sandbox.calls) <= {"DescribeUserPool", "ListGroups"}
+
+
+def test_a_command_to_copy_is_one_command_whatever_the_name():
+    """An attribute's name with a quote in it cannot end the argument that holds it."""
+    words = shlex.split(attribute_command("eu-west-1_New1", Attribute("custom:a';reboot;'")))
+    assert json.loads(words[-1])[0]["Name"] == "a';reboot;'"
+    assert words[-2] == "--custom-attributes"
 
 
 def test_without_a_terminal_nothing_is_added(client, pools):
