@@ -14,32 +14,31 @@ from batch.inventory import Inventory
 from batch.journal import Job, State
 from batch.known import Known, known
 from batch.plan import Action, Context, Plan
-from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from userpool.identity import identifiers
 from userpool.user import User
 
 _PAGE = 500
 _THERE = {State.SECURED, State.DONE}
-_COLUMNS = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
 
 # Whose new sign-in names are another's as well. Those of the plan: what a user has is never taken from it.
 _CONTESTED = "UPDATE changes SET contested = 1 WHERE sets > 0 AND sub IN (SELECT mine.sub {sharing})"
 _SOME = (
     "SELECT c.restricted, c.contested, r.state, r.new_sub, r.username, "  # noqa: S608 -- constants
-    f"{_COLUMNS} FROM changes c JOIN users u ON u.sub = c.sub JOIN progress r ON r.sub = c.sub "
+    f"{USER_COLUMNS_OF_U} FROM changes c JOIN users u ON u.sub = c.sub JOIN progress r ON r.sub = c.sub "
     "WHERE c.sub > ? AND {condition} ORDER BY c.sub LIMIT ?"
 )
 _NOTHING = Applied({})
 _FIRST, _REST = "c.disables", "r.state = 'done'"
 _FINISHED = (
-    f"SELECT p.username, r.username, {_COLUMNS} FROM json_each(?) j JOIN stale s ON s.sub = j.value "  # noqa: S608 -- constants
+    f"SELECT p.username, r.username, {USER_COLUMNS_OF_U} FROM json_each(?) j JOIN stale s ON s.sub = j.value "  # noqa: S608 -- constants
     "JOIN plan p ON p.sub = s.sub AND p.action = 'create' JOIN users u ON u.sub = s.sub "
     "JOIN progress r ON r.sub = s.sub AND r.state = 'done' AND r.new_sub IS NOT NULL "
     "WHERE NOT EXISTS (SELECT 1 FROM changes c WHERE c.sub = s.sub)"
 )
 # No change is known of who was there before changes were recorded.
 _UNKNOWN = (
-    f"SELECT {_COLUMNS} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
+    f"SELECT {USER_COLUMNS_OF_U} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
     "JOIN users u ON u.sub = r.sub LEFT JOIN applied a ON a.sub = r.sub "
     "WHERE r.sub > ? AND r.state = 'done' AND (a.sub IS NULL OR a.groups IS NULL) ORDER BY r.sub LIMIT ?"
 )

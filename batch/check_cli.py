@@ -19,7 +19,7 @@ from batch.check_reading import read_facts
 from batch.check_wiring import where
 from batch.check_words import lines, plain
 from batch.config import Config
-from batch.terminal import Exit, as_json_option, say
+from batch.terminal import Exit, as_json_option, mfa_users_option, say
 from userpool.errors import SettingsError
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan", Severity.OK: "green"}
@@ -29,15 +29,7 @@ _WITHOUT_TERMINAL = 100
 
 @click.command()
 @click.option("--client-id", envvar="SOURCE_CLIENT_ID", show_envvar=True, help="The old pool's app client.")
-@click.option(
-    "--mfa-users",
-    envvar="MFA_USERS",
-    show_envvar=True,
-    type=click.Choice(["reset", "capture"]),
-    default="reset",
-    show_default=True,
-    help="What users with MFA get, as the function has it.",
-)
+@mfa_users_option
 @click.option("--live", is_flag=True, help="Instead, test Cognito itself in two throw-away pools; asks first.")
 @click.option("--yes", is_flag=True, help="With --live: do not ask.")
 @click.option(

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from batch.inventory import Inventory
-from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from userpool.user import User
 
 _LAST = "planned"
 _PAGE = 500
-_COLUMNS = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
 _TEMPORARY = (
     "CREATE TEMP TABLE IF NOT EXISTS doubtful (sub TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TEMP TABLE IF NOT EXISTS touched (identifier TEXT PRIMARY KEY) WITHOUT ROWID",
@@ -90,7 +89,7 @@ class Doubt:
 
     def _page(self, after: str) -> list[tuple[Any, ...]]:
         return self._inventory.execute(
-            f"SELECT {_COLUMNS} FROM doubtful d JOIN users u ON u.sub = d.sub AND u.scan = ? "  # noqa: S608 -- constants
+            f"SELECT {USER_COLUMNS_OF_U} FROM doubtful d JOIN users u ON u.sub = d.sub AND u.scan = ? "  # noqa: S608 -- constants
             "WHERE d.sub > ? ORDER BY d.sub LIMIT ?",
             (self._snapshot.number, after, _PAGE),
         ).fetchall()

@@ -8,7 +8,7 @@ from typing import Any
 from batch.applied import AppliedTable
 from batch.inventory import Inventory
 from batch.journal import Job, State
-from batch.snapshot import USER_COLUMNS, user_from_row
+from batch.snapshot import USER_COLUMNS_OF_U, user_from_row
 
 _PAGE = 500
 # By sub, as all tables are (the plus keeps SQLite from going by `new_sub`), and no further than the plan for most.
@@ -37,9 +37,10 @@ def gone(inventory: Inventory) -> list[dict[str, Any]]:
 
 def gone_jobs(inventory: Inventory) -> Iterator[Job]:
     """Yield those who are not disabled, as jobs."""
-    columns, after = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", ")), ""
+    after = ""
     while rows := inventory.execute(
-        f"SELECT r.state, r.new_sub, r.username, {columns} {_GONE} AND a.enabled AND r.sub > ? ORDER BY r.sub LIMIT ?",
+        f"SELECT r.state, r.new_sub, r.username, {USER_COLUMNS_OF_U} {_GONE} "
+        "AND a.enabled AND r.sub > ? ORDER BY r.sub LIMIT ?",
         (after, _PAGE),
     ).fetchall():
         applied = AppliedTable(inventory).of(row[3] for row in rows)

@@ -13,7 +13,7 @@ from batch.delta import Applied, Change, Wanted
 from batch.inventory import Inventory
 from batch.known import Known, known
 from batch.plan import Context
-from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from userpool.user import User
 
 
@@ -256,9 +256,8 @@ class Journal:
         )
 
     def _intend(self, after: str, size: int, now: float, *, failed_before: bool) -> list[Job]:
-        columns = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
         rows = self._inventory.execute(
-            f"SELECT p.username, r.state, r.intended_at, r.new_sub, r.username, {columns} FROM plan p "  # noqa: S608 -- constants
+            f"SELECT p.username, r.state, r.intended_at, r.new_sub, r.username, {USER_COLUMNS_OF_U} FROM plan p "  # noqa: S608 -- constants
             "JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
             f"WHERE p.sub > ? AND {PENDING} "
             "AND (p.sub IN (SELECT sub FROM failed_before)) = ? ORDER BY p.sub LIMIT ?",

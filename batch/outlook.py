@@ -11,14 +11,11 @@ from batch.estimate import Estimate, estimate
 from batch.inventory import Inventory
 from batch.levers import Lever, Peak, levers, peak
 from batch.prices import Prices
+from batch.scan import pages_of
 from batch.snapshot import Snapshot
-from batch.window import Window
+from batch.window import MARGIN, Window
 from batch.wiring import Migration
-from userpool.pool import PAGE
 from userpool.quotas import DEFAULT_RPS
-
-_SECONDS_A_DAY = 24 * 3600
-_MARGIN = 60.0  # of a window, which a run leaves unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +88,14 @@ def _whole_quotas(config: Config) -> Mapping[str, float]:
 
 
 def _nights(seconds: float, window: Window | None) -> int | None:
-    return None if window is None else math.ceil(seconds / (window.length.total_seconds() - _MARGIN))
+    return None if window is None else math.ceil(seconds / (window.length.total_seconds() - MARGIN))
 
 
 def _reading(migration: Migration, inventory: Inventory) -> dict[str, float]:
     """Return the seconds that reading all memberships takes, a call for each page of a group's members or each user."""
-    pages = inventory.number(
-        "SELECT coalesce(sum((members + ?1 - 1) / ?1), 0) FROM "
-        "(SELECT max(count(m.sub), 1) AS members FROM groups g LEFT JOIN memberships m ON m.group_name = g.name "
-        "WHERE g.scan = ?2 GROUP BY g.name)",
-        (PAGE, Snapshot(inventory).number),
-    )
+    snapshot = Snapshot(inventory)
+    known = snapshot.members_known()
+    pages = pages_of(known.get(group.name, 0) for group in snapshot.groups())
     users = inventory.number("SELECT count(*) FROM plan")
     source = migration.source
     return {"group": pages / source.rps("ListUsersInGroup"), "user": users / source.rps("AdminListGroupsForUser")}

@@ -24,7 +24,7 @@ from batch.persons import Standing, conflicting, departed, digest, introduce
 from batch.plan import Action, Context
 from batch.progress import Bar, Progress
 from batch.registrar import Registrar
-from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from userpool.person import Person
 from userpool.person import State as PersonState
 
@@ -140,8 +140,7 @@ class Publishing:
             yield Entry(departed(row[0]), None)
 
     def _changed(self) -> Iterator[Entry]:
-        columns = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
-        rows = self._pages(_SOME.format(columns=columns), key=6)
+        rows = self._pages(_SOME.format(columns=USER_COLUMNS_OF_U), key=6)
         while page := list(islice(rows, _PAGE)):
             for standing, as_of in self._standings(page):
                 person = introduce(standing, self._context, self._target_pool_id)

@@ -20,6 +20,9 @@ REBUILDING = "rebuilding"
 
 USER_COLUMNS = "sub, username, status, enabled, created, modified, attributes"
 
+USER_COLUMNS_OF_U = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
+"""The same, where the table goes by `u`."""
+
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 

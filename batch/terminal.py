@@ -35,6 +35,16 @@ class Exit(IntEnum):
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to stdout.")
 
+mfa_users_option = click.option(
+    "--mfa-users",
+    envvar="MFA_USERS",
+    show_envvar=True,
+    type=click.Choice(["reset", "capture"]),
+    default="reset",
+    show_default=True,
+    help="What users with MFA get, as the function has it.",
+)
+
 ignore_window_option = click.option("--ignore-window", is_flag=True, help="Run now, whatever `window` says.")
 
 

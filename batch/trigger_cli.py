@@ -18,7 +18,7 @@ from batch.config import Config
 from batch.diagnosis import AsDeployed, diagnose
 from batch.diagnosis_words import Finding, as_values, conclusion, first_wrong
 from batch.package import HANDLER, Package, build, environment
-from batch.terminal import Exit, as_json_option
+from batch.terminal import Exit, as_json_option, mfa_users_option
 from userpool.errors import SettingsError
 
 _COSTS = (
@@ -81,15 +81,7 @@ def _package_lines(output: Path, made: Package, config: Config | None, needed: d
     show_envvar=True,
     help="Where its secret is, if it has one.",
 )
-@click.option(
-    "--mfa-users",
-    envvar="MFA_USERS",
-    show_envvar=True,
-    type=click.Choice(["reset", "capture"]),
-    default="reset",
-    show_default=True,
-    help="What users with MFA get, as the function has it.",
-)
+@mfa_users_option
 @as_json_option
 @click.pass_obj
 def explain(

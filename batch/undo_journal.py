@@ -12,7 +12,7 @@ from batch.inventory import Inventory, decoded
 from batch.journal import Problem, State
 from batch.plan import Context
 from batch.publish import LOST
-from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from batch.undo_step import Begun, Fact, Failed, Gone, Left, Undone, Withdrawn, Would
 from batch.undo_verdict import Made
 
@@ -68,9 +68,8 @@ class UndoJournal:
         Raises SettingsError unless it is known who is in the old pool still.
         """
         self._snapshot.require_complete()
-        columns = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
         after = ""
-        while rows := self._inventory.execute(_SOME.format(columns=columns), (after, _PAGE)).fetchall():
+        while rows := self._inventory.execute(_SOME.format(columns=USER_COLUMNS_OF_U), (after, _PAGE)).fetchall():
             given = AppliedTable(self._inventory).granted([row[0] for row in rows])
             wanted = self._snapshot.groups_by_user([row[0] for row in rows])
             for row in rows:

@@ -20,7 +20,7 @@ from batch.journal import State
 from batch.plan import Context
 from batch.progress import Progress
 from batch.scan import Way, membership_step, pages_of
-from batch.snapshot import USER_COLUMNS, user_from_row
+from batch.snapshot import USER_COLUMNS_OF_U, user_from_row
 from batch.stopping import StoppedError
 from userpool.pool import UserPool
 from userpool.user import User
@@ -132,10 +132,10 @@ class Verify:
 
     def _known(self, subs: list[str]) -> dict[str, Compared]:
         """Return those of the new subs that this migration made and still plans, with what is wanted of them."""
-        columns = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
         rows = self._inventory.execute(
-            f"SELECT r.new_sub, r.state, {columns} FROM json_each(?) j JOIN progress r ON r.new_sub = j.value "  # noqa: S608 -- constants
-            "JOIN users u ON u.sub = r.sub JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')",
+            f"SELECT r.new_sub, r.state, {USER_COLUMNS_OF_U} FROM json_each(?) j "  # noqa: S608 -- constants
+            "JOIN progress r ON r.new_sub = j.value JOIN users u ON u.sub = r.sub "
+            "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')",
             (json.dumps(subs),),
         ).fetchall()
         applied = AppliedTable(self._inventory).of(row[2] for row in rows)
