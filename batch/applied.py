@@ -12,6 +12,7 @@ from typing import assert_never
 
 from batch.delta import Applied, Conflict
 from batch.inventory import Inventory, decoded
+from userpool.identities import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,20 @@ class Removed:
     group: str
 
 
-UpdateFact = Updated | Kept | Giving | Removed
+@dataclass(frozen=True, slots=True)
+class Relinked:
+    """A link of the user was made or ended, by this `name`; `links` are now all that are as applied.
+
+    `untouched`: nobody else had written to the user since this migration did.
+    """
+
+    sub: str
+    untouched: bool
+    name: str
+    links: frozenset[Identity]
+
+
+UpdateFact = Updated | Kept | Giving | Removed | Relinked
 
 
 class AppliedTable:
@@ -64,7 +78,7 @@ class AppliedTable:
     def of(self, subs: Iterable[str]) -> dict[str, Applied]:
         """Return what was applied of those users of whom that is known."""
         rows = self._inventory.execute(
-            "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, w.at "
+            "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, w.at "
             "FROM json_each(?) j JOIN applied a ON a.sub = j.value LEFT JOIN last_write w ON w.sub = a.sub",
             (json.dumps(list(subs)),),
         )
@@ -74,9 +88,10 @@ class AppliedTable:
                 bool(enabled),
                 None if groups is None else frozenset(decoded(groups)),
                 frozenset(decoded(giving)),
+                frozenset(Identity(*pair) for pair in decoded(links)) if links else frozenset(),
                 at,
             )
-            for sub, attributes, enabled, groups, giving, at in rows
+            for sub, attributes, enabled, groups, giving, links, at in rows
         }
 
     def granted(self, subs: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -92,13 +107,15 @@ class AppliedTable:
     def save(self, sub: str, applied: Applied) -> None:
         """Record what was applied, instead of whatever was recorded."""
         self._inventory.execute(
-            "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving, links) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
             (
                 sub,
                 json.dumps(dict(applied.attributes), ensure_ascii=False),
                 int(applied.enabled),
                 None if applied.groups is None else _names(applied.groups),
                 _names(applied.giving),
+                _pairs(applied.links),
             ),
         )
 
@@ -130,6 +147,10 @@ class AppliedTable:
             case Removed():
                 execute("DELETE FROM granted WHERE sub = ? AND group_name = ?", (fact.sub, fact.group))
                 self._forget_conflicts(fact.sub, (f"-{fact.group}", f"+{fact.group}"))
+            case Relinked():
+                execute("UPDATE applied SET links = ? WHERE sub = ?", (_pairs(fact.links), fact.sub))
+                self._record_write(fact.sub, at, untouched=fact.untouched)
+                self._forget_conflicts(fact.sub, (fact.name,))
             case _:
                 assert_never(fact)
 
@@ -141,11 +162,14 @@ class AppliedTable:
         if fact.enabled is not None:
             execute("UPDATE applied SET enabled = ? WHERE sub = ?", (int(fact.enabled), fact.sub))
             execute("UPDATE changes SET disables = 0, enables = 0 WHERE sub = ?", (fact.sub,))
-        if fact.untouched:
-            execute("UPDATE last_write SET at = ? WHERE sub = ?", (at, fact.sub))
-        else:
-            execute("DELETE FROM last_write WHERE sub = ?", (fact.sub,))
+        self._record_write(fact.sub, at, untouched=fact.untouched)
         self._forget_conflicts(fact.sub, fact.names)
+
+    def _record_write(self, sub: str, at: float, *, untouched: bool) -> None:
+        if untouched:
+            self._inventory.execute("UPDATE last_write SET at = ? WHERE sub = ?", (at, sub))
+        else:
+            self._inventory.execute("DELETE FROM last_write WHERE sub = ?", (sub,))
 
     def _forget_conflicts(self, sub: str, names: Iterable[str]) -> None:
         self._inventory.execute_many(
@@ -160,12 +184,20 @@ class AppliedTable:
 
 
 def conflicts(inventory: Inventory) -> list[dict[str, str]]:
-    """Return every change of the old pool that was not carried and why, by user; those of groups have no user name."""
+    """Return every change of the old pool that was not carried and why, by user; those of groups have no user name.
+
+    Those that are not final count as long as they are planned, or nothing was planned since they were met.
+    """
     rows = inventory.execute(
         "SELECT coalesce(u.username, ''), c.name, c.reason FROM conflicts c LEFT JOIN users u ON u.sub = c.sub "
-        "LEFT JOIN plan p ON p.sub = c.sub WHERE c.final OR p.action = 'update' ORDER BY 1, 2"
+        "LEFT JOIN plan p ON p.sub = c.sub WHERE c.final OR p.action = 'update' "
+        "OR EXISTS (SELECT 1 FROM stale s WHERE s.sub = c.sub) ORDER BY 1, 2"
     )
     return [{"username": username, "what": name, "reason": reason} for username, name, reason in rows]
+
+
+def _pairs(links: Iterable[Identity]) -> str | None:
+    return json.dumps(sorted(links), ensure_ascii=False) if links else None
 
 
 def _names(groups: Iterable[str]) -> str:

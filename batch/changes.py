@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batch.applied import AppliedTable
@@ -78,7 +78,7 @@ class Changes:
         """Return the plan for a user, an update if there is something to carry, and note that for the run."""
         if carried is None or carried.applied is None or carried.state not in _THERE:
             return plan
-        wanted = wanted_of(user, plan, groups, carried.applied)
+        wanted = self._wanted(user, plan, groups, carried.applied)
         found = change(carried.applied, wanted, carried.granted, self._context.marker)
         if carried.state is State.SECURED:  # the rest is done when it is finished
             found = Change(disables=found.disables)
@@ -96,10 +96,12 @@ class Changes:
 
     def _note(self, sub: str, found: Change, *, restricted: bool) -> None:
         calls = (found.disables, found.enables, bool(found.sets), bool(found.deletes))
-        numbers = (*map(int, calls), len(found.joins), len(found.leaves), int(restricted))
+        lists = (found.joins, found.leaves, found.links, found.unlinks)
+        numbers = (*map(int, calls), *map(len, lists), int(restricted))
         self._inventory.execute(
-            "INSERT INTO changes (sub, disables, enables, sets, deletes, joins, leaves, restricted, words) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO changes "
+            "(sub, disables, enables, sets, deletes, joins, leaves, links, unlinks, restricted, words) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (sub, *numbers, json.dumps(found.words(), ensure_ascii=False)),
         )
 
@@ -126,7 +128,7 @@ class Changes:
         attributes = self._translated(user)
         found = Change()
         if facts.applied is not None:
-            wanted = Wanted(attributes, user.enabled, facts.groups)
+            wanted = Wanted(attributes, user.enabled, facts.groups, self._context.links(user))
             found = change(facts.applied, wanted, facts.granted, self._context.marker)
         target = self._context.target
         owned = identifiers(name, attributes, target)
@@ -171,7 +173,7 @@ class Changes:
             user = user_from_row(tuple(columns))
             base, granted = facts[user.sub].applied, facts[user.sub].granted
             plan = Plan(Action.SKIP if restricted else Action.CREATE, attributes=self._translated(user))
-            wanted = wanted_of(user, plan, facts[user.sub].groups, base or _NOTHING)
+            wanted = self._wanted(user, plan, facts[user.sub].groups, base or _NOTHING)
             found = change(base or _NOTHING, wanted, granted, self._context.marker)
             yield Job(
                 user=user,
@@ -190,6 +192,13 @@ class Changes:
     def _translated(self, user: User) -> dict[str, str]:
         return dict(self._context.translate(user).attributes)
 
+    def _wanted(self, user: User, plan: Plan, groups: frozenset[str], applied: Applied) -> Wanted:
+        """Return what the old pool comes to now; of whom the plan would not create, only what takes something away."""
+        links = self._context.links(user)
+        if plan.action is Action.CREATE:
+            return Wanted(plan.attributes, user.enabled, groups, links)
+        return Wanted(applied.attributes, user.enabled and applied.enabled, groups, links, restricted=True)
+
     def take_baselines(self) -> None:
         """Where it is not known what was applied, let it be what is wanted now: what differs is the target's own."""
         after = ""
@@ -200,12 +209,5 @@ class Changes:
                 for user in users:
                     base = facts[user.sub].applied or Applied(self._translated(user), user.enabled)
                     groups = facts[user.sub].groups
-                    self._applied.save(user.sub, Applied(base.attributes, base.enabled, groups))
+                    self._applied.save(user.sub, replace(base, groups=groups, giving=frozenset()))
             after = users[-1].sub
-
-
-def wanted_of(user: User, plan: Plan, groups: frozenset[str], applied: Applied) -> Wanted:
-    """Return what the old pool comes to now; of whom the plan would not create, only what takes something away."""
-    if plan.action is Action.CREATE:
-        return Wanted(plan.attributes, user.enabled, groups)
-    return Wanted(applied.attributes, user.enabled and applied.enabled, groups, restricted=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batch.delta import Applied, Wanted, differing
+from userpool.identities import linked
 from userpool.user import Status, User
 
 
@@ -40,6 +41,12 @@ def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Differen
     if wanted.enabled != new.enabled:
         said = Difference(old.username, "enabled", "is enabled" if new.enabled else "is disabled")
         (notes if applied.enabled == wanted.enabled else differences).append(said)
+    for identity in sorted(wanted.links ^ linked(new.attributes)):
+        lost = identity in wanted.links
+        # Made and ended since, or made by somebody else: that is the new pool's own.
+        carried = lost == (identity in applied.links)
+        said = Difference(old.username, "link lost" if lost else "link gained", identity.provider)
+        (notes if carried else differences).append(said)
     if new.status is Status.FORCE_CHANGE_PASSWORD:
         said = Difference(old.username, "status", "cannot reset its password yet")
         (notes if old.done else differences).append(said)

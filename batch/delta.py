@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from userpool.attributes import VERIFIABLE, Schema
+from userpool.identities import ATTRIBUTE, Identity
 from userpool.identity import SignIn, is_true
 from userpool.user import User
 
 _FLAGS = frozenset(f"{name}_verified" for name in VERIFIABLE)
+_NOT_COMPARED = _FLAGS | {ATTRIBUTE}  # links are no attributes that anybody sets
 
 CHANGED_THERE = "was changed in the new pool as well, which keeps what it has"
 UNCHANGEABLE = "cannot be changed in the new pool, whose schema says so"
@@ -21,6 +23,11 @@ CONTESTED = "would be one account with another user of the old pool"
 LOCKED = "belongs to another person in the ledger"
 ALIAS = "is signed in with by another user of the new pool"
 FOUND_OTHERWISE = "was otherwise in the new pool when this migration found the user there, and is left so"
+NO_PROVIDER = "the new pool has no identity provider of that name: make it, and rerun"
+NOT_LINKED = (
+    "the new pool refuses the link: another user has it, its owner has signed in there before, or the user has five; "
+    "end that link or delete that profile there, and rerun"
+)
 NOT_OURS = "was ended in the old pool and is not known to be given by this migration: end it by hand if it is to go"
 
 # Times recorded are Cognito's, by its Date header, rounded down: by two seconds, and by how long its answer took.
@@ -31,6 +38,7 @@ _ROUNDING = 3.0
 class Applied:
     """What of a user this migration wrote last, or found to be as wanted; groups are the target's.
 
+    `links` are those that it made, or will not make again though somebody has ended them.
     `groups` were wanted then, None if nobody knows; `giving` are memberships that may be given by now. `at` is the
     target's time of the last write, None if somebody else may have written since.
     """
@@ -39,6 +47,7 @@ class Applied:
     enabled: bool = True
     groups: frozenset[str] | None = frozenset()
     giving: frozenset[str] = frozenset()
+    links: frozenset[Identity] = frozenset()
     at: float | None = None
 
 
@@ -49,6 +58,7 @@ class Wanted:
     attributes: Mapping[str, str] = field(repr=False)
     enabled: bool = True
     groups: frozenset[str] = frozenset()
+    links: frozenset[Identity] = frozenset()
     restricted: bool = False
 
 
@@ -64,6 +74,8 @@ class Change:
     joins: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
     orphaned: tuple[str, ...] = ()
+    links: tuple[Identity, ...] = ()
+    unlinks: tuple[Identity, ...] = ()
     disables: bool = False
     enables: bool = False
 
@@ -76,7 +88,18 @@ class Change:
         """Say each change by its name."""
         switched = ["disabled"] * self.disables + ["enabled"] * self.enables
         groups = [f"+{name}" for name in self.joins] + [f"-{name}" for name in (*self.leaves, *self.orphaned)]
-        return (*sorted((*self.sets, *self.deletes)), *switched, *groups)
+        links = [*map(link_name, self.links), *map(unlink_name, self.unlinks)]
+        return (*sorted((*self.sets, *self.deletes)), *switched, *groups, *links)
+
+
+def link_name(identity: Identity) -> str:
+    """Name a link that is to be made; by its provider alone, since the rest is personal."""
+    return f"+link {identity.provider}"
+
+
+def unlink_name(identity: Identity) -> str:
+    """Name a link that is to be ended."""
+    return f"-link {identity.provider}"
 
 
 def change(applied: Applied, wanted: Wanted, granted: frozenset[str], marker: str | None) -> Change:
@@ -86,6 +109,7 @@ def change(applied: Applied, wanted: Wanted, granted: frozenset[str], marker: st
     taken = Change(
         leaves=tuple(sorted(ours - wanted.groups)),
         orphaned=tuple(sorted(known - wanted.groups - ours)),
+        unlinks=tuple(sorted(applied.links - wanted.links)),
         disables=applied.enabled and not wanted.enabled,
     )
     if wanted.restricted:
@@ -98,6 +122,8 @@ def change(applied: Applied, wanted: Wanted, granted: frozenset[str], marker: st
         joins=tuple(sorted(wanted.groups - known - granted)),
         leaves=taken.leaves,
         orphaned=taken.orphaned,
+        links=tuple(sorted(wanted.links - applied.links)),
+        unlinks=taken.unlinks,
         disables=taken.disables,
         enables=wanted.enabled and not applied.enabled,
     )
@@ -111,7 +137,7 @@ def values(attributes: Mapping[str, str], marker: str | None) -> dict[str, tuple
     return {
         name: (value, name in VERIFIABLE and is_true(attributes, f"{name}_verified"))
         for name, value in attributes.items()
-        if value and name not in _FLAGS and name != marker
+        if value and name not in _NOT_COMPARED and name != marker
     }
 
 

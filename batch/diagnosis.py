@@ -27,10 +27,10 @@ from trigger.settings import TriggerSettings
 from userpool.app_client import AppClient
 from userpool.client import secret_text
 from userpool.description import Description
+from userpool.door import Policy, call_once
 from userpool.errors import MigrationError, NotAllowedError, UnansweredError
 from userpool.function import lets_in, resource_policy
 from userpool.person import Person
-from userpool.pool import Policy, call_once
 from userpool.user import Status, User
 
 Ask = Callable[[], str | None]

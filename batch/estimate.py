@@ -10,7 +10,7 @@ from batch.inventory import Inventory
 from batch.journal import PENDING, Journal
 from batch.plan import Context
 from batch.prices import Prices
-from userpool.pool import PAGE
+from userpool.door import PAGE
 from userpool.quotas import pace_key
 
 # Writes to the ledger, measured: of a user who is created; and of one who is published, with two or three locks in a
@@ -85,6 +85,9 @@ def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
             f"SELECT count(*) {pending} AND u.enabled = 0 AND coalesce(r.state, '') <> 'secured'"
         ),
         "AdminAddUserToGroup": Journal(inventory, context).memberships_owed(),
+        "AdminLinkProviderForUser": count(
+            f"SELECT coalesce(sum(json_array_length(p.links)), 0) {pending} AND coalesce(r.state, '') <> 'secured'"
+        ),
         "AdminGetUser": count(f"SELECT count(*) {pending} AND r.state = 'created'"),  # who was left half done
     }
     changed = _changes(inventory)
@@ -94,7 +97,8 @@ def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
 def _changes(inventory: Inventory) -> dict[str, int]:
     """Count the calls that changes need: each user is looked at, and written to as what is there allows."""
     sums = inventory.execute(
-        "SELECT count(*), sum(disables), sum(enables), sum(sets), sum(deletes), sum(joins), sum(leaves) FROM changes"
+        "SELECT count(*), sum(disables), sum(enables), sum(sets), sum(deletes), sum(joins), sum(leaves), sum(links), "
+        "sum(unlinks) FROM changes"
     ).fetchone()
     operations = (
         "AdminGetUser",
@@ -104,6 +108,8 @@ def _changes(inventory: Inventory) -> dict[str, int]:
         "AdminDeleteUserAttributes",
         "AdminAddUserToGroup",
         "AdminRemoveUserFromGroup",
+        "AdminLinkProviderForUser",
+        "AdminDisableProviderForUser",
     )
     return {name: number or 0 for name, number in zip(operations, sums, strict=True)}
 

@@ -15,8 +15,9 @@ from typing import Literal
 
 from batch import engine
 from batch.snapshot import Snapshot
+from userpool.door import PageExpiredError
 from userpool.errors import MigrationError, NotAllowedError, UserError
-from userpool.pool import PageExpiredError, UserPool
+from userpool.pool import UserPool
 from userpool.user import User
 
 Listing = Literal["auto", "sequential", "shards"]

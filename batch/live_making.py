@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from batch.live_pools import TAG, AccountPools, LivePool
+from userpool.door import Policy
 from userpool.errors import MigrationError, UnansweredError
-from userpool.pool import Policy
 
 PREFIX = "cognito-migrate-check-live-"
 

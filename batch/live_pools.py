@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from batch.managed_pool import ManagedPool
+from userpool.door import Policy
 from userpool.errors import FatalError, NoSuchPoolError, NotAllowedError
-from userpool.pool import Policy, UserPool
+from userpool.pool import UserPool
 
 TAG: Mapping[str, str] = {"cognito-migrate": "check-live"}
 """What every throw-away pool is marked with: the policy of docs/permissions.md allows nothing on other pools."""

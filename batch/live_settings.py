@@ -8,8 +8,8 @@ from batch.live_pools import LivePool
 from batch.live_probe import ACCEPTED, INVALID, Basis, Probe, answer_to
 from batch.live_stage import Stage
 from batch.managed_pool import differing
+from userpool.door import PAGE
 from userpool.errors import FatalError, NotAllowedError
-from userpool.pool import PAGE
 from userpool.user import Group
 
 FILTERED, IGNORED, INCOMPLETE = "filtered", "ignored", "incomplete"

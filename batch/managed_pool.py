@@ -11,7 +11,7 @@ from typing import Any
 
 from userpool.attributes import Attribute
 from userpool.errors import FatalError, UserError
-from userpool.pool import Policy, UserPool
+from userpool.pool import UserPool
 
 _ALWAYS_MOVES = frozenset({"LastModifiedDate", "EstimatedNumberOfUsers"})
 _CUSTOM = "custom:"
@@ -19,10 +19,6 @@ _CUSTOM = "custom:"
 
 class ManagedPool(UserPool):
     """A user pool whose settings may be changed."""
-
-    def paced_by(self, policy: Policy) -> ManagedPool:
-        """Return the same pool under another policy."""
-        return ManagedPool(self._client, self.pool_id, policy)
 
     def add_attribute(self, attribute: Attribute) -> None:
         """Add a custom attribute; it can never be changed or removed. Raises UserError if there is one of that name."""

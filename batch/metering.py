@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from batch.inventory import Inventory, StorageError
+from userpool.door import Policy
 from userpool.errors import ThrottledError
-from userpool.pool import Policy
 from userpool.quotas import CAPPED_PER_POOL, CATEGORY, DEFAULT_RPS, PER_POOL_RPS, pace_key
 
 Clock = Callable[[], float]

@@ -83,7 +83,7 @@ class Migration:
             finished = user.status is not Status.FORCE_CHANGE_PASSWORD
             if finished:  # before a rerun could take it for a user whose password this inventory has set
                 self._claims.disown(job, claim, user.sub)
-            applied = _as_found(job) if finished else _as_created(job, user)
+            applied = _as_found(job, claim) if finished else _as_created(job, user)
             yield Created(job.sub, user.sub, user.username, found=finished, applied=applied)
             if finished:  # and perhaps used since, so nothing about it is changed
                 if applied and (differences := left_as_found(job, user, self._marker)):
@@ -92,6 +92,7 @@ class Migration:
                 return
         else:
             user = look(self._target, job)
+        applied = yield from self._updates.make_links(job, user, applied)  # before anybody could sign in
         ours = self._complete(job, user, claim)
         yield Secured(job.sub, ours=ours, disabled=claim.unfinished and not job.user.enabled)
         yield from self._updates.catch_up(replace(job, username=user.username, new_sub=user.sub), applied)
@@ -256,9 +257,15 @@ def _as_created(job: Job, user: User) -> Applied | None:
     return Applied(user.attributes, job.user.enabled, groups, giving=groups) if job.wanted else None
 
 
-def _as_found(job: Job) -> Applied | None:
-    """Return what counts as applied to a user that somebody has finished: where it differs, it keeps what it has."""
-    return Applied(job.attributes, job.user.enabled, job.wanted.groups) if job.wanted else None
+def _as_found(job: Job, claim: Claim) -> Applied | None:
+    """Return what counts as applied to a user that somebody has finished: where it differs, it keeps what it has.
+
+    But its own sign-in, by which it may have been created, makes no links.
+    """
+    if job.wanted is None:
+        return None
+    links = frozenset() if claim.hold is Hold.MIGRATED else job.wanted.links
+    return Applied(job.attributes, job.user.enabled, job.wanted.groups, links=links)
 
 
 def _failure(job: Job, error: UserError, *, created: bool) -> Failed:

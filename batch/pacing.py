@@ -16,6 +16,7 @@ import tenacity
 from batch.limiter import Clock, Ending, Limiter, Sleep
 from batch.pace import taken
 from userpool.departure import departing
+from userpool.door import Policy
 from userpool.errors import (
     DroppedError,
     FatalError,
@@ -25,7 +26,6 @@ from userpool.errors import (
     UnansweredError,
     UnreachableError,
 )
-from userpool.pool import Policy
 from userpool.quotas import CAPPED_PER_POOL, CATEGORY, DEFAULT_RPS, PER_POOL_RPS, pace_key
 
 T = TypeVar("T")

@@ -71,7 +71,8 @@ _RUN = _needed(
     _REACH,
     target="ListGroups AdminGetUser AdminListGroupsForUser "
     "AdminCreateUser AdminSetUserPassword AdminDisableUser AdminEnableUser AdminUpdateUserAttributes "
-    "AdminDeleteUserAttributes AdminAddUserToGroup AdminRemoveUserFromGroup CreateGroup UpdateGroup",
+    "AdminDeleteUserAttributes AdminAddUserToGroup AdminRemoveUserFromGroup CreateGroup UpdateGroup "
+    "AdminLinkProviderForUser AdminDisableProviderForUser",
     ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem Scan",
 )
 COMMANDS: Mapping[str, Needed] = MappingProxyType(

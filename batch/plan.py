@@ -11,6 +11,7 @@ from batch.naming import Naming
 from userpool.attributes import Schema, Translation, translate
 from userpool.description import Description
 from userpool.errors import UserError
+from userpool.identities import ATTRIBUTE, Identity, linked
 from userpool.identity import SignIn
 from userpool.settings import Rules
 from userpool.user import Status, User
@@ -64,6 +65,10 @@ class Context:
     def target(self) -> SignIn:
         """What the target lets its users sign in with."""
         return self.naming.target
+
+    def links(self, user: User) -> frozenset[Identity]:
+        """Return the identities of other providers that the user is to be linked to."""
+        return frozenset() if ATTRIBUTE in self.rules.attributes.drop else linked(user.attributes)
 
     def translate(self, user: User) -> Translation:
         """Return what the user's attributes become."""

@@ -79,6 +79,9 @@ def _notes(summary: PlanSummary) -> Iterator[str]:
         yield f"Attribute {name}: the target has no place for the old value; {users} users lose it."
     for name, users in summary.lacking.items():
         yield f"Attribute {name}: required in the target; {users} users are created without it."
+    if summary.links:
+        providers = ", ".join(f"{name} {links}" for name, links in summary.links.items())
+        yield f"Links to other identity providers: {providers}."
     if summary.disabled:
         yield f"{summary.disabled} of them are disabled, and stay so."
     if summary.without_reset_channel:

@@ -23,6 +23,7 @@ from batch.inventory import Inventory
 from batch.plan import Action, Context, Plan, plan_user, put_off
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
 from userpool.errors import SettingsError
+from userpool.identities import Identity
 from userpool.identity import identifiers
 from userpool.user import Group, User
 
@@ -30,6 +31,10 @@ SUMMARY = "plan_summary"
 """The key under which stands what the last plan came to, when it was made (`at`), and of which scan."""
 
 _CHUNK = 500
+_INSERT = (
+    "INSERT INTO plan (sub, action, reason, username, reset_channel, digest, disabled, dropped, lacking, links) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _DIGEST_BYTES = 8
 
 # Who exists in the target already cannot be taken out of the plan by a collision; the others can.
@@ -41,7 +46,7 @@ _NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
-    """What the plan comes to; `dropped` and `lacking` count users by attribute name.
+    """What the plan comes to; `dropped` and `lacking` count users by attribute name, `links` links by provider.
 
     The reasons of updates count what changes, by name. `gone` are users of the target who left the old pool.
     """
@@ -51,6 +56,7 @@ class PlanSummary:
     reasons: Mapping[str, Mapping[str, int]]
     dropped: Mapping[str, int]
     lacking: Mapping[str, int]
+    links: Mapping[str, int]
     without_reset_channel: int
     disabled: int
     gone: int = 0
@@ -131,22 +137,24 @@ class _Planning:
             whole = plan_user(user, self._context, self._decisions.get(user.username))
             plan = whole if user.sub in inside else put_off(whole)
             crossing = self._context.rules.groups.target_names(groups[user.sub])
-            told = (_digest(user, plan, crossing), int(not user.enabled), *self._told(plan))
+            links = self._context.links(user) if plan.action is Action.CREATE else frozenset()
+            told = (_digest(user, plan, crossing, links), int(not user.enabled), *self._told(plan, links))
             plan = self._changes.plan(user, plan, crossing, there.get(user.sub))
             rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel), *told))
             if whole.username is not None:
                 name = there[user.sub].username if user.sub in there else whole.username
                 found = identifiers(name, whole.attributes, self._context.target)
                 owned += [(identifier, user.sub, kind) for identifier, kind in found.items()]
-        self._inventory.execute_many("INSERT INTO plan VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._inventory.execute_many(_INSERT, rows)
         self._doubt.own(owned)
 
-    def _told(self, plan: Plan) -> tuple[str | None, str | None]:
-        """Name what does not cross of one who is to be created, and what the target asks for and is not there."""
+    def _told(self, plan: Plan, links: Iterable[Identity]) -> tuple[str | None, ...]:
+        """Name, of one who is to be created, what does not cross, what the target lacks, and providers to be linked."""
         if plan.action is not Action.CREATE:
-            return None, None
+            return None, None, None
         lacking = sorted(self._context.schema.required - plan.attributes.keys())
-        return json.dumps(plan.dropped) if plan.dropped else None, json.dumps(lacking) if lacking else None
+        providers = sorted(identity.provider for identity in links)
+        return tuple(json.dumps(names) if names else None for names in (plan.dropped, lacking, providers))
 
     def _digest(self, groups: Iterable[Group]) -> str:
         """Return a digest of the whole plan."""
@@ -161,9 +169,9 @@ class _Planning:
         return digest.hexdigest()[:16]
 
 
-def _digest(user: User, plan: Plan, groups: Iterable[str]) -> bytes:
+def _digest(user: User, plan: Plan, groups: Iterable[str], links: Iterable[Identity]) -> bytes:
     row = [user.sub, plan.action, plan.username, user.enabled, sorted(plan.attributes.items()), sorted(groups)]
-    return hashlib.sha256(json.dumps(row).encode()).digest()[:_DIGEST_BYTES]
+    return hashlib.sha256(json.dumps([*row, *sorted(links)]).encode()).digest()[:_DIGEST_BYTES]
 
 
 def _program() -> str:
@@ -185,7 +193,8 @@ def _mark_collisions(inventory: Inventory, sharing: str) -> None:
     for sub, (kind, others) in shared.items():
         names = ", ".join(repr(_username(inventory, other)) for other in sorted(set(others)))
         inventory.execute(
-            "UPDATE plan SET action = ?, reason = ?, username = NULL, dropped = NULL, lacking = NULL WHERE sub = ?",
+            "UPDATE plan SET action = ?, reason = ?, username = NULL, dropped = NULL, lacking = NULL, links = NULL "
+            "WHERE sub = ?",
             (Action.COLLIDE, f"would be one account in the target with {names} (same {kind})", sub),
         )
 
@@ -256,6 +265,7 @@ def _summary(inventory: Inventory, digest: str) -> PlanSummary:
         reasons=dict(reasons),  # asdict() cannot copy a defaultdict
         dropped=_names(inventory, "dropped"),
         lacking=_names(inventory, "lacking"),
+        links=_names(inventory, "links"),
         without_reset_channel=without_channel,
         disabled=disabled,
         gone=count_gone(inventory),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from batch.applied import AppliedTable
 from batch.delta import Applied
@@ -85,7 +86,7 @@ _DEPARTED = (
 )
 
 _ALIKE = (
-    "SELECT o.sub, t.enabled, t.alike FROM ours o JOIN there t ON t.new_sub = o.new_sub "
+    "SELECT o.sub, o.unfinished, t.enabled, t.alike FROM ours o JOIN there t ON t.new_sub = o.new_sub "
     "WHERE o.sub > ? ORDER BY o.sub LIMIT ?"
 )
 
@@ -239,10 +240,13 @@ class Restored:
         applied = AppliedTable(self._inventory)
         after = ""
         while rows := self._inventory.execute(_ALIKE, (after, _PAGE)).fetchall():
-            old = {user.sub: user for user in self._old_users(sub for sub, _, _ in rows)}
-            for sub, enabled, alike in rows:
+            old = {user.sub: user for user in self._old_users(row[0] for row in rows)}
+            for sub, unfinished, enabled, alike in rows:
                 if sub in old:
-                    applied.save(sub, self._applied(old[sub], enabled=bool(enabled), alike=decoded(alike)))
+                    base = self._applied(old[sub], enabled=bool(enabled), alike=decoded(alike))
+                    # A link that is missing may have been ended in the new pool, but of who could not sign in yet.
+                    links = frozenset() if unfinished else self._context.links(old[sub])
+                    applied.save(sub, replace(base, links=links))
             after = rows[-1][0]
 
     def _applied(self, old: User, *, enabled: bool, alike: list[str]) -> Applied:

@@ -15,8 +15,9 @@ from batch.listing import Listing, Shards, ShardsError, in_shards
 from batch.progress import Bar, Progress
 from batch.snapshot import Snapshot
 from batch.stopping import StoppedError
+from userpool.door import PAGE
 from userpool.errors import FatalError
-from userpool.pool import PAGE, UserPool
+from userpool.pool import UserPool
 from userpool.user import User
 
 Way = Literal["group", "user"]

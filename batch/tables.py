@@ -19,7 +19,8 @@ CREATE TABLE memberships (
 ) WITHOUT ROWID;
 
 -- What is to become of each user, made from users and rules; username is the name in the target. `digest` is of what
--- the user is to be there; `dropped` and `lacking` name attributes, NULL for none, of who is to be created.
+-- the user is to be there; `dropped` and `lacking` name attributes, and `links` the identity providers that the user is
+-- to be linked to, NULL for none, of who is to be created.
 CREATE TABLE plan (
     sub TEXT PRIMARY KEY, action TEXT NOT NULL, reason TEXT, username TEXT, reset_channel INTEGER NOT NULL,
     digest BLOB, disabled INTEGER, dropped TEXT, lacking TEXT
@@ -93,7 +94,11 @@ ADDED = (
     ("plan", "disabled", "INTEGER"),
     ("plan", "dropped", "TEXT"),
     ("plan", "lacking", "TEXT"),
+    ("plan", "links", "TEXT"),
     ("changes", "words", "TEXT"),
+    ("changes", "links", "INTEGER NOT NULL DEFAULT 0"),
+    ("changes", "unlinks", "INTEGER NOT NULL DEFAULT 0"),
+    ("applied", "links", "TEXT"),
 )
 
 
@@ -125,6 +130,7 @@ TRIGGERS = (
     *_watched("progress", "state, new_sub, username"),
     *_watched("applied", "attributes, enabled, groups, giving"),
     *_watched("granted", "sub, group_name"),
+    _noting("applied_links_updated", "AFTER UPDATE OF links ON applied", "new.sub", "old.links IS NOT new.links"),
     _noting("memberships_inserted", "BEFORE INSERT ON memberships", "new.sub", _JOINED),
     _noting("memberships_deleted", "AFTER DELETE ON memberships", "old.sub"),
 )

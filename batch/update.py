@@ -6,14 +6,18 @@ deleted, and who has taken the name since is somebody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
-from batch.applied import Giving, Kept, Removed, Updated, UpdateFact
+from batch.applied import Giving, Kept, Relinked, Removed, Updated, UpdateFact
 from batch.claims import Claims
 from batch.delta import (
     ALIAS,
     FOUND_OTHERWISE,
     LOCKED,
+    NO_PROVIDER,
+    NOT_LINKED,
     NOT_OURS,
     Applied,
     Attributes,
@@ -25,11 +29,14 @@ from batch.delta import (
     change,
     differing,
     is_later,
+    link_name,
     merged,
     to_send,
+    unlink_name,
 )
 from batch.journal import Job
 from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
+from userpool.identities import Identity, linked
 from userpool.identity import identifiers
 from userpool.person import lock_id
 from userpool.pool import UserPool
@@ -95,12 +102,59 @@ class Updates:
             yield from self._write(job, found, applied, wanted)
         if changed.leaves or changed.orphaned:
             yield from self._end_memberships(job, changed)
+        if changed.unlinks:
+            yield from self._end_links(job, found, applied.links, changed.unlinks)
+        if changed.links:
+            yield from self._make_links(job, found, applied.links - frozenset(changed.unlinks), changed.links)
         if changed.enables:
             yield from self._enable(job, found)
         if changed.joins:
             # Known before it is true: should the old pool end them before a rerun, they are ours to end.
             yield Giving(job.sub, tuple(applied.giving.union(changed.joins)))
             self._claims.owe(job, changed.joins)
+
+    def make_links(self, job: Job, user: User, applied: Applied | None) -> Generator[UpdateFact, None, Applied | None]:
+        """Link a user that this migration creates; return what is applied to whom, as far as it can be now."""
+        if applied is None or job.wanted is None or not (missing := job.wanted.links - applied.links):
+            return applied
+        yield from self._make_links(job, user, applied.links, sorted(missing))
+        return replace(applied, links=applied.links | missing)
+
+    def _make_links(
+        self, job: Job, user: User, ours: frozenset[Identity], identities: Iterable[Identity]
+    ) -> Iterator[UpdateFact]:
+        for identity in identities:
+            if refusal := self._link(user.username, identity):
+                yield Kept(job.sub, (Conflict(link_name(identity), refusal, final=False),))
+            else:
+                ours |= {identity}
+                yield Relinked(job.sub, untouched(job, user), link_name(identity), ours)
+
+    def _link(self, username: str, identity: Identity) -> str | None:
+        """Make a link; return why it cannot be, or None if it is there."""
+        try:
+            self._target.link(username, identity, before=self._claims.hold)
+        except UnansweredError:
+            raise  # a rerun makes it, or finds it made
+        except NotFoundError as error:
+            if "UserNotFound" in str(error):
+                raise GoneError(DELETED) from None
+            return NO_PROVIDER
+        except UserError:
+            found = self._target.find(username)
+            return None if found and identity in linked(found.attributes) else NOT_LINKED
+        return None
+
+    def _end_links(
+        self, job: Job, found: User, ours: frozenset[Identity], identities: Iterable[Identity]
+    ) -> Iterator[UpdateFact]:
+        """End links, as the old pool has ended them; of this very user, since elsewhere they are somebody else's."""
+        for identity in identities:
+            if identity in linked(found.attributes):
+                with suppress(NotFoundError):
+                    self._target.unlink(identity, before=self._claims.hold)
+            ours -= {identity}
+            yield Relinked(job.sub, untouched(job, found), unlink_name(identity), ours)
 
     def disable(self, job: Job, found: User) -> Iterator[UpdateFact]:
         """Disable the user, unless it is."""

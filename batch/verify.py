@@ -142,7 +142,8 @@ class Verify:
         found = {}
         for new_sub, state, *row in rows:
             old = user_from_row(tuple(row))
-            wanted = Wanted(self._context.translate(old).attributes, old.enabled)
+            translated = self._context.translate(old).attributes
+            wanted = Wanted(translated, old.enabled, links=self._context.links(old))
             found[new_sub] = Compared(old.username, wanted, applied.get(old.sub), done=state == State.DONE)
         return found
 

@@ -30,10 +30,11 @@ from batch.stopping import StoppedError
 from userpool.attributes import Schema
 from userpool.client import cognito_client, dynamodb_client, is_loopback
 from userpool.description import Description
+from userpool.door import Policy, call_once
 from userpool.errors import MigrationError, SettingsError, ThrottledError
 from userpool.identity import SignIn
 from userpool.ledger_table import LedgerTable, MissingTableError
-from userpool.pool import Policy, UserPool, call_once
+from userpool.pool import UserPool
 from userpool.quotas import ADJUSTABLE, DEFAULT_RPS
 from userpool.settings import PoolSettings, UserRules
 

@@ -25,7 +25,8 @@ from bench.figures import Figure, command
 from bench.stub_pool import POOL_ID
 from bench.stub_server import Stub, stub
 from userpool.client import cognito_client
-from userpool.pool import PAGE, UserPool
+from userpool.door import PAGE
+from userpool.pool import UserPool
 from userpool.quotas import DEFAULT_RPS
 from userpool.settings import PoolSettings
 

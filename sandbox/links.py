@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox import schema
 from sandbox.directory import User
 from sandbox.errors import CognitoError, invalid_parameter, not_there, user_not_found
 from sandbox.users import require_user
@@ -19,17 +20,18 @@ _SOCIAL = {"Facebook", "Google", "LoginWithAmazon", "SignInWithApple"}
 Identity = dict[str, Any]
 
 
-def sign_in_from(world: World, pool: Pool, provider: str, subject: str, attributes: Mapping[str, str]) -> User:
+def make_profile(world: World, pool: Pool, provider: str, subject: str, attributes: Mapping[str, str]) -> User:
     """Make the profile that a first sign-in through another provider makes, which no call to Cognito can.
 
-    Its name is `Provider_subject` in every pool. Raises UsernameExistsException.
+    Raises UsernameExistsException, and InvalidParameterException for an attribute that the schema does not allow.
     """
+    schema.check_new(pool, attributes)
     sub, now = str(uuid.uuid4()), world.clock.now()
     identity = _identity(provider, _type_of(pool, provider), subject, now, primary=True)
     user = User(
-        username=f"{provider}_{subject}",
+        username=profile_name(pool, provider, subject),
         sub=sub,
-        attributes={"sub": sub, **attributes, "identities": json.dumps([identity])},
+        attributes={"sub": sub, **schema.stored(pool, attributes), "identities": json.dumps([identity])},
         status="EXTERNAL_PROVIDER",
         created=now,
         modified=now,
@@ -37,6 +39,26 @@ def sign_in_from(world: World, pool: Pool, provider: str, subject: str, attribut
     )
     pool.users.add(user)
     return user
+
+
+def profile_name(pool: Pool, provider: str, subject: str) -> str:
+    """Return the user name of a profile: `Provider_subject` in every kind of pool.
+
+    In a case-insensitive pool it is folded to lower case; `identities` keep the case (amplify-js#13844).
+    """
+    return pool.users.fold(f"{provider}_{subject}")
+
+
+def profile(pool: Pool, provider: str, subject: str) -> User | None:
+    """Return the profile of a subject, which counts with its case in every pool, if it has signed in before."""
+    user = pool.users.named(f"{provider}_{subject}")
+    own = [] if user is None else _identities(user)
+    return user if any((one["providerName"], one["userId"]) == (provider, subject) for one in own) else None
+
+
+def require_provider(pool: Pool, provider: str) -> None:
+    """Raise ResourceNotFoundException for a provider that the pool does not have."""
+    _type_of(pool, provider)
 
 
 def _admin_link_provider_for_user(world: World, parameters: Parameters) -> dict[str, Any]:

@@ -17,6 +17,21 @@ _DECIDED = {"autoConfirmUser": False, "autoVerifyEmail": False, "autoVerifyPhone
 _VERIFIES = {"autoVerifyEmail": "email", "autoVerifyPhone": "phone_number"}
 
 
+def ask(who: Caller, source: str, attributes: dict[str, str], validation: dict[str, str]) -> dict[str, Any]:
+    """Ask PreSignUp, which may forbid the user, confirm it, and verify its addresses; return what it decided."""
+    request = {"userAttributes": attributes, "validationData": validation or None}
+    decided = who.trigger("PreSignUp", source, request, _DECIDED) or {}
+    for key, name in _VERIFIES.items():
+        if decided.get(key) and not attributes.get(name):
+            raise CognitoError("InvalidLambdaResponseException", f"{key} is set, but the user has no {name}.")
+    return decided
+
+
+def verified_by(decided: dict[str, Any]) -> set[str]:
+    """Return the flags that PreSignUp wants set."""
+    return {f"{name}_verified" for key, name in _VERIFIES.items() if decided.get(key)}
+
+
 def _sign_up(world: World, parameters: Parameters) -> dict[str, Any]:
     who = caller(world, parameters)
     _check_allowed(who.pool)
@@ -24,7 +39,7 @@ def _sign_up(world: World, parameters: Parameters) -> dict[str, Any]:
     attributes = users.given_attributes(parameters)
     _check_writable(who.client, attributes)
     schema.check_required(who.pool, {**attributes, **_sign_in_value(who)})
-    decided = _ask_pre_sign_up(who, attributes, users.given_attributes(parameters, "ValidationData"))
+    decided = ask(who, "PreSignUp_SignUp", attributes, users.given_attributes(parameters, "ValidationData"))
     user = users.create(
         world,
         who.pool,
@@ -104,20 +119,10 @@ def _sign_in_value(who: Caller) -> dict[str, str]:
     return {name: who.username for name in who.pool.users.username_attributes if schema.has_format(name, who.username)}
 
 
-def _ask_pre_sign_up(who: Caller, attributes: dict[str, str], validation: dict[str, str]) -> dict[str, Any]:
-    """Ask the pool's function, which may forbid the user, confirm it, and verify its addresses."""
-    request = {"userAttributes": attributes, "validationData": validation or None}
-    decided = who.trigger("PreSignUp", "PreSignUp_SignUp", request, _DECIDED) or {}
-    for key, name in _VERIFIES.items():
-        if decided.get(key) and not attributes.get(name):
-            raise CognitoError("InvalidLambdaResponseException", f"{key} is set, but the user has no {name}.")
-    return decided
-
-
 def _verified(decided: dict[str, Any], attributes: dict[str, str]) -> dict[str, str]:
     """Return the flags of the addresses given: verified if the function said so."""
-    wanted = {name for key, name in _VERIFIES.items() if decided.get(key)}
-    return {f"{name}_verified": str(name in wanted).lower() for name in VERIFIABLE if attributes.get(name)}
+    flags = [f"{name}_verified" for name in VERIFIABLE if attributes.get(name)]
+    return {flag: str(flag in verified_by(decided)).lower() for flag in flags}
 
 
 def _send_code(world: World, pool: Pool, user: User) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from batch.inventory import Inventory
 from batch.progress import Progress
 from batch.scan import Bill, Memberships, Scan, cheaper_way, pages_of
 from batch.snapshot import Snapshot
-from userpool.pool import PAGE
+from userpool.door import PAGE
 from userpool.user import Group, User
 
 

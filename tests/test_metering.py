@@ -7,8 +7,8 @@ from test_run import FINGERPRINT
 
 from batch.inventory import Inventory
 from batch.metering import Meter, Rates, quota_of
+from userpool.door import call_once
 from userpool.errors import ThrottledError
-from userpool.pool import call_once
 from userpool.quotas import DEFAULT_RPS
 
 BEGAN = 1_800_000_000.0

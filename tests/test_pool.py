@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 
 from sandbox.local import local_client
 from userpool.app_client import AppClient
+from userpool.door import PageExpiredError
 from userpool.errors import (
     AlreadyExistsError,
     DroppedError,
@@ -18,7 +19,7 @@ from userpool.errors import (
     UnreachableError,
     UserError,
 )
-from userpool.pool import PageExpiredError, UserPool
+from userpool.pool import UserPool
 from userpool.user import Group, Status
 
 PASSWORD = "Passw0rd-of-nobody!"

@@ -139,7 +139,7 @@ def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | N
 def _about_the_user(code: str, operation: str, pool_id: str, said: str) -> MigrationError:
     if code == "ResourceNotFoundException" and "pool client" in said:
         return FatalError(f"{pool_id} has no such app client: check its id.")
-    if code == "ResourceNotFoundException" and "Group" not in operation:
+    if code == "ResourceNotFoundException" and not ("Group" in operation or "Provider" in operation):
         said = "in this account and region: check user_pool_id and region."
         return NoSuchPoolError(f"There is no user pool {pool_id} {said}")
     if code in _TAKEN:

@@ -1,64 +1,20 @@
-"""The one door to a user pool: every call to Cognito goes through `UserPool._call`.
-
-Pacing and retries are handed in as a policy. Foreign errors are translated here, once, and lose personal values.
-"""
+"""A user pool, by its operations, each of which goes through the one door to Cognito (`userpool.door`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
-
-from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import Any
 
 from userpool.app_client import AppClient
 from userpool.description import Description
-from userpool.errors import (
-    AlreadyExistsError,
-    FatalError,
-    MigrationError,
-    NotFoundError,
-    UnansweredError,
-    UserError,
-    from_botocore_error,
-    from_client_error,
-    values_carried,
-)
+from userpool.door import Door
+from userpool.errors import AlreadyExistsError, FatalError, NotFoundError
+from userpool.identities import Identity
 from userpool.user import Group, User
 
-PAGE = 60
-"""How many items a page has at most, in every listing used here."""
 
-_RESTARTS = 5
-
-
-class Policy(Protocol):
-    """How calls are paced and repeated."""
-
-    def __call__(self, operation: str, attempt: Callable[[], Any], *, repeatable: bool) -> Any:
-        """Carry out the attempt, in its time, as often as allowed; not `repeatable` means never after a doubt."""
-
-
-def call_once(operation: str, attempt: Callable[[], Any], *, repeatable: bool) -> Any:  # noqa: ARG001 -- a Policy
-    """Carry out the attempt at once, a single time."""
-    return attempt()
-
-
-class PageExpiredError(MigrationError):
-    """A page token is no longer good (they live an hour): the listing must begin anew."""
-
-
-class UserPool:
+class UserPool(Door):
     """A user pool, by its operations. Methods may raise any MigrationError; the ones named are the ordinary ones."""
-
-    def __init__(self, client: Any, pool_id: str, policy: Policy = call_once) -> None:
-        self._client = client
-        self.pool_id = pool_id
-        self._policy = policy
-
-    def paced_by(self, policy: Policy) -> UserPool:
-        """Return the same pool under another policy."""
-        return UserPool(self._client, self.pool_id, policy)
 
     def describe(self) -> Description:
         """Read the pool's settings. Raises FatalError if there is no such pool."""
@@ -227,63 +183,29 @@ class UserPool:
         wanted = {"Description": "", **group.to_api()}
         return Group.from_api(self._call("UpdateGroup", **wanted)["Group"])
 
-    def _pages(
-        self,
-        operation: str,
-        key: str,
-        token: str = "NextToken",  # noqa: S107 -- a parameter's name
-        size: str = "Limit",
-        **params: Any,
-    ) -> Iterator[list[Any]]:
-        for _ in range(_RESTARTS):
-            try:
-                yield from self._pages_once(operation, key, token, {size: PAGE, **params})
-            except PageExpiredError:
-                continue
-            return
-        raise PageExpiredError(f"{operation} on {self.pool_id}: its page tokens expire sooner than they are used.")
+    def link(self, username: str, identity: Identity, *, before: Callable[[], None] | None = None) -> None:
+        """Let a native user sign in by an identity of another provider. `before`: see `set_password`.
 
-    def _pages_once(self, operation: str, key: str, token: str, params: dict[str, Any]) -> Iterator[list[Any]]:
-        position: dict[str, Any] = {}
-        while True:
-            try:
-                answer = self._call(operation, **params, **position)
-            except (NotFoundError, UnansweredError):
-                raise
-            except UserError as error:
-                # A listing's other parameters were good for its first page, so it is the token that was refused.
-                raise PageExpiredError(str(error)) if position else error from None
-            yield answer.get(key, [])
-            if not answer.get(token):
-                return
-            position = {token: answer[token]}
+        `Cognito_Subject` stands for the subject that a provider of any kind tells (API reference,
+        AdminLinkProviderForUser). Raises NotFoundError if user or provider is not there, and UserError if the identity
+        is linked already, even to this user, or has a profile of its own because it has signed in before.
+        """
+        destination = {"ProviderName": "Cognito", "ProviderAttributeValue": username}
+        self._call(
+            "AdminLinkProviderForUser", before=before, DestinationUser=destination, SourceUser=_provider_user(identity)
+        )
 
-    def _call(
-        self,
-        operation: str,
-        *,
-        repeatable: bool = True,
-        of_pool: bool = True,
-        before: Callable[[], None] | None = None,
-        **params: Any,
-    ) -> Any:
-        method = getattr(self._client, xform_name(operation), None)
-        if method is None:
-            raise UserError(f"{operation}: this version of boto3 does not know it; boto3 1.44.5 does.")
-        if of_pool:
-            params["UserPoolId"] = self.pool_id
+    def unlink(self, identity: Identity, *, before: Callable[[], None] | None = None) -> None:
+        """End the link of an identity to whomever it is linked to. Raises NotFoundError if it is linked to nobody.
 
-        def attempt() -> Any:
-            if before is not None:
-                before()
-            # Not chained (`from None`): the foreign text may quote an attribute's value.
-            try:
-                return method(**params)
-            except ClientError as error:
-                raise from_client_error(
-                    error, operation=operation, pool_id=self.pool_id, secrets=values_carried(params)
-                ) from None
-            except BotoCoreError as error:
-                raise from_botocore_error(error, operation=operation, pool_id=self.pool_id) from None
+        Should it have a profile of its own, that is disabled: look first. `before`: see `set_password`.
+        """
+        self._call("AdminDisableProviderForUser", before=before, User=_provider_user(identity))
 
-        return self._policy(operation, attempt, repeatable=repeatable)
+
+def _provider_user(identity: Identity) -> dict[str, str]:
+    return {
+        "ProviderName": identity.provider,
+        "ProviderAttributeName": "Cognito_Subject",
+        "ProviderAttributeValue": identity.subject,
+    }

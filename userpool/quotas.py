@@ -47,6 +47,8 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "AdminUpdateUserAttributes": "UserUpdate",
         "AdminDeleteUserAttributes": "UserUpdate",
         "AdminRemoveUserFromGroup": "UserUpdate",
+        "AdminLinkProviderForUser": "UserUpdate",
+        "AdminDisableProviderForUser": "UserUpdate",
         "AdminListGroupsForUser": "UserResourceRead",
         "ListUsers": "UserList",
         "ListUsersInGroup": "UserList",
