@@ -12,6 +12,7 @@ from typing import assert_never
 
 from batch.delta import Applied, Conflict
 from batch.inventory import Inventory, decoded
+from userpool.factors import Preference
 from userpool.identities import Identity
 
 
@@ -66,7 +67,20 @@ class Relinked:
     links: frozenset[Identity]
 
 
-UpdateFact = Updated | Kept | Giving | Removed | Relinked
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """Second factors of the user, by these `names`, are settled; `factors` are now those as applied.
+
+    `untouched`: nobody else had written to the user since this migration did.
+    """
+
+    sub: str
+    untouched: bool
+    names: tuple[str, ...]
+    factors: Preference
+
+
+UpdateFact = Updated | Kept | Giving | Removed | Relinked | Preferred
 
 
 class AppliedTable:
@@ -78,7 +92,7 @@ class AppliedTable:
     def of(self, subs: Iterable[str]) -> dict[str, Applied]:
         """Return what was applied of those users of whom that is known."""
         rows = self._inventory.execute(
-            "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, w.at "
+            "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, a.factors, w.at "
             "FROM json_each(?) j JOIN applied a ON a.sub = j.value LEFT JOIN last_write w ON w.sub = a.sub",
             (json.dumps(list(subs)),),
         )
@@ -89,9 +103,10 @@ class AppliedTable:
                 None if groups is None else frozenset(decoded(groups)),
                 frozenset(decoded(giving)),
                 frozenset(Identity(*pair) for pair in decoded(links)) if links else frozenset(),
+                _preference(factors),
                 at,
             )
-            for sub, attributes, enabled, groups, giving, links, at in rows
+            for sub, attributes, enabled, groups, giving, links, factors, at in rows
         }
 
     def granted(self, subs: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -107,8 +122,8 @@ class AppliedTable:
     def save(self, sub: str, applied: Applied) -> None:
         """Record what was applied, instead of whatever was recorded."""
         self._inventory.execute(
-            "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving, links) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving, links, factors) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 sub,
                 json.dumps(dict(applied.attributes), ensure_ascii=False),
@@ -116,6 +131,7 @@ class AppliedTable:
                 None if applied.groups is None else _names(applied.groups),
                 _names(applied.giving),
                 _pairs(applied.links),
+                _factors(applied.factors),
             ),
         )
 
@@ -151,6 +167,10 @@ class AppliedTable:
                 execute("UPDATE applied SET links = ? WHERE sub = ?", (_pairs(fact.links), fact.sub))
                 self._record_write(fact.sub, at, untouched=fact.untouched)
                 self._forget_conflicts(fact.sub, (fact.name,))
+            case Preferred():
+                execute("UPDATE applied SET factors = ? WHERE sub = ?", (_factors(fact.factors), fact.sub))
+                self._record_write(fact.sub, at, untouched=fact.untouched)
+                self._forget_conflicts(fact.sub, fact.names)
             case _:
                 assert_never(fact)
 
@@ -198,6 +218,15 @@ def conflicts(inventory: Inventory) -> list[dict[str, str]]:
 
 def _pairs(links: Iterable[Identity]) -> str | None:
     return json.dumps(sorted(links), ensure_ascii=False) if links else None
+
+
+def _factors(preference: Preference) -> str | None:
+    return json.dumps([sorted(preference.on), preference.preferred]) if preference.on else None
+
+
+def _preference(text: str | None) -> Preference:
+    on, preferred = decoded(text) if text else ((), None)
+    return Preference(frozenset(on), preferred)
 
 
 def _names(groups: Iterable[str]) -> str:

@@ -127,7 +127,7 @@ def nobody_waits(counted: LedgerCount) -> Finding:
 
 
 def _needs_nothing(state: State) -> bool:
-    return state.final or state is State.HELD
+    return state.final or state in {State.HELD, State.RETURNED}
 
 
 def template_lines(change: Change, pool_id: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batch.applied import AppliedTable
+from batch.cutover import Cutover, as_applied
 from batch.delta import Applied, Change, Wanted, change
 from batch.doubt import is_of_last_scan, no_longer_stale, owns
 from batch.inventory import Inventory
@@ -15,6 +16,7 @@ from batch.journal import Job, State
 from batch.known import Known, known
 from batch.plan import Action, Context, Plan
 from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
+from userpool.factors import Factors
 from userpool.identity import identifiers
 from userpool.user import User
 
@@ -62,6 +64,7 @@ class Changes:
         self._context = context
         self._applied = AppliedTable(inventory)
         self._scan = Snapshot(inventory).number
+        self._is_cut_over = Cutover.of(inventory) is not None
 
     def carried(self, users: Iterable[User]) -> dict[str, Carried]:
         """Return those of the users who exist in the target."""
@@ -74,11 +77,11 @@ class Changes:
         applied, granted = self._applied.of(subs), self._applied.granted(subs)
         return {sub: Carried(State(state), name, applied.get(sub), granted[sub]) for sub, state, name in rows}
 
-    def plan(self, user: User, plan: Plan, groups: frozenset[str], carried: Carried | None) -> Plan:
+    def plan(self, user: User, plan: Plan, groups: frozenset[str], factors: Factors, carried: Carried | None) -> Plan:
         """Return the plan for a user, an update if there is something to carry, and note that for the run."""
         if carried is None or carried.applied is None or carried.state not in _THERE:
             return plan
-        wanted = self._wanted(user, plan, groups, carried.applied)
+        wanted = self._wanted(user, plan, Known(groups, carried.applied, carried.granted, factors))
         found = change(carried.applied, wanted, carried.granted, self._context.marker)
         if carried.state is State.SECURED:  # the rest is done when it is finished
             found = Change(disables=found.disables)
@@ -95,13 +98,13 @@ class Changes:
         )
 
     def _note(self, sub: str, found: Change, *, restricted: bool) -> None:
-        calls = (found.disables, found.enables, bool(found.sets), bool(found.deletes))
+        calls = (found.disables, found.enables, bool(found.sets), bool(found.deletes), bool(found.factors))
         lists = (found.joins, found.leaves, found.links, found.unlinks)
         numbers = (*map(int, calls), *map(len, lists), int(restricted))
         self._inventory.execute(
             "INSERT INTO changes "
-            "(sub, disables, enables, sets, deletes, joins, leaves, links, unlinks, restricted, words) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "(sub, disables, enables, sets, deletes, factors, joins, leaves, links, unlinks, restricted, words) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (sub, *numbers, json.dumps(found.words(), ensure_ascii=False)),
         )
 
@@ -128,7 +131,7 @@ class Changes:
         attributes = self._translated(user)
         found = Change()
         if facts.applied is not None:
-            wanted = Wanted(attributes, user.enabled, facts.groups, self._context.links(user))
+            wanted = self._context.wanted(user, attributes, facts.groups, facts.factors)
             found = change(facts.applied, wanted, facts.granted, self._context.marker)
         target = self._context.target
         owned = identifiers(name, attributes, target)
@@ -173,7 +176,7 @@ class Changes:
             user = user_from_row(tuple(columns))
             base, granted = facts[user.sub].applied, facts[user.sub].granted
             plan = Plan(Action.SKIP if restricted else Action.CREATE, attributes=self._translated(user))
-            wanted = self._wanted(user, plan, facts[user.sub].groups, base or _NOTHING)
+            wanted = self._wanted(user, plan, facts[user.sub])
             found = change(base or _NOTHING, wanted, granted, self._context.marker)
             yield Job(
                 user=user,
@@ -192,12 +195,15 @@ class Changes:
     def _translated(self, user: User) -> dict[str, str]:
         return dict(self._context.translate(user).attributes)
 
-    def _wanted(self, user: User, plan: Plan, groups: frozenset[str], applied: Applied) -> Wanted:
+    def _wanted(self, user: User, plan: Plan, facts: Known) -> Wanted:
         """Return what the old pool comes to now; of whom the plan would not create, only what takes something away."""
-        links = self._context.links(user)
+        applied = facts.applied or _NOTHING
+        if self._is_cut_over:
+            return as_applied(applied, facts.granted, enabled=user.enabled)
         if plan.action is Action.CREATE:
-            return Wanted(plan.attributes, user.enabled, groups, links)
-        return Wanted(applied.attributes, user.enabled and applied.enabled, groups, links, restricted=True)
+            return self._context.wanted(user, plan.attributes, facts.groups, facts.factors)
+        enabled = user.enabled and applied.enabled
+        return Wanted(applied.attributes, enabled, facts.groups, self._context.links(user), restricted=True)
 
     def take_baselines(self) -> None:
         """Where it is not known what was applied, let it be what is wanted now: what differs is the target's own."""

@@ -34,15 +34,28 @@ class Ask(Protocol):
 
 
 def harmless(password: str) -> Mapping[str, Mapping[str, Any]]:
-    """Return the calls that change nothing, with their parameters. Nobody, and no group, has the name in them."""
+    """Return the calls that change nothing, with their parameters. No user, group or provider has the name in them."""
     nobody = f"cognito-migrate-check-{uuid.uuid4()}"
     user, group = {"Username": nobody}, {"GroupName": nobody}
+    # A provider's name has 32 characters at most, and a hexadecimal id has just those.
+    subject = {
+        "ProviderName": uuid.uuid4().hex,
+        "ProviderAttributeName": "Cognito_Subject",
+        "ProviderAttributeValue": nobody,
+    }
     return {
         "ListUsers": {"Limit": 1},
         "ListGroups": {"Limit": 1},
         "ListUsersInGroup": group,
         "AdminListGroupsForUser": user,
         "AdminGetUser": user,
+        "AdminGetUserAuthFactors": user,
+        "AdminSetUserMFAPreference": {**user, "SMSMfaSettings": {"Enabled": False}},
+        "AdminLinkProviderForUser": {
+            "DestinationUser": {"ProviderName": "Cognito", "ProviderAttributeValue": nobody},
+            "SourceUser": subject,
+        },
+        "AdminDisableProviderForUser": {"User": subject},
         "AdminSetUserPassword": {**user, "Password": password, "Permanent": True},
         "AdminDisableUser": user,
         "AdminEnableUser": user,

@@ -51,7 +51,8 @@ def _as_template(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def second_factors(facts: Facts) -> list[Finding]:
     """Say who loses a second factor, who would be asked for one they do not have, and what capture makes of it."""
-    return _MFA.or_ok([*_lost(facts), *_demanded(facts), *_captured(facts)], "nobody loses a second factor.")
+    found = [*_lost(facts), *_preferences(facts), *_demanded(facts), *_captured(facts)]
+    return _MFA.or_ok(found, "nobody loses a second factor.")
 
 
 def _mode(facts: Facts, side: str) -> str:
@@ -92,6 +93,16 @@ def _lost(facts: Facts) -> Iterator[Finding]:
         )
     if old != "OFF" and "TOTP" in allowed:
         yield _MFA.note("totp-does-not-cross", "authenticator apps do not cross: their users enrol again (Cognito).")
+
+
+def _preferences(facts: Facts) -> Iterator[Finding]:
+    if facts.config.users.mfa == "preferences" and _mode(facts, "target") == "OFF":
+        yield _MFA.error(
+            "mfa-preferences-nowhere",
+            "users.mfa is preferences, and MFA is OFF in the new pool, where no second factor can be set: "
+            "scan, plan and run refuse.",
+            "Set MFA to OPTIONAL or ON there with the factors of the old pool, or set users.mfa: ignore.",
+        )
 
 
 def _demanded(facts: Facts) -> Iterator[Finding]:

@@ -155,6 +155,8 @@ class LedgerClaims(LedgerAmends):
                 return Claim(Hold.RESET, person.new_sub)
             case State.CREATING:
                 raise RefusedError(Problem.REJECTED, "is claimed by a later run: let that one end, and rerun")
+            case State.DEFERRED | State.RETURNED:
+                raise RefusedError(Problem.REJECTED, "is a federated profile in the ledger, not a native user")
             case _:
                 return Claim(Hold.FINISHED, person.new_sub)
 

@@ -13,17 +13,18 @@ from pathlib import Path
 
 import click
 
-from batch import config as configuration
 from batch import report
 from batch.carry_out import carry_out, leave
 from batch.check_cli import check
 from batch.close import close
+from batch.cutover_cli import cutover
+from batch.init_cli import init
 from batch.inventory import Inventory, explain
 from batch.look_cli import COMMANDS as LOOKING
 from batch.plan_cli import plan, show_plan
-from batch.planning import PlanSummary, make_plan
+from batch.plan_summary import PlanSummary
+from batch.planning import make_plan
 from batch.prepare_cli import prepare
-from batch.progress import Progress
 from batch.report_cli import make_report
 from batch.scan_cli import scan
 from batch.session import session
@@ -32,7 +33,7 @@ from batch.sync_cli import sync
 from batch.terminal import Exit, as_json_option, connected, exit_code, ignore_window_option, say, tell
 from batch.trigger_cli import trigger
 from batch.undo_cli import undo
-from batch.verify import Verify
+from batch.verify_now import compare_pools
 from batch.window import ClosedError
 from batch.wiring import Migration, ledger_table
 from userpool.errors import MigrationError, SettingsError
@@ -59,25 +60,6 @@ Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal 
 def cli(context: click.Context, config_path: Path) -> None:
     """Replace an Amazon Cognito user pool: scan the old one, plan, run, verify. Every step can be repeated."""
     context.obj = config_path
-
-
-@cli.command()
-@click.argument("old")
-@click.argument("new")
-@click.pass_obj
-def init(config_path: Path, old: str, new: str) -> None:
-    """Write a commented configuration for the pools with the ids OLD and NEW."""
-    text = configuration.template(old, new)
-    try:
-        with config_path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise SettingsError(f"{config_path} exists: remove it, or name another with --config.") from None
-    except OSError as error:
-        raise SettingsError(
-            f"{config_path} cannot be written ({error.strerror}): name another with --config."
-        ) from None
-    click.echo(f"Wrote {config_path}. Next: cognito-migrate check")
 
 
 @cli.command()
@@ -132,18 +114,7 @@ def verify(config_path: Path, *, as_json: bool) -> None:
         migration = now.migration
         planned = make_plan(now.inventory, migration.context, migration.decisions())
         now.record.plan_digest = planned.digest
-        comparing = Verify(
-            migration.target.pool,
-            now.inventory,
-            migration.context,
-            workers=migration.config.worker_count,
-            stop=now.stop,
-            progress=Progress(),
-        )
-        summary = comparing.run(
-            migration.read_memberships_by(migration.target),
-            expected_users=migration.target.description.estimated_users,
-        )
+        summary = compare_pools(now)
         now.record.counts = dict(summary.counts)
         say(lambda: asdict(summary), lambda: report.verify_lines(summary), as_json=as_json)
         if summary.differences:
@@ -178,6 +149,8 @@ def serve_sandbox(options: tuple[str, ...]) -> None:
 
 
 cli.add_command(check)
+cli.add_command(cutover)
+cli.add_command(init)
 cli.add_command(plan)
 cli.add_command(prepare)
 cli.add_command(make_report)

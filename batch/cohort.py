@@ -27,6 +27,10 @@ _NAMED = (
     "SELECT u.sub FROM json_each(?) j JOIN users u ON u.sub = j.value "
     "WHERE EXISTS (SELECT 1 FROM cohort c WHERE c.name = u.sub OR c.name = u.username)"
 )
+_HAS = (
+    "SELECT 1 FROM users u WHERE u.scan = ? "
+    "AND EXISTS (SELECT 1 FROM json_each(u.attributes) j WHERE j.key = ?) LIMIT 1"
+)
 _BEGUN = (
     "SELECT r.sub FROM json_each(?) j JOIN progress r ON r.sub = j.value WHERE r.state NOT IN ('refused', 'undone')"
 )
@@ -35,13 +39,18 @@ _BEGUN = (
 class Cohort:
     """The users who cross now. Without rules, all."""
 
-    def __init__(self, inventory: Inventory, rules: CohortRules | None) -> None:
-        """Raise SettingsError for a group that the old pool has not, and a file that cannot be read or names nobody."""
+    def __init__(self, inventory: Inventory, rules: CohortRules | None, *, said: str = "users.only") -> None:
+        """Raise SettingsError for a group or attribute that the old pool has not, and a file that is about nobody.
+
+        `said` is what gave the rules.
+        """
         self._inventory = inventory
         self._snapshot = Snapshot(inventory)
         self._rules = rules
+        self._said = said
         if rules:
             self._refuse_no_groups(rules)
+            self._refuse_no_attribute(rules.lacking)
         if rules and rules.file is not None:
             self._read(Path(rules.file))
 
@@ -58,13 +67,20 @@ class Cohort:
     def members(self, users: Iterable[User], groups: Mapping[str, Iterable[str]]) -> frozenset[str]:
         """Return the subs of those users who are in it; `groups` are their old groups, by sub."""
         users = list(users)
-        subs = json.dumps([user.sub for user in users])
+        fitting = self.fitting(users, groups)
+        if self._rules is None:
+            return fitting
+        return fitting | self._subs(_BEGUN, json.dumps([user.sub for user in users]))
+
+    def fitting(self, users: Iterable[User], groups: Mapping[str, Iterable[str]]) -> frozenset[str]:
+        """Return the subs of those users of whom the rules hold, begun or not."""
+        users = list(users)
         if self._rules is None:
             return frozenset(user.sub for user in users)
-        inside = {user.sub for user in users if fits(self._rules, user, groups[user.sub])}
-        if self._rules.file is not None:
-            inside &= self._subs(_NAMED, subs)
-        return frozenset(inside | self._subs(_BEGUN, subs))
+        inside = frozenset(user.sub for user in users if fits(self._rules, user, groups[user.sub]))
+        if self._rules.file is None:
+            return inside
+        return inside & self._subs(_NAMED, json.dumps([user.sub for user in users]))
 
     def _subs(self, statement: str, subs: str) -> set[str]:
         return {sub for (sub,) in self._inventory.execute(statement, (subs,))}
@@ -73,7 +89,12 @@ class Cohort:
         there = {group.name for group in self._snapshot.groups()}
         for name in rules.groups:
             if name not in there:
-                raise SettingsError(f"users.only: the old pool has no group {name!r}: mend `groups`, or scan again.")
+                raise SettingsError(f"{self._said}: the old pool has no group {name!r}: mend `groups`, or scan again.")
+
+    def _refuse_no_attribute(self, name: str | None) -> None:
+        """Refuse what is mistyped: everybody would lack it."""
+        if name is not None and not self._inventory.execute(_HAS, (self._snapshot.number, name)).fetchone():
+            raise SettingsError(f"users.only: nobody in the old pool has the attribute {name!r}: mend `lacking`.")
 
     def _read(self, path: Path) -> None:
         self._inventory.execute("DROP TABLE IF EXISTS temp.cohort")
@@ -84,7 +105,7 @@ class Cohort:
         if nobody:
             name, line = nobody
             raise SettingsError(
-                f"users.only: nobody in the old pool is called {name!r} or has it as sub: mend {path}, line {line}."
+                f"{self._said}: nobody in the old pool is called {name!r} or has it as sub: mend {path}, line {line}."
             )
 
 
@@ -95,6 +116,7 @@ def fits(rules: CohortRules, user: User, groups: Iterable[str]) -> bool:
     )
     return (
         (not rules.groups or not set(rules.groups).isdisjoint(groups))
+        and (rules.lacking is None or not user.attributes.get(rules.lacking))
         and (created_after is None or user.created >= created_after)
         and (modified_after is None or user.modified >= modified_after)
         and (modified_before is None or user.modified < modified_before)

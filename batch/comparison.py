@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batch.delta import Applied, Wanted, differing
+from batch.delta import PREFERRED, Applied, Wanted, differing
+from userpool.factors import CROSSING, Preference
 from userpool.identities import linked
 from userpool.user import Status, User
 
@@ -50,4 +51,21 @@ def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Differen
     if new.status is Status.FORCE_CHANGE_PASSWORD:
         said = Difference(old.username, "status", "cannot reset its password yet")
         (notes if old.done else differences).append(said)
+    return differences, notes
+
+
+def compare_factors(old: Compared, there: Preference) -> tuple[list[Difference], list[Difference]]:
+    """Return what of the second factors was not carried, and what the new pool, where they are so, changed itself."""
+    applied = old.applied.factors if old.applied else Preference()
+    wanted = applied if old.wanted.factors is None else old.wanted.factors
+    differences: list[Difference] = []
+    notes: list[Difference] = []
+    for factor in sorted(wanted.on ^ (there.on & CROSSING)):
+        lost = factor in wanted.on
+        carried = lost == (factor in applied.on)
+        said = Difference(old.username, "factor lost" if lost else "factor gained", factor)
+        (notes if carried else differences).append(said)
+    if wanted.on == there.on and not wanted.like(there):
+        said = Difference(old.username, PREFERRED, there.preferred or "none")
+        (notes if applied.like(wanted) else differences).append(said)
     return differences, notes

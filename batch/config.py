@@ -71,6 +71,11 @@ class Config:
         """Raise SettingsError for settings that contradict each other."""
         if self.source.user_pool_id == self.target.user_pool_id:
             raise SettingsError("source and target are the same user pool: set target.user_pool_id to the new one.")
+        if self.users.external_provider == "defer" and self.ledger is None:
+            raise SettingsError(
+                "users.external_provider: defer keeps groups and old subs in the ledger until the first sign-in: set "
+                "`ledger`, or set it to skip."
+            )
         if isinstance(self.workers, int) and not 1 <= self.workers <= 1000:  # noqa: PLR2004 -- said in the message
             raise SettingsError("workers is 1 to 1000, or auto.")
 

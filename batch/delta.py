@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from userpool.attributes import VERIFIABLE, Schema
+from userpool.factors import Preference
 from userpool.identities import ATTRIBUTE, Identity
 from userpool.identity import SignIn, is_true
 from userpool.user import User
@@ -28,7 +29,13 @@ NOT_LINKED = (
     "the new pool refuses the link: another user has it, its owner has signed in there before, or the user has five; "
     "end that link or delete that profile there, and rerun"
 )
+REFUSED_FACTOR = (
+    "the new pool refuses this second factor ({code}), so the user signs in without it: offer it there, and rerun"
+)
 NOT_OURS = "was ended in the old pool and is not known to be given by this migration: end it by hand if it is to go"
+
+PREFERRED = "preferred MFA"
+"""What is called a change of the preferred second factor alone."""
 
 # Times recorded are Cognito's, by its Date header, rounded down: by two seconds, and by how long its answer took.
 _ROUNDING = 3.0
@@ -48,17 +55,22 @@ class Applied:
     groups: frozenset[str] | None = frozenset()
     giving: frozenset[str] = frozenset()
     links: frozenset[Identity] = frozenset()
+    factors: Preference = field(default_factory=Preference)
     at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the old pool comes to now; `restricted` says that nothing may be given to the user, only taken."""
+    """What the old pool comes to now; `restricted` says that nothing may be given to the user, only taken.
+
+    `factors` are those to be on, None if that is left to the new pool.
+    """
 
     attributes: Mapping[str, str] = field(repr=False)
     enabled: bool = True
     groups: frozenset[str] = frozenset()
     links: frozenset[Identity] = frozenset()
+    factors: Preference | None = None
     restricted: bool = False
 
 
@@ -76,6 +88,7 @@ class Change:
     orphaned: tuple[str, ...] = ()
     links: tuple[Identity, ...] = ()
     unlinks: tuple[Identity, ...] = ()
+    factors: tuple[str, ...] = ()
     disables: bool = False
     enables: bool = False
 
@@ -89,7 +102,7 @@ class Change:
         switched = ["disabled"] * self.disables + ["enabled"] * self.enables
         groups = [f"+{name}" for name in self.joins] + [f"-{name}" for name in (*self.leaves, *self.orphaned)]
         links = [*map(link_name, self.links), *map(unlink_name, self.unlinks)]
-        return (*sorted((*self.sets, *self.deletes)), *switched, *groups, *links)
+        return (*sorted((*self.sets, *self.deletes)), *switched, *groups, *links, *self.factors)
 
 
 def link_name(identity: Identity) -> str:
@@ -100,6 +113,13 @@ def link_name(identity: Identity) -> str:
 def unlink_name(identity: Identity) -> str:
     """Name a link that is to be ended."""
     return f"-link {identity.provider}"
+
+
+def factor_names(before: Preference, wanted: Preference | None) -> tuple[str, ...]:
+    """Name the second factors that are to be switched on or off; of a mere change of preference, that."""
+    if wanted is None or before == wanted:
+        return ()
+    return tuple(sorted(before.on ^ wanted.on)) or (PREFERRED,)
 
 
 def change(applied: Applied, wanted: Wanted, granted: frozenset[str], marker: str | None) -> Change:
@@ -124,6 +144,7 @@ def change(applied: Applied, wanted: Wanted, granted: frozenset[str], marker: st
         orphaned=taken.orphaned,
         links=tuple(sorted(wanted.links - applied.links)),
         unlinks=taken.unlinks,
+        factors=factor_names(applied.factors, wanted.factors),
         disables=taken.disables,
         enables=wanted.enabled and not applied.enabled,
     )

@@ -22,7 +22,7 @@ from trigger.migrate import described, open_person, owed_groups, translated
 from trigger.outcome import RefusalError
 from trigger.parts import Parts, Work
 from trigger.proof import Proof, old_user, prove, why_reset
-from trigger.recognise import by_marker, by_typed_name
+from trigger.recognise import by_identity, by_marker, by_typed_name, is_federated
 from trigger.settings import TriggerSettings
 from userpool.app_client import AppClient
 from userpool.client import secret_text
@@ -116,7 +116,8 @@ class Diagnosis:
             "password": self._password,
         }
         for step, act in steps.items():
-            finding = _tried(step, act)
+            needless = self._way is Way.FEDERATED and step in _OF_PASSWORDS
+            finding = unchecked(step, _BY_PROVIDER) if needless else _tried(step, act)
             self._wrong = self._wrong or finding.verdict is Verdict.WRONG
             yield finding
 
@@ -169,14 +170,14 @@ class Diagnosis:
         if self._new is None:
             return self._by_typed_name(work)
         self._become(work, self._new)
-        self._person_found = by_marker(work)
+        self._person_found = by_identity(work) if is_federated(work) else by_marker(work)
         if self._person_found is None:
             return refused("name", "nobody-of-this-migration")
         return ok("name", "the new pool has the user, made by this migration.")
 
     def _by_typed_name(self, work: Work) -> Finding:
         try:
-            self._person_found = by_typed_name(work)
+            self._person_found = by_identity(work) or by_typed_name(work)
         except RefusalError as refusal:
             if refusal.reason == "unknown-name" and work.source.find(self._name) is None:
                 said = "nobody has that name: neither pool, nor the ledger."
@@ -215,6 +216,8 @@ class Diagnosis:
         if self._way is Way.NONE:
             raise _NotYetError
         self._old = old = old_user(work, person)
+        if self._way is Way.FEDERATED:
+            return ok("old user", "there and enabled.")
         if reason := _NOT_BY_STATUS.get(old.status):
             return refused("old user", reason)
         if reason := why_reset(work, Proof.PASSWORD, old):
@@ -271,6 +274,8 @@ class Diagnosis:
         return self._person_found
 
 
+_OF_PASSWORDS = {"app clients", "attributes", "password"}
+_BY_PROVIDER = "the identity provider's: attach it to the new pool, and allow it on the app client."
 _MOVE = "Leave `ledger.region` out, and keep the table in the new pool's Region."
 _DIAGNOSIS_ALONE = {"triggers", "permission"}  # what these ask, the function itself never does
 

@@ -15,6 +15,7 @@ class Way(StrEnum):
 
     USER_MIGRATION = "UserMigration"
     CUSTOM_AUTH = "CUSTOM_AUTH"
+    FEDERATED = "federated sign-in"  # without a password
     NONE = "none"
 
 

@@ -14,7 +14,26 @@ def way_of(person: Person, new: User | None, now: float) -> tuple[Way, Finding]:
     """Return the way that is open, and why, or why none is."""
     if person.state is State.HELD:
         return Way.NONE, held(_STEP, person.reason or "")
+    if person.state in {State.DEFERRED, State.RETURNED}:
+        return _of_a_profile(person, new)
     return _of_nobody_yet(person) if new is None else _of_a_user(person, new, now)
+
+
+def _of_a_profile(person: Person, new: User | None) -> tuple[Way, Finding]:
+    """Say it of a federated profile, which comes back by itself."""
+    if person.disabled:
+        return Way.NONE, refused(_STEP, "old-user-disabled")
+    if person.state is State.DEFERRED:
+        said = f"federated: its first sign-in gives it its old sub and {len(person.owed)} groups."
+        return Way.FEDERATED, ok(_STEP, said)
+    if new is None or new.sub == person.new_sub or person.new_sub is None:
+        return Way.FEDERATED, ok(_STEP, "federated: it came back, and its tokens tell the old sub.")
+    return Way.NONE, wrong(
+        _STEP,
+        "federated: it came back as another profile, deleted since; this one gets neither groups nor old sub.",
+        "Give it by hand what it is to have.",
+        "another-profile",
+    )
 
 
 def _of_nobody_yet(person: Person) -> tuple[Way, Finding]:

@@ -88,6 +88,9 @@ def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
         "AdminLinkProviderForUser": count(
             f"SELECT coalesce(sum(json_array_length(p.links)), 0) {pending} AND coalesce(r.state, '') <> 'secured'"
         ),
+        "AdminSetUserMFAPreference": count(
+            f"SELECT count(*) {pending} AND p.factors IS NOT NULL AND coalesce(r.state, '') <> 'secured'"
+        ),
         "AdminGetUser": count(f"SELECT count(*) {pending} AND r.state = 'created'"),  # who was left half done
     }
     changed = _changes(inventory)
@@ -98,7 +101,7 @@ def _changes(inventory: Inventory) -> dict[str, int]:
     """Count the calls that changes need: each user is looked at, and written to as what is there allows."""
     sums = inventory.execute(
         "SELECT count(*), sum(disables), sum(enables), sum(sets), sum(deletes), sum(joins), sum(leaves), sum(links), "
-        "sum(unlinks) FROM changes"
+        "sum(unlinks), sum(factors) FROM changes"
     ).fetchone()
     operations = (
         "AdminGetUser",
@@ -110,6 +113,7 @@ def _changes(inventory: Inventory) -> dict[str, int]:
         "AdminRemoveUserFromGroup",
         "AdminLinkProviderForUser",
         "AdminDisableProviderForUser",
+        "AdminSetUserMFAPreference",
     )
     return {name: number or 0 for name, number in zip(operations, sums, strict=True)}
 

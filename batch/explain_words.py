@@ -11,6 +11,7 @@ from batch.diagnosis_words import HELD
 from batch.next_step import next_step
 from batch.status_words import moment
 from userpool.person import State
+from userpool.user import Status
 
 
 def case_json(case: Case) -> dict[str, Any]:
@@ -99,6 +100,8 @@ def _new_words(new: InNewPool | None) -> str:
     if new is None:
         return "not there"
     ours = "made by this migration" if new.ours else "NOT made by this migration for this user"
+    if new.status is Status.EXTERNAL_PROVIDER:
+        ours = "made by a federated sign-in"
     return f"{new.username}: {ours}, {_account_words(new)}"
 
 

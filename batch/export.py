@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batch.inventory import Inventory
+from batch.new_passwords import new_passwords
+from batch.plan_summary import ONE_CHANNEL
 from batch.planning import collisions
+from batch.revoked import revoked
 from batch.status import FAILED
 from userpool.ledger import Ledger
 from userpool.person import State
@@ -23,11 +26,15 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The columns of an export, and its rows; `of_ledger` if it reads the ledger, all of it."""
+    """The columns of an export, and its rows; `of_ledger` if it reads the ledger, all of it.
+
+    `without_ledger`: it can do without one, where there is none.
+    """
 
     columns: tuple[str, ...]
     rows: Callable[[Inventory, Ledger | None], Iterator[Row]]
     of_ledger: bool = False
+    without_ledger: bool = False
 
 
 def _paged(
@@ -73,6 +80,10 @@ def _collisions(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
                 *(one.username, "", "", number, one.status, bool(one.enabled)),
                 *(_moment(one.created), _moment(one.modified), ", ".join(one.groups)),
             )
+
+
+def _revoked(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
+    return ((*row, _moment(since)) for *row, since in revoked(inventory))
 
 
 def _moment(seconds: float) -> str | None:
@@ -126,7 +137,27 @@ EXPORTS = {
             "s.username IS NOT NULL AND s.reset_channel = 0",
         ),
     ),
+    "re-enrol": Export(
+        (*_OLD, *_NEW, "factors"),
+        _paged(
+            "u.username, s.sub, coalesce(r.username, s.username), r.new_sub, "
+            "(SELECT group_concat(value, ', ') FROM json_each(s.enrol))",
+            _PLANNED,
+            "s.enrol IS NOT NULL",
+        ),
+    ),
+    "no-second-channel": Export(
+        (*_OLD, *_NEW, "factors"),
+        _paged(
+            "u.username, s.sub, coalesce(r.username, s.username), r.new_sub, "
+            "(SELECT group_concat(value, ', ') FROM json_each(s.factors))",
+            _PLANNED,
+            ONE_CHANNEL,
+        ),
+    ),
     "gone": Export((*_OLD, *_NEW), _paged("u.username, s.sub, s.username, s.new_sub", _MADE, "s.state = 'gone'")),
-    **{state: _of_state(State(state)) for state in ("pending", "captured", "reset")},
+    "revoked": Export((*_OLD, "what", "detail", "since"), _revoked),
+    "new-passwords": Export((*_OLD, *_NEW, "certainty", "why"), new_passwords, of_ledger=True, without_ledger=True),
+    **{state: _of_state(State(state)) for state in ("pending", "captured", "reset", "deferred", "returned")},
 }
 """By name. `map` is for who keeps old subs elsewhere; `collisions` can be filled in, and named by `collisions:`."""

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from batch.applied import AppliedTable, Kept
+from batch.cutover import Cutover
 from batch.delta import CHANGED_THERE, Conflict
 from batch.inventory import Inventory, decoded
+from batch.journal import PENDING
 from batch.plan import Context
 from batch.progress import Progress
 from batch.snapshot import Snapshot
@@ -18,6 +20,10 @@ from userpool.pool import UserPool
 from userpool.user import Group
 
 _UNDEFINED = "could not be taken from the group in the new pool, which can only be given another"
+_OWED = (
+    "SELECT DISTINCT m.group_name FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- a constant
+    f"LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"
+)
 
 
 @dataclass(slots=True)
@@ -118,7 +124,19 @@ class Grouping:
 
 
 def groups_wanted(inventory: Inventory, context: Context) -> Mapping[str, Group]:
-    """Return the groups that the target ought to have, by name there."""
+    """Return the groups that the target ought to have, by name there.
+
+    After the cut-over only those that somebody is still owed, as they were.
+    """
+    defined = groups_defined(inventory, context)
+    if Cutover.of(inventory) is None:
+        return defined
+    owed = context.rules.groups.target_names(name for (name,) in inventory.execute(_OWED))
+    return {name: applied_definition(inventory, name) or group for name, group in defined.items() if name in owed}
+
+
+def groups_defined(inventory: Inventory, context: Context) -> Mapping[str, Group]:
+    """Return the groups of the old pool as they would be in the target, by name there."""
     wanted = {}
     for group in Snapshot(inventory).groups():
         name = context.rules.groups.target_name(group.name)

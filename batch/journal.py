@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, assert_never
 
-from batch.applied import AppliedTable, Giving, Kept, Relinked, Removed, Updated, UpdateFact
+from batch.applied import AppliedTable, Giving, Kept, Preferred, Relinked, Removed, Updated, UpdateFact
 from batch.delta import Applied, Change, Wanted
 from batch.inventory import Inventory
 from batch.known import Known, known
@@ -225,7 +225,7 @@ class Journal:
                 self._record_failure(fact)
             case Unbegun():
                 execute("UPDATE progress SET state = ?, intended_at = NULL WHERE sub = ?", (State.REFUSED, fact.sub))
-            case Updated() | Kept() | Giving() | Removed() | Relinked():
+            case Updated() | Kept() | Giving() | Removed() | Relinked() | Preferred():
                 self._applied.record(fact, self._now())
             case _:
                 assert_never(fact)
@@ -287,7 +287,7 @@ class Journal:
             in_doubt=state == State.INTENDED,
             new_sub=new_sub,
             owed=facts.owed,
-            wanted=Wanted(attributes, user.enabled, facts.groups, self._context.links(user)),
+            wanted=self._context.wanted(user, attributes, facts.groups, facts.factors),
             applied=facts.applied,
             granted=facts.granted,
         )

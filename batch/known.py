@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 from batch.applied import AppliedTable
 from batch.delta import Applied
+from batch.factors import FactorsTable
 from batch.inventory import Inventory
 from batch.snapshot import Snapshot
+from userpool.factors import Factors
 from userpool.groups import GroupRules
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Of one user; groups are the target's: those the old pool wants, and those that were granted."""
+    """Of one user; groups are the target's: those the old pool wants, and those that were granted. Factors are old."""
 
     groups: frozenset[str]
     applied: Applied | None
     granted: frozenset[str]
+    factors: Factors
 
     @property
     def owed(self) -> tuple[str, ...]:
@@ -30,5 +33,5 @@ def known(inventory: Inventory, rules: GroupRules, subs: Iterable[str]) -> dict[
     """Return what is known of each of these users."""
     subs = list(subs)
     table, groups = AppliedTable(inventory), Snapshot(inventory).groups_by_user(subs)
-    applied, granted = table.of(subs), table.granted(subs)
-    return {sub: Known(rules.target_names(groups[sub]), applied.get(sub), granted[sub]) for sub in subs}
+    applied, granted, factors = table.of(subs), table.granted(subs), FactorsTable(inventory).of(subs)
+    return {sub: Known(rules.target_names(groups[sub]), applied.get(sub), granted[sub], factors[sub]) for sub in subs}

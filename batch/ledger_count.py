@@ -14,7 +14,7 @@ from userpool.person import Person, State
 DAYS = 14
 _STALE_CAPTURE = 60.0  # a capture takes ten seconds at most
 _STALE_MIGRATION = 15 * 60.0  # after that, Cognito did not create whom the trigger let it create, or no token followed
-_NOT_THERE = {State.HELD, State.KNOWN, State.CREATING}
+_NOT_THERE = {State.HELD, State.KNOWN, State.CREATING, State.DEFERRED}
 
 
 @dataclass(slots=True)

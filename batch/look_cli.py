@@ -100,14 +100,14 @@ def explain(config_path: Path, user: str, *, as_json: bool) -> None:
 def export(config_path: Path, what: str, *, as_: Format, output: str | None, force: bool, as_json: bool) -> None:
     """Write a list of users to a file of yours alone.
 
-    pending, captured and reset read the whole ledger, the others only the inventory.
+    pending, captured, reset, deferred, returned and new-passwords read the whole ledger, the others only the inventory.
     """
     config = configuration.load(config_path)
     name = output or f"{what}.{as_}"
     exported = EXPORTS[what]
     ledger = None
     with wiring.inventory_to_read(config) as inventory:
-        if exported.of_ledger:
+        if exported.of_ledger and (config.ledger or not exported.without_ledger):
             ledger = _ledger(config)
             tell(f"{_READS_ALL}.")
         rows = exported.rows(inventory, ledger)

@@ -9,7 +9,7 @@ before, and what the claim allows is done (`batch.claims`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
 from batch.applied import Kept
@@ -93,7 +93,7 @@ class Migration:
         else:
             user = look(self._target, job)
         applied = yield from self._updates.make_links(job, user, applied)  # before anybody could sign in
-        ours = self._complete(job, user, claim)
+        applied, ours = yield from self._complete(job, user, applied, claim)
         yield Secured(job.sub, ours=ours, disabled=claim.unfinished and not job.user.enabled)
         yield from self._updates.catch_up(replace(job, username=user.username, new_sub=user.sub), applied)
         yield from self._give(job, user.username, claim)
@@ -136,16 +136,24 @@ class Migration:
         except HaltedError:
             return  # a rerun goes on after the last fact
 
-    def _complete(self, job: Job, user: User, claim: Claim) -> bool:
-        """Secure the user, and say so in the ledger; return whether the password is surely this run's."""
+    def _complete(
+        self, job: Job, user: User, applied: Applied | None, claim: Claim
+    ) -> Generator[Fact, None, tuple[Applied | None, bool]]:
+        """Secure the user, and say so in the ledger; return what is applied, and if the password is surely this run's.
+
+        Second factors come in between: they are refused for who is not CONFIRMED, and from `pending` on the user can
+        get a password, which must not be enough for who has a factor.
+        """
         if claim.hold is Hold.RESUMED and user.status is Status.FORCE_CHANGE_PASSWORD:
             self._claims.refresh(job)  # the old pool may have changed since the claim
         ours = claim.unfinished and self._secure(job, user, claim)
+        if claim.unfinished:
+            applied = yield from self._updates.set_factors(job, user, applied, lambda: self._claims.guard(job, claim))
         if claim.hold is Hold.NEW and user.status is not Status.FORCE_CHANGE_PASSWORD:
             self._claims.disown(job, claim, user.sub)
         else:
             self._claims.secured(job, claim, user.sub)
-        return ours
+        return applied, ours
 
     def _give(self, job: Job, username: str, claim: Claim, *, found: bool = False) -> Iterator[Fact]:
         """Give the memberships that are owed, as far as there is time."""

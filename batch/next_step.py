@@ -31,6 +31,7 @@ def next_step(case: Case) -> NextStep:
         _of_a_stranger,
         _not_scanned,
         _not_in_the_old_pool,
+        _of_a_profile,
         _left_out,
         _deleted,
         _not_ours,
@@ -63,6 +64,13 @@ def _not_in_the_old_pool(case: Case) -> NextStep | None:
     if case.seen is Seen.LAST:
         return NextStep(f"Not in the old pool any more, which the next scan will note.{there}", SCAN)
     return NextStep(f"Not in the old pool any more.{there or ' Nothing to do.'}")
+
+
+def _of_a_profile(case: Case) -> NextStep | None:
+    """Say it of a federated profile that the ledger has something for, whatever else has its name in the new pool."""
+    if case.ledger is None or case.ledger.state not in {State.DEFERRED, State.RETURNED}:
+        return None
+    return _OF_STATE[case.ledger.state](case)
 
 
 def _left_out(case: Case) -> NextStep | None:
@@ -209,6 +217,21 @@ def _reset(case: Case) -> NextStep:
     )
 
 
+def _deferred(case: Case) -> NextStep:
+    if case.old and not case.old.enabled:
+        return NextStep("Disabled in the old pool, so its federated sign-in gets no token: enable the profile there.")
+    return NextStep(
+        "Comes back with its first federated sign-in, which gives it its groups and its old sub. For that the new pool "
+        "needs the same identity provider, and the function."
+    )
+
+
+def _returned(case: Case) -> NextStep:
+    owed = case.ledger.owed if case.ledger else frozenset()
+    left = f" Memberships are still owed ({', '.join(sorted(owed))}): its next token gives them." if owed else ""
+    return NextStep(f"Done: came back with a federated sign-in, and its tokens tell the old sub.{left}")
+
+
 _OF_STATE: dict[State, Callable[[Case], NextStep]] = {
     State.HELD: _held,
     State.KNOWN: _known,
@@ -218,6 +241,8 @@ _OF_STATE: dict[State, Callable[[Case], NextStep]] = {
     State.MIGRATING: _migrating,
     State.CAPTURED: _captured,
     State.RESET: _reset,
+    State.DEFERRED: _deferred,
+    State.RETURNED: _returned,
 }
 
 

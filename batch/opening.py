@@ -129,4 +129,4 @@ class Opening:
 
 
 def _is_open(person: Person) -> bool:
-    return not person.state.final and person.state is not State.HELD
+    return not person.state.final and person.state not in {State.HELD, State.DEFERRED, State.RETURNED}

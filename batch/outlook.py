@@ -34,11 +34,25 @@ class Messages:
 
 
 @dataclass(frozen=True, slots=True)
+class AskingForFactors:
+    """What a scan costs that reads second factors (users.mfa): a call for each of `users`, in `seconds`.
+
+    AdminGetUser makes them monthly active users of the old pool, for `dollars`; of AdminGetUserAuthFactors AWS does not
+    say whether it does.
+    """
+
+    users: int
+    seconds: float
+    dollars: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outlook:
     """What is ahead. `nights` is how many windows the run takes, None without a window.
 
     `reading` is the seconds that the memberships of the old pool take at the next scan, by the way they are read;
-    `mfa` is the old pool's MfaConfiguration, `feature_plan` the new pool's UserPoolTier.
+    `mfa` is the old pool's MfaConfiguration, `feature_plan` the new pool's UserPoolTier. `asking` is None where the old
+    pool has no MFA.
     """
 
     estimate: Estimate
@@ -49,6 +63,7 @@ class Outlook:
     nights: int | None = None
     reading: Mapping[str, float] = field(default_factory=dict)
     peak: Peak | None = None
+    asking: AskingForFactors | None = None
 
 
 def look_ahead(migration: Migration, inventory: Inventory, *, per_minute: int | None = None) -> Outlook:
@@ -72,7 +87,14 @@ def look_ahead(migration: Migration, inventory: Inventory, *, per_minute: int | 
         nights=_nights(estimated.seconds, config.window),
         reading=_reading(migration, inventory),
         peak=peak(per_minute, _whole_quotas(config).__getitem__) if per_minute else None,
+        asking=None if migration.source.description.mfa == "OFF" else _asking(migration, inventory, prices),
     )
+
+
+def _asking(migration: Migration, inventory: Inventory, prices: Prices) -> AskingForFactors:
+    users, source = Snapshot(inventory).count_to_ask(), migration.source
+    dollars = prices.of_users(users, source.description.feature_plan)
+    return AskingForFactors(users, users / source.rps("AdminGetUserAuthFactors"), dollars)
 
 
 def _messages(inventory: Inventory, prices: Prices, *, proves: bool) -> Messages:

@@ -32,6 +32,7 @@ Needed = Mapping[Resource, frozenset[str]]
 ONLY_IF_ALLOWED = frozenset(
     {
         "cognito-idp:GetProvisionedLimit",
+        "cognito-idp:AdminGetUserAuthFactors",
         "cognito-idp:ListUserPools",
         "lambda:GetPolicy",
         "iam:GetRole",
@@ -66,13 +67,13 @@ _REACH = _needed(
     _as_a_role(), source="DescribeUserPool", target="DescribeUserPool", account="cognito-idp:GetProvisionedLimit"
 )
 _READ_USERS = "ListUsers ListGroups ListUsersInGroup AdminListGroupsForUser"
-_SCAN = _needed(_REACH, source=f"{_READ_USERS} AdminGetUser")
+_SCAN = _needed(_REACH, source=f"{_READ_USERS} AdminGetUser AdminGetUserAuthFactors")
 _RUN = _needed(
     _REACH,
     target="ListGroups AdminGetUser AdminListGroupsForUser "
     "AdminCreateUser AdminSetUserPassword AdminDisableUser AdminEnableUser AdminUpdateUserAttributes "
     "AdminDeleteUserAttributes AdminAddUserToGroup AdminRemoveUserFromGroup CreateGroup UpdateGroup "
-    "AdminLinkProviderForUser AdminDisableProviderForUser",
+    "AdminLinkProviderForUser AdminDisableProviderForUser AdminSetUserMFAPreference",
     ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem Scan",
 )
 COMMANDS: Mapping[str, Needed] = MappingProxyType(
@@ -106,7 +107,8 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         "plan": _REACH,
         "run": _RUN,
         "sync": _needed(_SCAN, _RUN),
-        "verify": _needed(_REACH, target=f"{_READ_USERS} AdminGetUser"),
+        "verify": _needed(_REACH, target=f"{_READ_USERS} AdminGetUser", ledger="GetItem"),
+        "cutover": _REACH,
         "status": _needed(_as_a_role(), ledger="Scan"),
         "explain": _needed(
             _as_a_role(),
@@ -153,7 +155,7 @@ FUNCTIONS: Mapping[str, Needed] = MappingProxyType(
         "gate": _needed(
             _as_a_role(),
             source="AdminGetUser",
-            target="AdminAddUserToGroup",
+            target="AdminAddUserToGroup AdminGetUser",
             ledger="DescribeTable GetItem UpdateItem",
         ),
     }

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from batch.decisions import Decision
 from batch.journal import State as Progress
-from batch.plan import NEVER_CONFIRMED, OUTSIDE, Action, Context, plan_user
+from batch.plan import DEFERRED, FEDERATED, NEVER_CONFIRMED, OUTSIDE, Action, Context, plan_user
+from userpool.identities import primary
 from userpool.identity import identifiers
-from userpool.person import UNCONFIRMED, Person, State, lock_id
+from userpool.person import UNCONFIRMED, Person, State, federated_lock, lock_id
 from userpool.user import Status, User
 
 _REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
@@ -20,7 +21,10 @@ _COHORT = "cohort"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the inventory knows of a user: what is planned, and what was done. Groups are the target's."""
+    """What the inventory knows of a user: what is planned, and what was done. Groups are the target's.
+
+    `enrol` are second factors that cannot cross, by Cognito's names.
+    """
 
     user: User
     action: Action
@@ -31,6 +35,7 @@ class Standing:
     progress: Progress | None = None
     new_sub: str | None = None
     decision: Decision | None = None
+    enrol: frozenset[str] = frozenset()
 
 
 def introduce(standing: Standing, context: Context, target_pool_id: str) -> Person:
@@ -41,6 +46,7 @@ def introduce(standing: Standing, context: Context, target_pool_id: str) -> Pers
         username=standing.user.username,
         name=standing.name,
         owed=standing.groups,
+        enrol=standing.enrol,
         locks=_locks(standing, context, target_pool_id),
         disabled=not standing.user.enabled,
     )
@@ -48,7 +54,13 @@ def introduce(standing: Standing, context: Context, target_pool_id: str) -> Pers
         return _there(person, standing)
     if standing.action is Action.CREATE:
         return person
-    return replace(person, state=State.HELD, reason=_why_held(standing), name=None, owed=frozenset())
+    if standing.reason == DEFERRED:
+        return replace(person, state=State.DEFERRED, name=_profile(standing.user))
+    return _held(person, _why_held(standing))
+
+
+def _held(person: Person, reason: str) -> Person:
+    return replace(person, state=State.HELD, reason=reason, name=None, owed=frozenset(), enrol=frozenset())
 
 
 def _there(person: Person, standing: Standing) -> Person:
@@ -59,27 +71,33 @@ def _there(person: Person, standing: Standing) -> Person:
 
 
 def _why_held(standing: Standing) -> str:
-    if standing.user.status is Status.EXTERNAL_PROVIDER:
-        return _FEDERATED
     if standing.reason == OUTSIDE:
         return _COHORT
+    if standing.reason == FEDERATED:
+        return _FEDERATED
     return UNCONFIRMED if standing.reason == NEVER_CONFIRMED else _REASONS[standing.action]
 
 
 def _locks(standing: Standing, context: Context, target_pool_id: str) -> frozenset[str]:
     """Lock what the user signs in with, or would: nobody else may sign up under it."""
     user = standing.user
-    if user.status is Status.EXTERNAL_PROVIDER:
-        return frozenset()  # its e-mail address is no sign-in name, and may well be a native user's
+    if user.status is Status.EXTERNAL_PROVIDER:  # its e-mail address is no sign-in name, and may be a native user's
+        return frozenset({federated_lock(target_pool_id, _profile(user))})
     name = standing.name or plan_user(user, context, standing.decision).username or user.username
     found = identifiers(name, context.translate(user).attributes, context.target)
     return frozenset(lock_id(target_pool_id, identifier) for identifier in found)
 
 
+def _profile(user: User) -> str:
+    """Return the case-preserved `Provider_id` that a federated profile has in every pool."""
+    identity = primary(user.attributes)
+    return identity.username if identity else user.username
+
+
 def conflicting(person: Person, reason: str) -> Person:
     """Return what is published of one whose identifiers are another person's already."""
-    if person.state is State.KNOWN:
-        return replace(person, state=State.HELD, reason=reason, name=None, owed=frozenset())
+    if person.state in {State.KNOWN, State.DEFERRED}:
+        return _held(person, reason)
     return replace(person, locks=frozenset())  # exists in the target, so it is not held
 
 
@@ -88,7 +106,17 @@ def departed(sub: str) -> Person:
     return Person(sub, State.HELD, reason="departed")
 
 
+def perhaps_returned(person: Person) -> Person:
+    """Return what is published of a federated profile that may have come back, and been given what it was owed.
+
+    It gets its old sub with its next token and nothing else, so that what was ended in the target stays ended.
+    """
+    return replace(person, state=State.RETURNED, owed=frozenset())
+
+
 def digest(person: Person) -> str:
     """Return what changes whenever the person does."""
     item = person.to_item() | {"owed": sorted(person.owed), "locks": sorted(person.locks)}
+    if person.enrol:
+        item["enrol"] = sorted(person.enrol)
     return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:16]

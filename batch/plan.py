@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from batch.decisions import Decision
+from batch.delta import Wanted
 from batch.naming import Naming
 from userpool.attributes import Schema, Translation, translate
 from userpool.description import Description
-from userpool.errors import UserError
+from userpool.errors import SettingsError, UserError
+from userpool.factors import NEEDS, Factors, Preference, to_enrol, to_set
 from userpool.identities import ATTRIBUTE, Identity, linked
 from userpool.identity import SignIn
 from userpool.settings import Rules
@@ -21,6 +23,19 @@ NEVER_CONFIRMED = "never confirmed its sign-up (users.unconfirmed)"
 
 OUTSIDE = "outside the cohort (users.only)"
 """Why who is to cross later is left out."""
+
+AFTER_CUTOVER = "after the cut-over: came to the old pool when it was one no more (decide `create` to bring them over)"
+"""Why who signed up in the old pool since the cut-over is left out."""
+
+FEDERATED = "federated: comes back with its first federated sign-in"
+"""Why a federated profile is left out."""
+
+DEFERRED = "federated: gets its groups and old sub with its first federated sign-in"
+"""The same with `users.external_provider: defer`; the ledger keeps both until then."""
+_WITHOUT_MFA = (
+    "users.mfa is preferences, and MFA is OFF in the new pool, {pool}, where no second factor can be set: turn it on "
+    "(`check` tells how), or set users.mfa to ignore."
+)
 
 
 class Action(StrEnum):
@@ -44,6 +59,17 @@ class Plan:
     dropped: tuple[str, ...] = ()
     has_reset_channel: bool = False
 
+    def with_factors(self, on: frozenset[str]) -> Plan:
+        """Return the plan of a user with these second factors on, who gets no code to reset by where they get those.
+
+        "can't receive MFA and password reset codes at the same email address or phone number" (developer guide,
+        passwords).
+        """
+        taken = {NEEDS[factor] for factor in on}
+        user = User("", "", self.attributes)
+        left = any(user.verified(name) for name in NEEDS.values() if name not in taken)
+        return replace(self, has_reset_channel=left)
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -58,6 +84,8 @@ class Context:
     def of(cls, rules: Rules, source: Description, target: Description) -> Context:
         """Put together what two pools and the rules say. Raises SettingsError where they contradict each other."""
         users = rules.users
+        if users.mfa == "preferences" and target.mfa == "OFF":
+            raise SettingsError(_WITHOUT_MFA.format(pool=target.pool_id))
         naming = Naming(source.sign_in, target.sign_in, users.username_from, users.allow_unverified)
         return cls(rules, naming, target.schema, marker_of(rules, target.schema))
 
@@ -69,6 +97,18 @@ class Context:
     def links(self, user: User) -> frozenset[Identity]:
         """Return the identities of other providers that the user is to be linked to."""
         return frozenset() if ATTRIBUTE in self.rules.attributes.drop else linked(user.attributes)
+
+    def preference(self, attributes: Mapping[str, str], factors: Factors) -> Preference | None:
+        """Return the second factors that a user with these attributes is to have; None if that is not our business."""
+        return to_set(factors, attributes) if self.rules.users.mfa == "preferences" else None
+
+    def to_enrol(self, attributes: Mapping[str, str], factors: Factors) -> frozenset[str]:
+        """Return what such a user has to enrol anew in the target, as far as it is asked for."""
+        return to_enrol(factors, attributes) if self.rules.users.mfa == "preferences" else frozenset()
+
+    def wanted(self, user: User, attributes: Mapping[str, str], groups: frozenset[str], factors: Factors) -> Wanted:
+        """Return what the target is to have of a user, whose attributes and groups are given as the target's."""
+        return Wanted(attributes, user.enabled, groups, self.links(user), self.preference(attributes, factors))
 
     def translate(self, user: User) -> Translation:
         """Return what the user's attributes become."""
@@ -95,9 +135,9 @@ def plan_user(user: User, context: Context, decision: Decision | None = None) ->
     return _creation(name, user, translation)
 
 
-def put_off(plan: Plan) -> Plan:
-    """Return what becomes of one who is outside the cohort."""
-    return plan if plan.action is Action.SKIP else Plan(Action.SKIP, OUTSIDE)
+def put_off(plan: Plan, why: str = OUTSIDE) -> Plan:
+    """Return what becomes of one who is outside the cohort, or is left out for another reason of the day."""
+    return plan if plan.action is Action.SKIP and plan.reason != DEFERRED else Plan(Action.SKIP, why)
 
 
 def _creation(name: str, user: User, translation: Translation) -> Plan:
@@ -112,10 +152,10 @@ def _creation(name: str, user: User, translation: Translation) -> Plan:
 
 
 def _why_skipped(user: User, rules: Rules, decision: Decision | None) -> str | None:
-    if user.status is Status.EXTERNAL_PROVIDER:
-        return "federated: comes back with its first federated sign-in"
     if decision and decision.action == "skip":
         return "decided: skip"
+    if user.status is Status.EXTERNAL_PROVIDER:
+        return DEFERRED if rules.users.external_provider == "defer" else FEDERATED
     if user.status is Status.UNCONFIRMED and rules.users.unconfirmed == "skip":
         return NEVER_CONFIRMED
     if user.status in {Status.ARCHIVED, Status.COMPROMISED, Status.UNKNOWN}:

@@ -13,8 +13,9 @@ from batch import report
 from batch.export_file import whole_file, write_rows
 from batch.inventory import Inventory
 from batch.outlook import look_ahead
+from batch.plan_summary import PlanSummary
 from batch.plan_words import Planned, plan_json, plan_lines
-from batch.planning import PlanSummary, collisions, make_plan
+from batch.planning import collisions, make_plan
 from batch.terminal import as_json_option, connected, tell
 from batch.wiring import Migration
 from userpool.errors import SettingsError

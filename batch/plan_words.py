@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from batch.estimate import Estimate
 from batch.levers import Peak
-from batch.outlook import Outlook
-from batch.planning import Contender, PlanSummary
+from batch.outlook import AskingForFactors, Outlook
+from batch.plan_summary import PlanSummary
+from batch.planning import Contender
 from batch.prices import AS_OF
 from batch.report import duration, more
+from batch.status_words import cut_over_lines
 from batch.wiring import Migration
 
 _SHOWN = 20  # lines of any list on a terminal; --json gives all
@@ -55,6 +57,7 @@ def plan_lines(planned: Planned) -> Iterator[str]:
     summary, naming = planned.summary, planned.migration.context.naming
     yield f"Old pool: users sign in {naming.source}. New pool: {naming.target}."
     yield f"Their user names there: {naming}."
+    yield from cut_over_lines(summary.cut_over)
     yield ""
     for action, count in summary.actions.items():
         yield f"{count:>9}  {_ACTION_WORDS[action]}"
@@ -63,11 +66,10 @@ def plan_lines(planned: Planned) -> Iterator[str]:
     if summary.gone:
         yield f"{summary.gone:>9}  not in the old pool any more: left as they are (run --disable-gone)"
     yield from _notes(summary)
-    if planned.ahead.mfa != "OFF":
-        yield (
-            f"MFA is {planned.ahead.mfa} in the old pool: no second factor crosses, and no listing tells who has one. "
-            "With the trigger they reset their password instead of being captured (docs/trigger.md)."
-        )
+    if planned.migration.context.rules.users.mfa == "preferences":
+        yield from _factor_lines(summary)
+    elif planned.ahead.asking:
+        yield from _without_factors(planned.ahead.mfa, planned.ahead.asking)
     yield from _collision_lines(planned.contenders)
     yield ""
     yield from _outlook_lines(planned.ahead)
@@ -80,15 +82,46 @@ def _notes(summary: PlanSummary) -> Iterator[str]:
     for name, users in summary.lacking.items():
         yield f"Attribute {name}: required in the target; {users} users are created without it."
     if summary.links:
-        providers = ", ".join(f"{name} {links}" for name, links in summary.links.items())
-        yield f"Links to other identity providers: {providers}."
+        yield f"Links to other identity providers: {_counted(summary.links)}."
     if summary.disabled:
         yield f"{summary.disabled} of them are disabled, and stay so."
-    if summary.without_reset_channel:
+    if summary.without_reset_channel > summary.one_channel:
         yield (
-            f"{summary.without_reset_channel} of them have no verified e-mail or phone number: "
+            f"{summary.without_reset_channel - summary.one_channel} of them have no verified e-mail or phone number: "
             "they cannot reset their password by themselves."
         )
+
+
+def _without_factors(mfa: str, asking: AskingForFactors) -> Iterator[str]:
+    yield (
+        f"MFA is {mfa} in the old pool: no second factor crosses, and no listing tells who has one. "
+        "With the trigger they reset their password instead of being captured (docs/trigger.md)."
+    )
+    yield (
+        f"  With users.mfa: preferences each scan would ask for each of {asking.users:,} users, in "
+        f"{duration(asking.seconds)}. That may make them monthly active users of the old pool: "
+        f"about ${asking.dollars:,.0f} in each month with such a scan."
+    )
+
+
+def _factor_lines(summary: PlanSummary) -> Iterator[str]:
+    if summary.factors:
+        yield f"Second factors that are set in the new pool: {_counted(summary.factors)}."
+    if summary.enrol:
+        yield (
+            f"Not to be carried, so users have to enrol anew: {_counted(summary.enrol)} "
+            "(cognito-migrate export re-enrol)."
+        )
+    if summary.one_channel:
+        yield (
+            f"{summary.one_channel} of them get second factors where they would get the code to reset their password: "
+            "Cognito sends none there, so they cannot reset it by themselves "
+            "(cognito-migrate export no-second-channel)."
+        )
+
+
+def _counted(users: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in users.items())
 
 
 def _collision_lines(contenders: Sequence[Sequence[Contender]]) -> Iterator[str]:

@@ -8,21 +8,23 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 
 from batch.changes import Changes
 from batch.cohort import Cohort
+from batch.cutover import Cutover, left_out
 from batch.decisions import Decision
 from batch.doubt import SHARING, Doubt
-from batch.gone import count_gone
+from batch.factors import FactorsTable, require_read
 from batch.inventory import Inventory
-from batch.plan import Action, Context, Plan, plan_user, put_off
+from batch.plan import DEFERRED, Action, Context, Plan, plan_user, put_off
+from batch.plan_summary import PlanSummary, summarize
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
 from userpool.errors import SettingsError
+from userpool.factors import Factors, Preference
 from userpool.identities import Identity
 from userpool.identity import identifiers
 from userpool.user import Group, User
@@ -32,34 +34,13 @@ SUMMARY = "plan_summary"
 
 _CHUNK = 500
 _INSERT = (
-    "INSERT INTO plan (sub, action, reason, username, reset_channel, digest, disabled, dropped, lacking, links) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO plan (sub, action, reason, username, reset_channel, digest, disabled, dropped, lacking, links, "
+    "factors, enrol) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _DIGEST_BYTES = 8
 
 # Who exists in the target already cannot be taken out of the plan by a collision; the others can.
 _CREATED = "SELECT sub FROM progress WHERE new_sub IS NOT NULL"
-_NAMES = (
-    "SELECT j.value, count(*) FROM plan p, json_each(p.{column}) j WHERE p.{column} IS NOT NULL GROUP BY 1 ORDER BY 1"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class PlanSummary:
-    """What the plan comes to; `dropped` and `lacking` count users by attribute name, `links` links by provider.
-
-    The reasons of updates count what changes, by name. `gone` are users of the target who left the old pool.
-    """
-
-    digest: str
-    actions: Mapping[str, int]
-    reasons: Mapping[str, Mapping[str, int]]
-    dropped: Mapping[str, int]
-    lacking: Mapping[str, int]
-    links: Mapping[str, int]
-    without_reset_channel: int
-    disabled: int
-    gone: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +63,20 @@ def make_plan(inventory: Inventory, context: Context, decisions: Mapping[str, De
     snapshot = Snapshot(inventory)
     snapshot.require_complete()
     context.rules.groups.refuse_merging(group.name for group in snapshot.groups())
+    if context.rules.users.mfa == "preferences":
+        require_read(inventory)
     _refuse_decisions_about_nobody(inventory, snapshot, decisions)
     cohort = Cohort(inventory, context.rules.users.only)
     return _Planning(inventory, snapshot, context, decisions, cohort).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    """What one who is to be created is given besides: links and second factors; and what they have to enrol anew."""
+
+    links: frozenset[Identity] = frozenset()
+    factors: Preference = field(default_factory=Preference)
+    enrol: frozenset[str] = frozenset()
 
 
 class _Planning:
@@ -101,8 +93,10 @@ class _Planning:
         self._context = context
         self._decisions = decisions
         self._cohort = cohort
+        self._cutover = Cutover.of(inventory)
         self._doubt = Doubt(inventory, snapshot)
         self._changes = Changes(inventory, context)
+        self._factors = FactorsTable(inventory)
 
     def run(self) -> PlanSummary:
         groups = self._snapshot.groups()
@@ -113,7 +107,7 @@ class _Planning:
             _mark_collisions(self._inventory, self._doubt.sharing)
             self._changes.mark_contested(self._doubt.sharing)
             self._doubt.end()
-            summary = _summary(self._inventory, self._digest(groups))
+            summary = summarize(self._inventory, self._digest(groups))
             made = {"at": time.time(), "scan": self._snapshot.number}
             self._inventory.set_meta(SUMMARY, asdict(summary) | made)
         return summary
@@ -122,24 +116,27 @@ class _Planning:
         """Return a digest of what is the same for all users: if any of it changes, so may everybody's plan."""
         decisions = sorted(self._decisions.items(), key=lambda item: item[0])
         digest = hashlib.sha256()
-        for part in (_program(), self._context, decisions, [group.name for group in groups]):
+        for part in (_program(), self._context, decisions, [group.name for group in groups], self._cutover):
             digest.update(repr(part).encode() + b"\n")
         digest.update(self._cohort.digest)
         return digest.hexdigest()
 
     def _plan_some(self, users: list[User]) -> None:
         groups = self._snapshot.groups_by_user(user.sub for user in users)
+        factors = self._factors.of(user.sub for user in users)
         there = self._changes.carried(users)
         inside = self._cohort.members(users, groups)
         rows, owned = [], []
         for user in users:
             # As if everybody crossed at once: who crosses later must not find the name taken.
-            whole = plan_user(user, self._context, self._decisions.get(user.username))
+            whole = self._whole(user, is_there=user.sub in there)
             plan = whole if user.sub in inside else put_off(whole)
             crossing = self._context.rules.groups.target_names(groups[user.sub])
-            links = self._context.links(user) if plan.action is Action.CREATE else frozenset()
-            told = (_digest(user, plan, crossing, links), int(not user.enabled), *self._told(plan, links))
-            plan = self._changes.plan(user, plan, crossing, there.get(user.sub))
+            extras = self._extras(user, plan, factors[user.sub])
+            told = (_digest(user, plan, crossing, extras), int(not user.enabled), *self._told(plan, extras))
+            if extras.factors.on:
+                plan = plan.with_factors(extras.factors.on)
+            plan = self._changes.plan(user, plan, crossing, factors[user.sub], there.get(user.sub))
             rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel), *told))
             if whole.username is not None:
                 name = there[user.sub].username if user.sub in there else whole.username
@@ -148,13 +145,27 @@ class _Planning:
         self._inventory.execute_many(_INSERT, rows)
         self._doubt.own(owned)
 
-    def _told(self, plan: Plan, links: Iterable[Identity]) -> tuple[str | None, ...]:
-        """Name, of one who is to be created, what does not cross, what the target lacks, and providers to be linked."""
+    def _whole(self, user: User, *, is_there: bool) -> Plan:
+        """Return what becomes of a user, now or later."""
+        decision = self._decisions.get(user.username)
+        plan = plan_user(user, self._context, decision)
+        late = self._cutover is not None and not is_there and self._cutover.leaves_out(user, decision)
+        return left_out(plan) if late else plan
+
+    def _extras(self, user: User, plan: Plan, factors: Factors) -> _Extras:
         if plan.action is not Action.CREATE:
-            return None, None, None
+            return _Extras()
+        preference = self._context.preference(plan.attributes, factors) or Preference()
+        return _Extras(self._context.links(user), preference, self._context.to_enrol(plan.attributes, factors))
+
+    def _told(self, plan: Plan, extras: _Extras) -> tuple[str | None, ...]:
+        """Name, of one who is to be created, what does not cross, what the target lacks, and what comes besides."""
+        if plan.action is not Action.CREATE:
+            return (None,) * 5
         lacking = sorted(self._context.schema.required - plan.attributes.keys())
-        providers = sorted(identity.provider for identity in links)
-        return tuple(json.dumps(names) if names else None for names in (plan.dropped, lacking, providers))
+        providers = sorted(identity.provider for identity in extras.links)
+        told = (plan.dropped, lacking, providers, sorted(extras.factors.on), sorted(extras.enrol))
+        return tuple(json.dumps(names) if names else None for names in told)
 
     def _digest(self, groups: Iterable[Group]) -> str:
         """Return a digest of the whole plan."""
@@ -169,9 +180,11 @@ class _Planning:
         return digest.hexdigest()[:16]
 
 
-def _digest(user: User, plan: Plan, groups: Iterable[str], links: Iterable[Identity]) -> bytes:
+def _digest(user: User, plan: Plan, groups: Iterable[str], extras: _Extras) -> bytes:
     row = [user.sub, plan.action, plan.username, user.enabled, sorted(plan.attributes.items()), sorted(groups)]
-    return hashlib.sha256(json.dumps([*row, *sorted(links)]).encode()).digest()[:_DIGEST_BYTES]
+    row += [DEFERRED] * (plan.reason == DEFERRED)  # who gets these groups, too, though nobody is created
+    factors = [sorted(extras.factors.on), extras.factors.preferred] if extras.factors.on else []
+    return hashlib.sha256(json.dumps([*row, *sorted(extras.links), *factors]).encode()).digest()[:_DIGEST_BYTES]
 
 
 def _program() -> str:
@@ -193,8 +206,8 @@ def _mark_collisions(inventory: Inventory, sharing: str) -> None:
     for sub, (kind, others) in shared.items():
         names = ", ".join(repr(_username(inventory, other)) for other in sorted(set(others)))
         inventory.execute(
-            "UPDATE plan SET action = ?, reason = ?, username = NULL, dropped = NULL, lacking = NULL, links = NULL "
-            "WHERE sub = ?",
+            "UPDATE plan SET action = ?, reason = ?, username = NULL, dropped = NULL, lacking = NULL, links = NULL, "
+            "factors = NULL, enrol = NULL WHERE sub = ?",
             (Action.COLLIDE, f"would be one account in the target with {names} (same {kind})", sub),
         )
 
@@ -241,49 +254,6 @@ def _refuse_decisions_about_nobody(inventory: Inventory, snapshot: Snapshot, dec
             "SELECT count(*) FROM users WHERE username = ? AND scan = ?", (username, snapshot.number)
         ):
             raise SettingsError(f"collisions: nobody in the old pool is called {username!r}: mend the line.")
-
-
-def _summary(inventory: Inventory, digest: str) -> PlanSummary:
-    reasons: dict[str, dict[str, int]] = defaultdict(dict)
-    actions = {str(action): 0 for action in Action}
-    without_channel = disabled = 0
-    for action, reason, count, unreachable, off in inventory.execute(
-        "SELECT action, CASE action WHEN 'collide' THEN 'would be one account with another user' "
-        "WHEN 'update' THEN NULL ELSE reason END, count(*), sum(reset_channel = 0), sum(disabled) "
-        "FROM plan GROUP BY 1, 2 ORDER BY 3 DESC"
-    ):
-        actions[action] += count
-        if reason:
-            reasons[action][reason] = count
-        if action == Action.CREATE:
-            without_channel, disabled = unreachable, off
-    if changes := _changed(inventory):
-        reasons[str(Action.UPDATE)] = changes
-    return PlanSummary(
-        digest=digest,
-        actions=actions,
-        reasons=dict(reasons),  # asdict() cannot copy a defaultdict
-        dropped=_names(inventory, "dropped"),
-        lacking=_names(inventory, "lacking"),
-        links=_names(inventory, "links"),
-        without_reset_channel=without_channel,
-        disabled=disabled,
-        gone=count_gone(inventory),
-    )
-
-
-def _changed(inventory: Inventory) -> dict[str, int]:
-    """Count the users by what is to be updated, the most first."""
-    return dict(
-        inventory.execute(
-            "SELECT j.value, count(*) FROM changes c JOIN plan p ON p.sub = c.sub AND p.action = 'update', "
-            "json_each(c.words) j GROUP BY 1 ORDER BY 2 DESC, 1"
-        ).fetchall()
-    )
-
-
-def _names(inventory: Inventory, column: str) -> dict[str, int]:
-    return dict(sorted(inventory.execute(_NAMES.format(column=column)).fetchall()))
 
 
 def _chunks(users: Iterator[User]) -> Iterator[list[User]]:

@@ -17,10 +17,11 @@ from batch import engine
 from batch.applied import AppliedTable
 from batch.claims import CONFLICT
 from batch.decisions import Decision
+from batch.factors import FactorsTable
 from batch.inventory import Inventory
 from batch.journal import State
 from batch.lease import Lease
-from batch.persons import Standing, conflicting, departed, digest, introduce
+from batch.persons import Standing, conflicting, departed, digest, introduce, perhaps_returned
 from batch.plan import Action, Context
 from batch.progress import Bar, Progress
 from batch.registrar import Registrar
@@ -147,6 +148,8 @@ class Publishing:
                 now = digest(person)
                 if as_of == LOST and person.state is PersonState.KNOWN:
                     person = replace(person, state=PersonState.RESET)
+                elif as_of == LOST and person.state is PersonState.DEFERRED:
+                    person = perhaps_returned(person)
                 if now != as_of:
                     yield Entry(person, now)
 
@@ -160,6 +163,7 @@ class Publishing:
     def _standings(self, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Standing, str | None]]:
         subs = [row[6] for row in rows]
         groups, granted = self._snapshot.groups_by_user(subs), AppliedTable(self._inventory).granted(subs)
+        enrol = self._to_enrol(subs)
         for action, reason, name, progress, new_sub, as_of, *columns in rows:
             user = user_from_row(tuple(columns))
             standing = Standing(
@@ -172,8 +176,15 @@ class Publishing:
                 progress=State(progress) if progress else None,
                 new_sub=new_sub,
                 decision=self._decisions.get(user.username),
+                enrol=enrol.get(user.sub, frozenset()),
             )
             yield standing, as_of
+
+    def _to_enrol(self, subs: list[str]) -> dict[str, frozenset[str]]:
+        """Return the second factors that cannot cross, by old sub."""
+        if self._context.rules.users.mfa == "ignore":
+            return {}
+        return {sub: factors.to_enrol for sub, factors in FactorsTable(self._inventory).of(subs).items()}
 
 
 def _together(entries: Iterator[Entry]) -> Iterator[tuple[Entry, ...]]:

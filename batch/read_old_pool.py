@@ -20,6 +20,7 @@ def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _bef
         stop=now.stop,
         progress=Progress(),
         listing=now.migration.config.listing,
+        factors=now.migration.config.users.mfa == "preferences",
         say=tell,
     )
     return scan.run(

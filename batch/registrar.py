@@ -12,6 +12,8 @@ from userpool.ledger import LOCK, SAME_USER, Turn
 from userpool.ledger_table import MOST_WRITES, Write
 from userpool.person import PERSON, UNCONFIRMED, Person, State
 
+_PUBLISHED = frozenset({State.KNOWN, State.HELD, State.DEFERRED})  # of whom nobody has taken an arrow
+
 
 class Registrar(Amender):
     """A ledger that may be published to. Methods may raise what `LedgerTable` raises."""
@@ -38,13 +40,14 @@ class Registrar(Amender):
 
     def _publish_one(self, person: Person) -> bool:
         there = self.person(person.sub)
-        if there and there.state not in {State.KNOWN, State.HELD}:
+        if there and there.state not in _PUBLISHED:
+            self._note_if_disabled(person, there)
             return True
         put = Write(
             f"{PERSON}{person.sub}",
             item=person.to_item(),
-            condition="attribute_not_exists(#id) OR #state IN (:known, :held)",
-            values={"known": State.KNOWN, "held": State.HELD},
+            condition="attribute_not_exists(#id) OR #state IN (:known, :held, :deferred)",
+            values={str(state): state for state in _PUBLISHED},
         )
         dropped = sorted((there.locks if there else frozenset()) - person.locks)
         # What is somebody else's by now is left to them: deleting it would be refused, and everything with it.
@@ -56,10 +59,15 @@ class Registrar(Amender):
         locks = (locking(person.sub, lock) for lock in sorted(person.locks))
         return self.table.write_all([put, *locks, *obsolete]) or self._is_under_way(person.sub)
 
+    def _note_if_disabled(self, person: Person, there: Person) -> None:
+        """Let the tokens of a profile that came back be refused, or given again; no user of the target carries that."""
+        if there.state is State.RETURNED and there.disabled != person.disabled and there.locks <= person.locks:
+            self.note_disabled(person.sub, disabled=person.disabled)
+
     def _is_under_way(self, sub: str) -> bool:
         """Whether somebody else has taken the person further meanwhile."""
         there = self.person(sub)
-        return there is not None and there.state not in {State.KNOWN, State.HELD}
+        return there is not None and there.state not in _PUBLISHED
 
     def _touch_locks(self, person: Person) -> None:
         """Let nobody sign up under a held person's identifiers, without taking them from anybody.
@@ -170,7 +178,7 @@ class Registrar(Amender):
         return self.move(
             sub,
             "SET #state = :reset, #changed = :now",
-            f"NOT #state IN (:captured, :held, :known) AND {SAME_USER} "
+            f"NOT #state IN (:captured, :held, :known, :deferred, :returned) AND {SAME_USER} "
             "AND (attribute_not_exists(#until) OR #until < :now)",
             new_sub=new_sub,
             now=now,

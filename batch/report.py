@@ -27,6 +27,8 @@ def scan_lines(summary: ScanSummary) -> Iterator[str]:
         f"Scanned {summary.users} users, {summary.groups} groups and {summary.memberships} memberships "
         f"(read by {summary.read_by})."
     )
+    if summary.factors is not None:
+        yield f"{summary.factors} of the users have a second factor or a passkey."
 
 
 def run_json(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> dict[str, Any]:

@@ -45,6 +45,8 @@ STATES: Mapping[State, str] = {
     State.MIGRATING: "their own sign-in is creating them now",
     State.CAPTURED: "sign in with the password that they had",
     State.RESET: "have chosen a new password, or choose one by forgot-password",
+    State.DEFERRED: "federated; their own sign-in brings them back, with groups and old sub",
+    State.RETURNED: "federated, and came back",
 }
 
 
@@ -80,11 +82,12 @@ def slices(rows: Iterable[Row]) -> list[Slice]:
 def waiting_by_day(counted: LedgerCount) -> list[tuple[str, list[Slice]]]:
     """Return for each day how many had been captured, were reset, and still waited at its end.
 
-    Counted back from today, of those whom the ledger knows today and who are not held. Days before anything happened
-    are left out.
+    Counted back from today, of those whom the ledger knows today and who are neither held nor federated. Days before
+    anything happened are left out.
     """
     captured, reset = (counted.states.get(state, 0) for state in (State.CAPTURED, State.RESET))
-    waiting = counted.persons - counted.states.get(State.HELD, 0) - captured - reset
+    others = sum(counted.states.get(state, 0) for state in (State.HELD, State.DEFERRED, State.RETURNED))
+    waiting = counted.persons - others - captured - reset
     found = []
     for day, settled in reversed(counted.settled.items()):
         numbers = {State.CAPTURED: captured, State.RESET: reset, State.PENDING: waiting}

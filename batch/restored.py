@@ -92,6 +92,7 @@ _ALIKE = (
 
 UNBEGUN = frozenset({State.HELD, State.KNOWN})
 """States in which the ledger knows nothing of what was done."""
+_FEDERATED = frozenset({State.DEFERRED, State.RETURNED})  # whom no run creates: they are published, and no more
 _UNSETTLED = frozenset({State.CREATING, State.MIGRATING})  # a claim, not the status, decides what comes next
 
 
@@ -107,7 +108,7 @@ class Restored:
 
     def add_people(self, people: Iterable[Person]) -> None:
         """Note what the ledger knows."""
-        people = list(people)
+        people = [Person(one.sub, State.HELD, one.username) if one.state in _FEDERATED else one for one in people]
         with self._inventory.transaction():
             self._inventory.execute_many(
                 "INSERT OR REPLACE INTO people VALUES (?, ?, ?, ?)",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from batch import engine
+from batch.factors import read_factors
 from batch.inventory import Inventory
 from batch.listing import Listing, Shards, ShardsError, in_shards
 from batch.progress import Bar, Progress
@@ -27,12 +28,13 @@ Choose = Callable[[int, int], Way]
 
 @dataclass(frozen=True, slots=True)
 class ScanSummary:
-    """What a scan found."""
+    """What a scan found; `factors` is who has a second factor or a passkey, None if that was not asked."""
 
     users: int
     groups: int
     memberships: int
     read_by: Way
+    factors: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,10 @@ class RefusedScanError(FatalError):
 
 
 class Scan:
-    """One scan of a pool. Safe to stop and to repeat: memberships that were read are not read again."""
+    """One scan of a pool, with `factors` of its users' second factors too.
+
+    Safe to stop and to repeat: memberships and second factors that were read are not read again.
+    """
 
     def __init__(
         self,
@@ -97,6 +102,7 @@ class Scan:
         stop: threading.Event,
         progress: Progress,
         listing: Listing = "sequential",
+        factors: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._source = source
@@ -106,6 +112,7 @@ class Scan:
         self._stop = stop
         self._progress = progress
         self._listing: Listing = listing
+        self._factors = factors
         self._say = say
 
     def run(
@@ -127,9 +134,10 @@ class Scan:
             raise
         self._read_groups()
         way = self._read_memberships(choose)
+        factors = self._read_factors() if self._factors else None
         self._snapshot.complete()
         users, groups, memberships = (self._snapshot.count(table) for table in ("users", "groups", "memberships"))
-        return ScanSummary(users, groups, memberships, way)
+        return ScanSummary(users, groups, memberships, way, factors)
 
     def _read_users(self, expected: int, accept: Callable[[int, int], None]) -> None:
         if in_shards(self._listing, self._snapshot.users_last_time()):
@@ -216,6 +224,19 @@ class Scan:
                 bar.advance(sum(found.ends for found in batch))
                 yield batch
         self._refuse_to_go_on()
+
+    def _read_factors(self) -> int:
+        """Read everybody's second factors; return how many users have one or a passkey."""
+        read_factors(
+            self._source,
+            self._inventory,
+            workers=self._workers,
+            stop=self._stop,
+            progress=self._progress,
+            say=self._say,
+        )
+        self._refuse_to_go_on()
+        return self._snapshot.count_with_factors()
 
     def _refuse_to_go_on(self) -> None:
         if self._stop.is_set():

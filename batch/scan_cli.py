@@ -10,11 +10,13 @@ from typing import Any
 import click
 
 from batch import report
+from batch.cutover import Cutover
 from batch.read_old_pool import read_old_pool
 from batch.rebuild import Rebuild, Rebuilt, rebuild_of
 from batch.rebuild_words import rebuilt_lines
 from batch.scan import ScanSummary
 from batch.session import session
+from batch.status_words import cut_over_lines
 from batch.terminal import as_json_option, say
 from batch.wiring import Migration
 from userpool.errors import SettingsError
@@ -37,7 +39,8 @@ def scan(config_path: Path, *, rebuild: bool, give_missing: bool, as_json: bool)
         summary = read_old_pool(now)
         rebuilt = _rebuilt(rebuilding, migration, give_missing=give_missing) if rebuilding else None
         now.record.counts = _counts(summary, rebuilt)
-        say(lambda: _values(summary, rebuilt), lambda: _lines(summary, rebuilt), as_json=as_json)
+        cutover = Cutover.of(now.inventory)
+        say(lambda: _values(summary, rebuilt), lambda: _lines(summary, rebuilt, cutover), as_json=as_json)
 
 
 def _rebuilt(rebuilding: Rebuild, migration: Migration, *, give_missing: bool) -> Rebuilt:
@@ -58,7 +61,8 @@ def _counts(summary: ScanSummary, rebuilt: Rebuilt | None) -> dict[str, Any]:
     return asdict(summary) | ({"rebuilt": counted} if rebuilt else {})
 
 
-def _lines(summary: ScanSummary, rebuilt: Rebuilt | None) -> Iterator[str]:
+def _lines(summary: ScanSummary, rebuilt: Rebuilt | None, cutover: Cutover | None) -> Iterator[str]:
     yield from report.scan_lines(summary)
+    yield from cut_over_lines(cutover.at if cutover else None)
     if rebuilt:
         yield from rebuilt_lines(rebuilt)

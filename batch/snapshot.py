@@ -23,6 +23,9 @@ USER_COLUMNS = "sub, username, status, enabled, created, modified, attributes"
 USER_COLUMNS_OF_U = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
 """The same, where the table goes by `u`."""
 
+# Federated profiles have no second factor of the pool's, and who never confirmed the sign-up could not set one.
+_ASKED = "status NOT IN ('EXTERNAL_PROVIDER', 'UNCONFIRMED')"
+
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -136,6 +139,12 @@ class Snapshot:
         """Record that all groups of the user are known; part of the transaction that is open."""
         self._inventory.execute("UPDATE users SET groups_read = ? WHERE sub = ?", (self.number, sub))
 
+    def mark_factors_read(self, subs: Iterable[str]) -> None:
+        """Record that the second factors of these users are known; part of the transaction that is open."""
+        self._inventory.execute_many(
+            "UPDATE users SET factors_read = ? WHERE sub = ?", [(self.number, sub) for sub in subs]
+        )
+
     def users_last_time(self) -> int:
         """Return how many users the last complete scan found; 0 if there was none."""
         return int(self._inventory.get_meta("scan_users", 0))
@@ -190,6 +199,25 @@ class Snapshot:
         """Count the users whose groups this scan has not read to the end."""
         return self._inventory.number(
             "SELECT count(*) FROM users WHERE scan = ?1 AND groups_read <> ?1", (self.number,)
+        )
+
+    def factors_to_read(self) -> Iterator[User]:
+        """Yield the users whose second factors this scan has not read, of those who may have one."""
+        return self._users(f"{_ASKED} AND factors_read <> ?")
+
+    def count_factors_to_read(self) -> int:
+        """Count them."""
+        statement = f"SELECT count(*) FROM users WHERE scan = ?1 AND {_ASKED} AND factors_read <> ?1"  # noqa: S608 -- ours
+        return self._inventory.number(statement, (self.number,))
+
+    def count_to_ask(self) -> int:
+        """Count the users who may have a second factor, whose factors a scan has to ask for."""
+        return self._inventory.number(f"SELECT count(*) FROM users WHERE scan = ? AND {_ASKED}", (self.number,))  # noqa: S608 -- ours
+
+    def count_with_factors(self) -> int:
+        """Count the users who have more than a password, as far as scans have asked."""
+        return self._inventory.number(
+            "SELECT count(*) FROM factors f JOIN users u ON u.sub = f.sub WHERE u.scan = ?", (self.number,)
         )
 
     def users(self) -> Iterator[User]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batch.changes import Changes
+from batch.cutover import Cutover
 from batch.estimate import Estimate, estimate
 from batch.inventory import Inventory, decoded
 from batch.journal import Journal
@@ -35,7 +36,7 @@ class Status:
     """Where the migration stands. `made` counts by how far users are, `failed` by problem; `runs` are the last ones.
 
     `estimate` is of what is left; None as long as nothing is planned. `conflicts` counts changes of the old pool that
-    were not carried over.
+    were not carried over. `cut_over` is when that was.
     """
 
     scan: Scanned
@@ -45,6 +46,7 @@ class Status:
     left: int
     conflicts: int
     estimate: Estimate | None
+    cut_over: float | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -63,6 +65,7 @@ def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float
         left=Journal(inventory, context).pending() + Changes(inventory, context).left(),
         conflicts=inventory.number("SELECT count(*) FROM conflicts"),
         estimate=estimate(inventory, context, rps_of) if actions else None,
+        cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
         runs=_runs(inventory),
     )
 

@@ -31,6 +31,7 @@ def status_json(status: Status, counted: LedgerCount | None, unread: str | None)
 def status_lines(status: Status, counted: LedgerCount | None, unread: str | None) -> Iterator[str]:
     """Say it; `unread` is why there is no count of the ledger."""
     yield from _scan_lines(status)
+    yield from cut_over_lines(status.cut_over)
     yield from _work_lines(status)
     yield from _run_lines(status)
     if counted:
@@ -105,6 +106,15 @@ def _in_order(states: Mapping[str, int]) -> dict[str, int]:
 
 def _counts(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in numbers.items())
+
+
+def cut_over_lines(at: float | None) -> Iterator[str]:
+    """Say that the cut-over was, if it was; `at` is when."""
+    if at is not None:
+        yield (
+            f"Cut over since {moment(at)}: of the old pool only passwords and who is disabled there count; "
+            "nothing else of it crosses."
+        )
 
 
 def moment(seconds: float) -> str:

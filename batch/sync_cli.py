@@ -11,9 +11,11 @@ import click
 from batch import report
 from batch.carry_out import CAUGHT_UP, carry_out, leave
 from batch.guard import Most, changes, most_changes, refuse_changing, refuse_shrinking
-from batch.planning import PlanSummary, make_plan
+from batch.plan_summary import PlanSummary
+from batch.planning import make_plan
 from batch.read_old_pool import read_old_pool
 from batch.session import Session, session
+from batch.status_words import cut_over_lines
 from batch.terminal import as_json_option, ignore_window_option, say
 
 
@@ -66,7 +68,11 @@ def sync(
                 "plan": asdict(planned),
                 "run": report.run_json(carried.summary, carried.failed),
             },
-            lambda: [*report.scan_lines(scanned), *report.run_lines(carried.summary, carried.failed)],
+            lambda: [
+                *report.scan_lines(scanned),
+                *cut_over_lines(planned.cut_over),
+                *report.run_lines(carried.summary, carried.failed),
+            ],
             as_json=as_json,
         )
         leave(now, carried)

@@ -19,8 +19,8 @@ CREATE TABLE memberships (
 ) WITHOUT ROWID;
 
 -- What is to become of each user, made from users and rules; username is the name in the target. `digest` is of what
--- the user is to be there; `dropped` and `lacking` name attributes, and `links` the identity providers that the user is
--- to be linked to, NULL for none, of who is to be created.
+-- the user is to be there; `dropped` and `lacking` name attributes, `links` the identity providers that the user is to
+-- be linked to, `factors` second factors to set, `enrol` those that cannot be, NULL for none, of who is to be created.
 CREATE TABLE plan (
     sub TEXT PRIMARY KEY, action TEXT NOT NULL, reason TEXT, username TEXT, reset_channel INTEGER NOT NULL,
     digest BLOB, disabled INTEGER, dropped TEXT, lacking TEXT
@@ -86,6 +86,17 @@ CREATE TABLE IF NOT EXISTS calls (
 ) WITHOUT ROWID;
 -- Whose plan may be out of date, because something that it was made of was written: noted by the triggers below.
 CREATE TABLE IF NOT EXISTS stale (sub TEXT PRIMARY KEY) WITHOUT ROWID;
+-- What users of the old pool can prove themselves by besides a password; without a row, nothing. `second` is JSON of
+-- Cognito's names, `read` the number of the scan that asked last.
+CREATE TABLE IF NOT EXISTS factors (
+    sub TEXT PRIMARY KEY, second TEXT NOT NULL, preferred TEXT, passkey INTEGER NOT NULL, read INTEGER NOT NULL
+) WITHOUT ROWID;
+-- What the last `verify` since the cut-over saw in the target: what it took away and the old pool did not, `since` when
+-- that was seen; and when each user was modified last there.
+CREATE TABLE IF NOT EXISTS revoked (
+    sub TEXT NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL, since REAL NOT NULL, PRIMARY KEY (sub, what, detail)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS modified_there (sub TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 """
 
 # Columns that came later, as table, name and type.
@@ -95,10 +106,15 @@ ADDED = (
     ("plan", "dropped", "TEXT"),
     ("plan", "lacking", "TEXT"),
     ("plan", "links", "TEXT"),
+    ("plan", "factors", "TEXT"),
+    ("plan", "enrol", "TEXT"),
     ("changes", "words", "TEXT"),
     ("changes", "links", "INTEGER NOT NULL DEFAULT 0"),
     ("changes", "unlinks", "INTEGER NOT NULL DEFAULT 0"),
+    ("changes", "factors", "INTEGER NOT NULL DEFAULT 0"),
     ("applied", "links", "TEXT"),
+    ("applied", "factors", "TEXT"),
+    ("users", "factors_read", "INTEGER NOT NULL DEFAULT 0"),
 )
 
 
@@ -130,7 +146,14 @@ TRIGGERS = (
     *_watched("progress", "state, new_sub, username"),
     *_watched("applied", "attributes, enabled, groups, giving"),
     *_watched("granted", "sub, group_name"),
+    *_watched("factors", "second, preferred, passkey"),
     _noting("applied_links_updated", "AFTER UPDATE OF links ON applied", "new.sub", "old.links IS NOT new.links"),
+    _noting(
+        "applied_factors_updated",
+        "AFTER UPDATE OF factors ON applied",
+        "new.sub",
+        "old.factors IS NOT new.factors",
+    ),
     _noting("memberships_inserted", "BEFORE INSERT ON memberships", "new.sub", _JOINED),
     _noting("memberships_deleted", "AFTER DELETE ON memberships", "old.sub"),
 )

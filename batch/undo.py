@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from batch import engine
-from batch.grouping import groups_wanted
+from batch.grouping import groups_defined
 from batch.inventory import Inventory
 from batch.plan import Context
 from batch.progress import Bar, Progress
@@ -145,7 +145,7 @@ class Undo:
         """Delete the groups that this migration made, that are as it made them and that nobody is in."""
         names = self.journal.groups_made()
         there = {group.name: group for page in self._target.groups() for group in page} if names else {}
-        wanted = groups_wanted(self._inventory, self._context)
+        wanted = groups_defined(self._inventory, self._context)
         with self._progress.bar("groups", total=len(names)) as bar:
             for name in names:
                 if self._stop.is_set():

@@ -6,7 +6,7 @@ deleted, and who has taken the name since is somebody else.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -28,6 +28,7 @@ from batch.delta import (
     carried,
     change,
     differing,
+    factor_names,
     is_later,
     link_name,
     merged,
@@ -35,7 +36,9 @@ from batch.delta import (
     unlink_name,
 )
 from batch.journal import Job
+from batch.mfa import SecondFactors
 from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
+from userpool.factors import Preference
 from userpool.identities import Identity, linked
 from userpool.identity import identifiers
 from userpool.person import lock_id
@@ -80,6 +83,7 @@ class Updates:
         self._target = target
         self._judge = judge
         self._claims = claims
+        self._factors = SecondFactors(target)
 
     def catch_up(self, job: Job, applied: Applied | None) -> Iterator[UpdateFact]:
         """Carry over what changed while the user was not finished; no call if that is nothing."""
@@ -106,6 +110,8 @@ class Updates:
             yield from self._end_links(job, found, applied.links, changed.unlinks)
         if changed.links:
             yield from self._make_links(job, found, applied.links - frozenset(changed.unlinks), changed.links)
+        if changed.factors:
+            yield from self._set_factors(job, found, applied, self._claims.hold)
         if changed.enables:
             yield from self._enable(job, found)
         if changed.joins:
@@ -119,6 +125,22 @@ class Updates:
             return applied
         yield from self._make_links(job, user, applied.links, sorted(missing))
         return replace(applied, links=applied.links | missing)
+
+    def set_factors(
+        self, job: Job, user: User, applied: Applied | None, hold: Callable[[], None]
+    ) -> Generator[UpdateFact, None, Applied | None]:
+        """Set the second factors of a user that this migration creates; return what is applied, as `make_links`."""
+        if applied is None or job.wanted is None or not factor_names(applied.factors, job.wanted.factors):
+            return applied
+        yield from self._set_factors(job, user, applied, hold)
+        return replace(applied, factors=job.wanted.factors or applied.factors)
+
+    def _set_factors(self, job: Job, user: User, applied: Applied, hold: Callable[[], None]) -> Iterator[UpdateFact]:
+        wanted = (job.wanted and job.wanted.factors) or Preference()
+        try:
+            yield from self._factors.set(job, user, applied.factors, wanted, untouched=untouched(job, user), hold=hold)
+        except NotFoundError:
+            raise GoneError(DELETED) from None
 
     def _make_links(
         self, job: Job, user: User, ours: frozenset[Identity], identities: Iterable[Identity]

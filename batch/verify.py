@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from batch import engine
 from batch.applied import AppliedTable
-from batch.comparison import Compared, Difference, compare
-from batch.delta import Wanted
+from batch.comparison import Compared, Difference, compare, compare_factors
+from batch.cutover import Cutover, as_applied
+from batch.factors import FactorsTable
 from batch.gone import gone
 from batch.grouping import applied_definition, differing_fields, groups_wanted
 from batch.inventory import Inventory
 from batch.journal import State
+from batch.mfa import preference_of
 from batch.plan import Context
 from batch.progress import Progress
 from batch.scan import Way, membership_step, pages_of
 from batch.snapshot import USER_COLUMNS_OF_U, user_from_row
 from batch.stopping import StoppedError
+from batch.verify_factors import with_factors
 from userpool.pool import UserPool
 from userpool.user import User
 
@@ -46,7 +49,13 @@ _EXPECTED = (
     "SELECT r.new_sub, n.new FROM progress r JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
     "JOIN memberships m ON m.sub = r.sub JOIN names n ON n.old = m.group_name WHERE r.new_sub IS NOT NULL"
 )
-_LOST = f"{_EXPECTED} AND r.state = 'done'"  # of the others it is known that they are unfinished
+# After the cut-over, what the old pool came to before.
+_KEPT = (
+    "SELECT r.new_sub, g.value AS new FROM progress r JOIN plan p ON p.sub = r.sub "
+    "AND p.action IN ('create', 'update') "
+    "JOIN applied a ON a.sub = r.sub JOIN json_each(a.groups) g WHERE r.new_sub IS NOT NULL"
+)
+_DONE = "r.state = 'done'"  # of the others it is known that they are unfinished
 _FOUND = (
     "SELECT f.new_sub, f.group_name AS new FROM found f JOIN progress r ON r.new_sub = f.new_sub "
     "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')"
@@ -77,7 +86,10 @@ class VerifySummary:
 
 
 class Verify:
-    """One comparison. What the listing shows as different is looked at again, since listings lag behind."""
+    """One comparison. What the listing shows as different is looked at again, since listings lag behind.
+
+    `saw` is told the users of the target, a page at a time.
+    """
 
     def __init__(
         self,
@@ -88,6 +100,7 @@ class Verify:
         workers: int,
         stop: threading.Event,
         progress: Progress,
+        saw: Callable[[Sequence[User]], None] = lambda _: None,
     ) -> None:
         self._target = target
         self._inventory = inventory
@@ -95,6 +108,8 @@ class Verify:
         self._workers = workers
         self._stop = stop
         self._progress = progress
+        self._saw = saw
+        self._is_cut_over = Cutover.of(inventory) is not None
         self._summary = VerifySummary()
 
     def run(self, choose: Callable[[int, int], Way], *, expected_users: int = 0) -> VerifySummary:
@@ -104,6 +119,8 @@ class Verify:
         self._compare_users(expected_users)
         self._find_missing()
         self._find_unfinished()
+        if self._context.rules.users.mfa == "preferences":
+            self._compare_factors()
         groups = self._compare_groups()
         self._read_memberships(groups, choose)
         self._compare_memberships()
@@ -116,6 +133,7 @@ class Verify:
         with self._progress.bar("verify users", total=expected) as bar:
             for page in self._target.users():
                 self._refuse_to_go_on()
+                self._saw(page)
                 known = self._known([user.sub for user in page])
                 for new in page:
                     if not self._first_seen(new.sub):
@@ -139,11 +157,14 @@ class Verify:
             (json.dumps(subs),),
         ).fetchall()
         applied = AppliedTable(self._inventory).of(row[2] for row in rows)
+        factors = FactorsTable(self._inventory).of(row[2] for row in rows)
         found = {}
         for new_sub, state, *row in rows:
             old = user_from_row(tuple(row))
             translated = self._context.translate(old).attributes
-            wanted = Wanted(translated, old.enabled, links=self._context.links(old))
+            wanted = self._context.wanted(old, translated, frozenset(), factors[old.sub])
+            if self._is_cut_over and old.sub in applied:
+                wanted = as_applied(applied[old.sub], frozenset(), enabled=old.enabled)
             found[new_sub] = Compared(old.username, wanted, applied.get(old.sub), done=state == State.DONE)
         return found
 
@@ -177,6 +198,19 @@ class Verify:
         """Name those who exist in the target but still lack something that a run would do."""
         for username, why, _ in self._pages(_UNFINISHED):
             self._differ(username, "unfinished", why or "rerun to go on")
+
+    def _compare_factors(self) -> None:
+        looked_at = with_factors(
+            self._target, self._inventory, workers=self._workers, stop=self._stop, progress=self._progress
+        )
+        with closing(looked_at) as batches:
+            for users in batches:
+                known = self._known([user.sub for user in users])
+                for user in users:
+                    differences, notes = compare_factors(known[user.sub], preference_of(user))
+                    self._summary.differences += differences
+                    self._summary.notes += notes
+        self._refuse_to_go_on()
 
     def _pages(self, statement: str) -> Iterator[tuple[Any, ...]]:
         """Walk by the last column, not by one long cursor: rows are written meanwhile, and may be as many as users."""
@@ -223,8 +257,9 @@ class Verify:
         pairs = [(name, new) for (name,) in names if (new := rules.target_name(name)) is not None]
         self._inventory.execute_many("INSERT INTO names VALUES (?, ?)", pairs)
         self._summary.memberships = self._inventory.number(f"SELECT count(*) FROM ({_FOUND})")  # noqa: S608 -- a constant
-        self._differ_in_memberships("membership lost", _LOST, _FOUND)
-        self._differ_in_memberships("membership gained", _FOUND, _EXPECTED)
+        expected = _KEPT if self._is_cut_over else _EXPECTED
+        self._differ_in_memberships("membership lost", f"{expected} AND {_DONE}", _FOUND)
+        self._differ_in_memberships("membership gained", _FOUND, expected)
 
     def _differ_in_memberships(self, what: str, these: str, not_those: str) -> None:
         rows = self._inventory.execute(

@@ -18,9 +18,10 @@ from sandbox.cognito import shared
 from sandbox.dump import DumpError, dump, load
 from sandbox.errors import CognitoError
 from sandbox.limits import DEFAULT_RPS
-from sandbox.local import add_federated, local_client
+from sandbox.local import add_federated, enrol, local_client
+from sandbox.mixing import Mix
 from sandbox.people import PoolKind
-from sandbox.rehearsal import RehearsalError, fill_from_inventory
+from sandbox.rehearsal import RehearsalError, fill_from_inventory, offer_alike
 from sandbox.seed import TargetKind, make_target, seed_source
 from sandbox.server import Sandbox
 
@@ -37,6 +38,16 @@ _TRIGGERS = frozenset(
         "VerifyAuthChallengeResponse",
     }
 )
+
+_SHARES = {
+    "federated": "who come from another provider (3%% by default)",
+    "linked": "who are linked to one",
+    "sms": "with SMS as second factor",
+    "totp": "with an authenticator app",
+    "email": "with e-mail as second factor",
+    "passkey": "with a passkey",
+}
+"""The options of a mix, by its fields."""
 
 _REFUSALS = (CognitoError, ImportError, SyntaxError, AttributeError, ValueError, OverflowError, OSError, RehearsalError)
 
@@ -72,6 +83,8 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     add("--port", type=int, default=0, help="port on 127.0.0.1, 0 for any free one (the default)")
     add("--seed", type=int, metavar="N", help="make an old user pool with N made-up users")
     add("--random", type=int, default=7, metavar="SEED", help="which N users to make up (default 7)")
+    for name, whom in _SHARES.items():
+        add(f"--{name}", type=share, metavar="SHARE", help=f"with --seed: the share of users {whom}, such as 5%%")
     add("--from", dest="inventory", type=Path, metavar="FILE", help="fill the old pool from a scan: migration.db")
     add("--real", action="store_true", help="with --from: keep real values instead of made-up ones")
     add("--kind", choices=get_args(PoolKind), default="plain", help="kind of the old user pool")
@@ -117,16 +130,36 @@ def _read(path: Path) -> dict[str, Any]:
 def _make_pools(options: argparse.Namespace) -> dict[str, str | None]:
     source_pool_id = None
     with local_client() as client:
+        mix = _mix(options)
+        target_pool_id = make_target(client, kind=options.target_kind, mix=mix)
         if options.inventory:
             source_pool_id = fill_from_inventory(shared(), options.inventory, real=options.real)
+            offer_alike(shared(), source_pool_id, target_pool_id)
         elif options.seed is not None:
-            random = Random(options.random)  # noqa: S311 - invented users, not secrets
-            seeded = seed_source(
-                client, users=options.seed, random=random, kind=options.kind, add_federated=add_federated
-            )
-            source_pool_id = seeded.pool_id
-        target_pool_id = make_target(client, kind=options.target_kind)
+            source_pool_id = seed_source(
+                client,
+                users=options.seed,
+                random=Random(options.random),  # noqa: S311 - invented users, not secrets
+                kind=options.kind,
+                mix=mix,
+                add_federated=add_federated,
+                enrol=enrol,
+            ).pool_id
     return {"source_pool_id": source_pool_id, "target_pool_id": target_pool_id}
+
+
+def _mix(options: argparse.Namespace) -> Mix | None:
+    """Return the shares asked for, None if none is."""
+    given = {name: share for name in _SHARES if (share := getattr(options, name)) is not None}
+    return Mix(**given) if given else None
+
+
+def share(text: str) -> float:
+    """Read a share of users, such as 5%."""
+    share = float(text.removesuffix("%")) / 100
+    if not 0 <= share <= 1:
+        raise ValueError(text)  # argparse says it, with the name of this function
+    return share
 
 
 def _function(text: str) -> tuple[str, Any]:

@@ -1,9 +1,10 @@
-"""Codes sent by e-mail or SMS. Nothing is sent: a test reads the last one from the user."""
+"""Codes sent by e-mail or SMS. Nothing is sent: a test reads the last one from the user, and all from the world."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.directory import User
@@ -13,11 +14,21 @@ from sandbox.world import World
 MEDIA = {"email": "EMAIL", "phone_number": "SMS"}
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A message that Cognito would have sent: to whom, what its code is for, and when (seconds since 1970)."""
+
+    sub: str
+    purpose: str
+    at: float
+
+
 def send(world: World, user: User, purpose: str, seconds: float) -> str:
     """Make a code for a purpose, which replaces the one before, and return it."""
     user.code = f"{secrets.randbelow(1_000_000):06}"
     user.code_for = purpose
     user.code_expires = world.clock.now() + seconds
+    world.sent.append(Sent(user.sub, purpose, world.clock.now()))
     return user.code
 
 

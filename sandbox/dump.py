@@ -52,6 +52,7 @@ def _dump_pool(pool: Pool) -> _Document:
         "config": moto.extended_config,
         "schema": list(pool.schema.values()),
         "mfa": [moto.mfa_config, moto.sms_mfa_config, moto.token_mfa_config],
+        "email_mfa": getattr(moto, "email_mfa_config", None),
         "clients": [[c.id, c.secret, c.generate_secret, c.extended_config] for c in moto.clients.values()],
         "groups": [[g.group_name, g.description, g.role_arn, g.precedence] for g in moto.groups.values()],
         "identity_providers": [[p.name, p.extended_config] for p in moto.identity_providers.values()],
@@ -70,6 +71,7 @@ def _load_pool(world: World, document: _Document) -> None:
     moto.arn = moto.arn.replace(moto.id, document["id"])
     moto.id = document["id"]
     moto.mfa_config, moto.sms_mfa_config, moto.token_mfa_config = document["mfa"]
+    moto.email_mfa_config = document.get("email_mfa")
     _load_parts(moto, document)
     _Moto.cognitoidp_backends[world.moto.account][region].user_pools[moto.id] = moto
     pool = world.pool(moto.id)

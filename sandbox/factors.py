@@ -19,7 +19,8 @@ _SETTINGS = {
 def set_mfa_preference(user: User, parameters: Parameters) -> None:
     """Switch factors on and off and choose the preferred one, as the settings of SetUserMFAPreference say.
 
-    Raises InvalidParameterException for a factor that the user is not set up for, and for two preferred ones.
+    Raises InvalidParameterException for a factor that the user is not set up for, and for two preferred ones; not for
+    one that the pool does not offer: no document says so, and it was seen to succeed (amplify-js#11260).
     """
     settings = {factor: parameters[key] for key, factor in _SETTINGS.items() if parameters.get(key)}
     wanted = [factor for factor, setting in settings.items() if setting.get("PreferredMfa")]
@@ -75,6 +76,7 @@ def _first_factors(pool: Pool, user: User) -> list[str]:
         "PASSWORD": user.password is not None,
         "EMAIL_OTP": user.is_verified("email"),
         "SMS_OTP": user.is_verified("phone_number"),
+        "WEB_AUTHN": user.passkey,
     }
     return [factor for factor in policy.get("AllowedFirstAuthFactors") or ["PASSWORD"] if has.get(factor)]
 

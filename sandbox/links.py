@@ -92,7 +92,7 @@ def _source(pool: Pool, who: Parameters) -> tuple[str, str]:
         )
     if _type_of(pool, provider) in _SOCIAL and who.get("ProviderAttributeName") != _SUBJECT:
         raise invalid_parameter(f"ProviderAttributeName of a {provider} user must be {_SUBJECT}.")
-    if pool.users.named(f"{provider}_{subject}"):
+    if profile(pool, provider, subject):
         raise invalid_parameter(
             "Merging is not currently supported, provide a SourceUser that has not been signed up in order to link"
         )
@@ -128,9 +128,11 @@ def _admin_disable_provider_for_user(world: World, parameters: Parameters) -> di
     provider, subject = who.get("ProviderName", ""), who.get("ProviderAttributeValue", "")
     if provider == "Cognito":
         require_user(pool, subject).password = None
-    elif user := pool.users.linked_to(provider, subject):
+        return {}
+    require_provider(pool, provider)
+    if user := pool.users.linked_to(provider, subject):
         _unlink(world, pool, user, provider, subject)
-    elif user := pool.users.named(f"{provider}_{subject}"):
+    elif user := profile(pool, provider, subject):
         user.enabled = False
     else:
         raise user_not_found()

@@ -6,12 +6,13 @@ All of it is about the Cognito that every sandbox of this process shares unless 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from sandbox.cognito import shared
+from sandbox import totp
+from sandbox.cognito import Cognito, shared
 from sandbox.directory import User
 from sandbox.in_process import client
 from sandbox.users import require_user
@@ -33,15 +34,28 @@ def local_client(region: str = REGION) -> Iterator[CognitoClient]:
         made.close()
 
 
-def add_federated(pool_id: str, username: str, attributes: dict[str, str]) -> None:
-    """Make a user as the first sign-in through another provider makes one; the user name is `Provider_id`."""
-    world = shared().world
+def add_federated(pool_id: str, username: str, attributes: dict[str, str], *, cognito: Cognito | None = None) -> None:
+    """Make a user as the first sign-in through another provider makes one; the user name is `Provider_id`.
+
+    It is made in the shared Cognito, unless another is given.
+    """
+    world = (cognito or shared()).world
     sub, now = str(uuid.uuid4()), world.clock.now()
     user = User(
         username, sub, {**attributes, "sub": sub}, "EXTERNAL_PROVIDER", created=now, modified=now, federated=True
     )
     with world.lock:
         world.pool(pool_id).users.add(user)
+
+
+def enrol(pool_id: str, username: str, factors: Collection[str], *, cognito: Cognito | None = None) -> None:
+    """Give a user of the shared Cognito, or another, what no administrator can set: an authenticator app, a passkey."""
+    world = (cognito or shared()).world
+    with world.lock:
+        user = require_user(world.pool(pool_id), username)
+        if "SOFTWARE_TOKEN_MFA" in factors:
+            user.totp_secret = totp.new_secret()
+        user.passkey = user.passkey or "WEB_AUTHN" in factors
 
 
 def backdate(pool_id: str, username: str, age: timedelta) -> None:

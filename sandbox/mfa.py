@@ -68,9 +68,14 @@ def finish_set_up(asked: Asked, _: Parameters) -> Answer:
 
 
 def _factors(pool: Pool, user: User) -> list[str]:
-    """Return the factors the user has active; where MFA is required, a phone number is one by itself."""
-    active = [name for name in user.mfa if name not in _SENT_TO or user.attributes.get(_SENT_TO[name])]
-    if not active and pool.mfa == "ON" and user.attributes.get("phone_number") and "SMS_MFA" in _of_pool(pool):
+    """Return the factors the user has active; where MFA is required, a phone number is one by itself.
+
+    A preference for a factor that the pool does not offer is taken, and not asked for (amplify-js#11260).
+    """
+    offered = _of_pool(pool)
+    there = [name for name in user.mfa if name not in _SENT_TO or user.attributes.get(_SENT_TO[name])]
+    active = [name for name in there if name in offered]
+    if not active and pool.mfa == "ON" and user.attributes.get("phone_number") and "SMS_MFA" in offered:
         return ["SMS_MFA"]
     return active
 
@@ -78,8 +83,10 @@ def _factors(pool: Pool, user: User) -> list[str]:
 def _of_pool(pool: Pool) -> list[str]:
     """Return the factors the pool offers; MFA switched on with CreateUserPool alone is by SMS."""
     has_tokens = (pool.moto.token_mfa_config or {}).get("Enabled")
-    has_sms = pool.moto.sms_mfa_config or pool.config.get("SmsConfiguration") or not has_tokens
-    return ["SMS_MFA"] * bool(has_sms) + ["SOFTWARE_TOKEN_MFA"] * bool(has_tokens)
+    has_mail = getattr(pool.moto, "email_mfa_config", None)
+    has_sms = pool.moto.sms_mfa_config or pool.config.get("SmsConfiguration") or not (has_tokens or has_mail)
+    offered = {"SMS_MFA": has_sms, "SOFTWARE_TOKEN_MFA": has_tokens, "EMAIL_OTP": has_mail}
+    return [name for name, there in offered.items() if there]
 
 
 def _ask(sign_in: SignIn, user: User, factor: str) -> Answer:

@@ -63,6 +63,11 @@ def _create(caller: Caller, answer: dict[str, Any] | None, password: str | None)
     username = _username(caller, attributes)
     status = _status(answer, password)
     _check(caller, attributes)
+    by_sms = bool(answer.get("enableSMSMFA"))
+    if by_sms and not (caller.pool.mfa != "OFF" and attributes.get("phone_number")):
+        # "Your user pool must have MFA enabled. Your user's attributes ... must include a phone number, or else the
+        # migration of that user will fail" (developer guide, migrate user).
+        raise wrong_credentials()
     force = bool(answer.get("forceAliasCreation"))
     try:
         user = users.create(
@@ -71,7 +76,7 @@ def _create(caller: Caller, answer: dict[str, Any] | None, password: str | None)
     except CognitoError as error:
         # Somebody made the user while the function ran (boto3#2747, aws-sdk-js#3976).
         raise wrong_credentials() if error.code == "UsernameExistsException" else error from error
-    if answer.get("enableSMSMFA"):
+    if by_sms:
         user.mfa, user.preferred_mfa = ["SMS_MFA"], "SMS_MFA"
     return user
 

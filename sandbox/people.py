@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from random import Random
 
 PoolKind = Literal["plain", "email"]
@@ -40,12 +41,19 @@ class Group:
 
 @dataclass(frozen=True)
 class Person:
-    """A user to be made: the username asked for, the attributes, the state and the memberships."""
+    """A user to be made: the username asked for, the attributes, the state and the memberships.
+
+    `links` are providers and subjects; `factors` have Cognito's names, the preferred one first, and WEB_AUTHN is a
+    passkey. `disabled` is for profiles of other providers, who are of no other state.
+    """
 
     username: str
     attributes: dict[str, str]
     state: State
     groups: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    factors: tuple[str, ...] = ()
+    disabled: bool = False
 
 
 EVERYONE = "everyone"
@@ -74,7 +82,6 @@ _SHARES = {
     State.RESET_REQUIRED: 0.04,
     State.UNCONFIRMED: 0.04,
     State.DISABLED: 0.03,
-    State.EXTERNAL_PROVIDER: 0.03,
 }
 _SMALLEST_MIXED_POOL = 20
 _USERS_PER_CASE_PAIR = 200
@@ -107,11 +114,16 @@ class _Name:
         return f"{self.ascii_given}.{self.ascii_family}.{number}@example.com"
 
 
-def invent(users: int, random: Random, kind: PoolKind) -> list[Person]:
-    """Invent this many users with different usernames for a user pool of this kind."""
+def invent(users: int, random: Random, kind: PoolKind, *, federated: float = 0.03) -> list[Person]:
+    """Invent this many users with different usernames for a user pool of this kind.
+
+    `federated` is the share of those who come from another provider. Nobody has links or factors: see `mixing`.
+    """
+    shares = {**_SHARES, State.EXTERNAL_PROVIDER: federated}
     pairs = max(1, users // _USERS_PER_CASE_PAIR) if users >= _SMALLEST_MIXED_POOL else 0
     singles = users - 2 * pairs
-    people = [_person(number, state, random, kind) for number, state in enumerate(_states(singles, users, random))]
+    states = _states(singles, users, shares, random)
+    people = [_person(number, state, random, kind) for number, state in enumerate(states)]
     people = [_with_groups(person, random) for person in people]
     if people:
         people[0] = dataclasses.replace(people[0], groups=_ALL_GROUPS)
@@ -121,9 +133,9 @@ def invent(users: int, random: Random, kind: PoolKind) -> list[Person]:
     return people
 
 
-def _states(singles: int, users: int, random: Random) -> list[State]:
+def _states(singles: int, users: int, shares: Mapping[State, float], random: Random) -> list[State]:
     smallest = 1 if users >= _SMALLEST_MIXED_POOL else 0
-    states = [state for state, share in _SHARES.items() for _ in range(max(smallest, round(share * users)))]
+    states = [state for state, share in shares.items() for _ in range(max(smallest, round(share * users)))]
     states += [State.CONFIRMED] * (singles - len(states))
     random.shuffle(states)
     return states[:singles]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from moto.core.request import Request
 
-from sandbox import cors, dynamodb, other_services
+from sandbox import cors, dynamodb, managed_login, other_services
 from sandbox.cognito import Cognito, shared
 from sandbox.errors import CognitoError
 from sandbox.faults import Fault, FaultKind, Faults
@@ -184,11 +184,14 @@ class Sandbox:
             "PUT faults": self._put_faults,
             "POST reset-counts": lambda _: self.reset_counts(),
             "PUT latency": self._put_latency,
+            "POST sign-in": self._sign_in,
         }
         if request not in controls:
             return json_answer(HTTPStatus.NOT_FOUND, {"message": f"The sandbox has no {request}."})
         try:
             return json_answer(HTTPStatus.OK, controls[request](body) or {})
+        except CognitoError as error:
+            return error_answer(error.status, error.code, error.message)
         except ValueError as error:
             return json_answer(HTTPStatus.BAD_REQUEST, {"message": str(error)})
 
@@ -201,6 +204,17 @@ class Sandbox:
                 "throttled": dict(self._throttled),
                 "created": created,
             }
+
+    def _sign_in(self, body: bytes) -> object:
+        """Sign somebody in as managed login does."""
+        given = json.loads(body)
+        names = set(given) if isinstance(given, dict) else set()
+        with self.cognito.world.lock:
+            if names == {"client_id", "username", "password"}:
+                return managed_login.sign_in_with_password(self.cognito.world, **given)
+            if {"client_id", "provider", "subject"} <= names <= {"client_id", "provider", "subject", "attributes"}:
+                return managed_login.sign_in_from(self.cognito.world, **given)
+        raise ValueError("A sign-in has client_id, and username and password or provider, subject and attributes.")
 
     def _put_faults(self, body: bytes) -> None:
         documents = json.loads(body)

@@ -106,6 +106,7 @@ class World:
         self.grants: dict[str, Any] = {}  # what each sign-in granted, by `origin_jti`
         self.listings = Listings(self.clock)
         self.provisioned: dict[str, float] = {}  # quotas that differ from the defaults, see `limits`
+        self.sent: list[Any] = []  # every code that would have gone out, see `codes`
         self.functions: dict[str, Any] = {}  # Lambda functions by name, see `triggers`
         self.lambda_seconds = 5.0  # "must respond within 5 seconds", by the wall clock; a test may shorten it
         self._directories: dict[str, Directory] = {}

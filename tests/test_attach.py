@@ -244,7 +244,7 @@ def test_who_waits_for_the_function(people):
     counted = LedgerCount(0.0)
     for state, owed in people:
         counted.add(Person("a-sub", state, owed=frozenset({"admins"} if owed else ())))
-    final = {State.CAPTURED, State.RESET}
+    final = {State.CAPTURED, State.RESET, State.RETURNED}
     waits = any(state not in {*final, State.HELD} or (state in final and owed) for state, owed in people)
     assert (nobody_waits(counted).verdict is Verdict.WRONG) == waits
 

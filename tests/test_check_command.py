@@ -20,7 +20,8 @@ WRITES = ("Admin", "Create", "Update", "Delete", "Add", "Set")
 ASKED_OF_NOBODY = {
     *("AdminSetUserPassword", "AdminDisableUser", "AdminEnableUser", "AdminUpdateUserAttributes", "AdminGetUser"),
     *("AdminDeleteUserAttributes", "AdminAddUserToGroup", "AdminRemoveUserFromGroup", "UpdateGroup"),
-    "AdminListGroupsForUser",
+    *("AdminListGroupsForUser", "AdminGetUserAuthFactors", "AdminSetUserMFAPreference"),
+    *("AdminLinkProviderForUser", "AdminDisableProviderForUser"),
 }
 
 

@@ -57,7 +57,7 @@ def test_nothing_that_creates_is_ever_called(made):
     assert not {"AdminCreateUser", "CreateGroup"} & harmless("x").keys()
     one, other = harmless("x"), harmless("x")
     named = [call for call in one.values() if "Limit" not in call]
-    assert all(call.keys() & {"Username", "GroupName"} for call in named)
+    assert all(call.keys() & {"Username", "GroupName", "User", "SourceUser"} for call in named)
     assert one["AdminGetUser"] != other["AdminGetUser"]
 
 

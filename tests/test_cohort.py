@@ -16,7 +16,8 @@ from test_run import person as numbered
 
 from batch.config import load
 from batch.inventory import Inventory
-from batch.planning import PlanSummary, collisions, make_plan
+from batch.plan_summary import PlanSummary
+from batch.planning import collisions, make_plan
 from sandbox.local import local_client
 from trigger.settings import TriggerSettings
 from userpool.cohort import CohortRules
@@ -189,6 +190,17 @@ def test_the_digest_changes_with_the_cohort():
 
     assert digest(groups=("staff",)) == digest(groups=("staff",))
     assert digest(groups=("staff",)) != digest()
+
+
+@pytest.mark.parametrize("marked", ["old-sub", ""])
+def test_who_has_an_attribute_is_outside(inventory, marked):
+    """`lacking` lets in who has no value of it, and refuses a name that nobody has."""
+    users = [person("ada", attributes={"custom:legacy_sub": "old-ada"}), person("zoe")]
+    users += [person("eve", attributes={"custom:legacy_sub": marked})]
+    store(inventory, users)
+    assert crossing(inventory, lacking="custom:legacy_sub") == {"zoe", *([] if marked else ["eve"])}
+    with pytest.raises(SettingsError, match="nobody in the old pool has the attribute 'custom:legacy-sub'"):
+        plan(inventory, lacking="custom:legacy-sub")
 
 
 # Settings

@@ -42,6 +42,7 @@ OPTIONAL = {
 TEMPLATES = sorted(path.name for path in DEPLOY.glob("*.yaml"))
 MISTAKEN = {
     "Unknown action cognito-idp:GetProvisionedLimit",  # of July 2026, and newer than parliament's list
+    "Unknown action cognito-idp:AdminGetUserAuthFactors",  # the same
     # An execution of a state machine that is not express has the other form, which the action takes as well.
     "[{'action': 'states:DescribeExecution', 'required_format': 'arn:*:states:*:*:express:*:*:*'}]",
 }

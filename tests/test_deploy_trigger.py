@@ -226,6 +226,13 @@ def test_each_trigger_has_its_function():
     assert {name for name in outputs if outputs[name].startswith("arn:aws:lambda:")} == known
 
 
+def test_what_is_to_be_enrolled_is_told_by_gate_alone():
+    """The claim's name goes to *gate*, and only where there is one."""
+    made = stack(EnrolClaim="mfa_to_enrol")
+    assert [variables(made, function).get("ENROL_CLAIM") for function in ("capture", "gate")] == [None, "mfa_to_enrol"]
+    assert "ENROL_CLAIM" not in variables(stack(), "gate")
+
+
 def test_the_ledger_outlives_the_stack():
     """The table has the ledger's key, is on demand, encrypted, restorable and never expiring, and is always kept."""
     declared = stack().template["Resources"]["Ledger"]

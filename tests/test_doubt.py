@@ -18,7 +18,8 @@ from batch.delta import Applied
 from batch.inventory import Inventory
 from batch.journal import Created, Done, Granted, Journal
 from batch.plan import Context
-from batch.planning import PlanSummary, make_plan
+from batch.plan_summary import PlanSummary
+from batch.planning import make_plan
 from userpool.cohort import CohortRules
 from userpool.groups import GroupRules
 from userpool.user import Group, Status

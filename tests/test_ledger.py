@@ -17,6 +17,7 @@ START = Person(
     username="Ada",
     name="ada",
     owed=frozenset({"staff"}),
+    enrol=frozenset({"SOFTWARE_TOKEN_MFA"}),
     locks=frozenset({"a"}),
     epoch=5,
     changed=100,
@@ -37,6 +38,8 @@ def in_state(state: State) -> Person:
 def each(states, changes):
     return dict.fromkeys(states, changes)
 
+
+RESETTABLE = set(State) - {State.CAPTURED, State.DEFERRED, State.RETURNED}
 
 ARROWS = {  # the call, and for each state it is allowed in what is different afterwards
     "claim": (
@@ -76,7 +79,10 @@ ARROWS = {  # the call, and for each state it is allowed in what is different af
     "note_user": (lambda ledger: ledger.note_user("ada", "new-ada"), each(State, {"new_sub": "new-ada"})),
     "note_user of another": (
         lambda ledger: ledger.note_user("ada", "new-bob"),
-        each([State.HELD, State.KNOWN, State.CREATING, State.MIGRATING], {"new_sub": "new-bob"}),
+        each(
+            [State.HELD, State.KNOWN, State.CREATING, State.MIGRATING, State.DEFERRED, State.RETURNED],
+            {"new_sub": "new-bob"},
+        ),
     ),
     "migrate": (
         lambda ledger: ledger.migrate("ada", frozenset({"b", "c"}), 200.0),
@@ -124,20 +130,36 @@ ARROWS = {  # the call, and for each state it is allowed in what is different af
     ),
     "reset": (
         lambda ledger: ledger.reset("ada", 200.0),
-        each(set(State) - {State.CAPTURED}, {"state": State.RESET, "changed": 200.0, "token": None, "until": 0}),
+        each(RESETTABLE, {"state": State.RESET, "changed": 200.0, "token": None, "until": 0}),
     ),
     "reset while a capture is alive": (
         lambda ledger: ledger.reset("ada", 105.0),
-        each(set(State) - {State.CAPTURED}, {"state": State.RESET, "changed": 105.0}),
+        each(RESETTABLE, {"state": State.RESET, "changed": 105.0}),
     ),
     "end_capture": (lambda ledger: ledger.end_capture("ada", "t"), {}),
     "reset with the user": (
         lambda ledger: ledger.reset("ada", 200.0, "new-ada"),
         each(
-            set(State) - {State.CAPTURED},
+            RESETTABLE,
             {"state": State.RESET, "new_sub": "new-ada", "changed": 200.0, "token": None, "until": 0},
         ),
     ),
+    "come_back": (
+        lambda ledger: ledger.come_back("ada", "new-ada", 200.0),
+        each(
+            [State.DEFERRED, State.RETURNED],
+            {"state": State.RETURNED, "new_sub": "new-ada", "changed": 200.0, "checked": True},
+        ),
+    ),
+    "come_back as another profile": (
+        lambda ledger: ledger.come_back("ada", "new-bob", 200.0),
+        each(
+            [State.DEFERRED, State.RETURNED],
+            {"state": State.RETURNED, "new_sub": "new-bob", "changed": 200.0, "checked": True},
+        ),
+    ),
+    "looked_at": (lambda ledger: ledger.looked_at("ada"), {State.HELD: {"checked": True}}),
+    "enrolled": (lambda ledger: ledger.enrolled("ada"), each(State, {"enrol": frozenset()})),
     "reset with another user": (
         lambda ledger: ledger.reset("ada", 200.0, "new-bob"),
         each(

@@ -14,6 +14,7 @@ OLD = InOldPool("ada", Status.CONFIRMED, enabled=True, verified=("email",))
 NEW = InNewPool("ada", "new-1", Status.CONFIRMED, enabled=True, ours=True, verified=("email",))
 SCANNED = Case("ada", "old-1", seen=Seen.LAST, old=OLD, plan=Planned("create", name="ada"))
 FINISHED = replace(SCANNED, done=Done("done", "new-1", "ada"), new=NEW)
+PROFILE = replace(SCANNED, old=replace(OLD, status=Status.EXTERNAL_PROVIDER), plan=Planned("skip", "federated"))
 
 
 def planned(action, reason="because"):
@@ -123,6 +124,23 @@ def test_without_a_ledger(case, said, command):
             at("reset", new(status=Status.FORCE_CHANGE_PASSWORD)), "not finished", "run", id="reset, unfinished"
         ),
         pytest.param(at("held", SCANNED, reason="another"), "Held: another.", "run", id="held, unheard of"),
+        pytest.param(at("deferred", PROFILE), "first federated sign-in", None, id="deferred"),
+        pytest.param(
+            at("deferred", replace(PROFILE, new=replace(NEW, ours=False))),
+            "federated sign-in",
+            None,
+            id="deferred, taken",
+        ),
+        pytest.param(
+            at("deferred", replace(PROFILE, old=replace(OLD, enabled=False))),
+            "Disabled",
+            None,
+            id="deferred and disabled",
+        ),
+        pytest.param(at("returned", PROFILE), "Done: came back", None, id="returned"),
+        pytest.param(
+            at("returned", PROFILE, owed=frozenset({"admins"})), "owed (admins)", None, id="returned, and owed"
+        ),
     ],
 )
 def test_with_a_ledger(case, said, command):

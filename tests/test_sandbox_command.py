@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -213,6 +214,39 @@ def test_cognito_migrate_sandbox_is_the_same_program(folder):
         assert target["UsernameAttributes"] == ["email"]
 
 
+def test_shares_of_users_with_links_and_factors(folder):
+    """With shares the old pool has such users, and both pools offer the providers and the factors."""
+    shares = (
+        "--federated",
+        "10%",
+        "--linked",
+        "5%",
+        "--sms",
+        "20%",
+        "--totp",
+        "10",
+        "--email",
+        "5%",
+        "--passkey",
+        "5%",
+    )
+    with running(folder, "--seed", 40, *shares) as (announced, client):
+        pool_id = announced["source_pool_id"]
+        users = read_pool(client, pool_id, by_name).users
+        told = [client.admin_get_user_auth_factors(UserPoolId=pool_id, Username=name) for name in users]
+        for one in (pool_id, announced["target_pool_id"]):
+            assert client.get_user_pool_mfa_config(UserPoolId=one)["MfaConfiguration"] == "OPTIONAL"
+            assert len(client.list_identity_providers(UserPoolId=one)["Providers"]) == 2
+    assert Counter(factor for one in told for factor in one.get("UserMFASettingList", [])) == {
+        "SMS_MFA": 8,
+        "SOFTWARE_TOKEN_MFA": 4,
+        "EMAIL_OTP": 2,
+    }
+    assert sum("WEB_AUTHN" in one["ConfiguredUserAuthFactors"] for one in told) == 2
+    assert Counter(user.status == "EXTERNAL_PROVIDER" for user in users.values()) == {False: 36, True: 4}
+    assert sum("identities" in user.attributes for user in users.values()) == 6
+
+
 def test_cognito_migrate_sandbox_has_its_own_help():
     """`cognito-migrate sandbox --help` lists the sandbox's options, and `--help` names the command."""
     result = command("sandbox", "--help")
@@ -261,6 +295,8 @@ BAD = {
     "a module without a function": (["--lambda", "UserMigration=functions"], "--lambda UserMigration=functions"),
     "a module that is no Python": (["--lambda", "UserMigration=broken:f"], "broken.py"),
     "no such port": (["--port", "70000"], "port"),
+    "a share that is no number": (["--seed", "5", "--sms", "many"], "invalid share value"),
+    "a share of more than all": (["--seed", "5", "--sms", "101%"], "invalid share value"),
     "a kind that is none": (["--kind", "odd"], "invalid choice"),
 }
 FILES = {

@@ -13,7 +13,7 @@ from sandbox.cognito import Cognito
 from sandbox.dump import DumpError, dump, load
 from sandbox.in_process import client
 from sandbox.people import State
-from sandbox.seed import PASSWORD, seed_source
+from sandbox.seed import EVERY_FACTOR, PASSWORD, seed_source
 
 DATES = {"CreationDate", "LastModifiedDate"}  # of pools and what belongs to them: not kept
 
@@ -108,9 +108,7 @@ def pool_with_everything(local, lambdas):
         ],
         UserPoolTags={"purpose": "throw-away"},
     )["UserPool"]["Id"]
-    api.set_user_pool_mfa_config(
-        UserPoolId=pool_id, SoftwareTokenMfaConfiguration={"Enabled": True}, MfaConfiguration="OPTIONAL"
-    )
+    api.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration="OPTIONAL", **EVERY_FACTOR)
     api.create_identity_provider(
         UserPoolId=pool_id,
         ProviderName="Google",

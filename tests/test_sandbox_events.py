@@ -12,8 +12,10 @@ import sample_triggers as sample
 from live import create_user, listed
 from signing_in import NEW_PASSWORD, PASSWORD, code_of, initiate, new_client, respond, set_password, sign_in
 
+from sandbox import managed_login
+
 EVENTS = Path(__file__).parent / "events"
-NOT_OURS = {"TokenGeneration_HostedAuth", "TokenGeneration_AuthenticateDevice"}  # managed login, remembered devices
+NOT_OURS = {"TokenGeneration_AuthenticateDevice"}  # remembered devices
 FREE = {"userAttributes", "validationData", "clientMetadata", "privateChallengeParameters"}
 
 METADATA = {"device": "kiosk"}
@@ -79,6 +81,12 @@ class Tour:
         token = answer["AuthenticationResult"]["RefreshToken"]
         initiate(self.cognito, self.client_id, "REFRESH_TOKEN_AUTH", {"REFRESH_TOKEN": token})
 
+    def on_the_page(self):
+        """Bob signs in on the page of managed login."""
+        world = self.local.world
+        with world.lock:
+            managed_login.sign_in_with_password(world, self.client_id, "bob", NEW_PASSWORD)
+
     def take_over(self):
         """Carol is taken over at sign-in, is deleted, and is taken over when she forgets the password."""
         sign_in(self.cognito, self.client_id, "carol", sample.OLD_POOL["carol"], ClientMetadata=METADATA)
@@ -95,7 +103,7 @@ def all_events(cognito, lambdas, local, new_pool):
     pool_id = new_pool(LambdaConfig=lambdas.config(**TRIGGERS), AutoVerifiedAttributes=["email"])
     client_id = new_client(cognito, pool_id, PreventUserExistenceErrors="ENABLED")
     tour = Tour(cognito, local, pool_id, client_id)
-    for step in (tour.sign_up, tour.first_sign_in, tour.later_sign_ins, tour.take_over):
+    for step in (tour.sign_up, tour.first_sign_in, tour.on_the_page, tour.later_sign_ins, tour.take_over):
         step()
     of_bob_last = sorted(lambdas.events, key=lambda event: event["userName"] == "bob")
     found = {event["triggerSource"]: event for event in of_bob_last}
@@ -114,7 +122,7 @@ def test_events_are_as_aws_makes_them(all_events):
 
 @pytest.mark.parametrize("name", sorted(NOT_OURS))
 def test_events_of_other_ways_to_sign_in_look_alike(name):
-    """TokenGeneration events of managed login and of remembered devices differ in their source alone."""
+    """TokenGeneration events of remembered devices differ in their source alone."""
     event = example(name)
     assert event.pop("triggerSource") == name
     usual = example("TokenGeneration_Authentication")

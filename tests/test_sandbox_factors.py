@@ -8,7 +8,7 @@ import pytest
 from live import attributes_of, create_user, refused
 
 from sandbox.errors import CognitoError
-from sandbox.links import sign_in_from
+from sandbox.links import make_profile
 
 GOOGLE = {
     "ProviderName": "Google",
@@ -191,10 +191,10 @@ def test_a_subject_is_linked_once(cognito, google):
 def test_who_has_signed_in_is_not_linked(cognito, google, local):
     """A subject who has signed in and so has a profile is refused with InvalidParameterException."""
     pool = local.world.pool(google)
-    sign_in_from(local.world, pool, "Google", "123", {"email": "bob@x.com", "email_verified": "true"})
+    make_profile(local.world, pool, "Google", "123", {"email": "bob@x.com", "email_verified": "true"})
     assert cognito.admin_get_user(UserPoolId=google, Username="Google_123")["UserStatus"] == "EXTERNAL_PROVIDER"
     with pytest.raises(CognitoError, match="UsernameExistsException"):
-        sign_in_from(local.world, pool, "Google", "123", {})
+        make_profile(local.world, pool, "Google", "123", {})
     with refused("InvalidParameterException", "Merging is not currently supported"):
         link(cognito, google, "123")
 
@@ -204,7 +204,7 @@ def test_a_profile_holds_no_sign_in_name(cognito, new_pool, local):
     """A profile made by a sign-in elsewhere does not hold its e-mail address against the users of an e-mail pool."""
     pool_id = new_pool(UsernameAttributes=["email"])
     cognito.create_identity_provider(UserPoolId=pool_id, **GOOGLE)
-    sign_in_from(local.world, local.world.pool(pool_id), "Google", "123", {"email": "bob@x.com"})
+    make_profile(local.world, local.world.pool(pool_id), "Google", "123", {"email": "bob@x.com"})
     sub = create_user(cognito, pool_id, "bob@x.com")["Username"]
     assert cognito.admin_get_user(UserPoolId=pool_id, Username="bob@x.com")["Username"] == sub
     profile = attributes_of(cognito.admin_get_user(UserPoolId=pool_id, Username="Google_123"))
@@ -214,13 +214,21 @@ def test_a_profile_holds_no_sign_in_name(cognito, new_pool, local):
 @pytest.mark.unproven
 def test_who_has_signed_in_can_be_kept_out(cognito, google, local):
     """AdminDisableProviderForUser disables the profile of a subject who signed in, and finds nobody else."""
-    sign_in_from(local.world, local.world.pool(google), "Google", "123", {})
+    make_profile(local.world, local.world.pool(google), "Google", "123", {})
     identity = {"ProviderName": "Google", "ProviderAttributeName": "Cognito_Subject", "ProviderAttributeValue": "123"}
     cognito.admin_disable_provider_for_user(UserPoolId=google, User=identity)
     assert not cognito.admin_get_user(UserPoolId=google, Username="Google_123")["Enabled"]
     with refused("UserNotFoundException"):
         identity = {**identity, "ProviderAttributeValue": "456"}
         cognito.admin_disable_provider_for_user(UserPoolId=google, User=identity)
+
+
+@pytest.mark.unproven
+def test_nobody_of_an_unknown_provider_can_be_kept_out(cognito, pool_id):
+    """AdminDisableProviderForUser of a provider that the pool does not have is a ResourceNotFoundException."""
+    identity = {"ProviderName": "Google", "ProviderAttributeName": "Cognito_Subject", "ProviderAttributeValue": "123"}
+    with refused("ResourceNotFoundException"):
+        cognito.admin_disable_provider_for_user(UserPoolId=pool_id, User=identity)
 
 
 def test_a_local_user_can_be_kept_out(cognito, pool_id, local):

@@ -10,6 +10,7 @@ from live import create_user, refused
 from signing_in import NEW_PASSWORD, PASSWORD, claims, code_of, new_client, respond, set_password, sign_in
 
 from sandbox import totp
+from sandbox.seed import EVERY_FACTOR
 
 PHONE = {"phone_number": "+15550100", "phone_number_verified": "true"}
 ADDRESS = {"email": "bob@example.com", "email_verified": "true"}
@@ -36,8 +37,8 @@ def add_bob(cognito, pool_id, attributes=None):
 
 
 def switch(cognito, pool_id, mode, **factors):
-    """Set the pool's MFA to ON, OPTIONAL or OFF."""
-    cognito.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration=mode, **(factors or TOKENS))
+    """Set the pool's MFA to ON, OPTIONAL or OFF, with every factor unless some are named."""
+    cognito.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration=mode, **(factors or EVERY_FACTOR))
 
 
 def prefer(cognito, pool_id, **settings):
@@ -122,6 +123,16 @@ def test_mfa_that_is_off_asks_nobody(cognito, pool_id, client_id):
     assert "AuthenticationResult" in sign_in(cognito, client_id)
 
 
+@pytest.mark.unproven
+def test_a_factor_that_the_pool_does_not_offer_is_not_asked_for(cognito, pool_id, client_id):
+    """A preference for a factor that the pool does not offer is taken, shown, and never asked for."""
+    add_bob(cognito, pool_id, PHONE)
+    switch(cognito, pool_id, "OPTIONAL", **TOKENS)
+    prefer(cognito, pool_id, SMSMfaSettings=PREFERRED)
+    assert cognito.admin_get_user(UserPoolId=pool_id, Username="bob")["UserMFASettingList"] == ["SMS_MFA"]
+    assert "AuthenticationResult" in sign_in(cognito, client_id)
+
+
 def test_a_code_goes_to_the_e_mail_address(cognito, local, pool_id, client_id):
     """A user who prefers e-mail is asked EMAIL_OTP, and the code gives tokens."""
     add_bob(cognito, pool_id, ADDRESS)
@@ -200,7 +211,7 @@ def test_an_authenticators_code_of_long_ago_is_refused(cognito, local, pool_id, 
 def test_an_authenticator_is_set_up_at_sign_in(cognito, local, pool_id, client_id):
     """Where MFA is required, a user without a factor sets one up in the MFA_SETUP challenge, and is asked next time."""
     add_bob(cognito, pool_id)
-    switch(cognito, pool_id, "ON")
+    switch(cognito, pool_id, "ON", **TOKENS)
     asked = sign_in(cognito, client_id)
     assert asked["ChallengeName"] == "MFA_SETUP"
     assert json.loads(asked["ChallengeParameters"]["MFAS_CAN_SETUP"]) == ["SOFTWARE_TOKEN_MFA"]

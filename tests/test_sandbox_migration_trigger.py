@@ -239,14 +239,28 @@ def test_who_forgot_the_old_password_chooses_one(cognito, new_app):
     assert status(cognito, pool_id, "carol") == "RESET_REQUIRED"
 
 
+BY_PHONE = {"phone_number": "+15550100", "phone_number_verified": "true"}
+
+
 def test_a_second_factor_is_taken_over(cognito, new_app):
-    """With enableSMSMFA the new user has SMS as second factor."""
-    attributes = {"phone_number": "+15550100", "phone_number_verified": "true"}
-    answer = answering(userAttributes=attributes, finalUserStatus="CONFIRMED", enableSMSMFA=True)
-    pool_id, client_id = new_app(UserMigration=answer)
-    sign_in(cognito, client_id, "carol")
+    """With enableSMSMFA the new user has SMS as second factor, and is asked for it at once."""
+    answer = answering(userAttributes=BY_PHONE, finalUserStatus="CONFIRMED", enableSMSMFA=True)
+    pool_id, client_id = new_app({"MfaConfiguration": "OPTIONAL"}, UserMigration=answer)
+    assert sign_in(cognito, client_id, "carol")["ChallengeName"] == "SMS_MFA"
     user = cognito.admin_get_user(UserPoolId=pool_id, Username="carol")
     assert user["UserMFASettingList"] == ["SMS_MFA"]
+
+
+@pytest.mark.parametrize(
+    ("mfa", "attributes"), [("OFF", BY_PHONE), ("OPTIONAL", {"email": "carol@example.com"})], ids=["OFF", "no number"]
+)
+def test_a_second_factor_that_cannot_be_fails_the_migration(cognito, new_app, mfa, attributes):
+    """With enableSMSMFA, but without a phone number or MFA in the pool, the sign-in fails and nobody is created."""
+    answer = answering(userAttributes=attributes, finalUserStatus="CONFIRMED", enableSMSMFA=True)
+    pool_id, client_id = new_app({"MfaConfiguration": mfa}, UserMigration=answer)
+    with refused("NotAuthorizedException"):
+        sign_in(cognito, client_id, "carol")
+    assert users(cognito, pool_id) == []
 
 
 @pytest.mark.unproven

@@ -72,6 +72,17 @@ def test_a_reset_asks_for_another_password(cognito, pool_id, client_id):
             sign_in(cognito, client_id, password=password)
 
 
+def test_every_message_is_on_record(cognito, local, pool_id, client_id):
+    """The sandbox knows of every code that would have been sent, to whom and for what, and of none that was refused."""
+    create_user(cognito, pool_id, "eve", {"email": "eve@example.com", "email_verified": "true"})
+    reset(cognito, pool_id)
+    cognito.forgot_password(ClientId=client_id, Username="bob")
+    with refused("NotAuthorizedException", "cannot be reset in the current state"):
+        reset(cognito, pool_id, "eve")
+    bob = local.world.pool(pool_id).users.find("bob")
+    assert [(sent.sub, sent.purpose) for sent in local.world.sent] == [(bob.sub, "a new password")] * 2
+
+
 def test_a_reset_sends_a_code(cognito, local, pool_id, client_id):
     """The code that AdminResetUserPassword sends sets the new password."""
     reset(cognito, pool_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from random import Random
@@ -11,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from live import create_user
 from pools import by_name, by_sub, read_pool
-from signing_in import new_client, sign_in
+from signing_in import claims, new_client, sign_in
 
 from sandbox.cognito import Cognito, shared
 from sandbox.disguise import Disguise
 from sandbox.in_process import client as client_of
 from sandbox.local import add_federated
-from sandbox.rehearsal import RehearsalError, fill_from_inventory
+from sandbox.managed_login import sign_in_from
+from sandbox.mixing import Mix
+from sandbox.rehearsal import RehearsalError, fill_from_inventory, offer_alike
 from sandbox.seed import PASSWORD, make_target, seed_source
 
 KEY = b"a key of the tests"
@@ -140,7 +143,7 @@ def test_the_rehearsal_pool_has_the_same_people_in_the_same_state(client, scanne
         other = made_up.users[sub]
         assert (other.status, other.enabled, other.groups) == (user.status, user.enabled, user.groups)
         assert (other.created, other.modified) == (user.created, user.modified)
-        assert other.attributes.keys() == user.attributes.keys() - {"identities"}
+        assert other.attributes.keys() == user.attributes.keys()
         assert shape(other.username) == shape(user.username)
         flags = {name for name in other.attributes if name.endswith("_verified")}
         assert {name: other.attributes[name] for name in flags} == {name: user.attributes[name] for name in flags}
@@ -155,12 +158,65 @@ def test_nobody_can_be_recognised(client, scanned):
 
 
 def test_real_values_are_kept_when_asked_for(client, scanned):
-    """With `real` every user is the one of the real pool, Cognito's own attributes aside."""
+    """With `real` every user is the one of the real pool, attribute by attribute."""
     real = read_pool(client, scanned.source, by_sub)
     copied = read_pool(client, filled(scanned, real=True), by_sub)
     for sub, user in real.users.items():
-        expected = {name: value for name, value in user.attributes.items() if name != "identities"}
-        assert (copied.users[sub].username, copied.users[sub].attributes) == (user.username, expected)
+        assert (copied.users[sub].username, copied.users[sub].attributes) == (user.username, user.attributes)
+
+
+@pytest.fixture
+def mixed(client, migration):
+    """An old pool with links and profiles, scanned, and factors as a scan of preferences notes them."""
+    mix = Mix(federated=0.1, linked=0.1)
+    source = seed_source(client, users=40, random=Random(3), mix=mix, add_federated=add_federated)
+    made = migration(source.pool_id, make_target(client, kind="plain", mix=mix))
+    assert made("scan").code == 0
+    with sqlite3.connect(made.state) as database:
+        subs = [sub for (sub,) in database.execute("SELECT sub FROM users WHERE status = 'CONFIRMED' ORDER BY sub")]
+        rows = [
+            (subs[0], '["SMS_MFA"]', "SMS_MFA", 0, 1),
+            (subs[1], '["SOFTWARE_TOKEN_MFA"]', None, 0, 1),
+            (subs[2], "[]", None, 1, 1),
+        ]
+        database.executemany("INSERT INTO factors VALUES (?, ?, ?, ?, ?)", rows)
+    database.close()
+    return made, subs
+
+
+def test_factors_are_rehearsed(client, mixed):
+    """Whoever had factors when scanned has them, both pools offer them, and a passkey can be told."""
+    migration, subs = mixed
+    pool_id = filled(migration)
+    offer_alike(shared(), pool_id, migration.target)
+    told = [client.admin_get_user_auth_factors(UserPoolId=pool_id, Username=sub) for sub in subs[:4]]
+    assert [one.get("UserMFASettingList") for one in told] == [["SMS_MFA"], ["SOFTWARE_TOKEN_MFA"], None, None]
+    assert told[0]["PreferredMfaSetting"] == "SMS_MFA"
+    assert ["WEB_AUTHN" in one["ConfiguredUserAuthFactors"] for one in told] == [False, False, True, False]
+    for one in (pool_id, migration.target):
+        assert client.get_user_pool_mfa_config(UserPoolId=one)["MfaConfiguration"] == "OPTIONAL"
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_links_and_profiles_are_rehearsed(client, mixed, real):
+    """Links and profiles are of the same providers, of other subjects unless `real`, and sign in through them."""
+    migration, _ = mixed
+    pool_id = filled(migration, real=real)
+    client_id = new_client(client, pool_id)
+    before, after = read_pool(client, migration.source, by_sub).users, read_pool(client, pool_id, by_sub).users
+    seen = 0
+    for sub, user in before.items():
+        found = json.loads(after[sub].attributes.get("identities", "[]"))
+        wanted = json.loads(user.attributes.get("identities", "[]"))
+        names = ("providerName", "providerType", "primary")
+        assert [[one[name] for name in names] for one in found] == [[one[name] for name in names] for one in wanted]
+        assert all((one["userId"] == old["userId"]) is real for one, old in zip(found, wanted, strict=True))
+        for one in found if user.enabled else ():
+            with shared().world.lock:
+                told = sign_in_from(shared().world, client_id, one["providerName"], one["userId"])
+            seen += claims(told)["sub"] == sub
+    assert seen >= 6
+    assert len(read_pool(client, pool_id, by_sub).users) == len(before)
 
 
 def collisions(migration) -> Counter:

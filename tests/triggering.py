@@ -25,6 +25,7 @@ from batch.plan import Action, Context, plan_user
 from batch.registrar import Registrar
 from sandbox.cognito import Cognito
 from sandbox.in_process import client, dynamodb_client
+from sandbox.seed import EVERY_FACTOR
 from sandbox.triggers import attributes_of
 from trigger.handler import Handler
 from trigger.parts import Parts
@@ -205,11 +206,7 @@ class World:
     def second_factor(self, username: str, *factors: str, preferred: str | None = None, mode: str = "OPTIONAL") -> None:
         """Give a user of the old pool second factors, and switch MFA on there (or not: OFF)."""
         if mode != "OFF":
-            self.cognito.set_user_pool_mfa_config(
-                UserPoolId=self.old_id,
-                MfaConfiguration=mode,
-                SoftwareTokenMfaConfiguration={"Enabled": True},
-            )
+            self.cognito.set_user_pool_mfa_config(UserPoolId=self.old_id, MfaConfiguration=mode, **EVERY_FACTOR)
         user = self.old_user(username)
         user.mfa, user.preferred_mfa, user.totp_secret = [*factors], preferred, "A" * 32
 

@@ -13,6 +13,7 @@ from trigger.parts import Work
 from trigger.proof import old_user, prove, why_reset
 from trigger.recognise import by_typed_name
 from userpool.attributes import VERIFIABLE, Translation, translate
+from userpool.factors import SMS
 from userpool.identity import SignIn, identifiers
 from userpool.person import Person, State, lock_id
 from userpool.user import User
@@ -57,6 +58,9 @@ def _describe(work: Work, person: Person, old: User, *, needs_channel: bool) -> 
     work.response["userAttributes"] = attributes
     work.response["messageAction"] = "SUPPRESS"
     work.response["forceAliasCreation"] = False  # True would take the alias away from whoever has it
+    if work.rules.users.mfa == "preferences" and SMS in old.mfa and attributes.get("phone_number"):
+        # Without a number, or in a pool without MFA, Cognito would let the migration fail (the same page).
+        work.response["enableSMSMFA"] = True
 
 
 def described(work: Work, person: Person, old: User, *, needs_channel: bool) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from userpool.person import Person
+
 
 class Outcome(NamedTuple):
     """What was done: a word, the reason's code, the person's old sub, and how many memberships are still owed.
@@ -16,6 +18,14 @@ class Outcome(NamedTuple):
     sub: str | None = None
     owed: int = 0
     detail: str = ""
+
+
+class Admitted(NamedTuple):
+    """Who gets a token: what came of it, the memberships given now, and the person, if it is one of the migration's."""
+
+    outcome: Outcome
+    given: frozenset[str] = frozenset()
+    person: Person | None = None
 
 
 class RefusalError(Exception):

@@ -10,12 +10,22 @@ from typing import Literal
 from userpool.errors import SettingsError
 from userpool.settings import LedgerSettings, PoolSettings, Rules, read
 
+# "Pre token generation Lambda trigger" and "Claims and scopes reference", developer guide.
+_RESERVED_CLAIMS = frozenset(
+    {
+        *("acr", "amr", "at_hash", "aud", "auth_time", "azp", "client_id", "device_key", "event_id", "exp", "iat"),
+        *("identities", "iss", "jti", "nbf", "nonce", "origin_jti", "scope", "sub", "token_use", "username", "version"),
+    }
+)
+_RESERVED_PREFIXES = ("cognito:", "custom:", "dev:")
+
 
 @dataclass(frozen=True, slots=True)
 class TriggerSettings:
     """What the functions are told. Without `rules` those of the batch are used, as the ledger keeps them.
 
-    `client_id` is the old pool's app client (ALLOW_ADMIN_USER_PASSWORD_AUTH); the *gate* function needs none.
+    `client_id` is the old pool's app client (ALLOW_ADMIN_USER_PASSWORD_AUTH); the *gate* function needs none, and it
+    alone needs `enrol_claim`, which names second factors to be enrolled anew in ID tokens.
     """
 
     source: PoolSettings
@@ -26,6 +36,7 @@ class TriggerSettings:
     rules: Rules | None = None
     mfa_users: Literal["reset", "capture"] = "reset"
     forgot_password: Literal["on", "off"] = "on"  # noqa: S105 -- a switch
+    enrol_claim: str = ""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> TriggerSettings:
@@ -52,6 +63,7 @@ class TriggerSettings:
             rules=_rules(environment.get("RULES")),
             mfa_users=_one_of(environment, "MFA_USERS", "reset", "capture"),  # type: ignore[arg-type]  # checked there
             forgot_password=_one_of(environment, "FORGOT_PASSWORD", "on", "off"),  # type: ignore[arg-type]  # the same
+            enrol_claim=_claim(environment, "ENROL_CLAIM"),
         )
 
 
@@ -65,6 +77,13 @@ def _one_of(environment: Mapping[str, str], name: str, default: str, other: str)
     value = environment.get(name) or default
     if value not in {default, other}:
         raise SettingsError(f"{name} is {value!r}; it can be {default} or {other}.")
+    return value
+
+
+def _claim(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name) or ""
+    if value in _RESERVED_CLAIMS or value.startswith(_RESERVED_PREFIXES):
+        raise SettingsError(f"{name} is {value!r}, a claim that Cognito keeps for itself; one of yours: mfa_to_enrol.")
     return value
 
 

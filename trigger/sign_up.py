@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trigger.outcome import Outcome, RefusalError
 from trigger.parts import Work
-from trigger.recognise import by_marker
+from trigger.recognise import by_marker, is_federated
 from userpool.person import UNCONFIRMED, Person, State
 
 
@@ -21,7 +21,12 @@ def before_sign_up(work: Work) -> Outcome:
 
 
 def after_sign_up(work: Work) -> Outcome:
-    """Make `reset` whoever never confirmed their sign-up in the old pool, and has signed up anew."""
+    """Make `reset` whoever never confirmed their sign-up in the old pool, and has signed up anew.
+
+    Cognito confirms a new federated profile by the same event: its address is no proof of who that is.
+    """
+    if is_federated(work):
+        return Outcome("passed", "federated")
     sub = None
     for person in _owners(work):
         if _may_sign_up(person):

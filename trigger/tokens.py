@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
+from trigger import federated
+from trigger.claims import add_claims, add_groups, claims_for
 from trigger.memberships import give_owed
-from trigger.outcome import Outcome, RefusalError
+from trigger.outcome import Admitted, Outcome, RefusalError
 from trigger.parts import Work
-from trigger.recognise import by_marker
+from trigger.recognise import by_marker, is_federated
 from userpool.person import Person, State
 
 _REFRESH = "TokenGeneration_RefreshTokens"
@@ -17,16 +18,18 @@ _TRIES = 3  # of a write that somebody else's came before
 
 
 def generate(work: Work) -> Outcome:
-    """Settle the user and put the memberships given now into the token."""
-    outcome, given = _admit(work)
-    if given:
-        _add_to_token(work, given)
-    return outcome
+    """Settle the user, and put into the token the memberships given now, and what it is to say besides."""
+    admitted = _admit(work)
+    if admitted.given:
+        add_groups(work, admitted.given)
+    if admitted.person and (claims := claims_for(work, admitted.person)):
+        add_claims(work, claims)
+    return admitted.outcome
 
 
 def after_sign_in(work: Work) -> Outcome:
     """Do the same where an app has a PreTokenGeneration of its own; its token lacks what is given only now."""
-    return _admit(work)[0]
+    return _admit(work).outcome
 
 
 def final_state(state: State, source: str, *, linked: bool) -> State:
@@ -40,26 +43,28 @@ def final_state(state: State, source: str, *, linked: bool) -> State:
     return State.CAPTURED if state in {State.MIGRATING, State.CAPTURING} else State.RESET
 
 
-def _admit(work: Work) -> tuple[Outcome, frozenset[str]]:
+def _admit(work: Work) -> Admitted:
     """Settle the person of the event and give what is owed. Raises RefusalError for who must not get a token."""
-    if work.event["triggerSource"] == _REFRESH:
-        return _refresh(work)
+    refreshed = work.event["triggerSource"] == _REFRESH
+    if is_federated(work):
+        return federated.refresh(work) if refreshed else federated.admit(work)
     person = by_marker(work)
     if person is None:
-        return Outcome("passed", "not-of-this-migration"), frozenset()
+        return Admitted(Outcome("passed", "not-of-this-migration"))
+    return _refresh(work, person) if refreshed else _sign_in(work, person)
+
+
+def _sign_in(work: Work, person: Person) -> Admitted:
     settled = _settled(work, person)
     given = give_owed(work, settled)
     what = "passed" if settled.state is person.state else "settled"
-    return Outcome(what, settled.state, settled.sub, len(settled.owed - given)), given
+    return Admitted(Outcome(what, settled.state, settled.sub, len(settled.owed - given)), given, settled)
 
 
-def _refresh(work: Work) -> tuple[Outcome, frozenset[str]]:
+def _refresh(work: Work, person: Person) -> Admitted:
     """Give what is owed. A refresh proves nothing new, so it settles nobody."""
-    person = by_marker(work)
-    if person is None:
-        return Outcome("passed", "not-of-this-migration"), frozenset()
     given = give_owed(work, person)
-    return Outcome("passed", "refreshed", person.sub, len(person.owed - given)), given
+    return Admitted(Outcome("passed", "refreshed", person.sub, len(person.owed - given)), given, person)
 
 
 def _settled(work: Work, person: Person) -> Person:
@@ -96,20 +101,3 @@ def _look_at_the_old_pool(work: Work, person: Person) -> None:
     # Who was disabled when scanned is disabled in the new pool, and signs in only if somebody enabled them there.
     if not old.enabled and not person.disabled:
         raise RefusalError("old-user-disabled", person.sub)
-
-
-def _add_to_token(work: Work, given: frozenset[str]) -> None:
-    """Put the union of the user's groups and those given into the token; roles stay what they were.
-
-    What a handler before ours has decided about groups is added to, not replaced.
-    """
-    key = "claimsOverrideDetails" if work.event.get("version") == "1" else "claimsAndScopeOverrideDetails"
-    details = work.response.get(key) or {}
-    there: dict[str, Any] = details.get("groupOverrideDetails") or work.request.get("groupConfiguration") or {}
-    groups = dict.fromkeys([*(there.get("groupsToOverride") or ()), *sorted(given)])
-    details["groupOverrideDetails"] = {
-        "groupsToOverride": list(groups),
-        "iamRolesToOverride": there.get("iamRolesToOverride") or [],
-        "preferredRole": there.get("preferredRole"),
-    }
-    work.response[key] = details

@@ -16,7 +16,8 @@ Moment = NewType("Moment", str)
 class CohortRules:
     """Who crosses: everybody of whom all that is given holds.
 
-    `groups` are names in the old pool, any one of which will do; `file` has an old user name or sub a line.
+    `groups` are names in the old pool, any one of which will do; `file` has an old user name or sub a line. `lacking`
+    is an attribute that they have not.
     """
 
     groups: tuple[str, ...] = ()
@@ -24,6 +25,7 @@ class CohortRules:
     modified_after: Moment | None = None
     modified_before: Moment | None = None
     file: str | None = None
+    lacking: str | None = None
 
     def __post_init__(self) -> None:
         """Raise SettingsError for what is no moment, or a span in which nothing can lie."""

@@ -4,6 +4,7 @@
     ├── SettingsError       a setting or a file is wrong: nothing is started
     ├── FatalError          nobody can be migrated: stop, keep what is done
     │   ├── NotAllowedError      these credentials may not make the call
+    │   ├── NotEnabledError      the pool cannot do what is asked at all
     │   └── NoSuchPoolError      the pool is not there
     ├── UserError           this user cannot be migrated: record it and go on
     │   ├── AlreadyExistsError   the name or alias (or group) is already there
@@ -51,6 +52,10 @@ class FatalError(MigrationError):
 
 class NotAllowedError(FatalError):
     """The credentials in use may not make a call; the text names it."""
+
+
+class NotEnabledError(FatalError):
+    """The pool cannot do at all what a call asks for."""
 
 
 class NoSuchPoolError(FatalError):
@@ -132,7 +137,7 @@ def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | N
     if code in _BAD_KEYS:
         return FatalError(f"AWS does not accept the credentials for {pool_id} ({code}): check the profile and rerun.")
     if code in _NOT_THIS_POOL:
-        return FatalError(f"{said} This pool cannot do it; check its region and settings.")
+        return NotEnabledError(f"{said} This pool cannot do it; check its region and settings.")
     return None
 
 

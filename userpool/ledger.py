@@ -4,11 +4,12 @@
       │           └───────────┴────────────┴───────► reset
       └─────► migrating ───────────────────────────► captured, or reset
     held, decided by a person, then known
+    deferred ──► returned                             a federated profile, at its first token
 
 The arrows that only the batch takes are its own (`batch.registrar`); the rest are here. A person is keyed by the old
 pool's `sub`. A lock, keyed by a hash of one folded sign-in identifier, says whose it is.
 Every method that changes something is one conditional write or transaction, and safe to repeat when its answer was
-lost. `captured` and `reset` are final. Times are seconds since 1970, UTC.
+lost. `captured`, `reset` and `returned` are final. Times are seconds since 1970, UTC.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class Ledger:
         )
 
     def reset(self, sub: str, now: float, new_sub: str | None = None) -> Turn:
-        """Make the person `reset`, whatever they were, unless they are `captured`.
+        """Make the person `reset`, whatever they were, unless they are `captured`, or a federated profile.
 
         A capture that may still set a password stays on record as the person's `token`, until `end_capture`, or a
         later reset: while it does, nobody knows whose password the user has.
@@ -148,10 +149,35 @@ class Ledger:
         return self.move(
             sub,
             "SET #state = :reset, #changed = :now" + (", #new_sub = :new_sub" if new_sub else "") + change,
-            "attribute_exists(#id) AND #state <> :captured" + same + condition,
+            "attribute_exists(#id) AND NOT #state IN (:captured, :deferred, :returned)" + same + condition,
             now=now,
             **values,
         )
+
+    # A federated profile has no password, and nobody but its own sign-in makes it.
+
+    def come_back(self, sub: str, new_sub: str, now: float) -> Turn:
+        """Take `deferred → returned` for the profile that signs in; their old record was looked at again.
+
+        Not of one whom a run has found disabled meanwhile.
+        Also of one who is `returned` by a ledger that does not know as which profile: it was lost, and begun anew.
+        """
+        return self.move(
+            sub,
+            "SET #state = :returned, #new_sub = :new_sub, #checked = :yes, #changed = :now",
+            f"#state IN (:deferred, :returned) AND attribute_not_exists(#disabled) AND {SAME_USER}",
+            new_sub=new_sub,
+            yes=True,
+            now=now,
+        )
+
+    def looked_at(self, sub: str) -> Turn:
+        """Record of one who is held that their old record was looked at again."""
+        return self.move(sub, "SET #checked = :yes", "#state = :held", yes=True)
+
+    def enrolled(self, sub: str) -> Turn:
+        """Record that the person has a second factor in the new pool, and is not asked for one any more."""
+        return self.move(sub, "REMOVE #enrol", "attribute_exists(#enrol)")
 
     # Whoever gives memberships holds the person's `giver` meanwhile, so that none is given twice.
 

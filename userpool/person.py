@@ -23,6 +23,8 @@ class State(StrEnum):
     MIGRATING = "migrating"
     CAPTURED = "captured"
     RESET = "reset"
+    DEFERRED = "deferred"  # a federated profile, which only its own sign-in can make
+    RETURNED = "returned"  # by it
 
     @property
     def final(self) -> bool:
@@ -38,8 +40,9 @@ UNCONFIRMED = "unconfirmed"
 class Person:
     """One person of the old pool. `username` is the old name as it was, `name` the one planned in the new pool.
 
-    `owed` are groups of the new pool still to be given. `disabled` tells who was disabled in the old pool when
-    published; `checked` that the old pool was asked again at the first token.
+    `owed` are groups of the new pool still to be given; `enrol` second factors that cannot cross, by Cognito's names,
+    until the user has one in the new pool. `disabled` tells who was disabled in the old pool when published; `checked`
+    that the old pool was asked again at the first token.
     """
 
     sub: str
@@ -49,6 +52,7 @@ class Person:
     reason: str | None = None
     new_sub: str | None = None
     owed: frozenset[str] = frozenset()
+    enrol: frozenset[str] = frozenset()
     locks: frozenset[str] = field(default=frozenset(), repr=False)
     disabled: bool = False
     checked: bool = False
@@ -74,3 +78,11 @@ _FIELDS = tuple(name for name in Person.__slots__ if name != "sub")
 def lock_id(pool_id: str, identifier: str) -> str:
     """Return the key of the lock on a folded sign-in identifier of a pool."""
     return hashlib.sha256(f"{pool_id}\0{identifier}".encode()).hexdigest()
+
+
+def federated_lock(pool_id: str, name: str) -> str:
+    """Return the key of the lock on a federated profile, by its case-preserved `Provider_id`.
+
+    It is no native user's, whatever they are called: no sign-in identifier has a NUL in it.
+    """
+    return lock_id(pool_id, f"federated\0{name}")

@@ -9,6 +9,7 @@ from userpool.app_client import AppClient
 from userpool.description import Description
 from userpool.door import Door
 from userpool.errors import AlreadyExistsError, FatalError, NotFoundError
+from userpool.factors import MAIL, SMS, Factors, Preference
 from userpool.identities import Identity
 from userpool.user import Group, User
 
@@ -201,6 +202,40 @@ class UserPool(Door):
         Should it have a profile of its own, that is disabled: look first. `before`: see `set_password`.
         """
         self._call("AdminDisableProviderForUser", before=before, User=_provider_user(identity))
+
+    def factors(self, username: str, *, passkeys: bool = True) -> Factors | None:
+        """Return what the user can prove themselves by, None if they are gone.
+
+        Passkeys are told by AdminGetUserAuthFactors alone (July 2026), without them AdminGetUser is asked. Raises
+        UserError if boto3 or Cognito does not know the operation.
+        """
+        try:
+            if passkeys:
+                return Factors.from_api(self._call("AdminGetUserAuthFactors", Username=username))
+            return Factors.from_api(self._call("AdminGetUser", Username=username))
+        except NotFoundError:
+            return None
+
+    def prefer(
+        self,
+        username: str,
+        wanted: Preference,
+        *,
+        off: Iterable[str] = (),
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        """Switch these second factors on, those of `off` off, and leave the others (AdminSetUserMFAPreference).
+
+        Safe to repeat. `before`: see `set_password`. Raises UserError for one that the user has no number or address
+        for, or that the pool does not offer; then nothing was changed.
+        """
+        settings: dict[str, Any] = {_SETTINGS[factor]: {"Enabled": False, "PreferredMfa": False} for factor in off}
+        for factor in wanted.on:
+            settings[_SETTINGS[factor]] = {"Enabled": True, "PreferredMfa": factor == wanted.preferred}
+        self._call("AdminSetUserMFAPreference", before=before, Username=username, **settings)
+
+
+_SETTINGS = {SMS: "SMSMfaSettings", MAIL: "EmailMfaSettings"}
 
 
 def _provider_user(identity: Identity) -> dict[str, str]:

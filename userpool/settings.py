@@ -24,11 +24,12 @@ class UserRules:
     """Which users cross, and how. `only` is of no concern to the trigger: the ledger says who is held."""
 
     unconfirmed: Literal["skip", "create"] = "skip"
-    external_provider: Literal["skip"] = "skip"
+    external_provider: Literal["skip", "defer"] = "skip"
     disabled: Literal["keep", "skip"] = "keep"
     username_from: UsernameFrom = "auto"
     allow_unverified: bool = False
     keep_sub_as: str | None = "custom:legacy_sub"
+    mfa: Literal["ignore", "preferences"] = "ignore"
     only: CohortRules | None = None
 
     def __post_init__(self) -> None:

@@ -29,7 +29,8 @@ class Status(StrEnum):
 class User:
     """A user of a pool. `attributes` lacks `sub`, which stands by itself; times are seconds since 1970, UTC.
 
-    `mfa` are the second factors, by Cognito's names; only AdminGetUser tells them (a listing never does reliably).
+    `mfa` are the second factors, by Cognito's names, and `preferred_mfa` the one preferred; only AdminGetUser tells
+    them (a listing never does reliably).
     """
 
     username: str
@@ -40,6 +41,7 @@ class User:
     created: float = 0.0
     modified: float = 0.0
     mfa: tuple[str, ...] = ()
+    preferred_mfa: str | None = None
 
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> Self:
@@ -56,6 +58,7 @@ class User:
             created=item["UserCreateDate"].timestamp(),
             modified=item["UserLastModifiedDate"].timestamp(),
             mfa=tuple(item.get("UserMFASettingList", ())),
+            preferred_mfa=item.get("PreferredMfaSetting"),
         )
 
     def verified(self, name: str) -> str | None:

@@ -1,0 +1,130 @@
+"""`cutover`: record that the new pool is the one in use from now on, or take that back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from batch.changes import Changes
+from batch.cutover import Cutover, Left, take_back
+from batch.journal import NO_FAILURES, Journal, Problem
+from batch.plan_summary import PlanSummary
+from batch.planning import make_plan
+from batch.run import failures
+from batch.session import Session, session
+from batch.status_words import moment
+from batch.terminal import as_json_option, say, tell
+from userpool.errors import SettingsError
+
+
+@click.command("cutover")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option(
+    "--despite-left",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Go on although so many users, or fewer, are still to be created or changed.",
+)
+@click.option("--undo", is_flag=True, help="Take it back: what the old pool changes is carried over again.")
+@as_json_option
+@click.pass_obj
+def cutover(config_path: Path, *, yes: bool, despite_left: int, undo: bool, as_json: bool) -> None:
+    """Record that the new pool is in use from now on: of the old one only passwords and who is disabled count."""
+    with session(config_path, "cutover") as now:
+        before = Cutover.of(now.inventory)
+        if undo:
+            _undo(now, before, yes=yes)
+            done, left = None, None
+        elif before:
+            done, left = before, None
+        else:
+            planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
+            left = _left(now)
+            left.refuse(despite_left)
+            done = _cut_over(now, planned, left, yes=yes)
+        now.record.counts = {"at": done.at if done else None}
+        values = {"cutover": asdict(done) if done else None, "before": asdict(before) if before else None}
+        say(
+            lambda: {**values, "left": asdict(left) if left else None},
+            lambda: _lines(done, before, config_path),
+            as_json=as_json,
+        )
+
+
+def _left(now: Session) -> Left:
+    """Count who is left; those who are being migrated by their own sign-in at this moment are not."""
+    inventory, context = now.inventory, now.migration.context
+    problems = [one["problem"] for one in failures(inventory)]
+    return Left(
+        to_create=Journal(inventory, context).pending() - problems.count(Problem.SIGNING_IN),
+        to_change=Changes(inventory, context).left(),
+        failed=sum(problem not in NO_FAILURES for problem in problems),
+        has_run=bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)")),
+    )
+
+
+def _cut_over(now: Session, planned: PlanSummary, left: Left, *, yes: bool) -> Cutover:
+    for line in _before(now, planned, left):
+        tell(line)
+    _ask("Is the new pool in use from now on?", yes=yes)
+    inventory = now.inventory
+    by = inventory.execute("SELECT caller FROM runs WHERE id = ?", (now.record.id,)).fetchone()
+    done = Cutover(now.migration.target_now(), inventory.get_meta("scan"), by and by[0])
+    with inventory.transaction():
+        done.save(inventory)
+    return done
+
+
+def _before(now: Session, planned: PlanSummary, left: Left) -> Iterator[str]:
+    """Say what whoever is asked should know."""
+    read = moment(now.inventory.get_meta("scan_completed"))
+    yield f"The old pool was read last at {read}: what it has changed since does not cross any more."
+    if left.users:
+        yield f"{left.to_create} users are left for a run to create; {left.to_change} changes do not cross any more."
+    out = {name: count for name, count in planned.actions.items() if count and name in {"skip", "collide", "blocked"}}
+    if out:
+        numbers = ", ".join(f"{count} {name}" for name, count in out.items())
+        yield f"Not in the new pool: {numbers}. Why: cognito-migrate plan"
+    if now.migration.config.ledger:
+        yield "Who still waits for a first sign-in: cognito-migrate status"
+
+
+def _undo(now: Session, before: Cutover | None, *, yes: bool) -> None:
+    if before is None:
+        return
+    tell(
+        "From the next run on, what the old pool has changed since is carried over, unless the new pool changed it too."
+    )
+    _ask("Is the old pool the one in use again?", yes=yes)
+    with now.inventory.transaction():
+        take_back(now.inventory)
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError("Nobody is there to confirm: pass --yes.")
+    click.confirm(question, abort=True, err=True)
+
+
+def _lines(done: Cutover | None, before: Cutover | None, config_path: Path) -> Iterator[str]:
+    if done is None:
+        yield (
+            f"Took back the cut-over of {moment(before.at)}."
+            if before
+            else "There was no cut-over; nothing is changed."
+        )
+        return
+    if before:
+        yield f"Cut over already, since {moment(done.at)}."
+        return
+    yield f"Cut over at {moment(done.at)}: of the old pool only passwords and who is disabled there count now."
+    yield (
+        "Leave `sync` scheduled for those who are disabled; `verify`, then `export revoked`, for what to do in the old "
+        f"pool. The way back: cognito-migrate --config {config_path} init --reverse"
+    )

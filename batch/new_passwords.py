@@ -1,0 +1,84 @@
+"""Who has, or may have, another password in the new pool than in the old one, where their old one counts again.
+
+Cognito tells nobody that a password changed, but when a user was modified last; the ledger tells who was captured with
+the old password and who chose another. What is sure and what may be is kept apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from batch.delta import is_later
+from batch.inventory import Inventory
+from batch.revoked import modified_there, require_seen
+from userpool.ledger import Ledger
+from userpool.person import Person, State
+
+Row = tuple[Any, ...]
+Verdict = tuple[str, str]
+
+SURE, PERHAPS = "sure", "perhaps"
+_CHOSEN: Verdict = (SURE, "chose a password in the new pool")
+_CLOSED: Verdict = (PERHAPS, "closed in the ledger, and not modified in the new pool since")
+_SINCE_CAPTURE: Verdict = (PERHAPS, "captured with the old password, and modified in the new pool since")
+_SINCE_WRITE: Verdict = (PERHAPS, "modified in the new pool since this migration wrote to the user last")
+_UNKNOWN: Verdict = (PERHAPS, "when this migration wrote to the user last is not known")
+
+_PAGE = 1000
+_SOME = (
+    "SELECT m.sub, u.username, r.username, r.new_sub FROM modified_there m JOIN progress r ON r.sub = m.sub "
+    "JOIN users u ON u.sub = m.sub WHERE m.sub > ? ORDER BY m.sub LIMIT ?"
+)
+
+
+def new_passwords(inventory: Inventory, ledger: Ledger | None) -> Iterator[Row]:
+    """Yield user name and sub in the old pool and in the new one, `sure` or `perhaps`, and why.
+
+    Raises SettingsError if no `verify` has looked at the new pool since the cut-over.
+    """
+    require_seen(inventory)
+    return _by_ledger(inventory, ledger) if ledger else _by_date(inventory)
+
+
+def _by_ledger(inventory: Inventory, ledger: Ledger) -> Iterator[Row]:
+    for people in ledger.persons():
+        seen = modified_there(inventory, [one.sub for one in people])
+        for one in people:
+            if found := of_person(one, *seen.get(one.sub, (None, None))):
+                yield (one.username, one.sub, one.name, one.new_sub, *found)
+
+
+def _by_date(inventory: Inventory) -> Iterator[Row]:
+    after = ""
+    while page := inventory.execute(_SOME, (after, _PAGE)).fetchall():
+        seen = modified_there(inventory, [row[0] for row in page])
+        for sub, username, *new in page:
+            if found := of_dates(*seen[sub]):
+                yield (username, sub, *new, *found)
+        after = page[-1][0]
+
+
+def of_person(person: Person, modified: float | None, written: float | None) -> Verdict | None:
+    """Say what the ledger and the dates tell of a person; None if the old password is still theirs.
+
+    `modified` is when the new pool's user was, None for one whom `verify` did not see; `written` when this migration
+    wrote last, None if that is not known.
+    """
+    match person.state:
+        case State.RESET:
+            left_alone = modified is not None and written is not None and not is_later(modified, written)
+            return _CLOSED if left_alone else _CHOSEN
+        case State.CAPTURED:
+            return _SINCE_CAPTURE if modified is not None and is_later(modified, person.changed) else None
+        case State.PENDING:
+            return of_dates(modified, written) if modified is not None else None
+        case _:
+            return None
+
+
+def of_dates(modified: float, written: float | None) -> Verdict | None:
+    """Say what the dates alone tell."""
+    if written is None:
+        return _UNKNOWN
+    return _SINCE_WRITE if is_later(modified, written) else None

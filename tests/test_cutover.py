@@ -1,0 +1,317 @@
+"""What the cut-over changes: of the old pool only who is disabled there is carried over from then on."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ledger_world import LedgerWorld
+from live import create_user, listed
+from pools import by_name, read_pool
+from signing_in import set_password
+from test_run import LEGACY_SUB, person
+from test_whole_migration import step, writes
+
+from batch.cutover import Cutover, as_applied
+from batch.decisions import Decision
+from batch.delta import Applied, change
+from batch.plan import AFTER_CUTOVER
+from sandbox.local import backdate
+from sandbox.seed import make_target
+from userpool.identities import Identity
+
+HOUR = timedelta(hours=1)
+NAMES = ("ada", "bob", "cyd", "dan", "eve")
+
+
+def add(client, pool_id, name, *groups):
+    create_user(client, pool_id, name, {"email": f"{name}@example.com", "email_verified": "true"})
+    set_password(client, pool_id, name)
+    for group in groups:
+        client.admin_add_user_to_group(UserPoolId=pool_id, Username=name, GroupName=group)
+
+
+def rename(client, pool_id, name, to):
+    client.admin_update_user_attributes(UserPoolId=pool_id, Username=name, UserAttributes=listed({"name": to}))
+
+
+@pytest.fixture
+def old(client):
+    """An old pool of five, of whom ada and bob are staff; nobody came in the last hour."""
+    pool_id = client.create_user_pool(PoolName="old")["UserPool"]["Id"]
+    for name in ("staff", "admins"):
+        client.create_group(UserPoolId=pool_id, GroupName=name)
+    for name in NAMES:
+        add(client, pool_id, name, *(["staff"] if name in {"ada", "bob"} else []))
+        backdate(pool_id, name, age=HOUR)
+    return pool_id
+
+
+@pytest.fixture
+def moving(client, old, migration):
+    """A migration of that pool to an empty one, scanned."""
+    made = migration(old, make_target(client, kind="plain"), workers=4)
+    step(made, "scan")
+    return made
+
+
+@pytest.fixture
+def moved(moving):
+    """The same, when everybody is over."""
+    step(moving, "run", "--yes")
+    return moving
+
+
+@pytest.fixture
+def cut_over(moved):
+    """The same after the cut-over."""
+    step(moved, "cutover", "--yes")
+    return moved
+
+
+def use_the_old_pool(client, old):
+    """Change all that can be changed, take all that can be taken, and disable one."""
+    rename(client, old, "ada", "Ada")
+    client.admin_add_user_to_group(UserPoolId=old, Username="cyd", GroupName="staff")
+    client.admin_remove_user_from_group(UserPoolId=old, Username="bob", GroupName="staff")
+    client.update_group(UserPoolId=old, GroupName="staff", Description="other")
+    client.create_group(UserPoolId=old, GroupName="late")
+    client.admin_disable_user(UserPoolId=old, Username="dan")
+    add(client, old, "zoe", "admins")
+
+
+def test_only_who_is_disabled_is_carried_over(client, old, cut_over, sandbox):
+    """Of everything that the old pool changes after the cut-over a sync makes one call: it disables who is disabled."""
+    use_the_old_pool(client, old)
+    sandbox.reset_counts()
+    synced = step(cut_over, "sync", "--json").json
+    assert writes(sandbox.calls) == Counter(AdminDisableUser=1)
+    assert synced["plan"]["reasons"]["skip"] == {AFTER_CUTOVER: 1}
+    assert (synced["run"]["disabled"], synced["run"]["conflicts"], synced["run"]["left"]) == (1, [], 0)
+    there = read_pool(client, cut_over.target, by_name).users
+    assert (sorted(there), there["dan"].enabled) == ([*NAMES], False)
+    assert "name" not in there["ada"].attributes
+    assert {name: set(user.groups) for name, user in there.items() if user.groups} == {
+        "ada": {"staff"},
+        "bob": {"staff"},
+    }
+    assert not step(cut_over, "verify", "--json").json["differences"]
+    sandbox.reset_counts()
+    step(cut_over, "sync")
+    assert writes(sandbox.calls) == Counter()
+
+
+def test_who_is_enabled_again_there_stays_disabled(client, old, cut_over):
+    """The old pool gives nothing back."""
+    client.admin_disable_user(UserPoolId=old, Username="dan")
+    step(cut_over, "sync")
+    client.admin_enable_user(UserPoolId=old, Username="dan")
+    step(cut_over, "sync")
+    assert not read_pool(client, cut_over.target, by_name).users["dan"].enabled
+
+
+def test_who_left_the_old_pool_is_disabled_if_told(client, old, cut_over):
+    """--disable-gone works after the cut-over as before."""
+    client.admin_delete_user(UserPoolId=old, Username="eve")
+    step(cut_over, "sync", "--disable-gone", "--max-shrink", "100")
+    there = read_pool(client, cut_over.target, by_name).users
+    assert [name for name, user in there.items() if not user.enabled] == ["eve"]
+
+
+def test_taken_back_everything_is_carried_over_again(client, old, cut_over, sandbox):
+    """After --undo a sync brings over what the old pool changed meanwhile."""
+    use_the_old_pool(client, old)
+    step(cut_over, "sync")
+    assert "Took back the cut-over of" in step(cut_over, "cutover", "--undo", "--yes").out
+    assert step(cut_over, "cutover", "--undo", "--yes").out == "There was no cut-over; nothing is changed.\n"
+    step(cut_over, "sync")
+    there = read_pool(client, cut_over.target, by_name)
+    assert there.users["ada"].attributes["name"] == "Ada"
+    assert there.users["cyd"].groups == {"staff"}
+    assert there.users["bob"].groups == set()
+    assert there.users["zoe"].groups == {"admins"}
+    assert "late" in there.groups
+
+
+def test_a_person_may_decide_that_somebody_still_crosses(client, old, cut_over, tmp_path):
+    """Who came later is created if the file of decisions says so, and nobody else is."""
+    for name in ("zoe", "yan"):
+        add(client, old, name)
+    (tmp_path / "decisions.csv").write_text("username,action,target_username\nzoe,create,\n", encoding="utf-8")
+    cut_over.configure(collisions="decisions.csv")
+    step(cut_over, "sync")
+    assert sorted(read_pool(client, cut_over.target, by_name).users) == [*NAMES, "zoe"]
+
+
+def test_who_is_not_finished_is_counted_first_and_finished_after(client, old, moving):
+    """With users left the cut-over is refused, and says how many; decided all the same, a run finishes them."""
+    assert moving("run", "--yes", "--limit", "3").code == 4
+    refused = moving("cutover", "--yes")
+    assert refused.code == 3
+    assert "2 users are still to be created in the new pool and 0 to be changed" in refused.err
+    assert "--despite-left 2" in refused.err
+    assert moving("cutover", "--yes", "--despite-left", "1").code == 3
+    done = step(moving, "cutover", "--yes", "--despite-left", "2", "--json").json
+    assert done["left"] == {"to_create": 2, "to_change": 0, "failed": 0, "has_run": True}
+    step(moving, "run", "--yes")
+    there = read_pool(client, moving.target, by_name).users
+    assert sorted(there) == [*NAMES]
+    assert {name for name in there if there[name].groups} == {"ada", "bob"}
+    assert not step(moving, "verify", "--json").json["differences"]
+
+
+def test_changes_that_wait_and_failures_are_left_too(client, old, moved):
+    """A change that no run has carried is counted, and so is who failed."""
+    rename(client, old, "ada", "Ada")
+    add(client, old, "fay")
+    create_user(client, moved.target, "fay")
+    step(moved, "scan")
+    assert moved("run", "--yes").code == 1
+    rename(client, old, "ada", "Ada L.")
+    step(moved, "scan")
+    refused = moved("cutover", "--yes")
+    assert refused.code == 3
+    assert "1 users are still to be created in the new pool and 1 to be changed; 1 of them failed" in refused.err
+
+
+def test_too_early(moving):
+    """Before any run, and with nobody there to confirm, nothing is recorded."""
+    assert moving("cutover", "--yes").code == 3
+    step(moving, "run", "--yes")
+    asked = moving("cutover")
+    assert (asked.code, "pass --yes" in asked.err) == (2, True)
+    assert "The old pool was read last at" in asked.err
+    assert "Cut over" not in moving("status").out
+
+
+def test_before_a_scan(moving, client, old):
+    """An inventory without a whole scan is refused with what to run."""
+    moving.state.unlink()
+    refused = moving("cutover", "--yes")
+    assert (refused.code, "scan" in refused.err) == (2, True)
+
+
+def test_once_is_enough(cut_over):
+    """Said again, it says since when, and keeps that moment; JSON has it as numbers."""
+    first = step(cut_over, "cutover", "--json").json
+    assert abs(first["cutover"]["at"] - time.time()) < 600
+    assert first["cutover"]["scan"] == 1
+    assert "Cut over already, since" in step(cut_over, "cutover").out
+    assert step(cut_over, "cutover", "--json").json == first
+
+
+@pytest.mark.parametrize("words", [("scan",), ("plan",), ("sync",), ("status",)])
+def test_commands_say_so_in_a_line(cut_over, words):
+    """Whoever scans, plans, syncs or asks is told what counts of the old pool."""
+    said = [line for line in step(cut_over, *words).out.splitlines() if line.startswith("Cut over since")]
+    assert len(said) == 1
+    assert "only passwords and who is disabled there count" in said[0]
+
+
+def test_the_report_says_so(cut_over, tmp_path):
+    """The page has the moment."""
+    step(cut_over, "report", "--output", str(tmp_path / "report.html"))
+    assert "Cut over since" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+# What the new pool took away
+
+
+def revoked(migration, folder):
+    path = folder / "revoked.csv"
+    step(migration, "export", "revoked", "--output", str(path), "--force")
+    with path.open(newline="") as file:
+        return {(row["username"], row["what"], row["detail"]): row["since"] for row in csv.DictReader(file)}
+
+
+def test_what_was_revoked_is_listed_until_the_old_pool_has_followed(client, old, cut_over, tmp_path):
+    """Each is listed with when it was seen first, until the old pool has taken it away, too."""
+    new = cut_over.target
+    refused = cut_over("export", "revoked")
+    assert (refused.code, "cognito-migrate verify" in refused.err) == (2, True)
+    client.admin_disable_user(UserPoolId=new, Username="cyd")
+    client.admin_delete_user(UserPoolId=new, Username="dan")
+    client.admin_remove_user_from_group(UserPoolId=new, Username="ada", GroupName="staff")
+    client.admin_add_user_to_group(UserPoolId=new, Username="eve", GroupName="staff")
+    rename(client, new, "eve", "Eve")
+    assert step(cut_over, "verify", "--json").json["differences"] == []
+    first = revoked(cut_over, tmp_path)
+    assert set(first) == {("cyd", "disabled", ""), ("dan", "deleted", ""), ("ada", "membership ended", "staff")}
+    client.admin_disable_user(UserPoolId=old, Username="cyd")
+    client.admin_remove_user_from_group(UserPoolId=old, Username="ada", GroupName="staff")
+    step(cut_over, "sync")
+    step(cut_over, "verify")
+    assert revoked(cut_over, tmp_path) == {("dan", "deleted", ""): first["dan", "deleted", ""]}
+
+
+def test_without_a_ledger_new_passwords_are_told_by_date(client, cut_over, tmp_path):
+    """Whoever was modified in the new pool after the migration's last write may have another password."""
+    client.admin_set_user_password(UserPoolId=cut_over.target, Username="ada", Password="N3w-Passw0rd!", Permanent=True)
+    backdate(cut_over.target, "ada", age=-HOUR)
+    step(cut_over, "verify")
+    written = step(cut_over, "export", "new-passwords", "--output", str(tmp_path / "new.csv"), "--json").json
+    assert written["rows"] == 1
+    assert "ada," in (tmp_path / "new.csv").read_text()
+    assert "perhaps" in (tmp_path / "new.csv").read_text()
+
+
+# The decision itself
+
+
+GROUPS = st.frozensets(st.sampled_from(["a", "b", "c"]))
+LINKS = st.frozensets(st.sampled_from([Identity("Google", "1"), Identity("Okta", "2")]))
+APPLIED = st.builds(
+    Applied,
+    st.dictionaries(st.sampled_from(["name", "email", "custom:x"]), st.sampled_from(["", "1", "2"])),
+    enabled=st.booleans(),
+    groups=st.none() | GROUPS,
+    giving=GROUPS,
+    links=LINKS,
+)
+
+
+@given(APPLIED, GROUPS, st.booleans())
+def test_nothing_but_disabling_is_ever_a_change(applied, granted, enabled):
+    """Whatever was applied, all that is left of the old pool's changes is that somebody is disabled who was not."""
+    found = change(applied, as_applied(applied, granted, enabled=enabled), granted, None)
+    assert found.words() == (("disabled",) if applied.enabled and not enabled else ())
+
+
+# With a ledger
+
+
+@pytest.fixture
+def world(tmp_path, client):
+    """A migration with a ledger, into an empty pool, whose old pool had one user."""
+    pool_id = client.create_user_pool(PoolName="new", Schema=[LEGACY_SUB])["UserPool"]["Id"]
+    world = LedgerWorld(tmp_path, client, pool_id)
+    world.scanned([person(1), person(2)])
+    world.run(limit=1)
+    with world.inventory() as inventory, inventory.transaction():
+        Cutover(world.time, 1).save(inventory)
+    return world
+
+
+def test_who_comes_later_is_held_until_a_person_decides(world):
+    """The ledger holds later users under their names, lets who was known before cross, and whom a person decides on."""
+    late = [replace(person(number), created=world.time + 1) for number in (3, 4)]
+    world.scanned([person(1), person(2), *late])
+    assert world.run().done == 1
+    held = {"sub-0003": "skipped", "sub-0004": "skipped"}
+    assert world.states() == {"sub-0001": "pending", "sub-0002": "pending", **held}
+    assert world.owner("user3") == "sub-0003"
+    assert world.run(decisions={"user3": Decision("create")}).done == 1
+    assert world.states()["sub-0003"] == "pending"
+
+
+def test_who_is_pending_is_disabled_as_the_old_pool_says(world):
+    """Disabled in the old pool after the cut-over, a user who waits for the first sign-in is disabled; groups stay."""
+    world.scanned([replace(person(1), enabled=False), person(2)])
+    assert world.run().disabled == 1
+    assert not world.direct.find("user1").enabled

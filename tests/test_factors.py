@@ -1,0 +1,327 @@
+"""The second factors of the old pool: read user by user, and what of them can be set for a user of another pool."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_planning import context, person, store, verified
+from test_run import FINGERPRINT, Watched, refused
+
+from batch.export import EXPORTS
+from batch.factors import Asked, FactorsTable
+from batch.inventory import Inventory
+from batch.mfa import Verdict, judge
+from batch.plan import Context
+from batch.planning import make_plan
+from batch.progress import Progress
+from batch.scan import Scan
+from batch.stopping import StoppedError
+from sandbox.local import local_client
+from userpool.attributes import AttributeRules
+from userpool.errors import SettingsError
+from userpool.factors import MAIL, PASSKEY, SMS, TOTP, Factors, Preference, to_enrol, to_set
+from userpool.pool import UserPool
+from userpool.settings import Rules, UserRules
+
+ASKS = "AdminGetUserAuthFactors"
+WITHOUT = {f"user{number}": Factors() for number in (3, 4)}
+SCANNED = {
+    "user0": Factors(frozenset({SMS}), SMS),
+    "user1": Factors(frozenset({SMS, MAIL})),
+    "user2": Factors(frozenset({MAIL}), MAIL),
+    **WITHOUT,
+}
+
+names = st.frozensets(st.sampled_from((SMS, MAIL, TOTP)))
+preferences = st.builds(Preference, names, st.sampled_from((SMS, MAIL, TOTP, None)))
+factors = st.builds(Factors, names, st.sampled_from((SMS, MAIL, TOTP, None)), st.booleans())
+attributes = st.dictionaries(st.sampled_from(("email", "phone_number")), st.sampled_from(("", "x")))
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A boto3 client of the local Cognito of this process."""
+    with local_client() as client:
+        yield client
+
+
+def switch(client, pool_id, username, *, sms=False, mail=False, preferred=None):
+    """Set a user's second factors as an administrator does."""
+    client.admin_set_user_mfa_preference(
+        UserPoolId=pool_id,
+        Username=username,
+        SMSMfaSettings={"Enabled": sms, "PreferredMfa": preferred == SMS},
+        EmailMfaSettings={"Enabled": mail, "PreferredMfa": preferred == MAIL},
+    )
+
+
+@pytest.fixture
+def machine(tmp_path, client):
+    """A machine to scan an old pool of five users from, of whom three have second factors."""
+    pool_id = client.create_user_pool(PoolName="old")["UserPool"]["Id"]
+    for username, has in SCANNED.items():
+        pairs = {"email": f"{username}@example.com", "phone_number": "+15550100"}
+        client.admin_create_user(
+            UserPoolId=pool_id,
+            Username=username,
+            MessageAction="SUPPRESS",
+            UserAttributes=[{"Name": name, "Value": value} for name, value in pairs.items()],
+        )
+        switch(client, pool_id, username, sms=SMS in has.second, mail=MAIL in has.second, preferred=has.preferred)
+    return Machine(tmp_path, client, pool_id)
+
+
+class Machine:
+    """Where scans run: the inventory, the calls they make, and what they say."""
+
+    def __init__(self, folder, client, pool_id) -> None:
+        self.path = folder / "migration.db"
+        self.pool_id = pool_id
+        self.watched = Watched(client)
+        self.said: list[str] = []
+
+    def scan(self, *, stop=None, workers=4, asking=True):
+        """Scan as the command does; keep the calls of this scan."""
+        self.watched.calls.clear()
+        with Inventory.open(self.path, FINGERPRINT, create=True) as inventory:
+            scan = Scan(
+                UserPool(self.watched, self.pool_id),
+                inventory,
+                workers=workers,
+                stop=stop or threading.Event(),
+                progress=Progress(quiet=True, out=StringIO()),
+                factors=asking,
+                say=self.said.append,
+            )
+            return scan.run(lambda _users, _groups: "group")
+
+    def found(self):
+        """Say what the inventory knows, by user name."""
+        with Inventory.open(self.path, FINGERPRINT) as inventory:
+            subs = dict(inventory.execute("SELECT sub, username FROM users").fetchall())
+            return {subs[sub]: has for sub, has in FactorsTable(inventory).of(subs).items()}
+
+    def rows(self):
+        """Count who has a row."""
+        with Inventory.open(self.path, FINGERPRINT) as inventory:
+            return inventory.number("SELECT count(*) FROM factors")
+
+
+def test_a_scan_reads_the_second_factors_of_everybody(machine):
+    """Who has more than a password is in the inventory with what they have; the others have no row."""
+    assert machine.scan().factors == 3
+    assert machine.found() == SCANNED
+    assert machine.rows() == 3
+    assert machine.said == []
+
+
+def test_a_scan_that_is_not_asked_to_reads_no_second_factors(machine):
+    """With users.mfa: ignore nobody is asked for."""
+    assert machine.scan(asking=False).factors is None
+    assert machine.watched.count(ASKS) == 0
+
+
+def test_every_scan_reads_them_anew(client, machine):
+    """What a user switched on or off since the last scan is found by the next one."""
+    machine.scan()
+    switch(client, machine.pool_id, "user0")
+    switch(client, machine.pool_id, "user3", mail=True)
+    machine.scan()
+    assert machine.found() == {**SCANNED, "user0": Factors(), "user3": Factors(frozenset({MAIL}))}
+    assert machine.rows() == 3
+
+
+def test_a_stopped_scan_goes_on_with_those_whom_it_has_not_asked_for(machine):
+    """Taken up again, a scan asks for the users that are left, and for one of them to see whether it can."""
+    stop = threading.Event()
+
+    def asks_to_stop(attempt, _params):
+        if machine.watched.count(ASKS) >= 3:
+            stop.set()
+        return attempt()
+
+    machine.watched.acts[ASKS] = asks_to_stop
+    with pytest.raises(StoppedError):
+        machine.scan(stop=stop, workers=1)
+    machine.watched.acts.clear()
+    machine.scan()
+    assert machine.watched.count(ASKS) == 1 + 3
+    assert machine.found() == SCANNED
+
+
+def test_who_is_deleted_meanwhile_stops_nothing(client, machine):
+    """A user who vanished between the listing and the question has no row."""
+
+    def deletes(attempt, params):
+        if params["Username"] == "user0":
+            client.admin_delete_user(UserPoolId=machine.pool_id, Username="user0")
+        return attempt()
+
+    machine.scan()
+    machine.watched.acts[ASKS] = deletes
+    machine.scan()
+    assert machine.found()["user0"] == Factors()
+    assert machine.rows() == 2
+
+
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "UnknownOperationException", "InvalidAction", "OperationNotEnabledException"]
+)
+def test_without_the_newer_operation_the_older_one_is_asked(machine, code):
+    """Where AdminGetUserAuthFactors is refused, it is tried once, a note says so, and AdminGetUser tells the rest."""
+
+    def refuses(_attempt, _params):
+        raise refused(code)
+
+    machine.watched.acts[ASKS] = refuses
+    assert machine.scan().factors == 3
+    assert machine.found() == SCANNED
+    assert (machine.watched.count(ASKS), machine.watched.count("AdminGetUser")) == (1, 5)
+    [note] = machine.said
+    assert "passkeys" in note
+
+
+def test_federated_and_unconfirmed_users_are_not_asked_for(client, machine):
+    """Who never confirmed the sign-up has no second factor, and costs no call."""
+    app = client.create_user_pool_client(UserPoolId=machine.pool_id, ClientName="app")["UserPoolClient"]["ClientId"]
+    client.sign_up(ClientId=app, Username="new", Password="Passw0rd!")
+    machine.scan()
+    asked = {params["Username"] for name, params in machine.watched.calls if name == ASKS}
+    assert asked == set(SCANNED)
+
+
+def test_passkeys_are_read_where_cognito_tells_them():
+    """WEB_AUTHN among the factors to sign in with is a passkey; the answer of AdminGetUser tells of none."""
+    answer = {"ConfiguredUserAuthFactors": ["PASSWORD", "WEB_AUTHN"], "UserMFASettingList": [TOTP]}
+    assert Factors.from_api(answer) == Factors(frozenset({TOTP}), None, passkey=True)
+    assert Factors.from_api({"UserMFASettingList": [TOTP]}) == Factors(frozenset({TOTP}))
+
+
+@given(factors, attributes)
+def test_everything_a_user_has_is_set_or_to_be_enrolled(has, values):
+    """No factor is lost silently, none is added, and none is set without the attribute that it needs."""
+    setting, enrolling = to_set(has, values), to_enrol(has, values)
+    assert setting.on | enrolling == has.second | ({PASSKEY} if has.passkey else frozenset())
+    assert not setting.on & enrolling
+    assert setting.on <= {SMS, MAIL}
+    assert setting.preferred in {has.preferred, None}
+    assert setting.preferred is None or setting.preferred in setting.on
+    assert SMS not in setting.on or values["phone_number"]
+    assert MAIL not in setting.on or values["email"]
+
+
+@given(preferences, preferences, preferences)
+def test_what_the_new_pool_changed_itself_is_never_written_over(before, wanted, there):
+    """Factors are written only where those there are as applied or as wanted, but for what makes no difference."""
+    verdict = judge(before, wanted, there)
+    assert (verdict is Verdict.THERE) == (there == wanted)
+    if verdict is Verdict.WRITE:
+        assert there.on in {before.on, wanted.on}
+    if there == before != wanted:
+        assert verdict is Verdict.WRITE
+    if there.on not in {before.on, wanted.on}:
+        assert verdict is Verdict.LEAVE
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    """An empty inventory."""
+    with Inventory.open(tmp_path / "plan.db", {}, create=True) as inventory:
+        yield inventory
+
+
+def known(inventory, has):
+    """Keep users with a verified mailbox and an unverified number, and factors, as a scan would; by user name."""
+    numbers = {"phone_number": "+15550100"}
+    store(inventory, [person(name, attributes={**verified(f"{name}@x.com"), **numbers}) for name in has])
+    tell(inventory, has)
+
+
+def tell(inventory, has):
+    """Keep factors as a scan would."""
+    with inventory.transaction():
+        scan = inventory.get_meta("scan")
+        FactorsTable(inventory).save([Asked(f"sub of {name}", one) for name, one in has.items()], scan)
+        FactorsTable(inventory).complete(scan)
+
+
+def planned(inventory, mfa="preferences"):
+    return make_plan(inventory, context(mfa=mfa), {})
+
+
+def exported(inventory, name):
+    """What an export says: the user names, and the last column."""
+    return [(row[0], row[-1]) for row in EXPORTS[name].rows(inventory, None)]
+
+
+def test_a_plan_says_what_is_set_and_what_is_to_be_enrolled(inventory):
+    """SMS and e-mail cross where the attribute does; the rest is counted and exported for re-enrolment."""
+    has = {
+        "ada": Factors(frozenset({SMS, TOTP}), TOTP),
+        "bob": Factors(frozenset({MAIL}), MAIL),
+        "cyd": Factors(passkey=True),
+        "dee": Factors(),
+    }
+    known(inventory, has)
+    summary = planned(inventory)
+    assert summary.factors == {MAIL: 1, SMS: 1}
+    assert summary.enrol == {TOTP: 1, PASSKEY: 1}
+    assert exported(inventory, "re-enrol") == [("ada", TOTP), ("cyd", PASSKEY)]
+
+
+def test_a_factor_without_its_attribute_in_the_new_pool_is_to_be_enrolled(inventory):
+    """Where a rule drops the phone number, SMS cannot be set, and its user is listed."""
+    known(inventory, {"ada": Factors(frozenset({SMS}), SMS)})
+    summary = make_plan(inventory, context(mfa="preferences", attributes=AttributeRules(drop=("phone_number",))), {})
+    assert (summary.factors, summary.enrol) == ({}, {SMS: 1})
+
+
+def test_who_gets_factors_by_the_only_mailbox_has_no_way_to_reset(inventory):
+    """E-mail as a second factor takes the mailbox away as a reset channel, which the plan and an export say."""
+    known(inventory, {"ada": Factors(frozenset({MAIL})), "bob": Factors(frozenset({SMS})), "cyd": Factors()})
+    summary = planned(inventory)
+    assert (summary.without_reset_channel, summary.one_channel) == (1, 1)
+    assert exported(inventory, "no-second-channel") == [("ada", MAIL)]
+    assert [name for name, _ in exported(inventory, "no-reset-channel")] == ["ada"]
+
+
+def test_by_default_factors_are_of_no_concern(inventory):
+    """With users.mfa: ignore a plan is the same whatever factors are known."""
+    known(inventory, {"ada": Factors()})
+    before = planned(inventory, "ignore")
+    tell(inventory, {"ada": Factors(frozenset({MAIL}))})
+    assert planned(inventory, "ignore") == before
+
+
+def test_a_digest_changes_only_with_what_is_written(inventory):
+    """Another TOTP app or passkey leaves the plan's digest as it is; another factor that is set does not."""
+    known(inventory, {"ada": Factors(frozenset({SMS}))})
+    before = planned(inventory).digest
+    tell(inventory, {"ada": Factors(frozenset({SMS, TOTP}), TOTP, passkey=True)})
+    assert planned(inventory).digest == before
+    tell(inventory, {"ada": Factors(frozenset({SMS, MAIL}), SMS)})
+    assert planned(inventory).digest != before
+
+
+def test_a_plan_needs_a_scan_that_read_factors(inventory):
+    """Factors that the last scan did not read are not taken for none: the plan refuses and says what to do."""
+    known(inventory, {"ada": Factors(frozenset({SMS}))})
+    store(inventory, [person("ada", attributes=verified("ada@x.com"))])
+    with pytest.raises(SettingsError, match="cognito-migrate scan"):
+        planned(inventory)
+    assert planned(inventory, "ignore").actions["create"] == 1
+
+
+def test_preferences_cannot_go_where_mfa_is_off(client):
+    """users.mfa: preferences is refused where the new pool's MFA is OFF, with what to do about it."""
+    made = client.create_user_pool(PoolName="off")["UserPool"]["Id"]
+    off = UserPool(client, made).describe()
+    rules = Rules(UserRules(mfa="preferences"))
+    with pytest.raises(SettingsError, match=r"OFF in the new pool.*users\.mfa"):
+        Context.of(rules, off, off)
+    assert Context.of(rules, off, replace(off, mfa="OPTIONAL")).rules is rules

@@ -1,0 +1,57 @@
+"""Who may have another password in the new pool than in the old one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.new_passwords import PERHAPS, SURE, of_dates, of_person
+from userpool.person import Person, State
+
+TIMES = st.floats(0, 2e9)
+STATES = st.sampled_from(State)
+
+
+def verdict(state, modified, written, changed=1000.0) -> str | None:
+    found = of_person(Person("sub", state, changed=changed), modified, written)
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize(
+    ("state", "modified", "written", "expected"),
+    [
+        (State.RESET, 1000, 500, SURE),
+        (State.RESET, None, None, SURE),  # signed up anew, or created by forgot-password
+        (State.RESET, 1000, None, SURE),
+        (State.RESET, 500, 500, PERHAPS),  # closed by a person or a campaign
+        (State.CAPTURED, 1000, 500, None),
+        (State.CAPTURED, 2000, None, PERHAPS),
+        (State.CAPTURED, None, None, None),
+        (State.PENDING, 500, 500, None),
+        (State.PENDING, 2000, 500, PERHAPS),
+        (State.PENDING, 2000, None, PERHAPS),
+        (State.HELD, 2000, None, None),
+        (State.KNOWN, None, None, None),
+    ],
+)
+def test_the_ledger_and_the_dates_tell(state, modified, written, expected):
+    """Who chose a password is sure, who was modified since is not, and who has the old password is not listed."""
+    assert verdict(state, modified, written) == expected
+
+
+@given(STATES, TIMES, TIMES, TIMES)
+def test_who_was_never_captured_nor_reset_nor_modified_is_not_sure(state, modified, written, changed):
+    """Only a reset is sure; and whoever was modified after all that this migration knows of is never left out."""
+    found = verdict(state, modified, written, changed)
+    assert (found == SURE) <= (state is State.RESET)
+    if state in {State.CAPTURED, State.PENDING, State.RESET} and modified > max(written, changed) + 10:
+        assert found is not None
+
+
+@given(TIMES, TIMES)
+def test_dates_alone_are_never_sure(modified, written):
+    """Without a ledger whoever was modified later is listed, as perhaps; so is who was written to nobody knows when."""
+    found = of_dates(modified, written)
+    assert (found is not None) == (modified > written + 3)
+    assert of_dates(modified, None)[0] == PERHAPS

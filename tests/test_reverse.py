@@ -1,0 +1,117 @@
+"""The configuration of the way back."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from conftest import command
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch.config import Config, load
+from batch.cutover import Cutover
+from batch.inventory import Inventory
+from batch.reverse import doubts, reverse, text
+from batch.wiring import fingerprint
+from userpool.attributes import AttributeRules
+from userpool.cohort import CohortRules
+from userpool.groups import GroupRules
+from userpool.settings import LedgerSettings, PoolSettings, UserRules
+
+OLD = PoolSettings("eu-west-1_OldPool01", profile="old", role_arn="arn:aws:iam::1:role/old", external_id="x")
+NEW = PoolSettings("eu-west-1_NewPool01", endpoint_url="http://127.0.0.1:5000")
+CUTOVER = Cutover(1_790_000_000.75, 3)
+NAMES = st.sampled_from(["custom:a", "custom:b", "nickname", "website"])
+RENAMED = st.dictionaries(NAMES, st.sampled_from(["custom:c", "custom:d", "profile"]), max_size=3)
+
+
+def config(**settings) -> Config:
+    return Config(OLD, NEW, state="/srv/migration.db", **settings)
+
+
+def test_the_pools_change_places():
+    """Each pool is reached as before; who signed up since the cut-over and lacks the old sub crosses, to no ledger."""
+    turned = reverse(config(ledger=LedgerSettings("table"), users=UserRules(unconfirmed="create")), CUTOVER)
+    assert (turned.source, turned.target, turned.ledger) == (NEW, OLD, None)
+    assert turned.state == "/srv/migration-reverse.db"
+    only = CohortRules(created_after="2026-09-21T14:13:20+00:00", lacking="custom:legacy_sub")
+    assert turned.users == UserRules(only=only, keep_sub_as=None)
+    assert turned.attributes == AttributeRules(drop=("custom:legacy_sub",))
+
+
+def test_rules_are_turned_round_where_that_is_clear():
+    """Names go back to what they were, what was dropped stays out, and what cannot be turned is said."""
+    forth = config(
+        attributes=AttributeRules(drop=("custom:x",), rename={"custom:a": "custom:b"}, set={"custom:s": "1"}),
+        groups=GroupRules(drop=("root",), rename={"admins": "staff", "a": "all", "b": "all"}),
+        users=UserRules(username_from="email"),
+    )
+    turned = reverse(forth, CUTOVER)
+    assert turned.attributes == AttributeRules(("custom:legacy_sub", "custom:x"), {"custom:b": "custom:a"})
+    assert turned.groups == GroupRules(drop=("root",), rename={"staff": "admins"})
+    said = " ".join(doubts(forth))
+    assert all(name in said for name in ("custom:x", "custom:s", "all", "groups.drop", "username_from was email"))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    RENAMED, st.frozensets(NAMES | st.sampled_from(["custom:c", "custom:e"])), st.none() | st.just("custom:legacy_sub")
+)
+def test_what_is_written_is_what_was_meant(tmp_path_factory, renamed, dropped, marker):
+    """The file is read back as the very settings, whatever the rules were, wherever the inventory is."""
+    values = [*renamed.values()]
+    rename = {name: value for name, value in renamed.items() if values.count(value) == 1}
+    rules = AttributeRules(drop=tuple(sorted(dropped - rename.keys())), rename=rename)
+    folder = tmp_path_factory.mktemp("back")
+    forth = dataclasses.replace(
+        config(attributes=rules, users=UserRules(keep_sub_as=marker)), state=str(folder / "state" / "migration.db")
+    )
+    turned = reverse(forth, CUTOVER)
+    (folder / "config.yaml").write_text(text(forth, turned, folder), encoding="utf-8")
+    assert load(folder / "config.yaml") == turned
+    assert {turned.attributes.rename[new]: new for new in turned.attributes.rename} == rename
+
+
+# The command
+
+
+@pytest.fixture
+def configured(tmp_path) -> Path:
+    """A configuration and its inventory."""
+    path = tmp_path / "config.yaml"
+    path.write_text(f"source: {{user_pool_id: {OLD.user_pool_id}}}\ntarget: {{user_pool_id: {NEW.user_pool_id}}}\n")
+    Inventory.open(tmp_path / "migration.db", fingerprint(load(path)), create=True).close()
+    return path
+
+
+def test_there_is_no_way_back_before_a_cut_over(configured, tmp_path):
+    """Without a recorded cut-over nothing is written, and the remedy is said."""
+    refused = command("--config", str(configured), "init", "--reverse")
+    assert (refused.code, "cognito-migrate cutover" in refused.err) == (2, True)
+    assert not (tmp_path / "config-reverse.yaml").exists()
+
+
+def test_the_file_is_written_beside_the_other_and_never_over_one(configured, tmp_path):
+    """It is config-reverse.yaml unless --output says otherwise; a file that is there stays."""
+    with Inventory.open(tmp_path / "migration.db", fingerprint(load(configured))) as inventory:
+        CUTOVER.save(inventory)
+    written = command("--config", str(configured), "init", "--reverse")
+    back = tmp_path / "config-reverse.yaml"
+    assert (written.code, f"--config {back} check" in written.out) == (0, True)
+    assert load(back).state == str(tmp_path / "migration-reverse.db")
+    before = back.read_bytes()
+    again = command("--config", str(configured), "init", "--reverse")
+    assert (again.code, "--output" in again.err) == (2, True)
+    assert back.read_bytes() == before
+    assert command("--config", str(configured), "init", "--reverse", "--output", str(tmp_path / "b.yaml")).code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("init",), ("init", OLD.user_pool_id), ("init", OLD.user_pool_id, NEW.user_pool_id, "--reverse")]
+)
+def test_init_says_what_it_needs(configured, words):
+    """Two ids, or --reverse and none."""
+    refused = command("--config", str(configured.with_name("other.yaml")), *words)
+    assert (refused.code, refused.err.startswith("Error: ")) == (2, True)

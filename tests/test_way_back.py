@@ -1,0 +1,174 @@
+"""A cut-over, life in the new pool, and the way back to the old one, over the command line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import Migration, command
+from live import listed
+from signing_in import claims
+from test_whole_migration import step, writes
+from triggering import NEW_PASSWORD, OLD_PASSWORD, World
+
+from sandbox.server import Sandbox
+
+USERS = [f"user{number:03}" for number in range(100)]
+CAPTURED, FORGETFUL = USERS[:40], USERS[40:55]
+CHANGED, FORGOT_LATER = CAPTURED[:10], CAPTURED[10:15]
+NEWCOMERS = [f"newcomer{number:02}" for number in range(20)]
+IN_STAFF, IN_BETA = set(NEWCOMERS[:5]), set(NEWCOMERS[3:8])
+THIRD_PASSWORD = "Th1rd-Passw0rd!"
+
+
+def sign_up(world: World, name: str) -> None:
+    """Sign up in the new pool, and confirm it by the code that was mailed."""
+    attributes = listed({"email": f"{name}@example.com"})
+    world.cognito.sign_up(ClientId=world.app, Username=name, Password=NEW_PASSWORD, UserAttributes=attributes)
+    world.cognito.confirm_sign_up(ClientId=world.app, Username=name, ConfirmationCode=world.user(name).code)
+
+
+def change_password(world: World, signed_in: dict[str, Any]) -> None:
+    """Choose another password in the new pool, as who is signed in can."""
+    token = signed_in["AuthenticationResult"]["AccessToken"]
+    world.cognito.change_password(PreviousPassword=OLD_PASSWORD, ProposedPassword=THIRD_PASSWORD, AccessToken=token)
+
+
+def old_users(world: World) -> dict[str, tuple[Any, ...]]:
+    """Everything about everybody in the old pool, by user name."""
+    return {
+        user.username: (
+            *(user.sub, user.attributes.copy(), user.status, user.enabled),
+            *(user.password, sorted(user.groups), user.modified),
+        )
+        for user in world.local.world.pool(world.old_id).users
+    }
+
+
+def rows(folder: Any, migration: Migration, what: str) -> list[dict[str, str]]:
+    """The rows of an export."""
+    path = folder / f"{what}.csv"
+    step(migration, "export", what, "--output", str(path), "--force")
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def server(world) -> Iterator[Sandbox]:
+    """Both pools and the ledger over HTTP."""
+    with Sandbox(cognito=world.local) as server:
+        yield server
+
+
+@pytest.fixture
+def moving(world, server, migration) -> Migration:
+    """A migration between them that has not begun."""
+    url = server.endpoint_url
+    ledger = {"table": world.table.name, "endpoint_url": url}
+    return migration(world.old_id, world.new_id, source_endpoint=url, target_endpoint=url, ledger=ledger, workers=4)
+
+
+def live_in_the_new_pool(world: World) -> None:
+    """Twenty sign up, thirty choose another password, and three lose something."""
+    for name in CAPTURED:
+        assert world.capture(name, OLD_PASSWORD) == "captured"
+    sessions = [world.sign_in(name, OLD_PASSWORD) for name in CAPTURED]
+    world.local.world.clock.advance(10)  # nobody chooses a password in the second in which they sign in
+    for name in NEWCOMERS:
+        sign_up(world, name)
+    for session in sessions[: len(CHANGED)]:
+        change_password(world, session)
+    for name in (*FORGETFUL, *FORGOT_LATER):
+        world.forget(name)
+    world.cognito.create_group(UserPoolId=world.new_id, GroupName="beta")
+    for group, names in {"staff": IN_STAFF, "beta": IN_BETA}.items():
+        for name in names:
+            world.cognito.admin_add_user_to_group(UserPoolId=world.new_id, Username=name, GroupName=group)
+    world.cognito.admin_disable_user(UserPoolId=world.new_id, Username="user060")
+    world.cognito.admin_remove_user_from_group(UserPoolId=world.new_id, Username="user067", GroupName="staff")
+    world.cognito.admin_delete_user(UserPoolId=world.new_id, Username="user070")
+
+
+def test_the_way_back(world, server, moving, tmp_path):
+    """After 20 sign-ups and 30 new passwords in the new pool the 20 are in the old one, and the 30 are listed."""
+    for name in USERS:
+        world.add_old(name, groups=["staff"] if name.endswith("7") else ())
+    step(moving, "scan")
+    step(moving, "run", "--yes")
+    step(moving, "cutover", "--yes")
+    live_in_the_new_pool(world)
+    step(moving, "verify")
+
+    taken = {(row["username"], row["what"], row["detail"]) for row in rows(tmp_path, moving, "revoked")}
+    assert taken == {("user060", "disabled", ""), ("user067", "membership ended", "staff"), ("user070", "deleted", "")}
+    passwords = {row["username"]: row["certainty"] for row in rows(tmp_path, moving, "new-passwords")}
+    # Whoever was modified otherwise may be in the list, and is never said to be sure.
+    assert passwords.pop("user060") == "perhaps"
+    assert passwords == dict.fromkeys(FORGETFUL, "sure") | dict.fromkeys([*CHANGED, *FORGOT_LATER], "perhaps")
+
+    before = old_users(world)
+    step(moving, "init", "--reverse")
+    back = tmp_path / "config-reverse.yaml"
+
+    def way_back(*words: str):
+        result = command("--config", str(back), *words)
+        assert result.code == 0, result.err
+        return result
+
+    way_back("scan")
+    plan = way_back("plan", "--json").json
+    assert (plan["actions"]["create"], plan["reasons"]["skip"]) == (20, {"outside the cohort (users.only)": 99})
+    run = way_back("run", "--yes", "--json").json
+    assert (run["created"], run["done"], run["left"], run["failures"]) == (20, 20, 0, [])
+    way_back("verify")
+
+    after = old_users(world)
+    assert {name: after[name] for name in before} == before
+    assert sorted(after.keys() - before.keys()) == NEWCOMERS
+    for name in NEWCOMERS:
+        groups = {group for group, names in {"staff": IN_STAFF, "beta": IN_BETA}.items() if name in names}
+        _, attributes, status, enabled, _, there, _ = after[name]
+        assert (attributes["email"], attributes["email_verified"]) == (f"{name}@example.com", "true")
+        assert (status, enabled, set(there)) == ("CONFIRMED", True, groups)
+    resets_in_the_old_pool(world, NEWCOMERS[4])
+
+    settled, calls = old_users(world), server.calls
+    way_back("scan")
+    assert way_back("run", "--yes", "--json").json["done"] == 0
+    assert old_users(world) == settled
+    assert not {name for name in writes(server.calls - calls) if not name.startswith("DynamoDB.")}
+
+
+def resets_in_the_old_pool(world: World, name: str) -> None:
+    """Choose a password in the old pool by the code that is mailed, and sign in with it."""
+    world.cognito.forgot_password(ClientId=world.old_app, Username=name)
+    code = world.old_user(name).code
+    world.cognito.confirm_forgot_password(
+        ClientId=world.old_app, Username=name, ConfirmationCode=code, Password=THIRD_PASSWORD
+    )
+    answer = world.cognito.initiate_auth(
+        ClientId=world.old_app,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": name, "PASSWORD": THIRD_PASSWORD},
+    )
+    assert set(claims(answer)["cognito:groups"]) == {"beta", "staff"}
+
+
+def test_a_membership_that_a_first_token_gave_is_known_to_be_ended(world, moving, tmp_path):
+    """Who was created by their own sign-in got memberships from the trigger: one that is ended since is revoked."""
+    names = {"ada", "bob", "cyd"}
+    for name in names:
+        world.add_old(name, groups=["staff"])
+    step(moving, "scan")
+    assert moving("run", "--yes", "--limit", "1").code == 4
+    ended, kept = sorted(names - {*world.new_users()})
+    for name in (ended, kept):
+        assert world.signs_in(name, OLD_PASSWORD)
+    step(moving, "run", "--yes")
+    step(moving, "cutover", "--yes")
+    world.cognito.admin_remove_user_from_group(UserPoolId=world.new_id, Username=ended, GroupName="staff")
+    found = step(moving, "verify", "--json").json
+    assert (found["differences"], [note["username"] for note in found["notes"]]) == ([], [ended])
+    assert [row["username"] for row in rows(tmp_path, moving, "revoked")] == [ended]
