@@ -11,7 +11,7 @@ from typing import Any
 
 from batch.delta import is_later
 from batch.inventory import Inventory
-from batch.revoked import modified_there, require_seen
+from batch.revoked import Seen, modified_there, require_seen
 from userpool.ledger import Ledger
 from userpool.person import Person, State
 
@@ -20,6 +20,7 @@ Verdict = tuple[str, str]
 
 SURE, PERHAPS = "sure", "perhaps"
 _CHOSEN: Verdict = (SURE, "chose a password in the new pool")
+_TO_CHOOSE: Verdict = (PERHAPS, "has to choose a password in the new pool, and may have had one before")
 _CLOSED: Verdict = (PERHAPS, "closed in the ledger, and not modified in the new pool since")
 _SINCE_CAPTURE: Verdict = (PERHAPS, "captured with the old password, and modified in the new pool since")
 _SINCE_WRITE: Verdict = (PERHAPS, "modified in the new pool since this migration wrote to the user last")
@@ -45,7 +46,7 @@ def _by_ledger(inventory: Inventory, ledger: Ledger) -> Iterator[Row]:
     for people in ledger.persons():
         seen = modified_there(inventory, [one.sub for one in people])
         for one in people:
-            if found := of_person(one, *seen.get(one.sub, (None, None))):
+            if found := of_person(one, seen.get(one.sub)):
                 yield (one.username, one.sub, one.name, one.new_sub, *found)
 
 
@@ -54,31 +55,34 @@ def _by_date(inventory: Inventory) -> Iterator[Row]:
     while page := inventory.execute(_SOME, (after, _PAGE)).fetchall():
         seen = modified_there(inventory, [row[0] for row in page])
         for sub, username, *new in page:
-            if found := of_dates(*seen[sub]):
+            if found := of_dates(seen[sub]):
                 yield (username, sub, *new, *found)
         after = page[-1][0]
 
 
-def of_person(person: Person, modified: float | None, written: float | None) -> Verdict | None:
-    """Say what the ledger and the dates tell of a person; None if the old password is still theirs.
-
-    `modified` is when the new pool's user was, None for one whom `verify` did not see; `written` when this migration
-    wrote last, None if that is not known.
-    """
+def of_person(person: Person, seen: Seen | None) -> Verdict | None:
+    """Say what the ledger and `verify` tell of a person (who may not have seen them); None: the old one stands."""
     match person.state:
         case State.RESET:
-            left_alone = modified is not None and written is not None and not is_later(modified, written)
-            return _CLOSED if left_alone else _CHOSEN
+            return _of_reset(seen)
         case State.CAPTURED:
-            return _SINCE_CAPTURE if modified is not None and is_later(modified, person.changed) else None
+            return _SINCE_CAPTURE if seen and is_later(seen.modified, person.changed) else None
         case State.PENDING:
-            return of_dates(modified, written) if modified is not None else None
+            return of_dates(seen) if seen else None
         case _:
             return None
 
 
-def of_dates(modified: float, written: float | None) -> Verdict | None:
+def _of_reset(seen: Seen | None) -> Verdict:
+    """Tell who chose a password from who was only closed, or sent a code, and has not yet."""
+    if seen and not seen.confirmed:
+        return _TO_CHOOSE
+    left_alone = seen and seen.written is not None and not is_later(seen.modified, seen.written)
+    return _CLOSED if left_alone else _CHOSEN
+
+
+def of_dates(seen: Seen) -> Verdict | None:
     """Say what the dates alone tell."""
-    if written is None:
+    if seen.written is None:
         return _UNKNOWN
-    return _SINCE_WRITE if is_later(modified, written) else None
+    return _SINCE_WRITE if is_later(seen.modified, seen.written) else None

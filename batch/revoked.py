@@ -16,13 +16,13 @@ from batch.verify import VerifySummary
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules
 from userpool.ledger import Ledger
-from userpool.user import User
+from userpool.user import Status, User
 
 SEEN = "seen_there"
 """The key under which stands when `verify` last saw the whole new pool since the cut-over."""
 
 _PAGE = 1000
-_OF_PAGE = "INSERT OR REPLACE INTO modified_there SELECT sub, ? FROM progress WHERE new_sub = ?"
+_OF_PAGE = "INSERT OR REPLACE INTO modified_there SELECT sub, ?, ? FROM progress WHERE new_sub = ?"
 _PERSON = (
     "SELECT u.sub, u.enabled FROM users u JOIN plan p ON p.sub = u.sub "
     "WHERE u.username = ? AND u.scan = (SELECT value FROM meta WHERE key = 'scan')"
@@ -58,7 +58,8 @@ class Sightings:
     def page(self, users: Sequence[User]) -> None:
         """Note when users of the new pool were modified, as far as they are of this migration."""
         with self._inventory.transaction():
-            self._inventory.execute_many(_OF_PAGE, [(user.modified, user.sub) for user in users])
+            rows = [(user.modified, user.status is Status.CONFIRMED, user.sub) for user in users]
+            self._inventory.execute_many(_OF_PAGE, rows)
 
     def keep(self, summary: VerifySummary, at: float) -> None:
         """Record what was taken away; what was seen before keeps its date. `at` is the target's time."""
@@ -132,11 +133,19 @@ def _pages(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
         after = page[-1][:3]
 
 
-def modified_there(inventory: Inventory, subs: Sequence[str]) -> dict[str, tuple[float, float | None]]:
-    """Return, by old sub, when users were modified in the new pool, and when this migration wrote to them last."""
+class Seen(NamedTuple):
+    """When a user of the new pool was modified, when this migration wrote to it last (None: unknown), its status."""
+
+    modified: float
+    written: float | None
+    confirmed: bool = True
+
+
+def modified_there(inventory: Inventory, subs: Sequence[str]) -> dict[str, Seen]:
+    """Return what `verify` saw of users of the new pool, by old sub."""
     rows = inventory.execute(
-        "SELECT m.sub, m.at, w.at FROM json_each(?) j JOIN modified_there m ON m.sub = j.value "
+        "SELECT m.sub, m.at, w.at, m.confirmed FROM json_each(?) j JOIN modified_there m ON m.sub = j.value "
         "LEFT JOIN last_write w ON w.sub = m.sub",
         (json.dumps(list(subs)),),
     )
-    return {sub: (at, written) for sub, at, written in rows}
+    return {sub: Seen(at, written, bool(confirmed)) for sub, at, written, confirmed in rows}

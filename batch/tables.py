@@ -92,11 +92,13 @@ CREATE TABLE IF NOT EXISTS factors (
     sub TEXT PRIMARY KEY, second TEXT NOT NULL, preferred TEXT, passkey INTEGER NOT NULL, read INTEGER NOT NULL
 ) WITHOUT ROWID;
 -- What the last `verify` since the cut-over saw in the target: what it took away and the old pool did not, `since` when
--- that was seen; and when each user was modified last there.
+-- that was seen; when each user was modified last there, and whether it is CONFIRMED.
 CREATE TABLE IF NOT EXISTS revoked (
     sub TEXT NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL, since REAL NOT NULL, PRIMARY KEY (sub, what, detail)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS modified_there (sub TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS modified_there (
+    sub TEXT PRIMARY KEY, at REAL NOT NULL, confirmed INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 # Columns that came later, as table, name and type.

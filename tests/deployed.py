@@ -64,6 +64,7 @@ def deploy(folder: Path, *, other_account: bool = False, asked: str = EXTERNAL_I
             "SourceClientSecret": SECRET,
             "TargetUserPoolId": world.new_id,
             "LedgerTable": world.table.name,
+            "EnrolClaim": "mfa_to_enrol",
             "AlarmTopic": f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms",
             **account,
         },

@@ -89,7 +89,7 @@ def test_factors_cross_from_command_to_command(moving, client):
     assert moving("run", "--yes").code == 0
     assert moving("verify").code == 0
     rows = [*csv.DictReader(StringIO(moving("export", "no-second-channel", "--output", "-").out))]
-    assert [(row["username"], row["factors"]) for row in rows] == [("user2", MAIL), ("user3", f"{MAIL}, {SMS}")]
+    assert sorted((row["username"], row["factors"]) for row in rows) == [("user2", MAIL), ("user3", f"{MAIL}, {SMS}")]
     there = client.admin_get_user(UserPoolId=moving.target, Username="user3")
     assert (there["UserMFASettingList"], there["PreferredMfaSetting"]) == ([SMS, MAIL], SMS)
     client.admin_set_user_mfa_preference(

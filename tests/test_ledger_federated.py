@@ -63,11 +63,11 @@ class Profiles(RuleBasedStateMachine):
             return
         if person.state is State.DEFERRED:
             turn = self.ledger.come_back(SUB, profile, self.now)
-            yield
             if turn.done:
                 self.returned = self.returned or profile
             if turn.done and turn.before.disabled:
                 self.wrongs.append("who is disabled came back")
+            yield
             if self.returned != profile:
                 return
         elif person.state is not State.RETURNED or person.new_sub != profile:

@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.new_passwords import PERHAPS, SURE, of_dates, of_person
+from batch.revoked import Seen
 from userpool.person import Person, State
 
 TIMES = st.floats(0, 2e9)
 STATES = st.sampled_from(State)
 
 
-def verdict(state, modified, written, changed=1000.0) -> str | None:
-    found = of_person(Person("sub", state, changed=changed), modified, written)
+def verdict(state, modified, written, changed=1000.0, *, confirmed=True) -> str | None:
+    seen = None if modified is None else Seen(modified, written, confirmed)
+    found = of_person(Person("sub", state, changed=changed), seen)
     return found[0] if found else None
 
 
@@ -40,6 +42,11 @@ def test_the_ledger_and_the_dates_tell(state, modified, written, expected):
     assert verdict(state, modified, written) == expected
 
 
+def test_who_has_yet_to_choose_is_not_sure():
+    """A code that was sent is no password that was chosen."""
+    assert verdict(State.RESET, 2000, 500, confirmed=False) == PERHAPS
+
+
 @given(STATES, TIMES, TIMES, TIMES)
 def test_who_was_never_captured_nor_reset_nor_modified_is_not_sure(state, modified, written, changed):
     """Only a reset is sure; and whoever was modified after all that this migration knows of is never left out."""
@@ -52,6 +59,6 @@ def test_who_was_never_captured_nor_reset_nor_modified_is_not_sure(state, modifi
 @given(TIMES, TIMES)
 def test_dates_alone_are_never_sure(modified, written):
     """Without a ledger whoever was modified later is listed, as perhaps; so is who was written to nobody knows when."""
-    found = of_dates(modified, written)
+    found = of_dates(Seen(modified, written))
     assert (found is not None) == (modified > written + 3)
-    assert of_dates(modified, None)[0] == PERHAPS
+    assert of_dates(Seen(modified, None))[0] == PERHAPS
