@@ -26,6 +26,7 @@ from batch.plan_summary import PlanSummary
 from batch.planning import make_plan
 from batch.prepare_cli import prepare
 from batch.report_cli import make_report
+from batch.reset_cli import reset
 from batch.scan_cli import scan
 from batch.session import session
 from batch.stopping import INTERRUPTED, StoppedError
@@ -154,6 +155,7 @@ cli.add_command(init)
 cli.add_command(plan)
 cli.add_command(prepare)
 cli.add_command(make_report)
+cli.add_command(reset)
 cli.add_command(scan)
 cli.add_command(sync)
 cli.add_command(trigger)

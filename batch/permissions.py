@@ -119,6 +119,9 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         "export": _needed(_as_a_role(), ledger="Scan"),
         "report": _needed(_as_a_role(), ledger="Scan"),
         "close": _needed(_REACH, target="AdminGetUser", ledger="DescribeTable UpdateItem"),
+        "reset": _needed(
+            _REACH, target="ListUsers AdminResetUserPassword", ledger="DescribeTable GetItem UpdateItem Scan"
+        ),
         "undo": _needed(
             _REACH,
             target="ListGroups ListUsersInGroup AdminGetUser AdminListGroupsForUser AdminDeleteUser DeleteGroup",

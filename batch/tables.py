@@ -99,6 +99,11 @@ CREATE TABLE IF NOT EXISTS revoked (
 CREATE TABLE IF NOT EXISTS modified_there (
     sub TEXT PRIMARY KEY, at REAL NOT NULL, confirmed INTEGER NOT NULL
 ) WITHOUT ROWID;
+-- Whom `reset` is about: the `day` of one's own mailing; how far a code that Cognito sends is; since when, and by which
+-- attribute. state: planned, sending, waiting (let go, and not sent), sent, doubtful, refused.
+CREATE TABLE IF NOT EXISTS campaign (
+    sub TEXT PRIMARY KEY, day TEXT, state TEXT NOT NULL, at REAL, channel TEXT, reason TEXT
+) WITHOUT ROWID;
 """
 
 # Columns that came later, as table, name and type.

@@ -38,6 +38,7 @@ ONLY_IN = {
         "batch/plan_cli.py",
         "batch/prepare_cli.py",
         "batch/report_cli.py",
+        "batch/reset_cli.py",
         "batch/scan_cli.py",
         "batch/sync_cli.py",
         "batch/terminal.py",

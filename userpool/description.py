@@ -17,7 +17,8 @@ class Description:
     """What DescribeUserPool says of a pool, as far as a migration depends on it.
 
     `triggers` are the ARNs of the functions attached, by trigger; `feature_plan` is UserPoolTier, `mfa` is
-    MfaConfiguration.
+    MfaConfiguration. `recovery` are the attributes that a code to choose a password by is sent to, the first verified
+    one of each user; none where only administrators reset passwords.
     """
 
     pool_id: str
@@ -32,6 +33,7 @@ class Description:
     triggers: Mapping[str, str] = field(default_factory=dict)
     feature_plan: str = "ESSENTIALS"
     mfa: str = "OFF"
+    recovery: tuple[str, ...] = ("phone_number", "email")
 
     @classmethod
     def from_api(cls, pool_id: str, answer: Mapping[str, Any]) -> Self:
@@ -51,6 +53,7 @@ class Description:
             triggers=triggers_of(pool.get("LambdaConfig") or {}),
             feature_plan=pool.get("UserPoolTier") or "ESSENTIALS",
             mfa=pool.get("MfaConfiguration") or "OFF",
+            recovery=_recovery(pool.get("AccountRecoverySetting") or {}),
         )
 
 
@@ -59,6 +62,14 @@ def triggers_of(config: Mapping[str, Any]) -> dict[str, str]:
     versioned = {name.removesuffix("Config"): value for name, value in config.items() if isinstance(value, dict)}
     plain = {name: value for name, value in config.items() if isinstance(value, str)}
     return {name: value["LambdaArn"] for name, value in versioned.items() if "LambdaArn" in value} | plain
+
+
+def _recovery(setting: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return where codes go. Without a setting: the phone number, else the e-mail address (developer guide)."""
+    ways = sorted(setting.get("RecoveryMechanisms") or (), key=lambda way: int(way.get("Priority", 1)))
+    if not ways:
+        return ("phone_number", "email")
+    return tuple(way["Name"].removeprefix("verified_") for way in ways if way["Name"].startswith("verified_"))
 
 
 def _clock_offset(answer: Mapping[str, Any]) -> float:

@@ -48,6 +48,15 @@ class UserPool(Door):
         for items in self._pages("ListUsers", "Users", token="PaginationToken", **wanted):  # noqa: S106 -- a name
             yield [User.from_api(item) for item in items]
 
+    def find_listed(self, sub: str) -> User | None:
+        """Return the user of that `sub` as ListUsers has it: seconds late at times, and no monthly active user for it.
+
+        What makes a user monthly active, and AdminGetUser does, is in the developer guide's "Quotas".
+        """
+        wanted = {"Filter": f'sub = "{sub}"'}
+        pages = self._pages("ListUsers", "Users", token="PaginationToken", **wanted)  # noqa: S106 -- a name
+        return next((User.from_api(item) for items in pages for item in items), None)
+
     def groups(self) -> Iterator[list[Group]]:
         """Yield every group's definition, a page at a time; pages may repeat."""
         for items in self._pages("ListGroups", "Groups"):
@@ -233,6 +242,13 @@ class UserPool(Door):
         for factor in wanted.on:
             settings[_SETTINGS[factor]] = {"Enabled": True, "PreferredMfa": factor == wanted.preferred}
         self._call("AdminSetUserMFAPreference", before=before, Username=username, **settings)
+
+    def send_reset_code(self, username: str, *, before: Callable[[], None] | None = None) -> None:
+        """Make the user RESET_REQUIRED, and send them a code to choose a password with (AdminResetUserPassword).
+
+        Raises UnansweredError if it may have been sent. `before`: see `set_password`.
+        """
+        self._call("AdminResetUserPassword", repeatable=False, before=before, Username=username)
 
 
 _SETTINGS = {SMS: "SMSMfaSettings", MAIL: "EmailMfaSettings"}

@@ -1,0 +1,77 @@
+"""What the campaign does in the ledger: it lets go of who still waits, so that their old password counts no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from batch import lease
+from batch.amends import CALL_SECONDS
+from batch.inventory import Inventory
+from batch.lease import Lease
+from userpool.errors import SettingsError
+from userpool.ledger import Ledger, Turn
+from userpool.ledger_table import LedgerTable
+from userpool.person import Person, State
+from userpool.terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Letting:
+    """Lets go of persons, under the RUN lease.
+
+    Each change is one conditional write, so no run beside it could make it wrong; but two campaigns would each have a
+    day's budget of their own.
+    """
+
+    ledger: Ledger
+    lease: Lease
+
+    def let_go(self, sub: str, new_sub: str, at: float, *, seen: float | None = None) -> Turn:
+        """Take `pending → reset` at this time; never of who is captured, or is in the middle of it.
+
+        A capture whose time is up is none any more. With `seen`, who was let go then and has done nothing since is
+        let go again. Safe to repeat with the same time.
+        """
+        self.require()
+        ours = "#changed = :at" if seen is None else "#changed IN (:at, :seen)"
+        return self.ledger.move(
+            sub,
+            "SET #state = :reset, #changed = :at REMOVE #token, #until",
+            f"#new_sub = :new_sub AND (#state = :pending OR (#state = :capturing AND #until < :at) "
+            f"OR (#state = :reset AND {ours}))",
+            new_sub=new_sub,
+            at=at,
+            seen=seen,
+        )
+
+    def require(self) -> None:
+        """Raise FatalError unless this run may call for this moment."""
+        self.lease.require(CALL_SECONDS)
+
+
+def still_waits(person: Person, now: float) -> bool:
+    """Whether the person is to be captured still, and is not in the middle of it."""
+    return person.state is State.PENDING or (person.state is State.CAPTURING and person.until < now)
+
+
+@contextmanager
+def letting(table: LedgerTable, inventory: Inventory, *, now: Callable[[], float]) -> Iterator[Letting]:
+    """Hold the lease. Raises SettingsError unless the ledger is this inventory's, LeasedError beside a run."""
+    require_own(table, inventory)
+    with lease.held(table, str(inventory.get_meta("lease_owner")), now=now) as held:
+        require_own(table, inventory)
+        yield Letting(Ledger(table), held)
+
+
+def require_own(table: LedgerTable, inventory: Inventory) -> None:
+    """Raise SettingsError unless the ledger is the one of the last run, and the migration is not finished."""
+    identity, terms = table.identity(), Terms.of(table)
+    if terms is None or terms.table != identity or inventory.get_meta("published_to") != identity:
+        raise SettingsError(
+            f"The ledger {table.name} is not the one of the last run (new, or restored from a backup): run "
+            "`cognito-migrate run` once, which settles who may have a password by now, and then rerun this."
+        )
+    if terms.finished:
+        raise SettingsError("The migration is finished: nobody waits for a first sign-in any more.")

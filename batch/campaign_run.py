@@ -1,0 +1,170 @@
+"""Carry the campaign out: send codes, or close it, with everybody whom the survey found."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from batch import engine
+from batch.campaign import MAIL, SMS, Awaited, Budget, Progress, Turn, day_of, turn_of
+from batch.campaign_ledger import Letting
+from batch.campaign_records import CampaignRecords
+from batch.campaign_step import Doubtful, Fact, Failed, Held, Left, LetGo, Over, Refused, Sending, SendingCodes, Sent
+from batch.inventory import Inventory
+from batch.progress import Progress as Bars
+from batch.stopping import StoppedError
+
+_KEPT = 1000  # of any list of reasons by name
+
+
+@dataclass(slots=True)
+class Standing:
+    """What there is to do today: persons by turn, and of those who are to get a code, by attribute."""
+
+    turns: Counter[Turn] = field(default_factory=Counter)
+    channels: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def standing(people: Iterator[Awaited], recovery: Collection[str], now: float) -> Standing:
+    """Count whose turn it is."""
+    found = Standing()
+    for one in people:
+        turn = turn_of(one, recovery, day_of(now))
+        found.turns[turn] += 1
+        if turn is Turn.SEND:
+            found.channels[one.channel(recovery) or ""] += 1
+        elif turn is Turn.LEFT_OUT:
+            found.left_out[one.left_out() or ""] += 1
+    return found
+
+
+@dataclass(slots=True)
+class CampaignSummary:
+    """What a run of the campaign did.
+
+    `let_go` counts whose old password counts no more, told nothing (None where codes are sent); `left` who was left as
+    they are, by reason; `why` has the persons who were refused, are in doubt or could not be looked at, by old user
+    name. `over`: more could be sent, another day or by another run; `ended` is why nobody can be sent anything now.
+    """
+
+    sent: int = 0
+    doubtful: int = 0
+    refused: int = 0
+    failed: int = 0
+    let_go: int | None = None
+    left: dict[str, int] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+    over: bool = False
+    ended: str | None = None
+    stopped: bool = False
+
+    def add(self, fact: Fact, username: str) -> None:
+        """Count a fact."""
+        match fact:
+            case Sent():
+                self.sent += 1
+            case Doubtful():
+                self.doubtful += 1
+            case Refused():
+                self.refused += 1
+            case Failed():
+                self.failed += 1
+            case LetGo():
+                self.let_go = (self.let_go or 0) + 1
+            case Left():
+                self.left[fact.reason] = self.left.get(fact.reason, 0) + 1
+            case Held():
+                self.ended = self.ended or fact.reason
+            case Over():
+                self.over = True
+        if isinstance(fact, Doubtful | Refused | Failed) and len(self.why) < _KEPT:
+            self.why[username] = fact.reason
+
+
+class Campaign:
+    """One run of it. Safe to kill and to repeat. `survey` first."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        records: CampaignRecords,
+        *,
+        now: Callable[[], float],
+        workers: int,
+        stop: threading.Event,
+        progress: Bars,
+    ) -> None:
+        self._inventory = inventory
+        self._records = records
+        self._now = now
+        self._workers = workers
+        self._stop = stop
+        self._progress = progress
+        self._names: dict[str, str] = {}  # of those who are under way
+        self._summary = CampaignSummary()
+
+    def send(self, sending: SendingCodes, budget: Budget, recovery: Collection[str], total: int) -> CampaignSummary:
+        """Send codes to whose turn it is, as far as the budget goes."""
+        return self._carry_out("send", self._to_send(sending, budget, recovery), sending.step, total)
+
+    def _to_send(self, sending: SendingCodes, budget: Budget, recovery: Collection[str]) -> Iterator[Awaited]:
+        today = day_of(self._now())
+        for one in self._records.queue():
+            if sending.ended.is_set():
+                return
+            turn = turn_of(one, recovery, today)
+            has_room = one.row.state is Progress.SENDING or budget.left(one.channel(recovery) or "", today)
+            if turn is Turn.ASK or (turn is Turn.SEND and has_room):
+                yield one
+            elif turn is Turn.SEND:
+                self._summary.over = True
+                if not budget.left(MAIL, today) and not budget.left(SMS, today) and not one.is_reset:
+                    return
+
+    def close(self, letting: Letting, *, limit: int | None, total: int) -> CampaignSummary:
+        """Let go of everybody who waits, `limit` at most."""
+
+        def step(one: Awaited) -> Iterator[Fact]:
+            turn = letting.let_go(one.sub, one.new_sub, self._now())
+            yield LetGo(one.sub) if turn.done else Left(one.sub, f"is {turn.state} in the ledger by now")
+
+        self._summary.let_go = 0
+        return self._carry_out("close", self._to_close(limit), step, min(total, limit or total))
+
+    def _to_close(self, limit: int | None) -> Iterator[Awaited]:
+        waiting = (one for one in self._records.queue() if not one.is_reset)
+        for number, one in enumerate(waiting):
+            if number == limit:
+                self._summary.over = True
+                return
+            yield one
+
+    def _carry_out(
+        self, name: str, people: Iterator[Awaited], step: Callable[[Awaited], Iterator[Fact]], total: int
+    ) -> CampaignSummary:
+        try:
+            with (
+                self._progress.bar(name, total=total) as bar,
+                closing(engine.run(self._named(people), step, workers=self._workers, stop=self._stop)) as batches,
+            ):
+                for batch in batches:
+                    with self._inventory.transaction():
+                        for fact in batch:
+                            self._records.record(fact)
+                    ends = [fact for fact in batch if not isinstance(fact, Sending)]
+                    for fact in ends:
+                        self._summary.add(fact, self._names.pop(fact.sub, ""))
+                    bar.advance(len(ends))
+        except StoppedError:
+            self._summary.stopped = True
+        self._summary.stopped |= self._stop.is_set()
+        return self._summary
+
+    def _named(self, people: Iterator[Awaited]) -> Iterator[Awaited]:
+        for one in people:
+            self._names[one.sub] = one.username
+            yield one

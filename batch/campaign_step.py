@@ -1,0 +1,183 @@
+"""Send one person a code, or let go of one: steps for the engine.
+
+The order matters. That a message is about to go out is durable before anything is done, so that nobody gets two. Then
+the ledger lets go of the person, if they still wait: from there on no old password is captured, so that
+AdminResetUserPassword cannot take away one that was. Only then Cognito is called. A call whose answer nobody heard
+counts as a message: such a person is never sent another, but is on the list for the help desk.
+
+Before, the user is looked at by ListUsers. AdminGetUser would be as good and fresher, but it makes the user monthly
+active, which costs more than a hundred mails; who was captured, which must not be seen late, is the ledger's to say.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from batch.campaign import Awaited, Budget, Progress, channel, concerns_everybody, day_of, why_not_now
+from batch.campaign_ledger import Letting
+from userpool.errors import MigrationError, UnansweredError, UserError
+from userpool.pool import UserPool
+from userpool.user import Status, User
+
+_UNHEARD = "a code may have been sent: the call got no answer"
+_REFUSED_AND_DONE = "a code may have been sent: the call was refused, and made the user RESET_REQUIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A message is about to go out; the person is let go at this very time."""
+
+    sub: str
+    at: float
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Cognito has sent it."""
+
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Cognito may have sent it."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Cognito will not send this person one; they are let go all the same."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing was sent, for a reason that is not the person's; they are let go, and a later run tries again."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The person is left as they are."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The user could not be looked at; a rerun tries again."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """There is no more room for a message today, or in this run."""
+
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """The person's old password counts no more; they are told nothing."""
+
+    sub: str
+
+
+Fact = Sending | Sent | Doubtful | Refused | Held | Left | Failed | Over | LetGo
+
+
+class SendingCodes:
+    """Sends codes. `recovery` is the pool's order of attributes; `ended` is set when everybody would be refused."""
+
+    def __init__(
+        self,
+        target: UserPool,
+        letting: Letting,
+        budget: Budget,
+        *,
+        recovery: Collection[str],
+        now: Callable[[], float],
+    ) -> None:
+        self._target = target
+        self._letting = letting
+        self._budget = budget
+        self._recovery = recovery
+        self._now = now
+        self.ended = threading.Event()
+
+    def step(self, one: Awaited) -> Iterator[Fact]:
+        """Send one person a code, or say why not, yielding each fact when it is true."""
+        try:
+            found = self._target.find_listed(one.new_sub)
+        except UserError as error:
+            yield Failed(one.sub, str(error))
+            return
+        if one.is_in_doubt:
+            yield _settled(one.sub, found)
+            return
+        if one.row.state is Progress.SENDING:  # surely never called: the person still waits
+            self._budget.give_back(one.row.channel or "", day_of(one.row.at or 0))
+        if one.is_reset and found is not None and found.status is Status.RESET_REQUIRED:
+            yield Doubtful(one.sub, _REFUSED_AND_DONE)
+        elif reason := why_not_now(found):
+            yield Left(one.sub, reason)
+        elif found is not None:
+            yield from self._send(one, found)
+
+    def _send(self, one: Awaited, found: User) -> Iterator[Fact]:
+        by, at = channel(found, self._recovery, one.factors), self._now()
+        if by is None:
+            yield Left(one.sub, "has no verified e-mail address or phone number any more that a code can go to")
+            return
+        if self.ended.is_set() or not self._budget.take(by, day_of(at)):
+            yield Over(one.sub)
+            return
+        yield Sending(one.sub, at, by)
+        turn = self._letting.let_go(one.sub, one.new_sub, at, seen=one.row.at if one.is_reset else None)
+        if not turn.done:
+            self._budget.give_back(by, day_of(at))
+            yield Left(one.sub, f"is {turn.state} in the ledger by now")
+            return
+        yield from self._call(one, found, by, at)
+
+    def _call(self, one: Awaited, found: User, by: str, at: float) -> Iterator[Fact]:
+        sub = one.sub
+        try:
+            self._target.send_reset_code(found.username, before=self._letting.require)
+        except UnansweredError:
+            yield self._after_silence(one)
+        except MigrationError as error:
+            self._budget.give_back(by, day_of(at))
+            if isinstance(error, UserError) and not concerns_everybody(error):
+                yield Refused(sub, str(error))
+                return
+            self.ended.set()
+            yield Held(sub, str(error))
+            if not isinstance(error, UserError):
+                raise
+        else:
+            yield Sent(sub)
+
+    def _after_silence(self, one: Awaited) -> Fact:
+        try:
+            return _settled(one.sub, self._target.find_listed(one.new_sub))
+        except UserError:
+            return Doubtful(one.sub, _UNHEARD)
+
+
+def _settled(sub: str, found: User | None) -> Fact:
+    """Say of a call that was never answered what can be known: the status tells that it was carried out."""
+    done = found is not None and found.status is Status.RESET_REQUIRED
+    return Sent(sub) if done else Doubtful(sub, _UNHEARD)

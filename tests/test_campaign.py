@@ -1,0 +1,270 @@
+"""The campaign against pools: who is sent a code, who is not, and what a kill or somebody's first sign-in changes."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+from resetting import Waiting
+from triggering import NEW_PASSWORD, OLD_PASSWORD
+from undoing import PowerCutError
+
+from userpool.cohort import CohortRules
+from userpool.person import State
+
+RESET = "AdminResetUserPassword"
+
+
+def refuse(waiting, code, message="refused"):
+    """Let Cognito refuse every code from now on."""
+
+    def refused(_attempt, _params):
+        raise ClientError({"Error": {"Code": code, "Message": message}}, RESET)
+
+    waiting.watched.acts[RESET] = refused
+
+
+def kill_while_sending(waiting, after, *, carried_out):
+    """Let the power fail at the call after so many; return whether it came to that."""
+    cured = waiting.die_after(after, carried_out=carried_out)
+    try:
+        waiting.send(workers=1)
+    except PowerCutError:
+        return True
+    finally:
+        cured()
+    return False
+
+
+def test_a_code_lets_the_user_choose_a_password(tmp_path):
+    """Who is sent a code is `reset`, gets in with the password chosen by it, and never again with the old one."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", "bob")
+    assert waiting.send(limit=1).sent == 1
+    (name,) = waiting.sent()
+    assert waiting.states() == {State.RESET: 1, State.PENDING: 1}
+    assert waiting.status(name) == "RESET_REQUIRED"
+    assert not waiting.world.captures(name, OLD_PASSWORD)
+    waiting.world.cognito.confirm_forgot_password(
+        ClientId=waiting.world.app,
+        Username=name,
+        ConfirmationCode=waiting.world.user(name).code,
+        Password=NEW_PASSWORD,
+    )
+    assert waiting.world.signs_in(name, NEW_PASSWORD)
+    assert waiting.send().sent == 1
+    assert set(waiting.sent().values()) == {1}
+
+
+def test_a_thousand_wait_and_a_hundred_come_in_the_middle(tmp_path):
+    """A user who is captured while codes go out is not touched, and nobody is sent two, however often it is killed."""
+    waiting = Waiting(tmp_path)
+    names = waiting.bring_many(1000)
+    comers = iter(names[::10])
+    captured = []
+
+    def one_comes(attempt, _params):
+        answer = attempt()
+        name = next(comers, None)
+        if name is not None and waiting.persons_state(name) is State.PENDING:
+            waiting.capture_by_hand(name)
+            captured.append(name)
+        return answer
+
+    waiting.watched.acts[RESET] = one_comes
+    for after in (150, 700, 1100):
+        count = len(waiting.watched.calls)
+
+        def cut(attempt, params, *, at=count + after):
+            if len(waiting.watched.calls) > at:
+                raise PowerCutError
+            return one_comes(attempt, params)
+
+        waiting.watched.acts[RESET] = cut
+        with pytest.raises(PowerCutError):
+            waiting.send()
+    waiting.watched.acts[RESET] = one_comes
+    waiting.send()
+    sent = waiting.sent()
+    assert len(captured) > 50
+    assert set(sent.values()) == {1}
+    assert not sent.keys() & set(captured)
+    assert {waiting.status(name) for name in captured} == {"CONFIRMED"}
+    doubtful = {name for name, state in waiting.kept().items() if state == "doubtful"}
+    assert sent.keys() | set(captured) | doubtful == set(names)
+    assert waiting.states() == {State.RESET: 1000 - len(captured), State.CAPTURED: len(captured)}
+
+
+@pytest.mark.parametrize("carried_out", [False, True], ids=["before the call", "after the call"])
+def test_a_kill_at_any_call_sends_nobody_two(tmp_path, carried_out):
+    """Killed at whatever call, a rerun sends nobody a second code; who may have got none is named to the help desk."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", "bob", "cyd")
+    after = 0
+    while kill_while_sending(waiting, after, carried_out=carried_out):
+        after += 1
+    waiting.export()
+    sent = waiting.sent()
+    assert set(sent.values()) == {1}
+    assert sent.keys() | waiting.help_desk().keys() == {"ada", "bob", "cyd"}
+    assert after > 5
+    assert waiting.states() == {State.RESET: 3}
+
+
+def test_who_never_got_the_call_is_sent_one(tmp_path):
+    """A run that died before the ledger let go of somebody leaves them to the next, within the same day's budget."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada")
+
+    def before_letting_go(attempt, params):
+        if ":reset" in params.get("ExpressionAttributeValues", {}):
+            raise PowerCutError
+        return attempt()
+
+    waiting.tables.acts["*"] = before_letting_go
+    with pytest.raises(PowerCutError):
+        waiting.send(1)
+    waiting.tables.acts.clear()
+    assert waiting.kept() == {"ada": "sending"}
+    assert waiting.send(1).sent == 1
+    assert waiting.sent() == {"ada": 1}
+
+
+def test_a_budget_is_a_day_s(tmp_path):
+    """So many messages go out a day (UTC) and channel, over all runs of that day; the next day has its own."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", "bob", "cyd", "dan", "eve")
+    assert (waiting.send(2).sent, waiting.send(3).sent, waiting.send(3).over) == (2, 1, True)
+    waiting.world.local.world.clock.advance(86_400)
+    assert waiting.send(3).sent == 2
+    assert waiting.send(3).over is False
+
+
+def test_phones_are_written_to_first_where_the_pool_says_so(tmp_path):
+    """A code goes where Cognito would send it, the phone first by default, and costs that channel's budget."""
+    waiting = Waiting(tmp_path)
+    both = {
+        "email": "ada@x.com",
+        "email_verified": "true",
+        "phone_number": "+15550100",
+        "phone_number_verified": "true",
+    }
+    waiting.bring("ada", **both)
+    assert waiting.send(5).over is True
+    assert waiting.sent() == {}
+    assert waiting.send(0, sms=1).sent == 1
+
+
+def test_who_has_nothing_verified_goes_to_the_help_desk(tmp_path):
+    """Nobody is made RESET_REQUIRED whom no code could reach: they are on the list with what is known of them."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", name="Ada")
+    waiting.bring("bob")
+    assert waiting.send().sent == 1
+    waiting.export()
+    assert waiting.help_desk().keys() == {"ada"}
+    assert waiting.persons()["ada"].state is State.PENDING
+
+
+def test_the_sender_that_is_used_up_ends_the_run(tmp_path):
+    """What would be refused to everybody ends the run after it, and who was let go is sent a code by the next."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", "bob", "cyd")
+    refuse(waiting, "LimitExceededException", "Exceeded daily email limit for the operation or the account.")
+    summary = waiting.send(workers=1)
+    assert (summary.sent, bool(summary.ended)) == (0, True)
+    assert list(waiting.kept().values()) == ["waiting"]
+    waiting.watched.acts.clear()
+    assert waiting.send().sent == 3
+
+
+def test_one_s_own_refusal_is_one_s_own(tmp_path):
+    """A user whom Cognito refuses a code is named, and the next ones get theirs."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", "bob")
+    refuse(waiting, "LimitExceededException", "Attempt limit exceeded, please try after some time.")
+    summary = waiting.send()
+    assert (summary.refused, set(summary.why)) == (2, {"ada", "bob"})
+    waiting.watched.acts.clear()
+    assert waiting.send().sent == 0
+
+
+def test_who_is_disabled_or_gone_is_left(tmp_path):
+    """Who was disabled or deleted in the new pool is sent nothing, and stays as they are."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", "bob", "cyd")
+    waiting.in_pool("admin_disable_user", Username="ada")
+    waiting.in_pool("admin_delete_user", Username="bob")
+    summary = waiting.send()
+    assert summary.sent == 1
+    assert sum(summary.left.values()) == 2
+    assert waiting.sent() == {"cyd": 1}
+    assert waiting.states() == {State.PENDING: 2, State.RESET: 1}
+
+
+def test_closing_takes_the_old_password_and_says_nothing(tmp_path):
+    """Who still waits is let go, a few or all, without a message; who was captured is not; forgot-password is open."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", "bob", "cyd")
+    assert waiting.world.captures("bob", OLD_PASSWORD)
+    assert waiting.close(limit=1).let_go == 1
+    assert waiting.close().let_go == 1
+    assert waiting.states() == {State.RESET: 2, State.CAPTURED: 1}
+    assert waiting.sent() == {}
+    assert not waiting.world.captures("ada", OLD_PASSWORD)
+    waiting.world.forget("ada")
+    assert waiting.world.signs_in("ada", NEW_PASSWORD)
+
+
+def test_a_cohort_and_its_days(tmp_path):
+    """The list has who still waits, of these groups, so many a day; a day once given stays, and codes keep to it."""
+    waiting = Waiting(tmp_path)
+    waiting.people(3, "staff")
+    waiting.bring("zoë")
+    today = waiting.today()
+    waiting.export(CohortRules(groups=("staff",)), first=today, per_day=2)
+    days = {name: row["day"] for name, row in waiting.mailing().items()}
+    assert sorted(days) == ["user000", "user001", "user002"]
+    assert sorted(days.values()) == [str(today), str(today), str(waiting.today(1))]
+    waiting.export(first=today, per_day=2)
+    again = {name: row["day"] for name, row in waiting.mailing().items()}
+    assert days.items() <= again.items()
+    assert again["zoë"] == str(waiting.today(1))
+    assert waiting.send().sent == 2
+
+
+def test_a_stop_ends_it_between_two(tmp_path):
+    """Ctrl-C ends it; what was sent is on record, and the next run goes on."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", "bob", "cyd")
+    stop = threading.Event()
+
+    def stopping(attempt, _params):
+        stop.set()
+        return attempt()
+
+    waiting.watched.acts[RESET] = stopping
+    summary = waiting.send(workers=1, stop=stop)
+    assert (summary.sent, summary.stopped) == (1, True)
+    waiting.watched.acts.clear()
+    assert waiting.send().sent == 2
+    assert set(waiting.sent().values()) == {1}
+
+
+def test_a_lost_answer_is_settled_by_the_status(tmp_path):
+    """A code whose answer was lost counts as sent where the user is RESET_REQUIRED, and as doubtful where not."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada", "bob")
+    lost = iter([True, False])
+
+    def losing(attempt, _params):
+        if next(lost):
+            attempt()
+        raise ReadTimeoutError(endpoint_url="here")
+
+    waiting.watched.acts[RESET] = losing
+    summary = waiting.send(workers=1)
+    assert (summary.sent, summary.doubtful) == (1, 1)
+    waiting.watched.acts.clear()
+    assert waiting.send().sent == 0
