@@ -18,6 +18,7 @@ from batch.carry_out import carry_out, leave
 from batch.check_cli import check
 from batch.close import close
 from batch.cutover_cli import cutover
+from batch.finish_cli import finish, forget
 from batch.init_cli import init
 from batch.inventory import Inventory, explain
 from batch.look_cli import COMMANDS as LOOKING
@@ -151,6 +152,8 @@ def serve_sandbox(options: tuple[str, ...]) -> None:
 
 cli.add_command(check)
 cli.add_command(cutover)
+cli.add_command(finish)
+cli.add_command(forget)
 cli.add_command(init)
 cli.add_command(plan)
 cli.add_command(prepare)

@@ -12,11 +12,12 @@ from userpool.pool import UserPool
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Whose case was closed, and how far the person was before."""
+    """Whose case was closed, how far the person was before, and whether a first sign-in of theirs is under way."""
 
     username: str
     was: str
     state: str
+    under_way: bool = False
 
 
 def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, now: float) -> Closed:
@@ -30,6 +31,10 @@ def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, no
     turn = ledger.reset(sub, now, found.sub)
     if turn.state is None:
         raise SettingsError(f"{name!r} is not in the ledger: `cognito-migrate run` publishes everybody; run it first.")
+    if turn.state in {State.DEFERRED, State.RETURNED}:
+        raise SettingsError(f"{name!r} is a federated profile, which has no password here: there is nothing to close.")
     if not turn.done and not turn.state.final:
         raise SettingsError(f"{name!r} is not the user that the ledger knows this person as: it is left alone.")
-    return Closed(found.username, turn.state, turn.state if turn.state.final else State.RESET)
+    under_way = turn.before is not None and turn.before.token is not None and turn.before.until >= now
+    state = turn.state if turn.state.final else State.RESET
+    return Closed(found.username, turn.state, state, under_way=under_way and state is State.RESET)

@@ -43,7 +43,7 @@ def cutover(config_path: Path, *, yes: bool, despite_left: int, undo: bool, as_j
             done, left = before, None
         else:
             planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
-            left = _left(now)
+            left = left_in(now)
             left.refuse(despite_left)
             done = _cut_over(now, planned, left, yes=yes)
         now.record.counts = {"at": done.at if done else None}
@@ -55,7 +55,7 @@ def cutover(config_path: Path, *, yes: bool, despite_left: int, undo: bool, as_j
         )
 
 
-def _left(now: Session) -> Left:
+def left_in(now: Session) -> Left:
     """Count who is left; those who are being migrated by their own sign-in at this moment are not."""
     inventory, context = now.inventory, now.migration.context
     problems = [one["problem"] for one in failures(inventory)]

@@ -82,6 +82,10 @@ _FORGOT = "The user chooses a new password by forgot-password."
 
 REASONS: Mapping[str, tuple[str, str]] = {
     "nothing-published": ("nothing was published to the ledger.", "Run `cognito-migrate run`: it publishes everybody."),
+    "migration-is-finished": (
+        "the migration is finished: no password is captured any more.",
+        f"{_FORGOT} If that was too early: cognito-migrate finish --reopen",
+    ),
     "unknown-name": ("the ledger knows nobody who signs in with that name.", _SCAN),
     "unknown-person": ("the name is in the ledger, but its person is not.", _SCAN),
     "nobody-of-this-migration": (

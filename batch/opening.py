@@ -22,7 +22,7 @@ from batch.stopping import StoppedError
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, State
 from userpool.pool import UserPool
-from userpool.terms import Lasting, Terms, refuse_another
+from userpool.terms import FINISHED, FinishedError, Lasting, Terms, refuse_another
 
 _ASKING_SECONDS = 30.0
 
@@ -71,7 +71,6 @@ class Opening:
             rules=self.context.rules,
             table=identity,
             log_key=(lasting.log_key if lasting else "") or secrets.token_hex(32),
-            finished=lasting.finished if lasting else False,
         )
 
     def _owner(self) -> str:
@@ -87,6 +86,8 @@ class Opening:
         if lasting is None or lasting.table != identity:
             self._reset_open(ledger, held)
         held.require(_ASKING_SECONDS)
+        if lasting and lasting.finished:
+            raise FinishedError(FINISHED)
         self._terms(identity, lasting).save(self.table)
         if self.inventory.get_meta("published_to") != identity:
             with self.inventory.transaction():

@@ -122,6 +122,12 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         "reset": _needed(
             _REACH, target="ListUsers AdminResetUserPassword", ledger="DescribeTable GetItem UpdateItem Scan"
         ),
+        "finish": _needed(
+            _REACH,
+            target="ListUserPoolClients DescribeUserPoolClient",
+            ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem Scan",
+        ),
+        "forget": _needed(_REACH, ledger="DescribeTable GetItem UpdateItem DeleteItem"),
         "undo": _needed(
             _REACH,
             target="ListGroups ListUsersInGroup AdminGetUser AdminListGroupsForUser AdminDeleteUser DeleteGroup",

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from batch import report
+from batch.end import refuse_after_the_end
 from batch.export_file import whole_file, write_rows
 from batch.inventory import Inventory
 from batch.outlook import look_ahead
@@ -39,6 +40,7 @@ def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, as_j
     """Show what a run would do, and for whom it would not, how long it takes and what it costs. Changes nothing."""
     migration = connected(config_path, threading.Event())
     with migration.open_inventory() as inventory:
+        refuse_after_the_end(inventory, "plan")
         summary = make_plan(inventory, migration.context, migration.decisions())
         planned = plan_of(migration, inventory, summary, per_minute=per_minute)
         if folder:

@@ -81,6 +81,8 @@ def close_lines(closed: Closed) -> Iterator[str]:
         yield f"{closed.username} is closed already ({closed.was}): the old password counts no more."
     else:
         yield f"{closed.username} is closed (it was {closed.was}): the old password counts no more."
+    if closed.under_way:
+        yield "Their first sign-in is under way, and they get no token: in a minute set the password and close again."
 
 
 def verify_lines(summary: VerifySummary) -> Iterator[str]:

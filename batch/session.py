@@ -10,6 +10,7 @@ from pathlib import Path
 from batch import config as configuration
 from batch.backup import back_up
 from batch.config import Config
+from batch.end import refuse_after_the_end
 from batch.inventory import Inventory
 from batch.metering import Meter
 from batch.promptness import on_time
@@ -45,6 +46,7 @@ def session(
     with stop_on_signals() as stop, ended_in_time(window, stop, tell), _in_its_words(stop, window, command):
         migration = connect(config, stop=stop, say=tell, run_id=run_id, meter=meter)
         with migration.open_inventory(create=create) as inventory, meter.kept_in(inventory):
+            refuse_after_the_end(inventory, command)
             _warn_of_network(inventory, config)
             if backup and inventory.get_meta("scan"):
                 back_up(inventory)

@@ -92,8 +92,9 @@ class Snapshot:
             )
 
     def save_users(self, users: Iterable[User]) -> None:
-        """Record users of a page. Who is as they were is only marked: on most nights, nearly everybody."""
-        rows = [_user_row(user) for user in users]
+        """Record users of a page, unless forgotten. Who is as they were is only marked: on most nights, nearly all."""
+        forgotten = {sub for (sub,) in self._inventory.execute("SELECT sub FROM forgotten")}
+        rows = [_user_row(user) for user in users if user.sub not in forgotten]
         with self._inventory.transaction():
             known = self._rows(row[0] for row in rows)
             self._inventory.execute_many(

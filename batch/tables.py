@@ -99,6 +99,8 @@ CREATE TABLE IF NOT EXISTS revoked (
 CREATE TABLE IF NOT EXISTS modified_there (
     sub TEXT PRIMARY KEY, at REAL NOT NULL, confirmed INTEGER NOT NULL
 ) WITHOUT ROWID;
+-- Who asked to be erased, which no scan brings back.
+CREATE TABLE IF NOT EXISTS forgotten (sub TEXT PRIMARY KEY) WITHOUT ROWID;
 -- Whom `reset` is about: the `day` of one's own mailing; how far a code that Cognito sends is; since when, and by which
 -- attribute. state: planned, sending, waiting (let go, and not sent), sent, doubtful, refused.
 CREATE TABLE IF NOT EXISTS campaign (

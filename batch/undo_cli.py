@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from batch.end import refuse_after_the_end
 from batch.inventory import Inventory
 from batch.progress import Progress
 from batch.stopping import INTERRUPTED, stop_on_signals
@@ -45,6 +46,7 @@ def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit
     with stop_on_signals() as stop:
         migration = connected(config_path, stop)
         with migration.open_inventory() as inventory:
+            refuse_after_the_end(inventory, "undo")
             if not dry_run:
                 _approve(migration, inventory, yes=yes, force_used=force_used)
             with _records(migration, inventory, stop, dry_run=dry_run) as records:

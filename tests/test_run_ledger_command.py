@@ -260,7 +260,8 @@ def test_close_makes_a_person_reset(finished):
     """After a help desk gave a user a password, closing the case makes the old one count no more; twice is once."""
     moving, user = finished
     result = moving("close", user.username, "--json")
-    assert (result.code, result.json) == (0, {"username": user.username, "was": "pending", "state": "reset"})
+    closed = {"username": user.username, "was": "pending", "state": "reset", "under_way": False}
+    assert (result.code, result.json) == (0, closed)
     assert persons(moving)[user.marker].state is State.RESET
     again = moving("close", user.username)
     assert again.code == 0
@@ -273,6 +274,27 @@ def test_close_leaves_a_captured_person_captured(finished):
     table(moving).write(Write(f"person#{user.marker}", change="SET #state = :x", values={"x": State.CAPTURED}))
     assert moving("close", user.username, "--json").json["state"] == "captured"
     assert persons(moving)[user.marker].state is State.CAPTURED
+
+
+@pytest.mark.parametrize("state", [State.DEFERRED, State.RETURNED])
+def test_close_has_nothing_to_do_with_federated_profiles(finished, state):
+    """A federated profile has no password to close, and says so."""
+    moving, user = finished
+    table(moving).write(Write(f"person#{user.marker}", change="SET #state = :x", values={"x": state}))
+    refused = moving("close", user.username)
+    assert (refused.code, "federated profile" in refused.err) == (2, True)
+    assert persons(moving)[user.marker].state is state
+
+
+def test_close_during_a_capture_asks_to_be_said_again(finished):
+    """Beside a first sign-in that is under way the person is closed, and it is said that once is not enough."""
+    moving, user = finished
+    change = "SET #state = :x, #token = :token, #until = :until"
+    values = {"x": State.CAPTURING, "token": "t", "until": time.time() + 60}
+    table(moving).write(Write(f"person#{user.marker}", change=change, values=values))
+    first = moving("close", user.username)
+    assert (first.code, "close again" in first.out) == (0, True)
+    assert persons(moving)[user.marker].state is State.RESET
 
 
 def test_close_says_what_is_wrong(finished, client):

@@ -13,7 +13,7 @@ from userpool.identity import SignIn
 from userpool.ledger_table import Write
 from userpool.person import lock_id
 from userpool.settings import Rules, UserRules
-from userpool.terms import Lasting, Terms, refuse_another
+from userpool.terms import FinishedError, Lasting, Terms, refuse_another
 
 PLAIN = Terms(
     source_pool_id="eu-west-1_Old",
@@ -57,9 +57,20 @@ def test_there_may_be_no_terms(ledger_table):
     assert Terms.of(ledger_table) is None
 
 
+def test_what_is_finished_stays_so(ledger_table):
+    """A run that began before the end cannot undo it by what it writes; only reopening does."""
+    replace(PLAIN, finished=True).save(ledger_table)
+    with pytest.raises(FinishedError, match="--reopen"):
+        PLAIN.save(ledger_table)
+    assert Terms.of(ledger_table).finished
+    PLAIN.save(ledger_table, reopen=True)
+    PLAIN.save(ledger_table)
+    assert not Terms.of(ledger_table).finished
+
+
 def test_terms_may_change(ledger_table):
     """The same migration may agree on something else later, as often as it likes."""
-    for terms in (PLAIN, RICH, RICH, PLAIN):
+    for terms in (PLAIN, RICH, RICH, replace(PLAIN, finished=True)):
         terms.save(ledger_table)
         assert Terms.of(ledger_table) == terms
 

@@ -101,6 +101,8 @@ class _InDoubtError(Exception):
 def claimant(work: Work) -> tuple[str, str]:
     """Return the marker and the sub of the new pool's user. Raises RefusalError for whom nothing is captured."""
     marker, new_sub = work.attributes.get(work.terms.marker), work.attributes.get("sub")
+    if work.terms.finished:
+        raise RefusalError("migration-is-finished")
     if work.request.get("userNotFound") or not marker or not new_sub:
         raise RefusalError("nobody-of-this-migration")
     if work.attributes.get("cognito:user_status") != Status.CONFIRMED:

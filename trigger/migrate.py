@@ -43,6 +43,8 @@ def at_forgotten_password(work: Work) -> Outcome:
 
 def open_person(work: Work) -> Person:
     """Return the person whose name was typed. Raises RefusalError unless they may be migrated."""
+    if work.terms.finished:
+        raise RefusalError("migration-is-finished")
     person = by_typed_name(work)
     if person.state not in {State.KNOWN, State.MIGRATING} or person.new_sub is not None:
         raise RefusalError(f"person-is-{person.state}", person.sub)

@@ -16,6 +16,16 @@ from userpool.settings import Rules, read
 
 _KEY = "terms"
 
+FINISHED = (
+    "The migration is finished: nobody is created, changed or captured any more. If that was too early: "
+    "cognito-migrate finish --reopen"
+)
+
+
+class FinishedError(SettingsError):
+    """The migration is over."""
+
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -54,8 +64,12 @@ class Terms:
             ) from None
         return read(cls, values, "the ledger's terms")
 
-    def save(self, table: LedgerTable) -> None:
-        """Write the terms. Raises SettingsError if the ledger is another migration's."""
+    def save(self, table: LedgerTable, *, reopen: bool = False) -> None:
+        """Write the terms. Raises SettingsError if the ledger is another migration's.
+
+        What is finished stays so unless it is to `reopen`: FinishedError, also for a run that began before.
+        """
+        still_open = "" if self.finished or reopen else " AND (attribute_not_exists(#finished) OR #finished = :no)"
         text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
         turn = table.write(
             Write(
@@ -68,12 +82,14 @@ class Terms:
                     "log_key": self.log_key,
                     "finished": self.finished,
                 },
-                condition="attribute_not_exists(#id) OR (#source = :source AND #target = :target)",
-                values={"source": self.source_pool_id, "target": self.target_pool_id},
+                condition=f"attribute_not_exists(#id) OR (#source = :source AND #target = :target{still_open})",
+                values={"source": self.source_pool_id, "target": self.target_pool_id, "no": False},
             )
         )
         if not turn.done:
-            raise _another(table, turn.before or {})
+            before = turn.before or {}
+            same = (before.get("source"), before.get("target")) == (self.source_pool_id, self.target_pool_id)
+            raise FinishedError(FINISHED) if same else _another(table, before)
 
 
 def refuse_another(table: LedgerTable, source_pool_id: str, target_pool_id: str) -> None:
