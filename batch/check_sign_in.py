@@ -19,6 +19,7 @@ _CLASSES = {
     "RequireSymbols": "a symbol",
 }
 _DEFAULT_LENGTH = 8
+_CROSSING = ("SMS", "e-mail")  # what `users.mfa: preferences` carries
 DEFAULT_SENDER_A_DAY = 50
 """Mails of an account by Cognito's own sender (Quotas, "Email messages sent daily")."""
 
@@ -85,10 +86,19 @@ def _lost(facts: Facts) -> Iterator[Finding]:
         )
         return
     missing = sorted(allowed - factors(facts.target.mfa.value)) if old != "OFF" else []
-    if missing:
+    crossing = facts.config.users.mfa == "preferences"
+    if unasked := [name for name in missing if crossing and name in _CROSSING]:
+        # AdminSetUserMFAPreference may take it all the same, and no sign-in ask for it (amplify-js issue 11260).
+        yield _MFA.error(
+            "mfa-preference-unasked",
+            f"users.mfa is preferences, and the new pool does not offer {' and '.join(unasked)}: whoever has that in "
+            "the old pool may be given it, and is not asked for it.",
+            "Allow it in the new pool, with everything that its MFA has already, or set users.mfa: ignore.",
+        )
+    if lost := [name for name in missing if name not in unasked]:
         yield _MFA.warning(
             "mfa-factor-lost",
-            f"the new pool does not offer {' and '.join(missing)} as a second factor, which users of the old one have.",
+            f"the new pool does not offer {' and '.join(lost)} as a second factor, which users of the old one have.",
             "Allow it in the new pool, with everything that its MFA has already; or announce it.",
         )
     if old != "OFF" and "TOTP" in allowed:

@@ -30,8 +30,11 @@ _TOMBSTONE = (
     "SET #state = :state, #reason = :forgotten, #changed = :now "
     "REMOVE #username, #name, #owed, #enrol, #locks, #disabled, #checked, #token, #until, #epoch"
 )
-# A capture that is under way may still set a password, and says so by its token.
-_UNLESS_UNDER_WAY = "#state = :seen AND (attribute_not_exists(#token) OR attribute_not_exists(#until) OR #until < :now)"
+# A capture that is under way may still set a password, and says so by its token, which whoever is captured keeps.
+_UNLESS_UNDER_WAY = (
+    "#state = :seen AND (#state = :captured OR attribute_not_exists(#token) OR attribute_not_exists(#until) "
+    "OR #until < :now)"
+)
 
 
 def last_state(state: State) -> State:
@@ -69,6 +72,7 @@ def _tombstone(person: Person, now: float) -> Write:
         values={
             "state": last_state(person.state),
             "seen": person.state,
+            "captured": State.CAPTURED,
             "forgotten": FORGOTTEN,
             "now": now,
         },

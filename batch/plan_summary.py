@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from batch.cutover import Cutover
 from batch.gone import count_gone
@@ -29,7 +29,8 @@ class PlanSummary:
     `factors` count users by second factor that is set in the target, `enrol` by what they have to enrol anew there, and
     `one_channel` those whose only verified channel is a second factor, so that they cannot reset their password.
     The reasons of updates count what changes, by name. `gone` are users of the target who left the old pool. `cut_over`
-    is when that was.
+    is when that was. `of_providers` are groups that Cognito made for a provider and that stay behind, with their role's
+    ARN.
     """
 
     digest: str
@@ -45,9 +46,10 @@ class PlanSummary:
     disabled: int
     gone: int = 0
     cut_over: float | None = None
+    of_providers: Mapping[str, str | None] = field(default_factory=dict)
 
 
-def summarize(inventory: Inventory, digest: str) -> PlanSummary:
+def summarize(inventory: Inventory, digest: str, of_providers: Mapping[str, str | None]) -> PlanSummary:
     """Count what the plan of that digest, which is the one in the inventory, comes to."""
     reasons: dict[str, dict[str, int]] = defaultdict(dict)
     actions = {str(action): 0 for action in Action}
@@ -80,6 +82,7 @@ def summarize(inventory: Inventory, digest: str) -> PlanSummary:
         disabled=disabled,
         gone=count_gone(inventory),
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
+        of_providers=of_providers,
     )
 
 

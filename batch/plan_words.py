@@ -81,6 +81,9 @@ def _notes(summary: PlanSummary) -> Iterator[str]:
         yield f"Attribute {name}: the target has no place for the old value; {users} users lose it."
     for name, users in summary.lacking.items():
         yield f"Attribute {name}: required in the target; {users} users are created without it."
+    for name, role in summary.of_providers.items():
+        lost = f"; its role is {role}: give it to the new one, once that is there" if role else ""
+        yield f"Group {name} stays behind: Cognito made it for a provider, and makes one of the new pool{lost}."
     if summary.links:
         yield f"Links to other identity providers: {_counted(summary.links)}."
     if summary.disabled:

@@ -107,10 +107,15 @@ class _Planning:
             _mark_collisions(self._inventory, self._doubt.sharing)
             self._changes.mark_contested(self._doubt.sharing)
             self._doubt.end()
-            summary = summarize(self._inventory, self._digest(groups))
+            summary = summarize(self._inventory, self._digest(groups), self._of_providers(groups))
             made = {"at": time.time(), "scan": self._snapshot.number}
             self._inventory.set_meta(SUMMARY, asdict(summary) | made)
         return summary
+
+    def _of_providers(self, groups: Iterable[Group]) -> dict[str, str | None]:
+        rules = self._context.rules.groups
+        left = (group for group in groups if rules.target_name(group.name) is None and group.name not in rules.drop)
+        return {group.name: group.role_arn for group in left}
 
     def _made_of(self, groups: Iterable[Group]) -> str:
         """Return a digest of what is the same for all users: if any of it changes, so may everybody's plan."""

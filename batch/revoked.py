@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from batch.comparison import Difference
-from batch.inventory import Inventory
+from batch.inventory import Inventory, decoded
 from batch.verify import VerifySummary
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules
+from userpool.identities import linked
 from userpool.ledger import Ledger
 from userpool.user import Status, User
 
@@ -24,7 +25,7 @@ SEEN = "seen_there"
 _PAGE = 1000
 _OF_PAGE = "INSERT OR REPLACE INTO modified_there SELECT sub, ?, ? FROM progress WHERE new_sub = ?"
 _PERSON = (
-    "SELECT u.sub, u.enabled FROM users u JOIN plan p ON p.sub = u.sub "
+    "SELECT u.sub, u.enabled, u.attributes FROM users u JOIN plan p ON p.sub = u.sub "
     "WHERE u.username = ? AND u.scan = (SELECT value FROM meta WHERE key = 'scan')"
 )
 _SOME = (
@@ -34,7 +35,7 @@ _SOME = (
 
 
 class Revoked(NamedTuple):
-    """Something that the new pool took from the user with this old sub; `detail` is the old group's name."""
+    """Something that the new pool took from the user with this old sub; `detail` is the old group or the provider."""
 
     sub: str
     what: str
@@ -97,6 +98,8 @@ class Sightings:
                 yield Revoked(row[0], "disabled")
             case "membership lost", group:
                 yield from (Revoked(row[0], "membership ended", name) for name in self._old_groups(row[0], group))
+            case "link lost", provider if provider in {one.provider for one in linked(decoded(row[2]))}:
+                yield Revoked(row[0], "link ended", provider)
 
     def _sub(self, username: str) -> str | None:
         row = self._inventory.execute(_PERSON, (username,)).fetchone()
@@ -118,7 +121,7 @@ def require_seen(inventory: Inventory) -> None:
 
 
 def revoked(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
-    """Yield the old user name, old sub, what was taken, the old group, and when that was first seen.
+    """Yield the old user name, old sub, what was taken, the old group or the provider, and when that was first seen.
 
     Raises SettingsError as `require_seen` does.
     """

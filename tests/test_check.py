@@ -344,6 +344,15 @@ def test_an_open_sign_up_without_the_function_is_a_warning(good):
     assert "AllowAdminCreateUserOnly: true" in made.bad()["sign-up-open"].command
 
 
+@pytest.mark.parametrize(("mfa", "code"), [("ignore", "mfa-factor-lost"), ("preferences", "mfa-preference-unasked")])
+def test_a_preference_for_a_factor_that_the_new_pool_does_not_offer_is_an_error(good, mfa, code):
+    """Where preferences are to cross, one that no sign-in would ask for is an error and not a mere loss."""
+    made = good()
+    made.configure(users=UserRules(mfa=mfa))
+    _in_both(_mfa("source", "OPTIONAL", **_TOTP, **_EMAIL), _mfa("target", "OPTIONAL", **_TOTP))(made)
+    assert {code: E if mfa == "preferences" else W} == {name: one.severity for name, one in made.bad().items()}
+
+
 def test_mfa_users_who_are_captured_are_a_warning(good):
     """MFA_USERS=capture takes the password alone of who has a second factor, and that is said."""
     made = good()

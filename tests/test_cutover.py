@@ -250,6 +250,34 @@ def test_what_was_revoked_is_listed_until_the_old_pool_has_followed(client, old,
     assert revoked(cut_over, tmp_path) == {("dan", "deleted", ""): first["dan", "deleted", ""]}
 
 
+def test_a_link_that_ended_is_listed_while_the_old_pool_has_it(client, old, migration, tmp_path):
+    """Whoever is linked no more in the new pool is listed by provider, until the link has ended in the old one too."""
+    provider = {
+        "ProviderName": "Google",
+        "ProviderType": "Google",
+        "ProviderDetails": {"client_id": "x", "client_secret": "x", "authorize_scopes": "openid"},
+    }
+    new = make_target(client, kind="plain")
+    for pool_id in (old, new):
+        client.create_identity_provider(UserPoolId=pool_id, **provider)
+    link = {"ProviderName": "Google", "ProviderAttributeName": "Cognito_Subject", "ProviderAttributeValue": "g-1"}
+    client.admin_link_provider_for_user(
+        UserPoolId=old,
+        DestinationUser={"ProviderName": "Cognito", "ProviderAttributeValue": "ada"},
+        SourceUser=link,
+    )
+    made = migration(old, new, workers=4)
+    for words in (("scan",), ("run", "--yes"), ("cutover", "--yes")):
+        step(made, *words)
+    client.admin_disable_provider_for_user(UserPoolId=new, User=link)
+    step(made, "verify")
+    assert set(revoked(made, tmp_path)) == {("ada", "link ended", "Google")}
+    client.admin_disable_provider_for_user(UserPoolId=old, User=link)
+    for words in (("scan",), ("verify",)):
+        step(made, *words)
+    assert revoked(made, tmp_path) == {}
+
+
 def test_without_a_ledger_new_passwords_are_told_by_date(client, cut_over, tmp_path):
     """Whoever was modified in the new pool after the migration's last write may have another password."""
     client.admin_set_user_password(UserPoolId=cut_over.target, Username="ada", Password="N3w-Passw0rd!", Permanent=True)

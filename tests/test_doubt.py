@@ -24,6 +24,7 @@ from userpool.cohort import CohortRules
 from userpool.groups import GroupRules
 from userpool.user import Group, Status
 
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 -- a disk would be waited for at each plan
 NAMES = ("Ann", "ann", "Bob", "eve")
 GROUPS = ("admins", "readers")
 CONTEXTS = (
@@ -149,7 +150,7 @@ class History:
 @contextmanager
 def anew(inventory: Inventory) -> Iterator[Inventory]:
     """A copy of an inventory that has no plan."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         inventory.copy_to(Path(folder) / "copy.db")
         with Inventory.open(Path(folder) / "copy.db", {}) as copy:
             with copy.transaction():
@@ -179,7 +180,10 @@ def inventory(tmp_path) -> Iterator[Inventory]:
 @settings(max_examples=60, deadline=None)
 def test_a_plan_is_what_it_would_be_if_it_were_made_anew(steps):
     """Whatever is scanned, done, undone or decided between two plans, the second one is as if it were the first."""
-    with tempfile.TemporaryDirectory() as folder, Inventory.open(Path(folder) / "x.db", {}, create=True) as inventory:
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY) as folder,
+        Inventory.open(Path(folder) / "x.db", {}, create=True) as inventory,
+    ):
         history = History(inventory)
         history.compare()
         for what, *arguments in steps:
@@ -262,7 +266,10 @@ def test_whom_a_run_finishes_as_planned_is_not_planned_again(inventory, as_plann
 
 def test_who_is_finished_under_another_name_than_the_plan_knew_is_planned_again():
     """A plan that was made while a user had another name does not stand, though the name is the planned one by now."""
-    with tempfile.TemporaryDirectory() as folder, Inventory.open(Path(folder) / "x.db", {}, create=True) as inventory:
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY) as folder,
+        Inventory.open(Path(folder) / "x.db", {}, create=True) as inventory,
+    ):
         history = History(inventory)
         history.compare()
         history.created("Ann", "created", as_planned=False)

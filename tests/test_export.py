@@ -94,7 +94,7 @@ def test_what_the_inventory_tells(people, what, expected):
     assert all(len(row) == len(EXPORTS[what].columns) for row in expected)
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.CAPTURED, State.RESET])
+@pytest.mark.parametrize("state", [State.PENDING, State.CAPTURED, State.RESET, State.DEFERRED, State.RETURNED])
 def test_what_the_ledger_tells(people, ledger, state):
     """An export of a state has the persons of that state, since when, and what they are owed."""
     for one in State:

@@ -24,9 +24,10 @@ from batch.personal import CLEARED, EMPTIED, KEPT, NOBODYS, purge
 from sandbox.in_process import dynamodb_client
 from sandbox.seed import make_target
 from sandbox.server import Sandbox
+from userpool.errors import SettingsError
 from userpool.ledger import Ledger
-from userpool.ledger_table import LedgerTable
-from userpool.person import State
+from userpool.ledger_table import LedgerTable, Write
+from userpool.person import PERSON, Person, State
 
 SECRET = "qzx"  # in every personal value, and nowhere else
 PEOPLE = ("ada", "bob", "çyd", "dan", "eve")
@@ -213,3 +214,18 @@ def test_no_tombstone_is_open(state):
     last = last_state(state)
     assert last.final or last in {State.HELD, State.RETURNED}
     assert last_state(last) is last
+
+
+@pytest.mark.parametrize(("state", "refused"), [(State.CAPTURED, False), (State.CAPTURING, True), (State.RESET, True)])
+def test_a_capture_that_is_under_way_is_waited_for(ledger_table, state, refused):
+    """Whose password is being set this moment is not erased until that is over; who is captured already is."""
+    change = "SET #state = :state, #token = :token, #until = :until, #username = :name"
+    values = {"state": state, "token": "t", "until": 1010.0, "name": "ada"}
+    ledger_table.write(Write(f"{PERSON}1", change=change, values=values))
+    ledger = Ledger(ledger_table)
+    if refused:
+        with pytest.raises(SettingsError, match="in a minute"):
+            erase(ledger, "1", now=1000.0)
+    assert erase(ledger, "1", now=1000.0 if not refused else 1011.0)
+    assert ledger.person("1") == Person("1", last_state(state), reason=FORGOTTEN, changed=1011.0 if refused else 1000.0)
+    assert not erase(ledger, "2", now=1000.0)

@@ -34,6 +34,22 @@ def test_a_renamed_group_has_its_new_name():
     assert renaming.target_name("ADMINS") == "ADMINS"
 
 
+def test_a_group_that_cognito_made_for_a_provider_does_not_cross_unless_it_is_renamed():
+    """The new pool makes its own for the profiles of a provider; a rule that names the old one has its way."""
+    made = "eu-west-1_OldPool01_Google"
+    assert GroupRules().target_names([made, "us-gov-east-1_Older_Corp Saml", "admins"]) == {"admins"}
+    assert GroupRules(rename={made: "fromGoogle"}).target_name(made) == "fromGoogle"
+    assert GroupRules(rename={made: "fromGoogle"}, drop=(made,)).target_name(made) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["eu-west-1_OldPool01", "eu-west-1_OldPool01_", "team-a_b_Google", "Google", "eu_1_a_b"]
+)
+def test_a_group_of_ones_own_crosses_though_its_name_looks_somewhat_like_that(name):
+    """Only a name of a pool's id, an underscore and a provider is Cognito's."""
+    assert GroupRules().target_name(name) == name
+
+
 @pytest.mark.parametrize(
     "rules",
     [

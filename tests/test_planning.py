@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from batch.decisions import Decision
 from batch.inventory import Inventory
 from batch.naming import Naming
-from batch.plan import Context
+from batch.plan import Action, Context, plan_user
 from batch.planning import collisions, make_plan
 from batch.snapshot import Snapshot
 from userpool.attributes import Attribute, AttributeRules, Schema
@@ -242,10 +242,7 @@ def wanted(user: User, target: SignIn) -> set[str]:
 
 def comes(user: User, target: SignIn) -> bool:
     """Whether the user would be created if it were the only one."""
-    with another_inventory() as inventory:
-        store(inventory, [user])
-        make_plan(inventory, context(target), {})
-        return actions(inventory) == {user.username: "create"}
+    return plan_user(user, context(target)).action is Action.CREATE
 
 
 @settings(deadline=None, max_examples=60)
@@ -267,6 +264,15 @@ def test_exactly_those_collide_who_share_something_to_sign_in_with(users, target
 
 
 # Decisions
+
+
+def test_groups_that_cognito_made_for_a_provider_are_named_with_their_role(inventory):
+    """The plan says which groups the new pool makes itself, and which role is left behind; not of dropped ones."""
+    google, saml = "eu-west-1_OldPool01_Google", "eu-west-1_OldPool01_Saml"
+    store(inventory, [person("ada")], [Group(google, role_arn="arn:aws:iam::1:role/x"), Group(saml), Group("admins")])
+    assert make_plan(inventory, context(), {}).of_providers == {google: "arn:aws:iam::1:role/x", saml: None}
+    left = make_plan(inventory, context(groups=GroupRules(drop=(google,), rename={saml: "saml"})), {})
+    assert left.of_providers == {}
 
 
 def test_leaving_one_out_resolves_a_collision(inventory):

@@ -87,7 +87,7 @@ def add_users(client, pool_id: str, count: int) -> list[str]:
 @pytest.mark.slow
 def test_hundreds_of_users_of_every_kind_cross_between_two_servers(start_server, migration):
     """A whole migration brings over all users the plan names, with all that they had and nothing that they had not."""
-    old, new = start_server("--seed", "600"), start_server()
+    old, new = start_server("--seed", "350"), start_server()
     moving = migration(
         old.source_pool_id, new.target_pool_id, source_endpoint=old.endpoint_url, target_endpoint=new.endpoint_url
     )
@@ -110,7 +110,7 @@ def test_hundreds_of_users_of_every_kind_cross_between_two_servers(start_server,
     assert plan["disabled"] == len(disabled)
     assert {source.users[sub].status for sub in created} >= {"CONFIRMED", "FORCE_CHANGE_PASSWORD", "RESET_REQUIRED"}
     memberships = sum(len(user.groups) for user in target.users.values())
-    assert scan["users"] == len(source.users) == 600
+    assert scan["users"] == len(source.users) == 350
     assert run["done"] == run["created"] == verify["compared"] == len(created)
     assert run["memberships"] == verify["memberships"] == memberships
     assert run["left"] == 0

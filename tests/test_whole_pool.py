@@ -12,7 +12,7 @@ from whole_pool import Arrived, Known, WholePool, whole_pool
 from sandbox.cognito import shared
 from sandbox.seed import PASSWORD
 
-USERS = 200
+USERS = 140
 EXPECTED = {"RESET_REQUIRED": "wrong", "FORCE_CHANGE_PASSWORD": "reset-needed", "CONFIRMED": "captured"}
 
 
@@ -167,6 +167,12 @@ def test_profiles_come_back_with_groups_and_old_sub(all_moved, whole):
     assert not any(name.startswith(whole.old_id) for name in shared().world.pool(whole.new_id).groups)
 
 
+def test_the_groups_that_cognito_made_for_providers_are_named_and_stay_behind(whole):
+    """The plan names each of them; that none crosses is seen where profiles come back."""
+    said = whole.job("plan").out
+    assert f"Group {whole.old_id}_Google stays behind: Cognito made it for a provider" in said
+
+
 @pytest.mark.parametrize("commands", [["verify"], ["scan", "run --yes", "verify"]], ids=["at once", "after a rerun"])
 def test_verify_is_clean(all_moved, whole, commands):
     """After everybody's first token nothing differs, nor after another scan and run."""
@@ -178,7 +184,7 @@ def test_verify_is_clean(all_moved, whole, commands):
 
 def test_without_the_rules_a_factor_still_keeps_the_password_from_being_captured(tmp_path, sandbox):
     """With the rules as they are by default nobody who has a factor is captured, and no preference is set."""
-    whole = moved(tmp_path, sandbox, size=60, users={})
+    whole = moved(tmp_path, sandbox, size=40, users={})
     for known in whole.natives:
         if known.factors and known.enabled:
             assert whole.offers(known.username, PASSWORD) == "reset-needed"

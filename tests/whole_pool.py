@@ -227,7 +227,7 @@ def whole_pool(
     folder: Path,
     endpoint_url: str,
     *,
-    size: int = 200,
+    size: int = 140,
     seed: int = 7,
     kind: PoolKind = "plain",
     target_kind: TargetKind = "plain",
@@ -252,8 +252,6 @@ def whole_pool(
         **{
             "rate": {"share": 1.0, "limits": {**FAST, "UserResourceUpdate": 100_000}},
             "users": {"external_provider": "defer", "mfa": "preferences"},
-            # Cognito makes its own of the new pool.
-            "groups": {"drop": [f"{seeded.pool_id}_{provider}" for provider in PROVIDERS]},
             **settings,
         },
     )

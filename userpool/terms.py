@@ -26,7 +26,6 @@ class FinishedError(SettingsError):
     """The migration is over."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Terms:
     """The two pools, and what a user of the one becomes in the other.
