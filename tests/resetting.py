@@ -111,10 +111,11 @@ class Waiting(Moved):
             inventory, records, now=self.now, workers=workers, stop=stop or threading.Event(), progress=_quiet()
         )
 
-    def capture_by_hand(self, name: str) -> None:
-        """Record that somebody's first sign-in was captured, as the trigger would, in the middle of a campaign."""
-        person = self.person(name)
-        self.world.put(person.sub, State.CAPTURED)
+    def is_captured(self, name: str) -> bool:
+        """Let the ledger take somebody's first sign-in as the trigger does, if it is not too late; say whether."""
+        ledger, person, now = self.world.ledger, self.person(name), self.now()
+        begun = ledger.begin_capture(person.sub, person.new_sub or "", "token", now=now, until=now + 20)
+        return begun.done and ledger.captured(person.sub, "token", now).done
 
     def today(self, later: int = 0) -> date:
         """The day it is, or so many days later (UTC)."""
@@ -127,10 +128,6 @@ class Waiting(Moved):
         found = self.world.ledger.person(self.old_subs[name])
         assert found
         return found
-
-    def persons_state(self, name: str) -> State:
-        """How far they are."""
-        return self.person(name).state
 
     def mailing(self) -> dict[str, dict[str, str]]:
         """The list for one's own mailing, by old user name."""

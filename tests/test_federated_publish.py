@@ -185,12 +185,14 @@ def test_a_rebuilt_inventory_knows_profiles_as_published(world):
 
 
 def test_what_is_to_be_enrolled_is_published(world):
-    """With `users.mfa: preferences` the ledger names who has a TOTP app or a passkey; SMS and e-mail are not named."""
-    scanned(world, others=[person(1), person(2)])
+    """With `users.mfa: preferences` the ledger names who has a TOTP app or a passkey, and not what can be set again."""
+    with_phone = replace(person(1), attributes={**person(1).attributes, "phone_number": "+15550100"})
+    scanned(world, others=[with_phone, person(2), person(3)])
     with world.inventory() as inventory, inventory.transaction():
         both = Factors(frozenset({"SMS_MFA", "SOFTWARE_TOKEN_MFA"}), passkey=True)
         table, scan = FactorsTable(inventory), Snapshot(inventory).number
-        table.save([Asked("sub-0001", both), Asked("sub-0002", Factors(frozenset({"EMAIL_OTP"})))], scan)
+        mail, lost = Factors(frozenset({"EMAIL_OTP"})), Factors(frozenset({"SMS_MFA"}))
+        table.save([Asked("sub-0001", both), Asked("sub-0002", mail), Asked("sub-0003", lost)], scan)
         table.complete(scan)
     world.publish()
     assert world.persons()["sub-0001"].enrol == frozenset()
@@ -198,6 +200,7 @@ def test_what_is_to_be_enrolled_is_published(world):
     world.publish()
     assert world.persons()["sub-0001"].enrol == {"SOFTWARE_TOKEN_MFA", "WEB_AUTHN"}
     assert world.persons()["sub-0002"].enrol == frozenset()
+    assert world.persons()["sub-0003"].enrol == {"SMS_MFA"}  # without a number to set it with
 
 
 @given(st.frozensets(st.sampled_from(["a", "b", "c"])), st.booleans())
