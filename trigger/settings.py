@@ -17,7 +17,7 @@ _RESERVED_CLAIMS = frozenset(
         *("identities", "iss", "jti", "nbf", "nonce", "origin_jti", "scope", "sub", "token_use", "username", "version"),
     }
 )
-_RESERVED_PREFIXES = ("cognito:", "custom:", "dev:")
+_RESERVED_PREFIXES = ("cognito:", "custom:", "dev:")  # the latter two are attributes', which this must not look like
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _one_of(environment: Mapping[str, str], name: str, default: str, other: str)
 def _claim(environment: Mapping[str, str], name: str) -> str:
     value = environment.get(name) or ""
     if value in _RESERVED_CLAIMS or value.startswith(_RESERVED_PREFIXES):
-        raise SettingsError(f"{name} is {value!r}, a claim that Cognito keeps for itself; one of yours: mfa_to_enrol.")
+        raise SettingsError(f"{name} is {value!r}, a claim of Cognito's or an attribute's; one of yours: mfa_to_enrol.")
     return value
 
 
