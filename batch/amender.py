@@ -16,11 +16,14 @@ class Amender(Ledger):
     """A ledger whose persons may be amended. Methods may raise what `LedgerTable` raises."""
 
     def owe_instead(self, sub: str, epoch: float, groups: frozenset[str]) -> Turn:
-        """Let this be what is owed, of one whom this run has claimed and who never had a token."""
+        """Let this be what is owed, of one whom this run has claimed and who never had a token.
+
+        Who was linked to a provider before the claimant died may have had one, which gave what was owed.
+        """
         return self.move(
             sub,
             "SET #owed = :groups" if groups else "REMOVE #owed",
-            "#state = :creating AND #epoch = :epoch",
+            "#state = :creating AND #epoch = :epoch AND attribute_not_exists(#checked)",
             creating=State.CREATING,
             epoch=epoch,
             groups=groups,

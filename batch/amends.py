@@ -9,6 +9,7 @@ from batch.journal import Job
 from batch.lease import Lease
 from batch.registrar import Registrar
 from userpool.errors import UserError
+from userpool.identities import linked
 from userpool.person import State
 from userpool.user import Status, User
 
@@ -24,7 +25,7 @@ class Amends(Protocol):
         """Raise unless this run may write to users in this very moment."""
 
     def refresh(self, job: Job) -> None:
-        """Owe what is wanted now to a user who never had a password, and so no token."""
+        """Owe what is wanted now to a user who never had a token."""
 
     def owe(self, job: Job, groups: Iterable[str]) -> None:
         """Owe memberships as well, each of them once: what was given and ended since is not owed again."""
@@ -65,8 +66,11 @@ class NoAmends:
         """Record nothing."""
 
     def unused(self, job: Job, found: User, *, untouched: bool) -> bool:  # noqa: ARG002 -- a Claims
-        """Go by status and date: a password of the user's own, or any other change, moves the date."""
-        return found.status is Status.CONFIRMED and untouched
+        """Go by status and date: a password of the user's own, or any other change, moves the date.
+
+        Not of who is linked to a provider: whether a sign-in from there moves it, no document says.
+        """
+        return found.status is Status.CONFIRMED and untouched and not linked(found.attributes)
 
 
 class LedgerAmends:
@@ -106,6 +110,8 @@ class LedgerAmends:
         self._ledger.note_disabled(job.sub, disabled=disabled)
 
     def unused(self, job: Job, found: User, *, untouched: bool) -> bool:  # noqa: ARG002 -- the ledger knows
-        """Go by the ledger: who is pending has a password that nobody knows."""
+        """Go by the ledger: who is pending has a password that nobody knows, and if not checked no token either."""
         person = self._ledger.person(job.sub)
-        return person is not None and person.state is State.PENDING and person.new_sub == found.sub
+        if person is None or person.checked:
+            return False
+        return person.state is State.PENDING and person.new_sub == found.sub

@@ -1,9 +1,9 @@
 """Bring one user into the target: a step for the engine. Every call may be repeated by a later run.
 
 The order matters. The intent is durable before the user is created; that it was created is durable before it gets a
-password, so a user who is CONFIRMED was never created in doubt; a disabled user is disabled before anybody could know
-a password; memberships come last. What somebody else made is left alone. With a ledger, the person is claimed there
-before, and what the claim allows is done (`batch.claims`).
+password, so a user who is CONFIRMED was never created in doubt; a disabled user is disabled before it has a link or a
+password, so before anybody could sign in; memberships come last. What somebody else made is left alone. With a ledger,
+the person is claimed there before, and what the claim allows is done (`batch.claims`).
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class Migration:
                 return
         else:
             user = look(self._target, job)
-        applied = yield from self._updates.make_links(job, user, applied)  # before anybody could sign in
+        if claim.unfinished and not job.user.enabled:
+            self._target.disable(user.username)
+        applied = yield from self._updates.make_links(job, user, applied)  # from here on it could sign in
         applied, ours = yield from self._complete(job, user, applied, claim)
         yield Secured(job.sub, ours=ours, disabled=claim.unfinished and not job.user.enabled)
         yield from self._updates.catch_up(replace(job, username=user.username, new_sub=user.sub), applied)
@@ -227,13 +229,11 @@ class Migration:
         )
 
     def _secure(self, job: Job, user: User, claim: Claim) -> bool:
-        """Disable who was disabled, then set a password nobody knows, so that forgot-password works.
+        """Set a password that nobody knows, so that forgot-password works; return whether it was set.
 
-        Only a user still in FORCE_CHANGE_PASSWORD gets one: any other has chosen its own. Return whether it was set.
+        Only a user still in FORCE_CHANGE_PASSWORD gets one: any other has chosen its own.
         """
         username, status = user.username, user.status
-        if not job.user.enabled:
-            self._target.disable(username)
         for _ in range(_TRIES):
             if status is not Status.FORCE_CHANGE_PASSWORD:
                 return False

@@ -145,11 +145,15 @@ class Registrar(Amender):
     # `undo` takes back whom a run brought; a person is `creating` meanwhile, on which no trigger acts.
 
     def take_back(self, sub: str, epoch: float, new_sub: str) -> Turn:
-        """Take `pending → creating`, or take over what a run or an undo left there; `changed` stays what it was."""
+        """Take `pending → creating`, or take over what a run or an undo left there; `changed` stays what it was.
+
+        Not of one who has had a token: a user linked to a provider needs no password for one.
+        """
         return self.move(
             sub,
             "SET #state = :creating, #epoch = :epoch, #new_sub = :new_sub",
-            f"(#state = :pending OR (#state = :creating AND #epoch <= :epoch)) AND {SAME_USER}",
+            "(#state = :pending OR (#state = :creating AND #epoch <= :epoch)) "
+            f"AND attribute_not_exists(#checked) AND {SAME_USER}",
             epoch=epoch,
             new_sub=new_sub,
         )

@@ -35,7 +35,7 @@ class Records(Protocol):
     def take(self, made: Made, new_sub: str, *, used: bool) -> None:
         """Let nobody capture a password for the user from now on. Raises TakenFurtherError if somebody does."""
 
-    def guard(self, made: Made, *, used: bool) -> None:
+    def guard(self, made: Made, new_sub: str, *, used: bool) -> None:
         """Raise TakenFurtherError unless the user may be deleted in this very moment."""
 
     def let_be(self, made: Made) -> None:
@@ -53,7 +53,7 @@ class NoRecords:
     def take(self, made: Made, new_sub: str, *, used: bool) -> None:
         """Allow it."""
 
-    def guard(self, made: Made, *, used: bool) -> None:
+    def guard(self, made: Made, new_sub: str, *, used: bool) -> None:
         """Allow it."""
 
     def let_be(self, made: Made) -> None:
@@ -89,10 +89,10 @@ class LedgerRecords:
         if not turn.done:
             raise TakenFurtherError(f"is {turn.state} in the ledger by now")
 
-    def guard(self, made: Made, *, used: bool) -> None:
-        """Raise unless the person is still this run's, and for as long as the call takes."""
-        if not used and not self.ledger.still_claimed(made.sub, self._lease.epoch):
-            raise TakenFurtherError("was taken further meanwhile")
+    def guard(self, made: Made, new_sub: str, *, used: bool) -> None:
+        """Raise unless the person is still this run's, and unused, and for as long as the call takes."""
+        if not used:
+            self.take(made, new_sub, used=False)
         self._lease.require(_CALL_SECONDS)
 
     def let_be(self, made: Made) -> None:

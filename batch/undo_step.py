@@ -21,6 +21,7 @@ from batch.undo_verdict import (
     why_by_ledger,
     why_not_ours,
     why_used,
+    why_without_ledger,
 )
 from userpool.errors import NotFoundError, UnansweredError, UserError
 from userpool.pool import UserPool
@@ -173,7 +174,7 @@ class TakingBack:
             return Sight(found, reason)
         person = person_of(self._records, made.sub)
         groups = frozenset(name for page in self._target.groups_of(found.username) for name in page)
-        by_ledger = why_by_ledger(made, found, person) if self._records.ledger else None
+        by_ledger = why_by_ledger(made, found, person) if self._records.ledger else why_without_ledger(found)
         reason = by_ledger or why_used(made, found, groups, person)
         if reason and not (reason.forcible and self._force_used):
             return Sight(found, reason)
@@ -218,7 +219,7 @@ class TakingBack:
 
     def _look_again(self, made: Made, user: User, *, used: bool) -> None:
         """Look when the call is about to leave: it has waited for its slot, and somebody else may have come."""
-        self._records.guard(made, used=used)
+        self._records.guard(made, user.sub, used=used)
         again = self._target.find(user.username)
         if again is None or again.sub != user.sub:
             raise NotFoundError("deleted by somebody else meanwhile")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from batch.delta import is_later
 from batch.journal import State
+from userpool.identities import ATTRIBUTE, linked
 from userpool.person import Person
 from userpool.person import State as PersonState
 from userpool.user import Status, User
@@ -57,6 +58,8 @@ UNDER_WAY = Reason("is signing in for the first time just now: rerun in a minute
 CHANGED_NOW = Reason("was changed in the very moment of the undo: rerun to look again", forcible=False)
 _UNANSWERED = Reason("its creation was never answered: `cognito-migrate run` finds out", forcible=False)
 _MARKER = Reason("does not carry the old sub any more", forcible=False)
+_FEDERATED = Reason("signs in, or did, through another provider")
+_LINKED = Reason("may have signed in through another provider, which without a ledger nobody knows")
 _UNKNOWN_PERSON = Reason("is not in the ledger: `cognito-migrate run` puts it there", forcible=False)
 _ANOTHER_USER = Reason("is not the user that the ledger knows this person as", forcible=False)
 _DEPARTED = Reason("is not in the old pool any more, so that no run could bring it back")
@@ -97,8 +100,13 @@ def why_by_ledger(made: Made, found: User, person: Person | None) -> Reason | No
     if person.state in _BY_STATE:
         return _BY_STATE[person.state]
     if person.state in {PersonState.PENDING, PersonState.CREATING}:
-        return None
+        return _FEDERATED if person.checked else None
     return None if made.resumed else _ANOTHER_USER  # known or held: nobody that the ledger had created
+
+
+def why_without_ledger(found: User) -> Reason | None:
+    """Say why nobody can know, without a ledger, whether the user has been used, if that is so."""
+    return _LINKED if linked(found.attributes) else None
 
 
 def why_used(made: Made, found: User, groups: frozenset[str], person: Person | None) -> Reason | None:
@@ -106,7 +114,7 @@ def why_used(made: Made, found: User, groups: frozenset[str], person: Person | N
     if made.departed:
         return _DEPARTED
     if found.status is Status.FORCE_CHANGE_PASSWORD and made.state in _BEGUN:
-        return None if found.attributes == made.attributes else _ATTRIBUTES  # nobody can have signed in
+        return None if _unlinked(found) == made.attributes else _ATTRIBUTES  # no password has been set
     if found.status is not Status.CONFIRMED:
         return Reason(f"is {found.status}, as this migration leaves nobody")
     if not made.given <= groups <= made.given | made.wanted:
@@ -115,6 +123,10 @@ def why_used(made: Made, found: User, groups: frozenset[str], person: Person | N
     if left_at is None:
         return _NO_RECORD
     return _MODIFIED if is_later(found.modified, left_at) else None
+
+
+def _unlinked(found: User) -> dict[str, str]:
+    return {name: value for name, value in found.attributes.items() if name != ATTRIBUTE}
 
 
 def _left_at(made: Made, person: Person | None) -> float | None:

@@ -159,3 +159,33 @@ def test_an_unchanged_pool_makes_no_call_for_a_user(world, old):
     old.carry()
     assert writes(world) == []
     assert "AdminGetUser" not in [name for name, _ in world.watched.calls]
+
+
+def test_a_membership_given_before_the_user_has_a_password_is_given_once(world):
+    """Given at a federated sign-in to a user that a run has linked and not finished, and revoked, it stays revoked."""
+    old = Old(world, person(1))
+    old.members.add((ONE, "admins"))
+
+    def cut(_attempt, _params):
+        raise PowerCutError
+
+    world.watched.acts["AdminSetUserPassword"] = cut
+    with pytest.raises(PowerCutError):
+        old.carry()
+    world.watched.acts.clear()
+    found = world.direct.find("user1")
+    assert world.ledger.settle(world.persons()[ONE], State.CREATING, found.sub, world.time).done
+    first_token(world, ONE)
+    world.direct.remove_from_group("user1", "admins")
+    old.members.add((ONE, "readers"))
+    old.carry()
+    assert [name for page in world.direct.groups_of("user1") for name in page] == ["readers"]
+    assert (world.states(), world.persons()[ONE].owed) == ({ONE: "pending"}, frozenset())
+
+
+def test_who_came_from_a_provider_is_not_disabled_when_gone(world, old):
+    """Who is pending and has had a token, as a user linked to a provider can, is no account that nobody uses."""
+    assert world.ledger.settle(world.persons()[ONE], State.PENDING, world.direct.find("user1").sub, world.time).done
+    old.users.clear()
+    old.carry(disable_gone=True)
+    assert calls(world, "AdminDisableUser") == [{"Username": "user2"}]

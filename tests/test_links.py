@@ -152,10 +152,15 @@ def test_dropped_identities_make_no_links(world, old):
     assert verified(world) == ([], [])
 
 
+@pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize("carried_out", [True, False])
 @pytest.mark.parametrize("calls_before", range(9))
-def test_a_run_that_is_killed_at_any_call_links_everybody_once(world, old, calls_before, carried_out):
-    """Killed before or after any call and rerun, everybody has the links, and nothing is called a conflict."""
+def test_a_run_that_is_killed_at_any_call_links_everybody_once(world, old, calls_before, carried_out, enabled):
+    """Killed before or after any call and rerun, everybody has the links, and nothing is called a conflict.
+
+    Who is disabled in the old pool is at no moment linked and enabled, as a link is all that a sign-in needs.
+    """
+    old.change(ONE, enabled=enabled)
     left = iter(range(calls_before))
 
     def stop(attempt, _params):
@@ -169,8 +174,11 @@ def test_a_run_that_is_killed_at_any_call_links_everybody_once(world, old, calls
     with pytest.raises(PowerCutError):
         old.carry(workers=1)
     world.watched.acts.clear()
+    found = world.direct.find("user1")
+    assert enabled or found is None or not (found.enabled and linked(found.attributes))
     world.run()
     assert links_of(world, "user1") == {GOOGLE, CORP}
+    assert world.direct.find("user1").enabled is enabled
     assert conflicting(world) == []
     assert verified(world) == ([], [])
 

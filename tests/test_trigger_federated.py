@@ -447,6 +447,39 @@ def test_a_federated_sign_in_of_a_linked_user_leaves_the_capture_open(world, sta
     assert world.signs_in("bob", OLD_PASSWORD)
 
 
+def test_a_federated_sign_in_before_the_run_has_finished_the_user_leaves_the_rest_to_the_run(world):
+    """Between link and password a linked user gets a token and its groups, and the run goes on as if nothing were."""
+    returning(world)  # for the provider
+    sub = linked(world)
+    world.put(sub, State.CREATING, epoch=1)
+    assert "staff" in claims(sign_in(world, "Bob-1"))["cognito:groups"]
+    assert (world.state(sub), world.ledger.person(sub).owed) == (State.CREATING, frozenset())
+    assert world.ledger.created(sub, 1, world.user("bob").sub, world.parts.now()).done
+    assert world.capture("bob", OLD_PASSWORD) == "captured"
+
+
+def test_a_linked_user_whom_the_run_is_about_to_disable_gets_no_token(world):
+    """Who is disabled in the old pool, and not finished by the run, is refused though the new pool has them enabled."""
+    returning(world)  # for the provider
+    sub = linked(world)
+    world.put(sub, State.CREATING, disabled=True)
+    with pytest.raises(CognitoError):
+        sign_in(world, "Bob-1")
+    assert (world.state(sub), world.new_groups("bob")) == (State.CREATING, set())
+
+
+def test_an_attribute_that_names_no_identity_is_no_link(world):
+    """Managed login with a password closes the capture of who is linked to nobody, whatever `identities` says."""
+    for name, identities in (("bob", "[]"), ("eve", "no json")):
+        sub = world.add_old(name)
+        world.publish()
+        world.precreate(name, password=NEW_PASSWORD)
+        event = world.event("TokenGeneration_HostedAuth", name)
+        event["request"]["userAttributes"]["identities"] = identities
+        world.send(event)
+        assert world.state(sub) is State.RESET
+
+
 @pytest.mark.parametrize("way", ["password", "reset"])
 def test_a_password_of_a_linked_users_own_closes_the_capture(world, way):
     """A sign-in with a password, or a reset, says that the user has one: the old one counts no more."""

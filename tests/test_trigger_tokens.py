@@ -74,8 +74,8 @@ def generate(world, source="TokenGeneration_Authentication", name="bob", **optio
 def test_what_a_sign_in_makes_of_a_person(state, source, linked):
     """A password of this migration makes captured, any other reset; the hosted sign-in of a linked user proves none."""
     from_elsewhere = linked and source == "TokenGeneration_HostedAuth"
-    kept = from_elsewhere and state in {State.PENDING, State.CAPTURING}
-    assert final_state(state, source, linked=linked) is (state if kept else SETTLED[state])
+    kept = from_elsewhere and state in {State.CREATING, State.PENDING, State.CAPTURING}
+    assert final_state(state, source, is_linked=linked) is (state if kept else SETTLED[state])
 
 
 @pytest.mark.parametrize("source", SIGN_INS)

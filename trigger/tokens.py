@@ -10,10 +10,12 @@ from trigger.memberships import give_owed
 from trigger.outcome import Admitted, Outcome, RefusalError
 from trigger.parts import Work
 from trigger.recognise import by_marker, is_federated
+from userpool.identities import linked
 from userpool.person import Person, State
 
 _REFRESH = "TokenGeneration_RefreshTokens"
 _HOSTED = "TokenGeneration_HostedAuth"
+_OPEN = {State.CREATING, State.PENDING, State.CAPTURING}  # to a capture, now or when the run has finished the user
 _TRIES = 3  # of a write that somebody else's came before
 
 
@@ -32,13 +34,14 @@ def after_sign_in(work: Work) -> Outcome:
     return _admit(work).outcome
 
 
-def final_state(state: State, source: str, *, linked: bool) -> State:
+def final_state(state: State, source: str, *, is_linked: bool) -> State:
     """Return what a person becomes by a sign-in.
 
     Whoever is `pending` has a password that nobody knows: who signs in nevertheless was given one, or chose one. A
-    user linked to another provider may have come from there, which proves no password.
+    user linked to another provider may have come from there, which proves no password; so may one whom a run has
+    linked and not finished yet.
     """
-    if state.final or (source == _HOSTED and linked and state in {State.PENDING, State.CAPTURING}):
+    if state.final or (source == _HOSTED and is_linked and state in _OPEN):
         return state
     return State.CAPTURED if state in {State.MIGRATING, State.CAPTURING} else State.RESET
 
@@ -69,10 +72,11 @@ def _refresh(work: Work, person: Person) -> Admitted:
 
 def _settled(work: Work, person: Person) -> Person:
     """Return the person as they are now, in a final state on record."""
-    source, linked = work.event["triggerSource"], bool(work.attributes.get("identities"))
+    source, is_linked = work.event["triggerSource"], bool(linked(work.attributes))
     for _ in range(_TRIES):
         _refuse_beside_a_capture(work, person)
-        state = final_state(person.state, source, linked=linked)
+        _refuse_before_it_is_disabled(person)
+        state = final_state(person.state, source, is_linked=is_linked)
         if person.checked and state is person.state:
             return person
         if not person.checked:
@@ -89,6 +93,12 @@ def _refuse_beside_a_capture(work: Work, person: Person) -> None:
     """Refuse who chose a password while another was being captured, as long as nobody knows which of them stands."""
     if person.state is State.RESET and person.token is not None:
         raise RefusalError("capture-under-way" if person.until >= work.now() else "must-reset-again", person.sub)
+
+
+def _refuse_before_it_is_disabled(person: Person) -> None:
+    """Refuse whom a run is about to disable. Later they sign in only if somebody has enabled them in the new pool."""
+    if person.disabled and person.state is State.CREATING:
+        raise RefusalError("old-user-disabled", person.sub)
 
 
 def _look_at_the_old_pool(work: Work, person: Person) -> None:
