@@ -112,10 +112,11 @@ BY_HAND = (
     ),
     ByHand(
         "federation",
-        "Links to identity providers, and profiles of federated users.",
+        "Links to identity providers, of disabled users as well; whether a linked user who never came from there can "
+        "sign in with a password; and profiles of federated users.",
         "it needs an identity provider",
-        "admin-link-provider-for-user in a pool of your own with a provider.",
-        _UNUSED,
+        "admin-link-provider-for-user in a pool of your own with a provider; then initiate-auth.",
+        "If they cannot, let linked users come from their provider first. Refused links are conflicts, tried again.",
     ),
     ByHand(
         "mfa.preference",

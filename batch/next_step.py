@@ -10,6 +10,7 @@ from batch.case import Case, Seen
 from batch.diagnosis_words import HELD
 from batch.journal import Problem
 from batch.journal import State as Progress
+from batch.plan import FEDERATED
 from userpool.person import State
 from userpool.user import Status
 
@@ -95,7 +96,7 @@ def _left_out(case: Case) -> NextStep | None:
 
 
 def _skipped(status: Status, reason: str) -> NextStep:
-    if status is Status.EXTERNAL_PROVIDER:
+    if status is Status.EXTERNAL_PROVIDER or reason == FEDERATED:
         return NextStep(
             "Attach the identity provider to the new pool: the user comes back with the first sign-in there."
         )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from batch.decisions import Decision
 from batch.journal import State as Progress
 from batch.plan import DEFERRED, FEDERATED, NEVER_CONFIRMED, OUTSIDE, Action, Context, plan_user
-from userpool.identities import primary
-from userpool.identity import identifiers
-from userpool.person import UNCONFIRMED, Person, State, federated_lock, lock_id
-from userpool.user import Status, User
+from userpool.identities import Identity, is_profile, primary
+from userpool.identity import SignIn, identifiers
+from userpool.person import UNCONFIRMED, Person, State, federated_lock, linked_lock, lock_id
+from userpool.user import User
 
 _REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
 _FEDERATED = "federated"
@@ -81,11 +82,21 @@ def _why_held(standing: Standing) -> str:
 def _locks(standing: Standing, context: Context, target_pool_id: str) -> frozenset[str]:
     """Lock what the user signs in with, or would: nobody else may sign up under it."""
     user = standing.user
-    if user.status is Status.EXTERNAL_PROVIDER:  # its e-mail address is no sign-in name, and may be a native user's
+    if is_profile(user.status, user.attributes):  # its e-mail address is no sign-in name, and may be a native user's
         return frozenset({federated_lock(target_pool_id, _profile(user))})
     name = standing.name or plan_user(user, context, standing.decision).username or user.username
-    found = identifiers(name, context.translate(user).attributes, context.target)
-    return frozenset(lock_id(target_pool_id, identifier) for identifier in found)
+    return native_locks(target_pool_id, context.target, name, context.translate(user).attributes, context.links(user))
+
+
+def native_locks(
+    pool_id: str, sign_in: SignIn, name: str, attributes: Mapping[str, str], links: Iterable[Identity]
+) -> frozenset[str]:
+    """Return the locks of a native user: on what it signs in with, and on the identities that it is linked to.
+
+    A first sign-in of one of these, before the link is made, would make a profile that can never be linked again.
+    """
+    names = (lock_id(pool_id, identifier) for identifier in identifiers(name, attributes, sign_in))
+    return frozenset({*names, *(linked_lock(pool_id, sign_in.fold(identity.username)) for identity in links)})
 
 
 def _profile(user: User) -> str:

@@ -13,7 +13,7 @@ from userpool.attributes import Schema, Translation, translate
 from userpool.description import Description
 from userpool.errors import SettingsError, UserError
 from userpool.factors import NEEDS, Factors, Preference, to_enrol, to_set
-from userpool.identities import ATTRIBUTE, Identity, linked
+from userpool.identities import ATTRIBUTE, Identity, is_profile, linked
 from userpool.identity import SignIn
 from userpool.settings import Rules
 from userpool.user import Status, User
@@ -154,7 +154,7 @@ def _creation(name: str, user: User, translation: Translation) -> Plan:
 def _why_skipped(user: User, rules: Rules, decision: Decision | None) -> str | None:
     if decision and decision.action == "skip":
         return "decided: skip"
-    if user.status is Status.EXTERNAL_PROVIDER:
+    if is_profile(user.status, user.attributes):
         return DEFERRED if rules.users.external_provider == "defer" else FEDERATED
     if user.status is Status.UNCONFIRMED and rules.users.unconfirmed == "skip":
         return NEVER_CONFIRMED

@@ -37,11 +37,10 @@ from batch.delta import (
 )
 from batch.journal import Job
 from batch.mfa import SecondFactors
+from batch.persons import native_locks
 from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
 from userpool.factors import Preference
 from userpool.identities import Identity, linked
-from userpool.identity import identifiers
-from userpool.person import lock_id
 from userpool.pool import UserPool
 from userpool.user import User
 
@@ -102,6 +101,9 @@ class Updates:
         found = look(self._target, job)
         if changed.disables:
             yield from self.disable(job, found)
+        if changed.unlinks or changed.links:
+            # Refused for one that another native user still has: once the link is made, no lock is needed.
+            self._claims.relock(job, self._locks(job, found.attributes))
         if changed.sets or changed.deletes:
             yield from self._write(job, found, applied, wanted)
         if changed.leaves or changed.orphaned:
@@ -210,8 +212,8 @@ class Updates:
 
     def _sent(self, job: Job, found: User, todo: Attributes, wanted: Mapping[str, str]) -> Attributes:
         """Write what is to be written; return what was, and what could not be."""
-        before = self._locks(found.username, found.attributes)
-        after = self._locks(found.username, merged(found.attributes, to_send(todo.sets, wanted), todo.deletes))
+        before = self._locks(job, found.attributes)
+        after = self._locks(job, merged(found.attributes, to_send(todo.sets, wanted), todo.deletes))
         moves = after != before
         if moves and not self._claims.relock(job, after):
             return self._sent(job, found, self._without_sign_in(todo, LOCKED), wanted)
@@ -242,9 +244,9 @@ class Updates:
         names = [name for name in (*todo.sets, *todo.deletes) if self._judge.sign_in.signs_in_with(name)]
         return todo.without(Conflict(name, reason, final=False) for name in names)
 
-    def _locks(self, username: str, attributes: Mapping[str, str]) -> frozenset[str]:
-        found = identifiers(username, attributes, self._judge.sign_in)
-        return frozenset(lock_id(self._target.pool_id, identifier) for identifier in found)
+    def _locks(self, job: Job, attributes: Mapping[str, str]) -> frozenset[str]:
+        links = job.wanted.links if job.wanted else frozenset[Identity]()
+        return native_locks(self._target.pool_id, self._judge.sign_in, job.username, attributes, links)
 
     def _end_memberships(self, job: Job, changed: Change) -> Iterator[UpdateFact]:
         # First in the ledger, or a first token would still give them.

@@ -3,12 +3,14 @@ from __future__ import annotations
 import pytest
 from delta_world import Old, calls, signing_in_by_email, writes
 from ledger_world import LedgerWorld
+from test_links import add_providers, identities
 from test_run import LEGACY_SUB, PowerCutError, empty, person
 
 from batch.applied import conflicts
 from sandbox.local import local_client
+from userpool.identities import Identity
 from userpool.ledger_table import Write
-from userpool.person import PERSON, State, lock_id
+from userpool.person import PERSON, State, linked_lock, lock_id
 
 ONE, TWO = "sub-0001", "sub-0002"
 
@@ -24,6 +26,7 @@ def client():
 def pool_id(client):
     """A new pool that can keep the old sub, shared by the tests."""
     made = client.create_user_pool(PoolName="new", Schema=[LEGACY_SUB], AliasAttributes=["email"])
+    add_providers(client, made["UserPool"]["Id"])
     return made["UserPool"]["Id"]
 
 
@@ -189,3 +192,35 @@ def test_who_came_from_a_provider_is_not_disabled_when_gone(world, old):
     old.users.clear()
     old.carry(disable_gone=True)
     assert calls(world, "AdminDisableUser") == [{"Username": "user2"}]
+
+
+def test_the_locks_of_identities_move_with_the_links(world, old):
+    """A link that the old pool makes or ends locks its identity or frees it; the sign-in names stay locked."""
+    google, corp = Identity("Google", "1042"), Identity("Corp", "7")
+    names = world.persons()[ONE].locks
+
+    def locked(*links):
+        mine = {linked_lock(world.pool_id, link.username) for link in links}
+        assert world.persons()[ONE].locks == names | mine
+        assert {world.ledger.owner(lock) for lock in mine} <= {ONE}
+
+    for links in ((google, corp), (corp,), ()):
+        old.change(ONE, identities=identities(*links))
+        old.carry()
+        locked(*links)
+    assert world.ledger.owner(linked_lock(world.pool_id, google.username)) is None
+    old.change(ONE, identities=identities(google))
+    old.carry()
+    old.change(ONE, nickname="Zoe")
+    old.carry()
+    locked(google)
+
+
+def test_an_identity_of_somebody_else_blocks_no_other_lock(world, old):
+    """Where two users have one identity, for a moment, the second gets everything but its lock."""
+    google = Identity("Google", "1042")
+    for sub in (ONE, TWO):
+        old.change(sub, identities=identities(google))
+        old.carry()
+    assert world.ledger.owner(linked_lock(world.pool_id, google.username)) == ONE
+    assert linked_lock(world.pool_id, google.username) not in world.persons()[TWO].locks

@@ -35,12 +35,17 @@ def client():
 def pool_id(client):
     """A new pool with a provider that everybody knows, and one of a company."""
     pool_id = client.create_user_pool(PoolName="new", Schema=[LEGACY_SUB])["UserPool"]["Id"]
+    add_providers(client, pool_id)
+    return pool_id
+
+
+def add_providers(client, pool_id):
+    """Give a pool the two."""
     for name, kind in (("Google", "Google"), ("Corp", "OIDC")):
         details = {"client_id": "one", "client_secret": "two", "authorize_scopes": "openid"}
         client.create_identity_provider(
             UserPoolId=pool_id, ProviderName=name, ProviderType=kind, ProviderDetails=details
         )
-    return pool_id
 
 
 @pytest.fixture

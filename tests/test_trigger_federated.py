@@ -197,13 +197,13 @@ def test_skipped_profiles_sign_in_without_anything(world):
     assert (world.state(sub), world.ledger.person(sub).reason) == (State.HELD, "federated")
 
 
-def test_a_strangers_profile_costs_one_read_of_the_ledger(world):
-    """Who was never in the old pool signs in, after one look at whose the identity is."""
+def test_a_strangers_profile_costs_two_reads_of_the_ledger(world):
+    """Who was never in the old pool signs in, after a look at whose profile it is, and one at whose link."""
     returning(world)
     sign_in(world, "Somebody")
     world.calls.clear()
     sign_in(world, "Somebody")
-    assert world.calls["DynamoDB.GetItem"] <= 1
+    assert world.calls["DynamoDB.GetItem"] == 2
 
 
 def test_without_the_ledger_nobody_signs_in(world):

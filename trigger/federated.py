@@ -13,7 +13,7 @@ from trigger.memberships import give_owed
 from trigger.outcome import Admitted, Outcome, RefusalError
 from trigger.parts import Work
 from trigger.proof import old_user
-from trigger.recognise import by_identity
+from trigger.recognise import by_identity, by_link
 from userpool.person import Person, State
 
 
@@ -22,12 +22,9 @@ def admit(work: Work) -> Admitted:
 
     Whoever gets nothing signs in nevertheless: another profile of the identity, and who is left out.
     """
-    person = by_identity(work)
+    person = admissible(work)
     if person is None:
         return Admitted(Outcome("passed", "not-of-this-migration"))
-    if person.disabled:
-        raise RefusalError("old-user-disabled", person.sub)
-    _look_at_the_old_pool(work, person)
     now = _as_this_profile(work, person)
     if now.state is not State.RETURNED or now.new_sub != work.attributes["sub"]:
         why = "another-profile" if now.state is State.RETURNED else f"person-is-{now.state}"
@@ -35,11 +32,29 @@ def admit(work: Work) -> Admitted:
     return _given(work, now, "passed" if person.new_sub else "settled")
 
 
+def admissible(work: Work) -> Person | None:
+    """Return the person that the profile is, or None. Raises RefusalError for who is disabled in the old pool."""
+    person = _not_disabled(work)
+    if person:
+        _look_at_the_old_pool(work, person)
+    return person
+
+
+def _not_disabled(work: Work) -> Person | None:
+    """Go by the last run for that, be they disabled as this profile or as a native user who is linked to the identity.
+
+    The latter's identity gets no profile of its own, but may have one of before the ledger knew that it is linked.
+    """
+    person = by_identity(work)
+    owner = person or by_link(work)
+    if owner and owner.disabled:
+        raise RefusalError("old-user-disabled", owner.sub)
+    return person
+
+
 def refresh(work: Work) -> Admitted:
     """Give what is owed. A refresh proves nothing new, so it settles nobody; who is disabled gets none either."""
-    person = by_identity(work)
-    if person and person.disabled:
-        raise RefusalError("old-user-disabled", person.sub)
+    person = _not_disabled(work)
     if person is None or person.state is not State.RETURNED or person.new_sub != work.attributes.get("sub"):
         return Admitted(Outcome("passed", "not-of-this-migration"))
     return _given(work, person, "passed")

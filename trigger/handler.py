@@ -76,6 +76,7 @@ ROUTES = {
     "PostConfirmation_ConfirmForgotPassword": Route("sign_up.after_forgotten_password"),
     "PostConfirmation_ConfirmSignUp": Route("sign_up.after_sign_up"),
     "PreSignUp_SignUp": Route("sign_up.before_sign_up"),
+    "PreSignUp_ExternalProvider": Route("sign_up.before_profile"),
 }
 
 

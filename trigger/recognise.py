@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from trigger.outcome import RefusalError
 from trigger.parts import Work
-from userpool.identities import primary
+from userpool.identities import is_profile, linked, primary
 from userpool.identity import identifiers
-from userpool.person import Person, State, federated_lock, lock_id
-from userpool.user import Status
+from userpool.person import Person, State, federated_lock, linked_lock, lock_id
 
 _NEVER_MARKED = {State.HELD, State.DEFERRED, State.RETURNED}  # whom this migration has created no user with a marker
 
@@ -42,7 +41,7 @@ def by_marker(work: Work) -> Person | None:
 
 def is_federated(work: Work) -> bool:
     """Whether the event's user is a profile of another identity provider's user; a native user linked to one is not."""
-    return work.attributes.get("cognito:user_status") == Status.EXTERNAL_PROVIDER
+    return is_profile(work.attributes.get("cognito:user_status"), work.attributes)
 
 
 def by_identity(work: Work) -> Person | None:
@@ -50,8 +49,28 @@ def by_identity(work: Work) -> Person | None:
 
     Some pools fold the case of the profile's name, but none that of `identities`.
     """
+    return _owner(work, federated_lock(work.terms.target_pool_id, _identity_name(work)))
+
+
+def by_link(work: Work) -> Person | None:
+    """Return the person to whose native user the identity is linked, as of the last run; case as in user names."""
+    return _owner(work, linked_lock(work.terms.target_pool_id, work.terms.sign_in.fold(_identity_name(work))))
+
+
+def is_still_linked(work: Work, person: Person) -> bool:
+    """Whether the old pool has the identity linked to that person's user at this moment."""
+    old, fold = work.source.find(person.username), work.terms.sign_in.fold
+    links = linked(old.attributes) if old and old.sub == person.sub else ()
+    return fold(_identity_name(work)) in {fold(identity.username) for identity in links}
+
+
+def _identity_name(work: Work) -> str:
+    """Return the `Provider_id` of a profile, or of one that is about to be made: then there are no `identities` yet."""
     identity = primary(work.attributes)
-    lock = federated_lock(work.terms.target_pool_id, identity.username if identity else work.event["userName"])
+    return identity.username if identity else str(work.event["userName"])
+
+
+def _owner(work: Work, lock: str) -> Person | None:
     sub = work.ledger.owner(lock)
     person = work.ledger.person(sub) if sub else None
     return person if person and lock in person.locks else None

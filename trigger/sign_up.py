@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trigger import federated
 from trigger.outcome import Outcome, RefusalError
 from trigger.parts import Work
-from trigger.recognise import by_marker, is_federated
+from trigger.recognise import by_link, by_marker, is_federated, is_still_linked
 from userpool.person import UNCONFIRMED, Person, State
 
 
@@ -20,12 +21,25 @@ def before_sign_up(work: Work) -> Outcome:
     return Outcome("passed", "new-name")
 
 
+def before_profile(work: Work) -> Outcome:
+    """Raise RefusalError for an identity that is linked to a native user of the old pool, until the migration is over.
+
+    As a profile of its own it would get a token whoever is disabled, and could never be linked again.
+    """
+    person = None if work.terms.finished else by_link(work)
+    if person and not _may_sign_up(person) and is_still_linked(work, person):
+        raise RefusalError("linked-in-the-old-pool", person.sub)
+    return Outcome("passed", "federated")
+
+
 def after_sign_up(work: Work) -> Outcome:
     """Make `reset` whoever never confirmed their sign-up in the old pool, and has signed up anew.
 
-    Cognito confirms a new federated profile by the same event: its address is no proof of who that is.
+    Cognito confirms a new federated profile by the same event: its address is no proof of who that is. Its first
+    sign-in fires no PostAuthentication, so that who is disabled is refused here, too. Raises RefusalError for them.
     """
     if is_federated(work):
+        federated.admissible(work)
         return Outcome("passed", "federated")
     sub = None
     for person in _owners(work):

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from userpool.user import Status
+
 ATTRIBUTE = "identities"
 
 
@@ -40,6 +42,15 @@ def linked(attributes: Mapping[str, str]) -> frozenset[Identity]:
 def primary(attributes: Mapping[str, str]) -> Identity | None:
     """Return the identity that a federated profile is of, or None."""
     return next((identity for identity, primary in _identities(attributes) if primary), None)
+
+
+def is_profile(status: str | None, attributes: Mapping[str, str]) -> bool:
+    """Whether a user is a federated profile; a native user who is linked to an identity is none.
+
+    One that an administrator has given a password is CONFIRMED, and still a profile: Cognito makes no other of the
+    identity.
+    """
+    return status == Status.EXTERNAL_PROVIDER or primary(attributes) is not None
 
 
 def _identities(attributes: Mapping[str, str]) -> Iterator[tuple[Identity, bool]]:

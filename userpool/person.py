@@ -86,3 +86,11 @@ def federated_lock(pool_id: str, name: str) -> str:
     It is no native user's, whatever they are called: no sign-in identifier has a NUL in it.
     """
     return lock_id(pool_id, f"federated\0{name}")
+
+
+def linked_lock(pool_id: str, folded: str) -> str:
+    """Return the key of the lock on an identity that is linked to a native user, by its folded `Provider_id`.
+
+    Folded as a user name, since the event of a first sign-in has no `identities`, and a name that some pools fold.
+    """
+    return lock_id(pool_id, f"linked\0{folded}")
