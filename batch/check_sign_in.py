@@ -10,6 +10,7 @@ from typing import Any
 
 from batch.check_facts import Facts
 from batch.check_finding import Finding, Topic, template
+from userpool.factors import MAIL, SMS, TOTP, offered
 
 _PASSWORDS, _MFA, _RECOVERY, _MAIL, _SIGN_UP = map(Topic, ("passwords", "MFA", "recovery", "mail", "sign-up"))
 _CLASSES = {
@@ -19,6 +20,7 @@ _CLASSES = {
     "RequireSymbols": "a symbol",
 }
 _DEFAULT_LENGTH = 8
+_FACTORS = {SMS: "SMS", TOTP: "TOTP", MAIL: "e-mail"}
 _CROSSING = ("SMS", "e-mail")  # what `users.mfa: preferences` carries
 DEFAULT_SENDER_A_DAY = 50
 """Mails of an account by Cognito's own sender (Quotas, "Email messages sent daily")."""
@@ -52,7 +54,7 @@ def _as_template(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def second_factors(facts: Facts) -> list[Finding]:
     """Say who loses a second factor, who would be asked for one they do not have, and what capture makes of it."""
-    found = [*_lost(facts), *_preferences(facts), *_demanded(facts), *_captured(facts)]
+    found = [*_lost(facts), *_released(facts), *_preferences(facts), *_demanded(facts), *_captured(facts)]
     return _MFA.or_ok(found, "nobody loses a second factor.")
 
 
@@ -63,12 +65,7 @@ def _mode(facts: Facts, side: str) -> str:
 
 def factors(mfa: Mapping[str, Any]) -> frozenset[str]:
     """Return the factors that an answer of GetUserPoolMfaConfig allows."""
-    found = {
-        "SMS": bool(mfa.get("SmsMfaConfiguration")),
-        "TOTP": bool((mfa.get("SoftwareTokenMfaConfiguration") or {}).get("Enabled")),
-        "e-mail": bool(mfa.get("EmailMfaConfiguration")),
-    }
-    return frozenset(name for name, there in found.items() if there)
+    return frozenset(_FACTORS[name] for name in offered(mfa))
 
 
 def _lost(facts: Facts) -> Iterator[Finding]:
@@ -103,6 +100,25 @@ def _lost(facts: Facts) -> Iterator[Finding]:
         )
     if old != "OFF" and "TOTP" in allowed:
         yield _MFA.note("totp-does-not-cross", "authenticator apps do not cross: their users enrol again (Cognito).")
+
+
+def _released(facts: Facts) -> Iterator[Finding]:
+    """Look at those whom only the old pool's demand keeps from signing in by the password alone."""
+    if (_mode(facts, "source"), _mode(facts, "target")) != ("ON", "OPTIONAL"):
+        return
+    said = "MFA is ON in the old pool and OPTIONAL in the new one: "
+    if facts.config.users.mfa == "preferences":
+        yield _MFA.warning(
+            "mfa-not-required",
+            f"{said}who has not set up a second factor yet is not asked for one any more.",
+            "Set it to ON in the new pool, or decide that it may be so.",
+        )
+    else:
+        yield _MFA.error(
+            "mfa-not-required",
+            f"{said}no second factor crosses, so nobody is asked for one any more who does not set it up anew.",
+            "Set it to ON in the new pool, or carry second factors over (users.mfa: preferences).",
+        )
 
 
 def _preferences(facts: Facts) -> Iterator[Finding]:

@@ -57,7 +57,7 @@ def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Differen
 def compare_factors(old: Compared, there: Preference) -> tuple[list[Difference], list[Difference]]:
     """Return what of the second factors was not carried, and what the new pool, where they are so, changed itself."""
     applied = old.applied.factors if old.applied else Preference()
-    wanted = applied if old.wanted.factors is None else old.wanted.factors
+    wanted = old.wanted.preference(applied)
     differences: list[Difference] = []
     notes: list[Difference] = []
     for factor in sorted(wanted.on ^ (there.on & CROSSING)):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from userpool.attributes import VERIFIABLE, Schema
-from userpool.factors import Preference
+from userpool.factors import SECOND, Preference
 from userpool.identities import ATTRIBUTE, Identity
 from userpool.identity import SignIn, is_true
 from userpool.user import User
@@ -63,7 +63,7 @@ class Applied:
 class Wanted:
     """What the old pool comes to now; `restricted` says that nothing may be given to the user, only taken.
 
-    `factors` are those to be on, None if that is left to the new pool.
+    `factors` are those to be on, None if that is left to the new pool; of what is not `offered` there nothing changes.
     """
 
     attributes: Mapping[str, str] = field(repr=False)
@@ -71,7 +71,12 @@ class Wanted:
     groups: frozenset[str] = frozenset()
     links: frozenset[Identity] = frozenset()
     factors: Preference | None = None
+    offered: tuple[str, ...] = SECOND
     restricted: bool = False
+
+    def preference(self, applied: Preference) -> Preference:
+        """Return the second factors that are to be on where those were applied."""
+        return applied if self.factors is None else self.factors.beside(applied, self.offered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +120,9 @@ def unlink_name(identity: Identity) -> str:
     return f"-link {identity.provider}"
 
 
-def factor_names(before: Preference, wanted: Preference | None) -> tuple[str, ...]:
+def factor_names(before: Preference, wanted: Preference) -> tuple[str, ...]:
     """Name the second factors that are to be switched on or off; of a mere change of preference, that."""
-    if wanted is None or before == wanted:
+    if before == wanted:
         return ()
     return tuple(sorted(before.on ^ wanted.on)) or (PREFERRED,)
 
@@ -144,7 +149,7 @@ def change(applied: Applied, wanted: Wanted, granted: frozenset[str], marker: st
         orphaned=taken.orphaned,
         links=tuple(sorted(wanted.links - applied.links)),
         unlinks=taken.unlinks,
-        factors=factor_names(applied.factors, wanted.factors),
+        factors=factor_names(applied.factors, wanted.preference(applied.factors)),
         disables=taken.disables,
         enables=wanted.enabled and not applied.enabled,
     )

@@ -17,7 +17,6 @@ from userpool.quotas import pace_key
 # transaction, which counts twice.
 _WRITES_CREATING = 6
 _WRITES_PUBLISHING = 7
-_ALWAYS = {"DescribeUserPool": 2}  # of every run
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def estimate(
     """Count what is pending; `rps_of(operation)` is the rate that the operation may have."""
     calls = _calls(inventory, context)
     groups = _groups(inventory, context)
-    loads = _loads({**calls, **groups, **_ALWAYS}, rps_of)
+    loads = _loads({**calls, **groups, **_of_every_run(context)}, rps_of)
     to_do = any(calls.values()) or groups["CreateGroup"] or groups["UpdateGroup"]
     active = calls["AdminCreateUser"] + calls["AdminGetUser"]
     writes = _ledger_writes(inventory, calls) if with_ledger else 0
@@ -72,6 +71,10 @@ def estimate(
         loads,
         writes,
     )
+
+
+def _of_every_run(context: Context) -> dict[str, int]:
+    return {"DescribeUserPool": 2, "GetUserPoolMfaConfig": 2 * (context.rules.users.mfa == "preferences")}
 
 
 def _calls(inventory: Inventory, context: Context) -> dict[str, int]:

@@ -16,8 +16,8 @@ from batch import engine
 from batch.inventory import Inventory, decoded
 from batch.progress import Progress
 from batch.snapshot import Snapshot
-from userpool.errors import NotAllowedError, NotEnabledError, SettingsError, UserError
-from userpool.factors import Factors
+from userpool.errors import NotAllowedError, NotEnabledError, SettingsError, UnansweredError, UserError
+from userpool.factors import Factors, asked_for
 from userpool.pool import UserPool
 from userpool.user import User
 
@@ -26,6 +26,7 @@ _READ = "factors_scan"
 
 # What Cognito answers where it does not know an operation, and what the door says where boto3 does not.
 _UNKNOWN = frozenset({"UnknownOperationException", "InvalidAction", ""})
+_NO_ANSWER = "no answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,11 @@ class FactorsTable:
         """Return the factors of each of these users."""
         subs = list(subs)
         rows = self._inventory.execute(
-            "SELECT f.sub, f.second, f.preferred, f.passkey FROM json_each(?) j JOIN factors f ON f.sub = j.value",
+            "SELECT f.sub, f.second, f.preferred, f.passkey, f.unread "
+            "FROM json_each(?) j JOIN factors f ON f.sub = j.value",
             (json.dumps(subs),),
         )
-        found = {sub: Factors(frozenset(decoded(second)), preferred, bool(key)) for sub, second, preferred, key in rows}
+        found = {sub: Factors(frozenset(decoded(on)), chosen, bool(key), why) for sub, on, chosen, key, why in rows}
         return {sub: found.get(sub, Factors()) for sub in subs}
 
     def save(self, asked: Iterable[Asked], scan: int) -> None:
@@ -58,12 +60,12 @@ class FactorsTable:
             if one.factors in {None, Factors()}:
                 self._inventory.execute("DELETE FROM factors WHERE sub = ?", (one.sub,))
             elif one.factors:
-                second = json.dumps(sorted(one.factors.second))
-                row = (one.sub, second, one.factors.preferred, int(one.factors.passkey), scan)
+                has = one.factors
+                row = (one.sub, json.dumps(sorted(has.second)), has.preferred, int(has.passkey), has.unread, scan)
                 self._inventory.execute(
-                    "INSERT INTO factors (sub, second, preferred, passkey, read) VALUES (?, ?, ?, ?, ?) "
+                    "INSERT INTO factors (sub, second, preferred, passkey, unread, read) VALUES (?, ?, ?, ?, ?, ?) "
                     "ON CONFLICT (sub) DO UPDATE SET second = excluded.second, preferred = excluded.preferred, "
-                    "passkey = excluded.passkey, read = excluded.read",
+                    "passkey = excluded.passkey, unread = excluded.unread, read = excluded.read",
                     row,
                 )
 
@@ -84,17 +86,26 @@ def read_factors(
     source: UserPool,
     inventory: Inventory,
     *,
+    by_phone: bool,
     workers: int,
     stop: threading.Event,
     progress: Progress,
     say: Callable[[str], None],
 ) -> None:
-    """Read the factors of everybody whose this scan has not read; what was read before `stop` is set is kept."""
+    """Read the factors of everybody whose this scan has not read; what was read before `stop` is set is kept.
+
+    `by_phone`: see `userpool.factors.asked_for`. Of whom Cognito does not tell, that is kept: nobody else waits for it.
+    """
     snapshot, table = Snapshot(inventory), FactorsTable(inventory)
     passkeys = _tells_passkeys(source, snapshot.factors_to_read(), say)
 
     def ask(user: User) -> Iterator[Asked]:
-        yield Asked(user.sub, source.factors(user.username, passkeys=passkeys))
+        unlisted = asked_for(user.mfa, user.attributes, by_phone=by_phone)
+        try:
+            found = source.factors(user.username, passkeys=passkeys, unlisted=unlisted)
+        except UserError as error:
+            found = Factors(unread=error.code or _NO_ANSWER)
+        yield Asked(user.sub, found)
 
     with (
         progress.bar("second factors", total=snapshot.count_factors_to_read()) as bar,
@@ -110,7 +121,10 @@ def read_factors(
 
 
 def _tells_passkeys(source: UserPool, users: Iterator[User], say: Callable[[str], None]) -> bool:
-    """Try the operation that tells passkeys on the first user; if there is none, say so."""
+    """Try the operation that tells passkeys on the first user; if there is none, say so.
+
+    Raises UnansweredError: whether there is one is not known then, and the other may cost money.
+    """
     first = next(users, None)
     if first is None:
         return True
@@ -118,14 +132,17 @@ def _tells_passkeys(source: UserPool, users: Iterator[User], say: Callable[[str]
         source.factors(first.username)
     except (NotAllowedError, NotEnabledError) as error:
         said = str(error)
+    except UnansweredError:
+        raise
     except UserError as error:
         if error.code not in _UNKNOWN:
-            raise
+            return True  # there is one, and it is about this user
         said = str(error)
     else:
         return True
     say(
-        "Note: second factors are read by AdminGetUser, which does not tell passkeys: who has one is not listed. "
-        f"AdminGetUserAuthFactors would tell. {said}"
+        "Note: second factors are read by AdminGetUser, which does not tell passkeys (who has one is not listed) and "
+        "makes each user monthly active in the old pool (`plan` says for how much). AdminGetUserAuthFactors would "
+        f"tell. {said}"
     )
     return False

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from enum import Enum, auto
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from batch.applied import Kept, Preferred, UpdateFact
-from batch.delta import CHANGED_THERE, REFUSED_FACTOR, Conflict, factor_names
+from batch.delta import CHANGED_THERE, PREFERRED, REFUSED_FACTOR, Conflict, factor_names
 from batch.journal import Job
 from userpool.errors import NotFoundError, UserError
-from userpool.factors import Preference
+from userpool.factors import CROSSING, Preference
 from userpool.pool import UserPool
 from userpool.user import User
 
 Hold = Callable[[], None]
 
 
-class Verdict(Enum):
-    """What is to be done about a user's second factors."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a user's second factors are to become, and which changes of the old pool are left for the target's own."""
 
-    THERE = auto()  # they are as wanted
-    WRITE = auto()
-    LEAVE = auto()  # the user, or somebody else, has changed them
+    goal: Preference
+    left: tuple[str, ...] = ()
 
 
 def judge(before: Preference, wanted: Preference, there: Preference) -> Verdict:
-    """Compare what was applied, what is wanted and what is there."""
-    if there == wanted:
-        return Verdict.THERE
-    return Verdict.WRITE if there.like(before) or there.like(wanted) else Verdict.LEAVE
+    """Compare what was applied, what is wanted and what is there, each factor by itself.
+
+    A change of the old pool is left where the target has another preferred factor by now, or where it would take the
+    last factor from a user who is to have one.
+    """
+    changed = before.on ^ wanted.on
+    on = (there.on - changed) | (wanted.on & changed)
+    if wanted.on and there.on and not on:
+        return Verdict(there, tuple(sorted(there.on & changed)))
+    chosen_there = there.choice not in {before.choice, wanted.choice}
+    stays = len(on) > 1 and (chosen_there or before.choice == wanted.choice)
+    preferred = there.choice if stays else wanted.preferred
+    left = (PREFERRED,) if chosen_there and not changed and before.choice != wanted.choice else ()
+    return Verdict(Preference(on, preferred if preferred in on else None), left)
 
 
 def preference_of(user: User) -> Preference:
@@ -49,34 +59,27 @@ class SecondFactors:
 
         A refusal stops nothing: it is kept as a conflict, and tried again by the next run. Raises NotFoundError.
         """
-        names, there, reached = factor_names(before, wanted), preference_of(found), wanted
-        conflicts: tuple[Conflict, ...] = ()
-        match judge(before, wanted, there):
-            case Verdict.LEAVE:
-                conflicts = tuple(Conflict(name, CHANGED_THERE) for name in names)
-            case Verdict.WRITE:
-                reached, conflicts = self._write(found.username, there, wanted, hold)
+        names, there = factor_names(before, wanted), preference_of(found)
+        verdict = judge(before, wanted, there)
+        refused = {} if verdict.goal.like(there) else self._write(found.username, there, verdict.goal, hold)
+        conflicts = [Conflict(name, CHANGED_THERE) for name in verdict.left]
+        conflicts += [Conflict(name, REFUSED_FACTOR.format(code=code), final=False) for name, code in refused.items()]
         if conflicts:
-            yield Kept(job.sub, conflicts)
+            yield Kept(job.sub, tuple(conflicts))
         left = {conflict.name for conflict in conflicts}
-        yield Preferred(job.sub, untouched, tuple(name for name in names if name not in left), reached)
+        settled = tuple(name for name in names if name not in left)
+        yield Preferred(job.sub, untouched, settled, _reached(before, wanted, refused))
 
-    def _write(
-        self, username: str, there: Preference, wanted: Preference, hold: Hold
-    ) -> tuple[Preference, tuple[Conflict, ...]]:
-        """Set them by one call, or one by one if that is refused; return what is there now, and what was refused."""
-        off = there.on - wanted.on
-        if not self._refusal(username, wanted, off, hold):
-            return wanted, ()
-        now, conflicts = there, []
-        for factor in sorted(wanted.on | off):
-            one = Preference(wanted.on & {factor}, wanted.preferred)
-            if code := self._refusal(username, one, off & {factor}, hold):
-                conflicts.append(Conflict(factor, REFUSED_FACTOR.format(code=code), final=False))
-            else:
-                preferred = None if now.preferred == factor else now.preferred
-                now = Preference(now.on - {factor} | one.on, factor if wanted.preferred == factor else preferred)
-        return now, tuple(conflicts)
+    def _write(self, username: str, there: Preference, goal: Preference, hold: Hold) -> dict[str, str]:
+        """Set them by one call, or one by one if that is refused; return what was refused, with Cognito's reason."""
+        on, off = goal.on & CROSSING, there.on - goal.on
+        if not self._refusal(username, Preference(on, goal.preferred), off, hold):
+            return {}
+        codes = {
+            factor: self._refusal(username, Preference(on & {factor}, goal.preferred), off & {factor}, hold)
+            for factor in sorted(on | off)
+        }
+        return {factor: code for factor, code in codes.items() if code}
 
     def _refusal(self, username: str, wanted: Preference, off: frozenset[str], hold: Hold) -> str:
         """Make the call; return Cognito's name for the reason if it is refused, or nothing."""
@@ -87,3 +90,10 @@ class SecondFactors:
                 raise
             return error.code
         return ""
+
+
+def _reached(before: Preference, wanted: Preference, refused: Mapping[str, str]) -> Preference:
+    """Return what counts as applied: what is wanted, but for what was refused, which the next run tries again."""
+    on = frozenset(factor for factor in before.on | wanted.on if factor in (before if factor in refused else wanted).on)
+    preferred = (before if refused else wanted).preferred
+    return Preference(on, preferred if preferred in on else None)

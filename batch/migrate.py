@@ -88,6 +88,8 @@ class Migration:
             if finished:  # and perhaps used since, so nothing about it is changed
                 if applied and (differences := left_as_found(job, user, self._marker)):
                     yield Kept(job.sub, differences)
+                if claim.hold is Hold.MIGRATED:  # but a sign-in makes nobody with e-mail as second factor
+                    yield from self._updates.set_factors(job, user, applied, self._claims.hold)
                 yield from self._give(job, user.username, claim, found=True)
                 return
         else:

@@ -69,6 +69,8 @@ class Opening:
             sign_in=self.context.target,
             schema=self.context.schema,
             rules=self.context.rules,
+            offered=self.context.offered,
+            by_phone=self.context.by_phone,
             table=identity,
             log_key=(lasting.log_key if lasting else "") or secrets.token_hex(32),
         )

@@ -35,7 +35,14 @@ _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 20.0
 _PATIENCE_WHEN_STOPPING = 5
 # What a user still needs whose creation has begun. Other calls are not made any more when everything is to end.
-_FINISHING = frozenset({"AdminGetUser", "AdminDisableUser", "AdminSetUserPassword"})
+_FINISHING = frozenset(
+    {
+        "AdminGetUser",
+        "AdminDisableUser",
+        "AdminSetUserPassword",
+        "AdminSetUserMFAPreference",  # or who is CONFIRMED by then could reset, and sign in without the factor
+    }
+)
 AHEAD = 0.05
 """Seconds in which a request is made, with the ledger asked before it; what is not used of them is waited for."""
 

@@ -64,7 +64,10 @@ def _as_a_role() -> Needed:
 
 
 _REACH = _needed(
-    _as_a_role(), source="DescribeUserPool", target="DescribeUserPool", account="cognito-idp:GetProvisionedLimit"
+    _as_a_role(),
+    source="DescribeUserPool GetUserPoolMfaConfig",
+    target="DescribeUserPool GetUserPoolMfaConfig",
+    account="cognito-idp:GetProvisionedLimit",
 )
 _READ_USERS = "ListUsers ListGroups ListUsersInGroup AdminListGroupsForUser"
 _SCAN = _needed(_REACH, source=f"{_READ_USERS} AdminGetUser AdminGetUserAuthFactors")
@@ -80,8 +83,8 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
     {
         "check": _needed(
             _REACH,
-            source="GetUserPoolMfaConfig ListUserPoolClients DescribeUserPoolClient ListIdentityProviders",
-            target="GetUserPoolMfaConfig ListUserPoolClients DescribeUserPoolClient ListIdentityProviders",
+            source="ListUserPoolClients DescribeUserPoolClient ListIdentityProviders",
+            target="ListUserPoolClients DescribeUserPoolClient ListIdentityProviders",
             ledger="DescribeTable GetItem",
             function="GetPolicy",
             caller="iam:GetRole iam:SimulatePrincipalPolicy",
@@ -164,7 +167,7 @@ FUNCTIONS: Mapping[str, Needed] = MappingProxyType(
         "gate": _needed(
             _as_a_role(),
             source="AdminGetUser",
-            target="AdminAddUserToGroup AdminGetUser",
+            target="AdminAddUserToGroup AdminGetUser AdminGetUserAuthFactors",
             ledger="DescribeTable GetItem UpdateItem",
         ),
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from batch.decisions import Decision
 from batch.journal import State as Progress
 from batch.plan import DEFERRED, FEDERATED, NEVER_CONFIRMED, OUTSIDE, Action, Context, plan_user
+from userpool.factors import MAIL
 from userpool.identities import Identity, is_profile, primary
 from userpool.identity import SignIn, identifiers
 from userpool.person import UNCONFIRMED, Person, State, federated_lock, linked_lock, lock_id
@@ -17,6 +18,10 @@ from userpool.user import User
 
 _REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
 _FEDERATED = "federated"
+
+ONLY_BY_RUN = frozenset({MAIL})
+"""Second factors that a run sets and UserMigration cannot: whom that creates lacks them until the next run."""
+
 _COHORT = "cohort"
 
 
@@ -24,7 +29,7 @@ _COHORT = "cohort"
 class Standing:
     """What the inventory knows of a user: what is planned, and what was done. Groups are the target's.
 
-    `enrol` are second factors that cannot cross, by Cognito's names.
+    `enrol` are second factors that cannot cross, or may not be there at the first token, by Cognito's names.
     """
 
     user: User

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from batch.campaign import channel
 from batch.decisions import Decision
 from batch.delta import Wanted
 from batch.naming import Naming
 from userpool.attributes import Schema, Translation, translate
 from userpool.description import Description
 from userpool.errors import SettingsError, UserError
-from userpool.factors import NEEDS, Factors, Preference, to_enrol, to_set
+from userpool.factors import NEEDS, SECOND, Factors, Preference, to_enrol, to_set
 from userpool.identities import ATTRIBUTE, Identity, is_profile, linked
 from userpool.identity import SignIn
 from userpool.settings import Rules
@@ -32,6 +33,10 @@ FEDERATED = "federated: comes back with its first federated sign-in"
 
 DEFERRED = "federated: gets its groups and old sub with its first federated sign-in"
 """The same with `users.external_provider: defer`; the ledger keeps both until then."""
+_UNREAD = (
+    "the old pool did not tell its second factors ({why}): scan again; if it stays so, set its MFA preference there "
+    "anew (admin-set-user-mfa-preference)"
+)
 _WITHOUT_MFA = (
     "users.mfa is preferences, and MFA is OFF in the new pool, {pool}, where no second factor can be set: turn it on "
     "(`check` tells how), or set users.mfa to ignore."
@@ -59,26 +64,33 @@ class Plan:
     dropped: tuple[str, ...] = ()
     has_reset_channel: bool = False
 
-    def with_factors(self, on: frozenset[str]) -> Plan:
-        """Return the plan of a user with these second factors on, who gets no code to reset by where they get those.
-
-        "can't receive MFA and password reset codes at the same email address or phone number" (developer guide,
-        passwords).
-        """
+    def with_factors(self, on: frozenset[str], recovery: Collection[str]) -> Plan:
+        """Return the plan of a user with these second factors on, who gets no code to reset by where they get those."""
         taken = {NEEDS[factor] for factor in on}
-        user = User("", "", self.attributes)
-        left = any(user.verified(name) for name in NEEDS.values() if name not in taken)
-        return replace(self, has_reset_channel=left)
+        return replace(self, has_reset_channel=_has_channel(self.attributes, recovery, taken))
+
+    def unless_unread(self, factors: Factors) -> Plan:
+        """Return the plan, or that nobody is created whose second factors are not known: they would lose them."""
+        if self.action is not Action.CREATE or factors.unread is None:
+            return self
+        return Plan(Action.BLOCKED, _UNREAD.format(why=factors.unread))
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is the same for every user: the rules and the target's settings."""
+    """What is the same for every user: the rules and the pools' settings.
+
+    `offered` are the target's second factors, `recovery` where it sends codes (`Description`); `by_phone` tells whether
+    the old pool takes a phone number for a second factor (`userpool.factors.asked_for`).
+    """
 
     rules: Rules
     naming: Naming
     schema: Schema
     marker: str | None
+    offered: tuple[str, ...] = SECOND
+    recovery: tuple[str, ...] = ("phone_number", "email")
+    by_phone: bool = False
 
     @classmethod
     def of(cls, rules: Rules, source: Description, target: Description) -> Context:
@@ -87,7 +99,15 @@ class Context:
         if users.mfa == "preferences" and target.mfa == "OFF":
             raise SettingsError(_WITHOUT_MFA.format(pool=target.pool_id))
         naming = Naming(source.sign_in, target.sign_in, users.username_from, users.allow_unverified)
-        return cls(rules, naming, target.schema, marker_of(rules, target.schema))
+        return cls(
+            rules,
+            naming,
+            target.schema,
+            marker_of(rules, target.schema),
+            offered=target.factors,
+            recovery=target.recovery,
+            by_phone=source.asks_by_phone,
+        )
 
     @property
     def target(self) -> SignIn:
@@ -100,15 +120,16 @@ class Context:
 
     def preference(self, attributes: Mapping[str, str], factors: Factors) -> Preference | None:
         """Return the second factors that a user with these attributes is to have; None if that is not our business."""
-        return to_set(factors, attributes) if self.rules.users.mfa == "preferences" else None
+        return to_set(factors, attributes, self.offered) if self.rules.users.mfa == "preferences" else None
 
     def to_enrol(self, attributes: Mapping[str, str], factors: Factors) -> frozenset[str]:
         """Return what such a user has to enrol anew in the target, as far as it is asked for."""
-        return to_enrol(factors, attributes) if self.rules.users.mfa == "preferences" else frozenset()
+        return to_enrol(factors, attributes, self.offered) if self.rules.users.mfa == "preferences" else frozenset()
 
     def wanted(self, user: User, attributes: Mapping[str, str], groups: frozenset[str], factors: Factors) -> Wanted:
         """Return what the target is to have of a user, whose attributes and groups are given as the target's."""
-        return Wanted(attributes, user.enabled, groups, self.links(user), self.preference(attributes, factors))
+        preference = self.preference(attributes, factors)
+        return Wanted(attributes, user.enabled, groups, self.links(user), preference, self.offered)
 
     def translate(self, user: User) -> Translation:
         """Return what the user's attributes become."""
@@ -132,7 +153,7 @@ def plan_user(user: User, context: Context, decision: Decision | None = None) ->
         name = context.naming.username(user, translation.attributes, decision.target_username if decision else None)
     except UserError as error:
         return Plan(Action.BLOCKED, str(error))
-    return _creation(name, user, translation)
+    return _creation(name, translation, context.recovery)
 
 
 def put_off(plan: Plan, why: str = OUTSIDE) -> Plan:
@@ -140,15 +161,18 @@ def put_off(plan: Plan, why: str = OUTSIDE) -> Plan:
     return plan if plan.action is Action.SKIP and plan.reason != DEFERRED else Plan(Action.SKIP, why)
 
 
-def _creation(name: str, user: User, translation: Translation) -> Plan:
-    as_created = User(name, user.sub, translation.attributes)
+def _creation(name: str, translation: Translation, recovery: Collection[str]) -> Plan:
     return Plan(
         Action.CREATE,
         username=name,
         attributes=translation.attributes,
         dropped=translation.dropped,
-        has_reset_channel=as_created.has_reset_channel,
+        has_reset_channel=_has_channel(translation.attributes, recovery),
     )
+
+
+def _has_channel(attributes: Mapping[str, str], recovery: Collection[str], taken: Collection[str] = ()) -> bool:
+    return channel(User("", "", attributes), recovery, taken) is not None
 
 
 def _why_skipped(user: User, rules: Rules, decision: Decision | None) -> str | None:

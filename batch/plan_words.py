@@ -10,12 +10,14 @@ from typing import Any
 from batch.estimate import Estimate
 from batch.levers import Peak
 from batch.outlook import AskingForFactors, Outlook
+from batch.plan import Context
 from batch.plan_summary import PlanSummary
 from batch.planning import Contender
 from batch.prices import AS_OF
 from batch.report import duration, more
 from batch.status_words import cut_over_lines
 from batch.wiring import Migration
+from userpool.factors import PASSKEY, SECOND
 
 _SHOWN = 20  # lines of any list on a terminal; --json gives all
 
@@ -26,6 +28,9 @@ _ACTION_WORDS = {
     "collide": "in collisions: a person must decide",
     "blocked": "cannot be created as things are",
 }
+
+
+_CHANNELS = {"email": "e-mail", "phone_number": "phone number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ def plan_json(planned: Planned) -> dict[str, Any]:
 
 def plan_lines(planned: Planned) -> Iterator[str]:
     """Say what a run would do, and what it would not."""
-    summary, naming = planned.summary, planned.migration.context.naming
+    summary, context = planned.summary, planned.migration.context
+    naming, crossing = context.naming, context.rules.users.mfa == "preferences"
     yield f"Old pool: users sign in {naming.source}. New pool: {naming.target}."
     yield f"Their user names there: {naming}."
     yield from cut_over_lines(summary.cut_over)
@@ -65,18 +71,18 @@ def plan_lines(planned: Planned) -> Iterator[str]:
             yield f"{'':>11}{users} {reason}"
     if summary.gone:
         yield f"{summary.gone:>9}  not in the old pool any more: left as they are (run --disable-gone)"
-    yield from _notes(summary)
-    if planned.migration.context.rules.users.mfa == "preferences":
-        yield from _factor_lines(summary)
-    elif planned.ahead.asking:
-        yield from _without_factors(planned.ahead.mfa, planned.ahead.asking)
+    yield from _notes(summary, context.recovery)
+    if crossing:
+        yield from _factor_lines(summary, context)
+    if planned.ahead.asking:
+        yield from _asking_lines(planned.ahead.mfa, planned.ahead.asking, crossing=crossing)
     yield from _collision_lines(planned.contenders)
     yield ""
     yield from _outlook_lines(planned.ahead)
     yield f"Digest of this plan: {summary.digest}"
 
 
-def _notes(summary: PlanSummary) -> Iterator[str]:
+def _notes(summary: PlanSummary, recovery: Sequence[str]) -> Iterator[str]:
     for name, users in summary.dropped.items():
         yield f"Attribute {name}: the target has no place for the old value; {users} users lose it."
     for name, users in summary.lacking.items():
@@ -88,34 +94,39 @@ def _notes(summary: PlanSummary) -> Iterator[str]:
         yield f"Links to other identity providers: {_counted(summary.links)}."
     if summary.disabled:
         yield f"{summary.disabled} of them are disabled, and stay so."
-    if summary.without_reset_channel > summary.one_channel:
+    # Whose only channel is a second factor is told apart, unless it would be none anyhow.
+    unreachable = summary.without_reset_channel - (summary.one_channel if recovery else 0)
+    if unreachable:
+        words = " or ".join(words for name, words in _CHANNELS.items() if name in recovery)
+        why = f"have no verified {words}" if words else "get no code, since only administrators reset passwords there"
+        yield (f"{unreachable} of them {why}: they cannot reset their password by themselves.")
+
+
+def _asking_lines(mfa: str, asking: AskingForFactors, *, crossing: bool) -> Iterator[str]:
+    if not crossing:
         yield (
-            f"{summary.without_reset_channel - summary.one_channel} of them have no verified e-mail or phone number: "
-            "they cannot reset their password by themselves."
+            f"MFA is {mfa} in the old pool: no second factor crosses, and no listing tells who has one. "
+            "With the trigger they reset their password instead of being captured (docs/trigger.md)."
         )
-
-
-def _without_factors(mfa: str, asking: AskingForFactors) -> Iterator[str]:
+    asks = "Each scan asks" if crossing else "  With users.mfa: preferences each scan would ask"
     yield (
-        f"MFA is {mfa} in the old pool: no second factor crosses, and no listing tells who has one. "
-        "With the trigger they reset their password instead of being captured (docs/trigger.md)."
-    )
-    yield (
-        f"  With users.mfa: preferences each scan would ask for each of {asking.users:,} users, in "
-        f"{duration(asking.seconds)}. That may make them monthly active users of the old pool: "
-        f"about ${asking.dollars:,.0f} in each month with such a scan."
+        f"{asks} for each of {asking.users:,} users, in {duration(asking.seconds)}. That may make them monthly active "
+        f"users of the old pool: about ${asking.dollars:,.0f} in each month with such a scan."
     )
 
 
-def _factor_lines(summary: PlanSummary) -> Iterator[str]:
+def _factor_lines(summary: PlanSummary, context: Context) -> Iterator[str]:
     if summary.factors:
         yield f"Second factors that are set in the new pool: {_counted(summary.factors)}."
-    if summary.enrol:
-        yield (
-            f"Not to be carried, so users have to enrol anew: {_counted(summary.enrol)} "
-            "(cognito-migrate export re-enrol)."
-        )
-    if summary.one_channel:
+    for name, users in summary.enrol.items():
+        if name in SECOND and name not in context.offered:
+            yield (
+                f"The new pool does not offer {name}: {users} users would lose it. Offer it there, with the factors "
+                "that it has already (aws cognito-idp set-user-pool-mfa-config), and plan again."
+            )
+    if enrol := {name: users for name, users in summary.enrol.items() if name in {*context.offered, PASSKEY}}:
+        yield f"Not to be carried, so users have to enrol anew: {_counted(enrol)} (cognito-migrate export re-enrol)."
+    if summary.one_channel and context.recovery:
         yield (
             f"{summary.one_channel} of them get second factors where they would get the code to reset their password: "
             "Cognito sends none there, so they cannot reset it by themselves "

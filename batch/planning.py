@@ -136,11 +136,12 @@ class _Planning:
             # As if everybody crossed at once: who crosses later must not find the name taken.
             whole = self._whole(user, is_there=user.sub in there)
             plan = whole if user.sub in inside else put_off(whole)
+            plan = self._known_factors(plan, factors[user.sub])
             crossing = self._context.rules.groups.target_names(groups[user.sub])
             extras = self._extras(user, plan, factors[user.sub])
             told = (_digest(user, plan, crossing, extras), int(not user.enabled), *self._told(plan, extras))
             if extras.factors.on:
-                plan = plan.with_factors(extras.factors.on)
+                plan = plan.with_factors(extras.factors.on, self._context.recovery)
             plan = self._changes.plan(user, plan, crossing, factors[user.sub], there.get(user.sub))
             rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel), *told))
             if whole.username is not None:
@@ -156,6 +157,9 @@ class _Planning:
         plan = plan_user(user, self._context, decision)
         late = self._cutover is not None and not is_there and self._cutover.leaves_out(user, decision)
         return left_out(plan) if late else plan
+
+    def _known_factors(self, plan: Plan, factors: Factors) -> Plan:
+        return plan.unless_unread(factors) if self._context.rules.users.mfa == "preferences" else plan
 
     def _extras(self, user: User, plan: Plan, factors: Factors) -> _Extras:
         if plan.action is not Action.CREATE:

@@ -20,7 +20,7 @@ from batch.decisions import Decision
 from batch.inventory import Inventory, decoded
 from batch.journal import State
 from batch.lease import Lease
-from batch.persons import Standing, conflicting, departed, digest, introduce, perhaps_returned
+from batch.persons import ONLY_BY_RUN, Standing, conflicting, departed, digest, introduce, perhaps_returned
 from batch.plan import Action, Context
 from batch.progress import Bar, Progress
 from batch.registrar import Registrar
@@ -38,7 +38,7 @@ _WRITING_SECONDS = 30.0
 # Whom the ledger knows and the target has is the ledger's; who failed is told again, in case it has lost them.
 _SOME = (
     "SELECT p.action, p.reason, coalesce(r.username, p.username), r.state, r.new_sub, "
-    "CASE WHEN r.problem IS NULL OR l.as_of = 'lost' THEN l.as_of END, p.enrol, {columns} "
+    "CASE WHEN r.problem IS NULL OR l.as_of = 'lost' THEN l.as_of END, p.enrol, p.factors, {columns} "
     "FROM plan p JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
     "LEFT JOIN published l ON l.sub = p.sub "
     "WHERE p.sub > ? AND (l.sub IS NULL OR l.as_of = 'lost' OR r.new_sub IS NULL) ORDER BY p.sub LIMIT ?"
@@ -140,7 +140,7 @@ class Publishing:
             yield Entry(departed(row[0]), None)
 
     def _changed(self) -> Iterator[Entry]:
-        rows = self._pages(_SOME.format(columns=USER_COLUMNS_OF_U), key=7)
+        rows = self._pages(_SOME.format(columns=USER_COLUMNS_OF_U), key=8)
         while page := list(islice(rows, _PAGE)):
             for standing, as_of in self._standings(page):
                 person = introduce(standing, self._context, self._target_pool_id)
@@ -160,9 +160,9 @@ class Publishing:
             after = rows[-1][key]
 
     def _standings(self, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Standing, str | None]]:
-        subs = [row[7] for row in rows]
+        subs = [row[8] for row in rows]
         groups, granted = self._snapshot.groups_by_user(subs), AppliedTable(self._inventory).granted(subs)
-        for action, reason, name, progress, new_sub, as_of, enrol, *columns in rows:
+        for action, reason, name, progress, new_sub, as_of, enrol, factors, *columns in rows:
             user = user_from_row(tuple(columns))
             standing = Standing(
                 user=user,
@@ -174,9 +174,13 @@ class Publishing:
                 progress=State(progress) if progress else None,
                 new_sub=new_sub,
                 decision=self._decisions.get(user.username),
-                enrol=frozenset(decoded(enrol)) if enrol else frozenset(),
+                enrol=_names(enrol) | (_names(factors) & ONLY_BY_RUN),
             )
             yield standing, as_of
+
+
+def _names(text: str | None) -> frozenset[str]:
+    return frozenset(decoded(text)) if text else frozenset()
 
 
 def _together(entries: Iterator[Entry]) -> Iterator[tuple[Entry, ...]]:

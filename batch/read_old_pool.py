@@ -21,6 +21,7 @@ def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _bef
         progress=Progress(),
         listing=now.migration.config.listing,
         factors=now.migration.config.users.mfa == "preferences",
+        by_phone=source.description.asks_by_phone,
         say=tell,
     )
     return scan.run(

@@ -88,7 +88,7 @@ class RefusedScanError(FatalError):
 
 
 class Scan:
-    """One scan of a pool, with `factors` of its users' second factors too.
+    """One scan of a pool, with `factors` of its users' second factors too (`by_phone`: see `read_factors`).
 
     Safe to stop and to repeat: memberships and second factors that were read are not read again.
     """
@@ -103,6 +103,7 @@ class Scan:
         progress: Progress,
         listing: Listing = "sequential",
         factors: bool = False,
+        by_phone: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._source = source
@@ -113,6 +114,7 @@ class Scan:
         self._progress = progress
         self._listing: Listing = listing
         self._factors = factors
+        self._by_phone = by_phone
         self._say = say
 
     def run(
@@ -230,6 +232,7 @@ class Scan:
         read_factors(
             self._source,
             self._inventory,
+            by_phone=self._by_phone,
             workers=self._workers,
             stop=self._stop,
             progress=self._progress,

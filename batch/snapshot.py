@@ -18,7 +18,7 @@ _PAGE = 500
 REBUILDING = "rebuilding"
 """The key under which stands, while a lost inventory is being rebuilt, who held the ledger with it last."""
 
-USER_COLUMNS = "sub, username, status, enabled, created, modified, attributes"
+USER_COLUMNS = "sub, username, status, enabled, created, modified, attributes, mfa"
 
 USER_COLUMNS_OF_U = ", ".join(f"u.{name}" for name in USER_COLUMNS.split(", "))
 """The same, where the table goes by `u`."""
@@ -98,10 +98,10 @@ class Snapshot:
         with self._inventory.transaction():
             known = self._rows(row[0] for row in rows)
             self._inventory.execute_many(
-                f"INSERT INTO users ({USER_COLUMNS}, scan) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 -- a constant
+                f"INSERT INTO users ({USER_COLUMNS}, scan) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 -- a constant
                 "ON CONFLICT (sub) DO UPDATE SET username = excluded.username, status = excluded.status, "
                 "enabled = excluded.enabled, created = excluded.created, modified = excluded.modified, "
-                "attributes = excluded.attributes, scan = excluded.scan",
+                "attributes = excluded.attributes, mfa = excluded.mfa, scan = excluded.scan",
                 [(*row, self.number) for row in rows if row not in known],
             )
             same = json.dumps([row[0] for row in rows if row in known])
@@ -218,7 +218,8 @@ class Snapshot:
     def count_with_factors(self) -> int:
         """Count the users who have more than a password, as far as scans have asked."""
         return self._inventory.number(
-            "SELECT count(*) FROM factors f JOIN users u ON u.sub = f.sub WHERE u.scan = ?", (self.number,)
+            "SELECT count(*) FROM factors f JOIN users u ON u.sub = f.sub WHERE u.scan = ? AND f.unread IS NULL",
+            (self.number,),
         )
 
     def users(self) -> Iterator[User]:
@@ -251,10 +252,12 @@ class Snapshot:
 
 def _user_row(user: User) -> tuple[Any, ...]:
     attributes = _encoded(dict(user.attributes))
-    return (user.sub, user.username, user.status, int(user.enabled), user.created, user.modified, attributes)
+    mfa = _encoded(user.mfa) if user.mfa else None
+    return (user.sub, user.username, user.status, int(user.enabled), user.created, user.modified, attributes, mfa)
 
 
 def user_from_row(row: tuple[Any, ...]) -> User:
     """Read a row of USER_COLUMNS."""
-    sub, username, status, enabled, created, modified, attributes = row
-    return User(username, sub, decoded(attributes), Status(status), bool(enabled), created, modified)
+    sub, username, status, enabled, created, modified, attributes, mfa = row
+    found = tuple(decoded(mfa)) if mfa else ()
+    return User(username, sub, decoded(attributes), Status(status), bool(enabled), created, modified, found)

@@ -87,7 +87,7 @@ CREATE TABLE IF NOT EXISTS calls (
 -- Whose plan may be out of date, because something that it was made of was written: noted by the triggers below.
 CREATE TABLE IF NOT EXISTS stale (sub TEXT PRIMARY KEY) WITHOUT ROWID;
 -- What users of the old pool can prove themselves by besides a password; without a row, nothing. `second` is JSON of
--- Cognito's names, `read` the number of the scan that asked last.
+-- Cognito's names, `read` the number of the scan that asked last, `unread` why Cognito did not tell.
 CREATE TABLE IF NOT EXISTS factors (
     sub TEXT PRIMARY KEY, second TEXT NOT NULL, preferred TEXT, passkey INTEGER NOT NULL, read INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -124,6 +124,8 @@ ADDED = (
     ("applied", "links", "TEXT"),
     ("applied", "factors", "TEXT"),
     ("users", "factors_read", "INTEGER NOT NULL DEFAULT 0"),
+    ("users", "mfa", "TEXT"),
+    ("factors", "unread", "TEXT"),
 )
 
 
@@ -155,7 +157,7 @@ TRIGGERS = (
     *_watched("progress", "state, new_sub, username"),
     *_watched("applied", "attributes, enabled, groups, giving"),
     *_watched("granted", "sub, group_name"),
-    *_watched("factors", "second, preferred, passkey"),
+    *_watched("factors", "second, preferred, passkey, unread"),
     _noting("applied_links_updated", "AFTER UPDATE OF links ON applied", "new.sub", "old.links IS NOT new.links"),
     _noting(
         "applied_factors_updated",

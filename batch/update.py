@@ -39,7 +39,6 @@ from batch.journal import Job
 from batch.mfa import SecondFactors
 from batch.persons import native_locks
 from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
-from userpool.factors import Preference
 from userpool.identities import Identity, linked
 from userpool.pool import UserPool
 from userpool.user import User
@@ -132,13 +131,15 @@ class Updates:
         self, job: Job, user: User, applied: Applied | None, hold: Callable[[], None]
     ) -> Generator[UpdateFact, None, Applied | None]:
         """Set the second factors of a user that this migration creates; return what is applied, as `make_links`."""
-        if applied is None or job.wanted is None or not factor_names(applied.factors, job.wanted.factors):
+        if applied is None or job.wanted is None:
             return applied
-        yield from self._set_factors(job, user, applied, hold)
-        return replace(applied, factors=job.wanted.factors or applied.factors)
+        wanted = job.wanted.preference(applied.factors)
+        if factor_names(applied.factors, wanted):
+            yield from self._set_factors(job, user, applied, hold)
+        return replace(applied, factors=wanted)
 
     def _set_factors(self, job: Job, user: User, applied: Applied, hold: Callable[[], None]) -> Iterator[UpdateFact]:
-        wanted = (job.wanted and job.wanted.factors) or Preference()
+        wanted = job.wanted.preference(applied.factors) if job.wanted else applied.factors
         try:
             yield from self._factors.set(job, user, applied.factors, wanted, untouched=untouched(job, user), hold=hold)
         except NotFoundError:

@@ -127,7 +127,8 @@ def connect(
         for settings in (config.source, config.target)
     ]
     first = Pacer({}, share=config.rate.share, stopping=stop)  # until it is known whose quotas they are
-    descriptions = [pool.paced_by(first.policy()).describe() for _, pool in pools]
+    crossing, paced = config.users.mfa == "preferences", [pool.paced_by(first.policy()) for _, pool in pools]
+    descriptions = [pool.describe_with_factors() if crossing else pool.describe() for pool in paced]
     pacers: dict[tuple[Any, ...], Pacer] = {}
     quotas: dict[tuple[Any, ...], dict[str, float]] = {}
     sides = []

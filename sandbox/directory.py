@@ -30,6 +30,7 @@ class User:
     groups: dict[str, None] = field(default_factory=dict)  # names, in the order of joining
     mfa: list[str] = field(default_factory=list)  # SMS_MFA, SOFTWARE_TOKEN_MFA, EMAIL_OTP
     preferred_mfa: str | None = None
+    sms_by_settings: bool = False  # AdminSetUserSettings, the way before preferences
     passkey: bool = False  # nobody can sign in with it here
     totp_secret: str | None = field(default=None, repr=False)
     totp_pending: str | None = field(default=None, repr=False)  # given out, not yet verified

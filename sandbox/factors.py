@@ -62,6 +62,13 @@ def _admin_set_user_mfa_preference(world: World, parameters: Parameters) -> dict
     return {}
 
 
+def _admin_set_user_settings(world: World, parameters: Parameters) -> dict[str, Any]:
+    user = require_user(world.pool(parameters["UserPoolId"]), parameters["Username"])
+    user.sms_by_settings = any(option.get("DeliveryMedium") == "SMS" for option in parameters["MFAOptions"])
+    user.modified = world.clock.now()
+    return {}
+
+
 def _admin_get_user_auth_factors(world: World, parameters: Parameters) -> dict[str, Any]:
     pool = world.pool(parameters["UserPoolId"])
     user = require_user(pool, parameters["Username"])
@@ -93,6 +100,7 @@ def _admin_list_user_auth_events(world: World, parameters: Parameters) -> dict[s
 
 OPERATIONS: dict[str, Operation] = {
     "AdminSetUserMFAPreference": _admin_set_user_mfa_preference,
+    "AdminSetUserSettings": _admin_set_user_settings,
     "AdminGetUserAuthFactors": _admin_get_user_auth_factors,
     "AdminListDevices": _admin_list_devices,
     "AdminListUserAuthEvents": _admin_list_user_auth_events,

@@ -73,6 +73,7 @@ _OPERATIONS = {
     ],
     "UserResourceUpdate": [
         "AdminSetUserMFAPreference",
+        "AdminSetUserSettings",
         "SetUserMFAPreference",
         "AssociateSoftwareToken",
         "VerifySoftwareToken",

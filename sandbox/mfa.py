@@ -73,7 +73,8 @@ def _factors(pool: Pool, user: User) -> list[str]:
     A preference for a factor that the pool does not offer is taken, and not asked for (amplify-js#11260).
     """
     offered = _of_pool(pool)
-    there = [name for name in user.mfa if name not in _SENT_TO or user.attributes.get(_SENT_TO[name])]
+    mine = user.mfa or ["SMS_MFA"] * user.sms_by_settings
+    there = [name for name in mine if name not in _SENT_TO or user.attributes.get(_SENT_TO[name])]
     active = [name for name in there if name in offered]
     if not active and pool.mfa == "ON" and user.attributes.get("phone_number") and "SMS_MFA" in offered:
         return ["SMS_MFA"]

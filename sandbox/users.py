@@ -25,7 +25,8 @@ def require_user(pool: Pool, username: str) -> User:
 def to_api(user: User, attributes_key: str = "Attributes", names: Collection[str] | None = None) -> dict[str, Any]:
     """Return the user as a `UserType`, with all attributes or those named; AdminGetUser says `UserAttributes`."""
     attributes = user.attributes.items() if names is None else _named(user, names)
-    return {
+    options = {"MFAOptions": [{"DeliveryMedium": "SMS", "AttributeName": "phone_number"}]}
+    return (options if user.sms_by_settings else {}) | {
         "Username": user.username,
         attributes_key: [{"Name": name, "Value": value} for name, value in attributes],
         "UserCreateDate": user.created,

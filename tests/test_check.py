@@ -353,6 +353,15 @@ def test_a_preference_for_a_factor_that_the_new_pool_does_not_offer_is_an_error(
     assert {code: E if mfa == "preferences" else W} == {name: one.severity for name, one in made.bad().items()}
 
 
+@pytest.mark.parametrize(("mfa", "severity"), [("ignore", E), ("preferences", W)])
+def test_mfa_that_is_no_longer_required_is_said(good, mfa, severity):
+    """Where the old pool demands a second factor and the new one does not, somebody gets in by the password alone."""
+    made = good()
+    made.configure(users=UserRules(mfa=mfa))
+    _in_both(_mfa("source", "ON", **_TOTP), _mfa("target", "OPTIONAL", **_TOTP))(made)
+    assert {name: one.severity for name, one in made.bad().items()} == {"mfa-not-required": severity}
+
+
 def test_mfa_users_who_are_captured_are_a_warning(good):
     """MFA_USERS=capture takes the password alone of who has a second factor, and that is said."""
     made = good()

@@ -10,25 +10,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_planning import context, person, store, verified
-from test_run import FINGERPRINT, Watched, refused
+from test_run import FINGERPRINT, Watched, refused, unanswered
 
 from batch.export import EXPORTS
 from batch.factors import Asked, FactorsTable
 from batch.inventory import Inventory
-from batch.mfa import Verdict, judge
+from batch.mfa import judge
+from batch.pacing import Pacer
 from batch.plan import Context
 from batch.planning import make_plan
 from batch.progress import Progress
 from batch.scan import Scan
 from batch.stopping import StoppedError
 from sandbox.local import local_client
+from sandbox.seed import EVERY_FACTOR
 from userpool.attributes import AttributeRules
-from userpool.errors import SettingsError
+from userpool.errors import SettingsError, UnansweredError
 from userpool.factors import MAIL, PASSKEY, SMS, TOTP, Factors, Preference, to_enrol, to_set
 from userpool.pool import UserPool
+from userpool.quotas import DEFAULT_RPS
 from userpool.settings import Rules, UserRules
 
 ASKS = "AdminGetUserAuthFactors"
+BY_SMS = Factors(frozenset({SMS}))
 WITHOUT = {f"user{number}": Factors() for number in (3, 4)}
 SCANNED = {
     "user0": Factors(frozenset({SMS}), SMS),
@@ -38,7 +42,15 @@ SCANNED = {
 }
 
 names = st.frozensets(st.sampled_from((SMS, MAIL, TOTP)))
-preferences = st.builds(Preference, names, st.sampled_from((SMS, MAIL, TOTP, None)))
+
+
+def preferences(*of):
+    """Second factors of these, and one of those that are on preferred, or none."""
+    on = st.frozensets(st.sampled_from(of))
+    return on.flatmap(lambda on: st.builds(Preference, st.just(on), st.sampled_from((None, *sorted(on)))))
+
+
+carried, there_now = preferences(SMS, MAIL), preferences(SMS, MAIL, TOTP)
 factors = st.builds(Factors, names, st.sampled_from((SMS, MAIL, TOTP, None)), st.booleans())
 attributes = st.dictionaries(st.sampled_from(("email", "phone_number")), st.sampled_from(("", "x")))
 
@@ -83,15 +95,17 @@ class Machine:
         self.path = folder / "migration.db"
         self.pool_id = pool_id
         self.watched = Watched(client)
+        self.pacer = Pacer(dict.fromkeys(DEFAULT_RPS, 1e9), sleep=lambda _seconds: None)
         self.said: list[str] = []
 
-    def scan(self, *, stop=None, workers=4, asking=True):
+    def scan(self, *, stop=None, workers=4, asking=True, by_phone=False):
         """Scan as the command does; keep the calls of this scan."""
         self.watched.calls.clear()
         with Inventory.open(self.path, FINGERPRINT, create=True) as inventory:
             scan = Scan(
-                UserPool(self.watched, self.pool_id),
+                UserPool(self.watched, self.pool_id, self.pacer.policy()),
                 inventory,
+                by_phone=by_phone,
                 workers=workers,
                 stop=stop or threading.Event(),
                 progress=Progress(quiet=True, out=StringIO()),
@@ -106,6 +120,13 @@ class Machine:
             subs = dict(inventory.execute("SELECT sub, username FROM users").fetchall())
             return {subs[sub]: has for sub, has in FactorsTable(inventory).of(subs).items()}
 
+    def planned(self):
+        """Count what is planned, by action, and hold that who is blocked is told why."""
+        with Inventory.open(self.path, FINGERPRINT) as inventory:
+            summary = make_plan(inventory, context(mfa="preferences"), {})
+            assert all("second factors" in reason for reason in summary.reasons.get("blocked", ()))
+            return {action: count for action, count in summary.actions.items() if count}
+
     def rows(self):
         """Count who has a row."""
         with Inventory.open(self.path, FINGERPRINT) as inventory:
@@ -117,6 +138,54 @@ def test_a_scan_reads_the_second_factors_of_everybody(machine):
     assert machine.scan().factors == 3
     assert machine.found() == SCANNED
     assert machine.rows() == 3
+    assert machine.said == []
+
+
+def test_where_mfa_is_required_a_phone_number_is_a_second_factor(machine):
+    """Who lists no factor is asked for a code by SMS there, and so has SMS; who lists one is not asked that way."""
+    machine.scan(by_phone=True)
+    assert machine.found() == {**SCANNED, "user3": BY_SMS, "user4": BY_SMS}
+
+
+def test_sms_that_was_set_the_old_way_is_read_from_the_listing(client, machine):
+    """The call for the one user does not tell it; of who has set a preference since, it is of no account."""
+    for username in ("user2", "user3"):
+        options = [{"DeliveryMedium": "SMS", "AttributeName": "phone_number"}]
+        client.admin_set_user_settings(UserPoolId=machine.pool_id, Username=username, MFAOptions=options)
+    machine.scan()
+    assert machine.found() == {**SCANNED, "user3": BY_SMS}
+
+
+def test_one_user_whom_cognito_refuses_keeps_nobody_waiting(machine):
+    """The scan ends, the user is not created and says why, and the next scan asks again; the first one, too."""
+
+    def refuses(attempt, params):
+        if params["Username"] in {"user0", "user3"}:
+            raise refused("InvalidParameterException")
+        return attempt()
+
+    machine.watched.acts[ASKS] = refuses
+    machine.scan()
+    assert machine.said == []
+    unread = Factors(unread="InvalidParameterException")
+    assert machine.found() == {**SCANNED, "user0": unread, "user3": unread}
+    assert machine.planned() == {"create": 3, "blocked": 2}
+    machine.watched.acts.clear()
+    machine.scan()
+    assert machine.found() == SCANNED
+    assert machine.planned() == {"create": 5}
+
+
+def test_a_question_that_is_not_answered_is_not_put_another_way(machine):
+    """Whether Cognito knows the newer operation is not known then, and the older one costs money: the scan ends."""
+
+    def gets_lost(_attempt, _params):
+        raise unanswered()
+
+    machine.watched.acts[ASKS] = gets_lost
+    with pytest.raises(UnansweredError):
+        machine.scan()
+    assert machine.watched.count("AdminGetUser") == 0
     assert machine.said == []
 
 
@@ -184,6 +253,7 @@ def test_without_the_newer_operation_the_older_one_is_asked(machine, code):
     assert (machine.watched.count(ASKS), machine.watched.count("AdminGetUser")) == (1, 5)
     [note] = machine.said
     assert "passkeys" in note
+    assert "monthly active" in note
 
 
 def test_federated_and_unconfirmed_users_are_not_asked_for(client, machine):
@@ -202,10 +272,32 @@ def test_passkeys_are_read_where_cognito_tells_them():
     assert Factors.from_api({"UserMFASettingList": [TOTP]}) == Factors(frozenset({TOTP}))
 
 
-@given(factors, attributes)
-def test_everything_a_user_has_is_set_or_to_be_enrolled(has, values):
-    """No factor is lost silently, none is added, and none is set without the attribute that it needs."""
-    setting, enrolling = to_set(has, values), to_enrol(has, values)
+def test_an_app_that_is_registered_and_not_preferred_is_to_be_enrolled():
+    """SOFTWARE_TOKEN among the configured factors is a TOTP app, though no preference lists it."""
+    answer = {"ConfiguredUserAuthFactors": ["PASSWORD", "SOFTWARE_TOKEN"]}
+    assert Factors.from_api(answer) == Factors(frozenset({TOTP}))
+    assert Factors.from_api(answer, {SMS}) == Factors(frozenset({SMS, TOTP}))
+
+
+@pytest.mark.parametrize("mode", ["OPTIONAL", "ON"])
+def test_a_pool_is_described_with_the_factors_it_offers(client, mode):
+    """GetUserPoolMfaConfig tells which; a phone number is a factor by itself only where MFA is required and by SMS."""
+    pool = UserPool(client, client.create_user_pool(PoolName="offers")["UserPool"]["Id"])
+    client.set_user_pool_mfa_config(UserPoolId=pool.pool_id, MfaConfiguration=mode, **EVERY_FACTOR)
+    assert pool.describe_with_factors().factors == (SMS, MAIL, TOTP)
+    assert pool.describe_with_factors().asks_by_phone == (mode == "ON")
+    client.set_user_pool_mfa_config(
+        UserPoolId=pool.pool_id, MfaConfiguration=mode, SoftwareTokenMfaConfiguration={"Enabled": True}
+    )
+    assert pool.describe_with_factors().factors == (TOTP,)
+    assert not pool.describe_with_factors().asks_by_phone
+
+
+@given(factors, attributes, names)
+def test_everything_a_user_has_is_set_or_to_be_enrolled(has, values, offered):
+    """No factor is lost silently, none is added, and none is set unasked for, or without the attribute it needs."""
+    setting, enrolling = to_set(has, values, offered), to_enrol(has, values, offered)
+    assert setting.on <= offered
     assert setting.on | enrolling == has.second | ({PASSKEY} if has.passkey else frozenset())
     assert not setting.on & enrolling
     assert setting.on <= {SMS, MAIL}
@@ -215,17 +307,37 @@ def test_everything_a_user_has_is_set_or_to_be_enrolled(has, values):
     assert MAIL not in setting.on or values["email"]
 
 
-@given(preferences, preferences, preferences)
+@given(carried, carried, there_now)
 def test_what_the_new_pool_changed_itself_is_never_written_over(before, wanted, there):
-    """Factors are written only where those there are as applied or as wanted, but for what makes no difference."""
+    """Each factor is as wanted if the old pool changed it, and else as it was; but for a last one that would go."""
     verdict = judge(before, wanted, there)
-    assert (verdict is Verdict.THERE) == (there == wanted)
-    if verdict is Verdict.WRITE:
-        assert there.on in {before.on, wanted.on}
-    if there == before != wanted:
-        assert verdict is Verdict.WRITE
-    if there.on not in {before.on, wanted.on}:
-        assert verdict is Verdict.LEAVE
+    goal = verdict.goal
+    for factor in (SMS, MAIL, TOTP):
+        changed = (factor in before.on) != (factor in wanted.on) and factor not in verdict.left
+        assert (factor in goal.on) == (factor in (wanted if changed else there).on)
+    assert goal.choice in {there.preferred, wanted.preferred, None}
+    assert goal.on or not (wanted.on and there.on)
+    if there in (before, wanted):
+        assert (goal.on, goal.choice, verdict.left) == (wanted.on, wanted.choice, ())
+
+
+@given(carried, carried, names)
+def test_what_is_not_offered_stays_as_it_was_applied(wanted, applied, offered):
+    """A run neither switches on nor off what no sign-in asks for; of the rest it is as wanted."""
+    wanted = Preference(wanted.on & offered, wanted.preferred if wanted.preferred in offered else None)
+    found = wanted.beside(applied, offered)
+    assert found.on & offered == wanted.on
+    assert found.on - offered == applied.on - offered
+    assert found.preferred in {wanted.preferred, applied.preferred}
+
+
+@given(carried, carried, there_now)
+def test_judged_again_factors_stay_as_they_became(before, wanted, there):
+    """Killed right after the write, and rerun, nothing is changed once more and nothing becomes a conflict."""
+    verdict = judge(before, wanted, there)
+    again = judge(before, wanted, verdict.goal)
+    assert again.goal.like(verdict.goal)
+    assert again.left in {verdict.left, ()}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 
 import pytest
@@ -12,9 +13,12 @@ from test_run import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person, 
 
 from batch.factors import Asked, FactorsTable
 from batch.mfa import preference_of
+from batch.pacing import Pacer
 from sandbox.local import local_client
 from userpool.factors import MAIL, SMS, TOTP, Factors, Preference
 from userpool.person import State
+from userpool.pool import UserPool
+from userpool.quotas import DEFAULT_RPS
 from userpool.settings import Rules, UserRules
 
 ONE, TWO = "sub-0001", "sub-0002"
@@ -134,7 +138,7 @@ def test_what_the_new_pool_changed_wins(world, old):
 
 
 def test_factors_come_later_to_whom_a_run_without_them_made(world, old):
-    """Turned on after a run, users.mfa: preferences gives those who are there their factors, but not over their own."""
+    """Turned on after a run, users.mfa: preferences gives those who are there their factors, beside their own."""
     old.prefer(TWO, MAIL, preferred=MAIL)
     old.change(TWO, phone_number="+15550101")
     world.use(Rules())
@@ -143,8 +147,8 @@ def test_factors_come_later_to_whom_a_run_without_them_made(world, old):
     world.use(Rules(UserRules(mfa="preferences")))
     assert verified(world)[0] == [("user1", "factor lost"), ("user1", "factor lost"), ("user2", "factor lost")]
     old.carry()
-    assert (there(world), there(world, "user2")) == (BOTH, BY_SMS)
-    assert conflicting(world) == [("user2", MAIL)]
+    assert (there(world), there(world, "user2")) == (BOTH, Preference(BOTH.on))
+    assert conflicting(world) == []
 
 
 def test_who_was_found_gets_factors_by_the_next_run(world, old, client, pool_id):
@@ -182,7 +186,7 @@ def test_a_refused_factor_stops_nobody_and_is_tried_again(world, old):
 
 
 def test_a_call_that_is_lost_is_made_by_the_rerun(world, old):
-    """Where Cognito does not answer, the user is not done, and cannot sign in by a password that anybody knows."""
+    """Where Cognito does not answer, the user is not done, and until a rerun a reset gives a password alone."""
 
     def gets_lost(_attempt, _params):
         raise unanswered()
@@ -194,6 +198,21 @@ def test_a_call_that_is_lost_is_made_by_the_rerun(world, old):
     old.carry()
     assert there(world) == BOTH
     assert verified(world) == ([], [])
+
+
+def test_a_stop_after_the_password_still_sets_the_factors(world, old):
+    """Asked to end right after a password was set, a run sets the factors too: who resets must not get in without."""
+    stop = threading.Event()
+    pacer = Pacer(dict.fromkeys(DEFAULT_RPS, 1e9), sleep=lambda _seconds: None, stopping=stop)
+    world.target = UserPool(world.watched, world.pool_id, pacer.policy())
+
+    def stops(attempt, _params):
+        stop.set()
+        return attempt()
+
+    world.watched.acts["AdminSetUserPassword"] = stops
+    old.carry(workers=1, stop=stop)
+    assert there(world) == BOTH
 
 
 def test_who_left_the_rules_keeps_their_factors(world, old):
@@ -285,5 +304,27 @@ def test_with_a_ledger_nobody_is_pending_without_their_factors(tmp_path, client,
     world.time += 10_000
     world.run()
     assert (world.persons()[ONE].state, there(world)) == (State.PENDING, BY_MAIL)
+    assert conflicting(world) == []
+    empty(client, pool_id)
+
+
+@pytest.mark.parametrize("wanted", [(MAIL,), (SMS, MAIL)])
+def test_who_was_made_by_their_own_sign_in_gets_all_factors_by_the_next_run(tmp_path, client, pool_id, wanted):
+    """UserMigration gives SMS at most: the run that finds the user sets e-mail beside it, and calls nothing theirs."""
+    world = LedgerWorld(tmp_path, client, pool_id, rules=Rules(UserRules(mfa="preferences")))
+    old = OldWithFactors(world, person(1))
+    old.change(ONE, phone_number="+15550100")
+    old.prefer(ONE, *wanted, preferred=MAIL)
+    world.watched.acts["AdminCreateUser"] = lambda _attempt, _params: (_ for _ in ()).throw(refused("Anything"))
+    old.carry()
+    world.watched.acts.clear()
+    assert world.ledger.migrate(ONE, frozenset(), world.time).done
+    attributes = [{"Name": "custom:legacy_sub", "Value": ONE}, {"Name": "phone_number", "Value": "+15550100"}]
+    client.admin_create_user(UserPoolId=pool_id, Username="user1", UserAttributes=attributes, MessageAction="SUPPRESS")
+    client.admin_set_user_password(UserPoolId=pool_id, Username="user1", Password=PASSWORD, Permanent=True)
+    put(world, "user1", BY_SMS if SMS in wanted else NONE)
+    world.direct.update_attributes("user1", {"email": "user1@example.com", "email_verified": "true"})
+    old.carry()
+    assert there(world) == (BOTH if SMS in wanted else BY_MAIL)
     assert conflicting(world) == []
     empty(client, pool_id)

@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from test_plan_calls import run_as_planned
 
-from sandbox.seed import make_target
+from sandbox.seed import EVERY_FACTOR, make_target
 from sandbox.server import Sandbox
 from userpool.factors import MAIL, SMS
 
@@ -23,10 +23,14 @@ def server():
 
 
 def offer(client, pool_id):
-    """Switch MFA on, so that whoever has a factor is asked for it."""
-    client.set_user_pool_mfa_config(
-        UserPoolId=pool_id, MfaConfiguration="OPTIONAL", SoftwareTokenMfaConfiguration={"Enabled": True}
-    )
+    """Switch MFA on, with every factor, so that whoever has one is asked for it."""
+    client.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration="OPTIONAL", **EVERY_FACTOR)
+
+
+def offer_no_sms(client, pool_id):
+    """Leave SMS out of the factors, as a call that forgets it does."""
+    factors = {name: value for name, value in EVERY_FACTOR.items() if not name.startswith("Sms")}
+    client.set_user_pool_mfa_config(UserPoolId=pool_id, MfaConfiguration="OPTIONAL", **factors)
 
 
 def prefer(client, pool_id, username, *, sms=False, mail=False):
@@ -77,7 +81,7 @@ def test_the_calls_of_a_plan_with_factors_are_those_of_the_run_that_follows(movi
     assert planned == counted
     assert (counted["UserResourceUpdate"], counted["UserRead"]) == (2, 2)
     planned, counted = run_as_planned(moving, server)
-    assert planned == counted == {"UserPoolRead": 2, "ListGroups": 1}
+    assert planned == counted == {"UserPoolRead": 2, "GetUserPoolMfaConfig": 2, "ListGroups": 1}
 
 
 def test_factors_cross_from_command_to_command(moving, client):
@@ -98,6 +102,48 @@ def test_factors_cross_from_command_to_command(moving, client):
     looked = moving("verify")
     assert looked.code == 0
     assert "factor lost" in looked.out
+
+
+def test_whom_the_old_pool_asks_by_phone_alone_is_asked_by_phone_in_the_new_one(moving, client):
+    """Where MFA was required, who listed no factor and has a number has SMS after the run."""
+    client.set_user_pool_mfa_config(UserPoolId=moving.source, MfaConfiguration="ON", **EVERY_FACTOR)
+    assert "6 of the users have a second factor" in moving("scan").out
+    assert moving("run", "--yes").code == 0
+    assert client.admin_get_user(UserPoolId=moving.target, Username="user5")["UserMFASettingList"] == [SMS]
+
+
+def test_a_factor_that_the_new_pool_does_not_offer_is_said_to_be_lost(moving, client):
+    """It is not set, since no sign-in would ask for it: the plan counts who would lose it, and how that is mended."""
+    offer_no_sms(client, moving.target)
+    moving("scan")
+    said = moving("plan").out
+    assert f"set in the new pool: {MAIL} 2." in said
+    assert f"does not offer {SMS}: 3 users would lose it." in said
+    assert "set-user-pool-mfa-config" in said
+    assert moving("run", "--yes").code == 0
+    assert "UserMFASettingList" not in client.admin_get_user(UserPoolId=moving.target, Username="user0")
+    offer(client, moving.target)
+    assert f"{SMS} 3." in moving("plan").out
+    assert moving("run", "--yes").code == 0
+    assert client.admin_get_user(UserPoolId=moving.target, Username="user0")["UserMFASettingList"] == [SMS]
+
+
+def test_a_factor_that_is_not_offered_any_more_stays_set(moving, client):
+    """Taken out of the new pool after a run, a factor is switched off for nobody: once it is back, it protects."""
+    moving("scan")
+    assert moving("run", "--yes").code == 0
+    offer_no_sms(client, moving.target)
+    moving("scan")
+    assert moving("plan", "--json").json["actions"]["update"] == 0
+    assert moving("run", "--yes").code == 0
+    there = client.admin_get_user(UserPoolId=moving.target, Username="user0")
+    assert there["UserMFASettingList"] == [SMS]
+
+
+def test_both_modes_say_what_asking_costs(moving):
+    """The plan tells the hours and the dollars of asking also where each scan does ask."""
+    moving("scan")
+    assert "Each scan asks for each of 6 users" in moving("plan").out
 
 
 def test_a_plan_says_what_reading_factors_would_cost(moving):

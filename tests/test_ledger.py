@@ -159,7 +159,10 @@ ARROWS = {  # the call, and for each state it is allowed in what is different af
         ),
     ),
     "looked_at": (lambda ledger: ledger.looked_at("ada"), {State.HELD: {"checked": True}}),
-    "enrolled": (lambda ledger: ledger.enrolled("ada"), each(State, {"enrol": frozenset()})),
+    "enrolled": (
+        lambda ledger: ledger.enrolled("ada", frozenset({"SOFTWARE_TOKEN_MFA"})),
+        each(State, {"enrol": frozenset()}),
+    ),
     "reset with another user": (
         lambda ledger: ledger.reset("ada", 200.0, "new-bob"),
         each(

@@ -605,7 +605,9 @@ def test_what_begins_something_is_not_waited_for_when_stopping(operation):
     assert stopped_while_waiting(operation, at=3, wait=100) == (3, 1)
 
 
-@pytest.mark.parametrize("operation", ["AdminSetUserPassword", "AdminDisableUser", "AdminGetUser"])
+@pytest.mark.parametrize(
+    "operation", ["AdminSetUserPassword", "AdminDisableUser", "AdminGetUser", "AdminSetUserMFAPreference"]
+)
 def test_what_finishes_something_gets_its_slot_when_stopping(operation):
     """A call that finishes a user who is begun still waits for its slot, and never for less than the rate asks."""
     assert stopped_while_waiting(operation, at=3, wait=12) == (12, 2)

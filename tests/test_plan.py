@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -151,6 +153,24 @@ def test_who_could_not_reset_its_password_is_seen():
     assert not plan_user(ada(), context(attributes=AttributeRules(drop=("email",)))).has_reset_channel
     shared = AttributeRules(set={"email": "all@example.com"})
     assert not plan_user(ada(), context(attributes=shared)).has_reset_channel
+
+
+@pytest.mark.parametrize(
+    ("recovery", "factors", "reachable"),
+    [
+        (("phone_number", "email"), (), True),
+        (("phone_number", "email"), ("EMAIL_OTP",), False),
+        (("phone_number", "email"), ("SMS_MFA",), True),
+        (("phone_number",), (), False),
+        ((), (), False),
+    ],
+)
+def test_a_code_goes_only_where_the_new_pool_sends_codes(recovery, factors, reachable):
+    """A verified mailbox is no way to reset where codes go to phones alone, or only administrators reset passwords."""
+    wanted = replace(context(), recovery=recovery)
+    plan = plan_user(ada(), wanted)
+    assert plan.with_factors(frozenset(factors), recovery).has_reset_channel is reachable
+    assert plan.has_reset_channel is ("email" in recovery)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from ledger_world import LedgerWorld
@@ -113,13 +114,16 @@ def test_everybody_becomes_pending(scanned):
 
 
 def test_the_trigger_is_told_the_terms(scanned):
-    """The terms name the pools, the marker and the table; another run keeps the key of the logs."""
+    """The terms name the pools, the marker, the table and the factors; another run keeps the key of the logs."""
     scanned.run()
     first = scanned.terms
     assert (first.source_pool_id, first.target_pool_id, first.marker) == ("eu-west-1_Old", scanned.pool_id, MARKER)
     assert (first.table, first.finished, len(first.log_key)) == (scanned.table.identity(), False, 64)
     scanned.run()
     assert scanned.terms == first
+    scanned.context = replace(scanned.context, offered=("SMS_MFA",), by_phone=True)
+    scanned.run()
+    assert (scanned.terms.offered, scanned.terms.by_phone) == (("SMS_MFA",), True)
 
 
 def test_everybody_is_published_before_anybody_is_created(scanned):

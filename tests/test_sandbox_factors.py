@@ -43,6 +43,18 @@ def prefer(cognito, pool_id, **settings):
     cognito.admin_set_user_mfa_preference(UserPoolId=pool_id, Username="bob", **settings)
 
 
+@pytest.mark.unproven
+def test_sms_that_was_set_the_old_way_is_told_by_a_listing_alone(cognito, pool_id):
+    """MFAOptions of AdminSetUserSettings stand in ListUsers and AdminGetUser, and no UserMFASettingList with them."""
+    options = [{"DeliveryMedium": "SMS", "AttributeName": "phone_number"}]
+    cognito.admin_set_user_settings(UserPoolId=pool_id, Username="bob", MFAOptions=options)
+    [listed] = cognito.list_users(UserPoolId=pool_id)["Users"]
+    assert listed["MFAOptions"] == get(cognito, pool_id)["MFAOptions"] == options
+    assert "UserMFASettingList" not in get(cognito, pool_id)
+    cognito.admin_set_user_settings(UserPoolId=pool_id, Username="bob", MFAOptions=[])
+    assert "MFAOptions" not in get(cognito, pool_id)
+
+
 def link(cognito, pool_id, subject, provider="Google", attribute="Cognito_Subject"):
     """Link a subject of another provider to bob."""
     cognito.admin_link_provider_for_user(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mishaps import no_answer, on, raising
+from mishaps import no_answer, on, raising, refusal
 from signing_in import claims
 from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, new_world
 
@@ -52,6 +52,30 @@ def test_who_has_a_second_factor_is_asked_no_more():
     assert not world.calls["new.AdminGetUser"]
 
 
+def test_a_factor_that_was_set_for_the_user_does_not_end_the_claim_of_another():
+    """Of a TOTP app and SMS, which the batch has set, the app is still to be enrolled, and is all that is named."""
+    world = new_world(environment=CLAIM)
+    sub = enrolling(world, TOTP, "SMS_MFA")
+    world.user("bob").mfa = ["SMS_MFA"]
+    assert claims(world.sign_in("bob", NEW_PASSWORD))["mfa_to_enrol"] == TOTP
+    assert world.ledger.person(sub).enrol == {TOTP}
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_passkey_ends_its_claim_where_cognito_tells_it(told):
+    """AdminGetUserAuthFactors tells passkeys; where it is not allowed, other factors are still looked at."""
+    world = new_world(environment=CLAIM)
+    triggers = world.cognito.describe_user_pool(UserPoolId=world.new_id)["UserPool"]["LambdaConfig"]
+    policies = {"SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "WEB_AUTHN"]}}
+    world.cognito.update_user_pool(UserPoolId=world.new_id, Policies=policies, LambdaConfig=triggers)
+    sub = enrolling(world, TOTP, PASSKEY)
+    world.user("bob").passkey, world.user("bob").mfa = True, [TOTP]
+    if not told:
+        on(world.target_client, "AdminGetUserAuthFactors", raising(refusal("AccessDeniedException")), times=9)
+    said = claims(world.sign_in("bob", NEW_PASSWORD)).get("mfa_to_enrol")
+    assert (said, world.ledger.person(sub).enrol) == ((None, frozenset()) if told else (PASSKEY, {PASSKEY}))
+
+
 def test_in_doubt_the_user_is_asked_once_more():
     """If nobody can tell whether the user has a second factor by now, the token is given, with the claim."""
     world = new_world(environment=CLAIM)
@@ -80,17 +104,17 @@ def test_a_claim_of_cognitos_is_refused(name):
         TriggerSettings.of({**environment, "ENROL_CLAIM": name})
 
 
-def sms(world, rules, attributes):
+def sms(world, rules, attributes, *listed, mode="OPTIONAL", **terms):
     """Make a user with SMS MFA in the old pool, known to the ledger; MFA is optional in the new one."""
     world.add_old("bob", attributes)
-    world.second_factor("bob", "SMS_MFA")
+    world.second_factor("bob", *listed, mode=mode)
     world.cognito.set_user_pool_mfa_config(
         UserPoolId=world.new_id,
         MfaConfiguration="OPTIONAL",
         SmsMfaConfiguration={"SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms"}},
     )
     world.publish()
-    world.save_terms(rules=rules)
+    world.save_terms(rules=rules, **terms)
     world.warm()
 
 
@@ -106,10 +130,27 @@ def sms(world, rules, attributes):
 def test_sms_crosses_with_a_user_migration(rules, attributes, factors, way):
     """With `users.mfa: preferences` whom UserMigration creates has SMS as in the old pool; a number is needed."""
     world = new_world()
-    sms(world, rules, attributes)
+    sms(world, rules, attributes, "SMS_MFA")
     if way == "sign-in":
         assert not world.signs_in("bob", OLD_PASSWORD)
     else:
         world.cognito.forgot_password(ClientId=world.app, Username="bob")
     assert world.new_user("bob").get("UserMFASettingList") == factors
     assert world.new_user("bob")["attributes"][MARKER]
+
+
+@pytest.mark.parametrize(
+    ("listed", "terms", "factors"),
+    [
+        pytest.param([], {"by_phone": True}, ["SMS_MFA"], id="required"),
+        pytest.param([], {"by_phone": False}, None, id="optional"),
+        pytest.param([TOTP], {"by_phone": True}, None, id="required, and another chosen"),
+        pytest.param(["SMS_MFA"], {"offered": (TOTP,)}, None, id="not offered"),
+    ],
+)
+def test_a_phone_number_is_sms_where_the_old_pool_required_mfa(listed, terms, factors):
+    """Whom the old pool asks by SMS without a preference has SMS in the new one, if that offers it."""
+    world = new_world()
+    sms(world, PREFERENCES, {**MAIL, **PHONE}, *listed, mode="ON", **terms)
+    world.cognito.forgot_password(ClientId=world.app, Username="bob")
+    assert world.new_user("bob").get("UserMFASettingList") == factors

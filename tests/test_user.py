@@ -73,6 +73,21 @@ def test_a_missing_status_is_unknown():
     assert User.from_api(item).status is Status.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"MFAOptions": [{"DeliveryMedium": "SMS", "AttributeName": "phone_number"}]}, ("SMS_MFA",)),
+        ({"MFAOptions": [{"DeliveryMedium": "SMS"}], "UserMFASettingList": ["EMAIL_OTP"]}, ("EMAIL_OTP",)),
+        ({"MFAOptions": [{"DeliveryMedium": "EMAIL"}]}, ()),
+        ({"MFAOptions": []}, ()),
+        ({}, ()),
+    ],
+)
+def test_sms_that_was_set_the_old_way_is_a_second_factor(said, expected):
+    """MFAOptions by SMS count for whoever has set no preference since."""
+    assert User.from_api(described(**said)).mfa == expected
+
+
 def test_a_user_shown_in_a_log_has_no_personal_values():
     """The attributes are not part of a user's repr."""
     shown = repr(User.from_api(described(Attributes=PAIRS)))

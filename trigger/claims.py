@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import Any
 
 from trigger.parts import Work
-from userpool.errors import MigrationError
+from userpool.errors import MigrationError, NotAllowedError, UserError
+from userpool.factors import PASSKEY
 from userpool.person import Person, State
 
 
@@ -22,16 +23,28 @@ def claims_for(work: Work, person: Person) -> dict[str, str]:
 
 
 def _to_enrol(work: Work, person: Person) -> dict[str, str]:
-    """Name the second factors that could not cross, until the user has one. In doubt they are asked once more."""
+    """Name the second factors that did not cross, until the user has them. In doubt they are asked once more."""
     name = work.parts.settings.enrol_claim
     if not (name and person.enrol):
         return {}
+    left = person.enrol
     with suppress(MigrationError):
-        found = work.target.find(work.event["userName"])
-        if found and found.mfa:
-            work.ledger.enrolled(person.sub)
-            return {}
-    return {name: ",".join(sorted(person.enrol))}
+        if done := left & _has(work, passkeys=PASSKEY in left):
+            work.ledger.enrolled(person.sub, done)
+            left -= done
+    return {name: ",".join(sorted(left))} if left else {}
+
+
+def _has(work: Work, *, passkeys: bool) -> frozenset[str]:
+    """Return what the user can prove themselves by in the new pool; passkeys too, if Cognito may tell them."""
+    username = work.event["userName"]
+    try:
+        found = work.target.factors(username, passkeys=passkeys)
+    except (NotAllowedError, UserError):  # not granted, or unknown to this version of boto3
+        if not passkeys:
+            raise
+        return _has(work, passkeys=False)
+    return found.all if found else frozenset()
 
 
 def add_claims(work: Work, claims: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from trigger.parts import Work
 from trigger.proof import old_user, prove, why_reset
 from trigger.recognise import by_typed_name
 from userpool.attributes import VERIFIABLE, Translation, translate
-from userpool.factors import SMS
+from userpool.factors import SMS, Factors, asked_for, to_set
 from userpool.identity import SignIn, identifiers
 from userpool.person import Person, State, lock_id
 from userpool.user import User
@@ -60,7 +60,8 @@ def _describe(work: Work, person: Person, old: User, *, needs_channel: bool) -> 
     work.response["userAttributes"] = attributes
     work.response["messageAction"] = "SUPPRESS"
     work.response["forceAliasCreation"] = False  # True would take the alias away from whoever has it
-    if work.rules.users.mfa == "preferences" and SMS in old.mfa and attributes.get("phone_number"):
+    has = Factors(asked_for(old.mfa, old.attributes, by_phone=work.terms.by_phone))
+    if work.rules.users.mfa == "preferences" and SMS in to_set(has, attributes, work.terms.offered).on:
         # Without a number, or in a pool without MFA, Cognito would let the migration fail (the same page).
         work.response["enableSMSMFA"] = True
 

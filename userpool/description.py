@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 from userpool.attributes import Schema
+from userpool.factors import SECOND, SMS
 from userpool.identity import SignIn
 
 
@@ -17,8 +18,9 @@ class Description:
     """What DescribeUserPool says of a pool, as far as a migration depends on it.
 
     `triggers` are the ARNs of the functions attached, by trigger; `feature_plan` is UserPoolTier, `mfa` is
-    MfaConfiguration. `recovery` are the attributes that a code to choose a password by is sent to, the first verified
-    one of each user; none where only administrators reset passwords.
+    MfaConfiguration, `factors` the second factors offered: all, unless GetUserPoolMfaConfig was asked. `recovery`
+    are the attributes that a code to choose a password by is sent to, the first verified one of each user; none
+    where only administrators reset passwords.
     """
 
     pool_id: str
@@ -33,7 +35,13 @@ class Description:
     triggers: Mapping[str, str] = field(default_factory=dict)
     feature_plan: str = "ESSENTIALS"
     mfa: str = "OFF"
+    factors: tuple[str, ...] = SECOND
     recovery: tuple[str, ...] = ("phone_number", "email")
+
+    @property
+    def asks_by_phone(self) -> bool:
+        """Whether who has a phone number, and no second factor, is asked for a code sent there."""
+        return self.mfa == "ON" and SMS in self.factors
 
     @classmethod
     def from_api(cls, pool_id: str, answer: Mapping[str, Any]) -> Self:

@@ -175,9 +175,9 @@ class Ledger:
         """Record of one who is held that their old record was looked at again."""
         return self.move(sub, "SET #checked = :yes", "#state = :held", yes=True)
 
-    def enrolled(self, sub: str) -> Turn:
-        """Record that the person has a second factor in the new pool, and is not asked for one any more."""
-        return self.move(sub, "REMOVE #enrol", "attribute_exists(#enrol)")
+    def enrolled(self, sub: str, factors: frozenset[str]) -> Turn:
+        """Record that the person has these second factors in the new pool, and is not asked for them any more."""
+        return self.move(sub, "DELETE #enrol :factors", "attribute_exists(#enrol)", factors=factors)
 
     # Whoever gives memberships holds the person's `giver` meanwhile, so that none is given twice.
 

@@ -40,9 +40,9 @@ UNCONFIRMED = "unconfirmed"
 class Person:
     """One person of the old pool. `username` is the old name as it was, `name` the one planned in the new pool.
 
-    `owed` are groups of the new pool still to be given; `enrol` second factors that cannot cross, by Cognito's names,
-    until the user has one in the new pool. `disabled` tells who was disabled in the old pool when published; `checked`
-    that the old pool was asked again at the first token.
+    `owed` are groups of the new pool still to be given; `enrol` second factors that do not cross, or not at once,
+    until the user has them in the new pool. `disabled` tells who was disabled in the old pool when published;
+    `checked` that the old pool was asked again at the first token.
     """
 
     sub: str

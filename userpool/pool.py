@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from userpool.app_client import AppClient
 from userpool.description import Description
 from userpool.door import Door
 from userpool.errors import AlreadyExistsError, FatalError, NotFoundError
-from userpool.factors import MAIL, SMS, Factors, Preference
+from userpool.factors import MAIL, SMS, Factors, Preference, offered
 from userpool.identities import Identity
 from userpool.user import Group, User
 
@@ -23,6 +24,10 @@ class UserPool(Door):
         if not answer.get("UserPool"):
             raise FatalError(f"What answers for {self.pool_id} is not Cognito: check endpoint_url and proxies.")
         return Description.from_api(self.pool_id, answer)
+
+    def describe_with_factors(self) -> Description:
+        """Read the pool's settings, with the second factors that it offers. Raises as `describe` does."""
+        return replace(self.describe(), factors=offered(self._call("GetUserPoolMfaConfig")))
 
     def provisioned_rps(self, category: str) -> float:
         """Return the requests a second that the account has in a quota category (any pool of it will do)."""
@@ -212,16 +217,16 @@ class UserPool(Door):
         """
         self._call("AdminDisableProviderForUser", before=before, User=_provider_user(identity))
 
-    def factors(self, username: str, *, passkeys: bool = True) -> Factors | None:
-        """Return what the user can prove themselves by, None if they are gone.
+    def factors(self, username: str, *, passkeys: bool = True, unlisted: Iterable[str] = ()) -> Factors | None:
+        """Return what the user can prove themselves by, None if they are gone; `unlisted` if no factor is listed.
 
         Passkeys are told by AdminGetUserAuthFactors alone (July 2026), without them AdminGetUser is asked. Raises
         UserError if boto3 or Cognito does not know the operation.
         """
         try:
             if passkeys:
-                return Factors.from_api(self._call("AdminGetUserAuthFactors", Username=username))
-            return Factors.from_api(self._call("AdminGetUser", Username=username))
+                return Factors.from_api(self._call("AdminGetUserAuthFactors", Username=username), unlisted)
+            return Factors.from_api(self._call("AdminGetUser", Username=username), unlisted)
         except NotFoundError:
             return None
 

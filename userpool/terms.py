@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self, get_args, get_origin, get_type_hints
 
 from userpool.attributes import Schema
 from userpool.errors import SettingsError
+from userpool.factors import SECOND
 from userpool.identity import SignIn
 from userpool.ledger_table import Item, LedgerTable, Write
 from userpool.person import lock_id
@@ -30,7 +31,8 @@ class FinishedError(SettingsError):
 class Terms:
     """The two pools, and what a user of the one becomes in the other.
 
-    `marker` is the attribute of the new pool that keeps the old sub; `sign_in` and `schema` are the new pool's.
+    `marker` is the attribute of the new pool that keeps the old sub; `sign_in`, `schema` and `offered`, its second
+    factors, are the new pool's. `by_phone`: the old pool takes a phone number for one (`userpool.factors.asked_for`).
     `table` is the identity of the table they were written to; `log_key` keys the hashes of persons in logs; once
     `finished`, the old pool is not asked any more.
     """
@@ -44,6 +46,8 @@ class Terms:
     table: str
     log_key: str
     finished: bool = False
+    offered: tuple[str, ...] = SECOND
+    by_phone: bool = False
 
     def lock(self, identifier: str) -> str:
         """Return the lock on a sign-in identifier as somebody typed it."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from userpool.factors import listed
+
 
 class Status(StrEnum):
     """A user's status, by Cognito's names."""
@@ -30,7 +32,7 @@ class User:
     """A user of a pool. `attributes` lacks `sub`, which stands by itself; times are seconds since 1970, UTC.
 
     `mfa` are the second factors, by Cognito's names, and `preferred_mfa` the one preferred; only AdminGetUser tells
-    them (a listing never does reliably).
+    them all, a listing no more than SMS that was set the old way.
     """
 
     username: str
@@ -57,7 +59,7 @@ class User:
             enabled=item.get("Enabled", True),
             created=item["UserCreateDate"].timestamp(),
             modified=item["UserLastModifiedDate"].timestamp(),
-            mfa=tuple(item.get("UserMFASettingList", ())),
+            mfa=listed(item),
             preferred_mfa=item.get("PreferredMfaSetting"),
         )
 
