@@ -23,6 +23,9 @@ Simulate = Callable[[frozenset[str], str], Mapping[str, bool]]
 """Asks IAM: which of these actions are allowed on an ARN. Raises MigrationError if that cannot be asked."""
 
 NEEDED = together(*(COMMANDS[name] for name in ("scan", "run", "verify")))
+READ_ANYHOW = frozenset({"cognito-idp:DescribeUserPool", "cognito-idp:GetUserPoolMfaConfig"})
+"""What a check reads itself, and names if it cannot."""
+
 _SIDES = {"source": Resource.SOURCE, "target": Resource.TARGET}
 
 
@@ -76,7 +79,7 @@ def rights(
     """Say of each action that is needed whether it is allowed; of a pool that could not be described nothing."""
     found: dict[tuple[Resource, str], Allowed] = {}
     for side, (ask, described) in pools.items():
-        actions = needed[_SIDES[side]] - {"cognito-idp:DescribeUserPool"}
+        actions = needed[_SIDES[side]] - READ_ANYHOW
         told = _simulated(simulate.get(side), actions, described.arn)
         calls = harmless(random_password(described.password_policy))
         for action in sorted(actions):

@@ -29,9 +29,7 @@ NOT_LINKED = (
     "the new pool refuses the link: another user has it, its owner has signed in there before, or the user has five; "
     "end that link or delete that profile there, and rerun"
 )
-REFUSED_FACTOR = (
-    "the new pool refuses this second factor ({code}), so the user signs in without it: see why, and rerun"
-)
+REFUSED_FACTOR = "the new pool refuses this second factor ({code}), so the user signs in without it: see why, and rerun"
 NOT_OURS = "was ended in the old pool and is not known to be given by this migration: end it by hand if it is to go"
 
 PREFERRED = "preferred MFA"

@@ -32,6 +32,7 @@ def everybody_comes(world: World) -> dict[str, State | None]:
     for name in ("ada", "carol"):
         world.precreate(name)
     world.put(subs["ada"], State.PENDING, enrol=frozenset({"SOFTWARE_TOKEN_MFA"}))
+    world.put(subs["carol"], State.PENDING, enrol=frozenset({"WEB_AUTHN"}))
     assert not world.captures("ada", WRONG_PASSWORD)
     assert world.capture("ada", OLD_PASSWORD) == "captured"
     assert token_groups(world.sign_in("ada", OLD_PASSWORD)) == ["admins"]

@@ -260,7 +260,7 @@ def test_long_lists_are_cut_and_say_what_has_all(planned):
     with planned.transaction():
         for number in range(SHOWN + 50):
             sub = f"many {number}"
-            planned.execute("INSERT INTO users VALUES (?, ?, 'CONFIRMED', 1, 0, 0, '{}', 1, 0, 0)", (sub, sub))
+            planned.execute("INSERT INTO users VALUES (?, ?, 'CONFIRMED', 1, 0, 0, '{}', 1, 0, 0, NULL)", (sub, sub))
             planned.execute(
                 "INSERT INTO plan (sub, action, username, reset_channel) VALUES (?, 'create', ?, 1)", (sub, sub)
             )

@@ -179,7 +179,7 @@ def mixed(client, migration):
             (subs[1], '["SOFTWARE_TOKEN_MFA"]', None, 0, 1),
             (subs[2], "[]", None, 1, 1),
         ]
-        database.executemany("INSERT INTO factors VALUES (?, ?, ?, ?, ?)", rows)
+        database.executemany("INSERT INTO factors VALUES (?, ?, ?, ?, ?, NULL)", rows)
     database.close()
     return made, subs
 
