@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from userpool.errors import UserError
+from batch.delta import is_later
+from userpool.identities import ATTRIBUTE as IDENTITIES
 from userpool.user import Status, User
 
 MAIL, SMS = "email", "phone_number"
@@ -21,7 +22,9 @@ MAIL, SMS = "email", "phone_number"
 DEFAULT_MAILS = 50
 """What Cognito's own sender sends a day and account; more is dropped, perhaps without an error (FLIP#592)."""
 
-NO_CHANNEL = "no verified e-mail address or phone number that a code could be sent to"
+NO_ADDRESS = "no verified e-mail address or phone number"
+ONLY_FACTORS = "gets second factors where a code to choose a password with would go"
+NO_RECOVERY = "what is verified is not where the new pool sends codes to choose a password with"
 NO_LONGER_THERE = "not in the old pool any more"
 DISABLED = "disabled"
 UNKNOWN = "in the ledger, and not in this inventory: see `scan --rebuild`"
@@ -49,7 +52,7 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is kept of a person; `at` is when they were let go in the ledger, exactly as it stands there."""
+    """What is kept of a person; `at` is when the last try let go of them, exactly as the ledger was to have it."""
 
     day: str | None = None
     state: Progress = Progress.PLANNED
@@ -62,8 +65,10 @@ class Row:
 class Awaited:
     """A person whom the campaign is about, and the user of the new pool that they are.
 
-    `user` has what this migration wrote last, None if it is not known; `factors` are the attributes at which the
-    user gets second factors, where no code can go. `is_reset` tells who was let go by an earlier run.
+    `user` has what this migration wrote last, None if it is not known, and `written` is when, None if somebody else has
+    written since, as far as it knows; `factors` are the attributes at which the user gets second factors, where no code
+    can go. `let_go` is when an earlier run let go of the person, by the ledger; `found` the user as listed now, if the
+    new pool was looked at.
     """
 
     sub: str
@@ -73,12 +78,19 @@ class Awaited:
     factors: frozenset[str] = frozenset()
     row: Row = Row()
     in_old_pool: bool = True
-    is_reset: bool = False
+    let_go: float | None = None
+    written: float | None = None
+    found: User | None = None
+
+    @property
+    def is_reset(self) -> bool:
+        """Whether an earlier run let go of the person."""
+        return self.let_go is not None
 
     @property
     def is_in_doubt(self) -> bool:
         """Whether a run was killed between letting go of the person and Cognito's answer."""
-        return self.is_reset and self.row.state is Progress.SENDING
+        return self.is_reset and self.row.state is Progress.SENDING and self.let_go == self.row.at
 
     def left_out(self) -> str | None:
         """Say why the person is not written to at all, if so."""
@@ -108,7 +120,7 @@ class Turn(StrEnum):
     ASK = "ask whether a code was sent"
     DONE = "done"
     LATER = "later, by the day that they were given"
-    HELP_DESK = NO_CHANNEL
+    HELP_DESK = "no code can reach them"
     LEFT_OUT = "left out"
 
 
@@ -130,37 +142,32 @@ def address(user: User) -> tuple[str, str] | None:
     return next(((name, value) for name in (MAIL, SMS) if (value := user.verified(name))), None)
 
 
-def why_not_now(found: User | None) -> str | None:
-    """Say why no code is sent to the user as they were found in this moment, if so."""
+def why_no_code(user: User, recovery: Collection[str], factors: Collection[str]) -> str | None:
+    """Say why no code would reach a user, for the user's own sake; that a pool sends nobody one is not that."""
+    if address(user) is None:
+        return NO_ADDRESS
+    if not recovery or channel(user, recovery, factors):
+        return None
+    return ONLY_FACTORS if any(user.verified(name) for name in recovery) else NO_RECOVERY
+
+
+def why_left(one: Awaited, found: User | None) -> str | None:
+    """Say why no code is sent to a person whose user was found so, if so.
+
+    What RESET_REQUIRED does to who signs in through another provider is documented nowhere. And who was modified since
+    may have a password: from a help desk that did not `close`, or by a reset that the ledger did not hear of.
+    """
     if found is None:
         return "is not in the new pool (deleted, or not listed yet)"
     if not found.enabled:
         return "is disabled in the new pool"
     if found.status is not Status.CONFIRMED:
         return f"is {found.status} in the new pool"
+    if found.attributes.get(IDENTITIES):
+        return "is linked to another provider, and may sign in through it"
+    if one.written is not None and is_later(found.modified, one.written):
+        return "was modified in the new pool since, and may have got a password there"
     return None
-
-
-_OF_EVERYBODY = frozenset(
-    {
-        "InvalidEmailRoleAccessPolicyException",
-        "InvalidSmsRoleAccessPolicyException",
-        "InvalidSmsRoleTrustRelationshipException",
-        "UnexpectedLambdaException",
-        "InvalidLambdaResponseException",
-    }
-)
-
-
-def concerns_everybody(error: UserError) -> bool:
-    """Whether the next user would be refused for the same reason: the sender is used up, or not allowed to send.
-
-    LimitExceededException is both the account's ("Exceeded daily email limit for the operation or the account") and
-    the user's own ("Attempt limit exceeded, please try after some time").
-    """
-    if error.code == "LimitExceededException":
-        return "Attempt limit" not in str(error)
-    return error.code in _OF_EVERYBODY
 
 
 def day_of(seconds: float) -> date:
@@ -178,7 +185,7 @@ def days(first: date, per_day: int, taken: Mapping[date, int]) -> Iterator[date]
 
 
 class Budget:
-    """How many messages may still go out, a day and channel, and in this run. Safe to use from many threads."""
+    """How many messages may still go out, a day and channel, and to how many persons in this run. Safe for threads."""
 
     def __init__(self, per_day: Mapping[str, int], spent: Mapping[tuple[date, str], int], most: int | None) -> None:
         self._per_day = per_day
@@ -197,7 +204,12 @@ class Budget:
             return True
 
     def give_back(self, channel: str, day: date) -> None:
-        """Give back one that surely did not go out."""
+        """Give back a message that surely did not go out; the person it was for stays counted."""
+        with self._lock:
+            self._spent[day, channel] -= 1
+
+    def forgo(self, channel: str, day: date) -> None:
+        """Give back a message and its person, to whom nothing was done."""
         with self._lock:
             self._spent[day, channel] -= 1
             if self._most is not None:

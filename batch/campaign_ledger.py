@@ -18,6 +18,15 @@ from userpool.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Somebody else took the person further, who is left as they are; `signing_in` just now, for the first time."""
+
+    sub: str
+    reason: str
+    signing_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Letting:
     """Lets go of persons, under the RUN lease.
 
@@ -31,14 +40,15 @@ class Letting:
     def let_go(self, sub: str, new_sub: str, at: float, *, seen: float | None = None) -> Turn:
         """Take `pending → reset` at this time; never of who is captured, or is in the middle of it.
 
-        A capture whose time is up is none any more. With `seen`, who was let go then and has done nothing since is
-        let go again. Safe to repeat with the same time.
+        A capture whose time is up is none any more; but it may have set the old password before it was cut off, so its
+        `token` stays, and keeps tokens from whoever signs in by that. With `seen`, who was let go then and has done
+        nothing since is let go again. Safe to repeat with the same time.
         """
         self.require()
         ours = "#changed = :at" if seen is None else "#changed IN (:at, :seen)"
         return self.ledger.move(
             sub,
-            "SET #state = :reset, #changed = :at REMOVE #token, #until",
+            "SET #state = :reset, #changed = :at",
             f"#new_sub = :new_sub AND (#state = :pending OR (#state = :capturing AND #until < :at) "
             f"OR (#state = :reset AND {ours}))",
             new_sub=new_sub,
@@ -54,6 +64,16 @@ class Letting:
 def still_waits(person: Person, now: float) -> bool:
     """Whether the person is to be captured still, and is not in the middle of it."""
     return person.state is State.PENDING or (person.state is State.CAPTURING and person.until < now)
+
+
+def overtaken(sub: str, new_sub: str, turn: Turn) -> Overtaken:
+    """Say why the ledger did not let go of a person."""
+    before = turn.before
+    if before is None:
+        return Overtaken(sub, "is not in the ledger any more")
+    if before.new_sub != new_sub:
+        return Overtaken(sub, "is another user of the new pool by the ledger now")
+    return Overtaken(sub, f"is {before.state} in the ledger by now", signing_in=before.state is State.CAPTURING)
 
 
 @contextmanager

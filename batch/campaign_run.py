@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from batch import engine
 from batch.campaign import MAIL, SMS, Awaited, Budget, Progress, Turn, day_of, turn_of
-from batch.campaign_ledger import Letting
+from batch.campaign_ledger import Letting, Overtaken, overtaken
 from batch.campaign_records import CampaignRecords
 from batch.campaign_step import Doubtful, Fact, Failed, Held, Left, LetGo, Over, Refused, Sending, SendingCodes, Sent
 from batch.inventory import Inventory
@@ -47,20 +47,29 @@ class CampaignSummary:
     """What a run of the campaign did.
 
     `let_go` counts whose old password counts no more, told nothing (None where codes are sent); `left` who was left as
-    they are, by reason; `why` has the persons who were refused, are in doubt or could not be looked at, by old user
-    name. `over`: more could be sent, another day or by another run; `ended` is why nobody can be sent anything now.
+    they are, by reason; `held` who was let go and sent nothing yet; `later` who waits for their day; `capturing` who
+    signs in for the first time just now. `why` has the reason of those who got nothing, by old user name.
+    `over`: more could be sent, another day or by another run; `ended` is why nobody can be sent anything now.
     """
 
     sent: int = 0
     doubtful: int = 0
     refused: int = 0
     failed: int = 0
+    held: int = 0
+    later: int = 0
+    capturing: int = 0
     let_go: int | None = None
     left: dict[str, int] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     over: bool = False
     ended: str | None = None
     stopped: bool = False
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the same command has more to do, now or later."""
+        return bool(self.stopped or self.over or self.ended or self.held or self.later or self.capturing)
 
     def add(self, fact: Fact, username: str) -> None:
         """Count a fact."""
@@ -75,14 +84,20 @@ class CampaignSummary:
                 self.failed += 1
             case LetGo():
                 self.let_go = (self.let_go or 0) + 1
-            case Left():
-                self.left[fact.reason] = self.left.get(fact.reason, 0) + 1
+            case Left() | Overtaken():
+                self._leave(fact)
             case Held():
-                self.ended = self.ended or fact.reason
+                self.held += 1
             case Over():
                 self.over = True
-        if isinstance(fact, Doubtful | Refused | Failed) and len(self.why) < _KEPT:
+        if isinstance(fact, Doubtful | Refused | Failed | Held | Left) and len(self.why) < _KEPT:
             self.why[username] = fact.reason
+
+    def _leave(self, fact: Left | Overtaken) -> None:
+        if isinstance(fact, Overtaken) and fact.signing_in:
+            self.capturing += 1
+        else:
+            self.left[fact.reason] = self.left.get(fact.reason, 0) + 1
 
 
 class Campaign:
@@ -105,16 +120,18 @@ class Campaign:
         self._stop = stop
         self._progress = progress
         self._names: dict[str, str] = {}  # of those who are under way
-        self._summary = CampaignSummary()
+        self._summary = CampaignSummary(capturing=records.capturing)
 
     def send(self, sending: SendingCodes, budget: Budget, recovery: Collection[str], total: int) -> CampaignSummary:
         """Send codes to whose turn it is, as far as the budget goes."""
-        return self._carry_out("send", self._to_send(sending, budget, recovery), sending.step, total)
+        summary = self._carry_out("send", self._to_send(sending, budget, recovery), sending.step, total)
+        summary.ended = sending.sender.broken
+        return summary
 
     def _to_send(self, sending: SendingCodes, budget: Budget, recovery: Collection[str]) -> Iterator[Awaited]:
         today = day_of(self._now())
         for one in self._records.queue():
-            if sending.ended.is_set():
+            if sending.sender.broken:
                 return
             turn = turn_of(one, recovery, today)
             has_room = one.row.state is Progress.SENDING or budget.left(one.channel(recovery) or "", today)
@@ -122,15 +139,17 @@ class Campaign:
                 yield one
             elif turn is Turn.SEND:
                 self._summary.over = True
-                if not budget.left(MAIL, today) and not budget.left(SMS, today) and not one.is_reset:
+                if not budget.left(MAIL, today) and not budget.left(SMS, today):
                     return
+            elif turn is Turn.LATER:
+                self._summary.later += 1
 
     def close(self, letting: Letting, *, limit: int | None, total: int) -> CampaignSummary:
         """Let go of everybody who waits, `limit` at most."""
 
         def step(one: Awaited) -> Iterator[Fact]:
             turn = letting.let_go(one.sub, one.new_sub, self._now())
-            yield LetGo(one.sub) if turn.done else Left(one.sub, f"is {turn.state} in the ledger by now")
+            yield LetGo(one.sub) if turn.done else overtaken(one.sub, one.new_sub, turn)
 
         self._summary.let_go = 0
         return self._carry_out("close", self._to_close(limit), step, min(total, limit or total))

@@ -11,12 +11,12 @@ active, which costs more than a hundred mails; who was captured, which must not 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from batch.campaign import Awaited, Budget, Progress, channel, concerns_everybody, day_of, why_not_now
-from batch.campaign_ledger import Letting
+from batch.campaign import Awaited, Budget, Progress, channel, day_of, why_left
+from batch.campaign_ledger import Letting, Overtaken, overtaken
+from batch.campaign_sender import Blame, Sender, blame
 from userpool.errors import MigrationError, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import Status, User
@@ -27,11 +27,12 @@ _REFUSED_AND_DONE = "a code may have been sent: the call was refused, and made t
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A message is about to go out; the person is let go at this very time."""
+    """A message is about to go out; the person is let go at this very time, and was before if `let_go` says so."""
 
     sub: str
     at: float
     channel: str
+    let_go: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Cognito will not send this person one; they are let go all the same."""
+    """Cognito will not send this person one, for their own sake; they are let go all the same."""
 
     sub: str
     reason: str
@@ -59,7 +60,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Nothing was sent, for a reason that is not the person's; they are let go, and a later run tries again."""
+    """Nothing was sent, and that is not surely the person's own; they are let go, and a later run tries again."""
 
     sub: str
     reason: str
@@ -95,11 +96,11 @@ class LetGo:
     sub: str
 
 
-Fact = Sending | Sent | Doubtful | Refused | Held | Left | Failed | Over | LetGo
+Fact = Sending | Sent | Doubtful | Refused | Held | Left | Overtaken | Failed | Over | LetGo
 
 
 class SendingCodes:
-    """Sends codes. `recovery` is the pool's order of attributes; `ended` is set when everybody would be refused."""
+    """Sends codes, as long as the `sender` is not broken. `recovery` is the pool's order of attributes."""
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class SendingCodes:
         self._budget = budget
         self._recovery = recovery
         self._now = now
-        self.ended = threading.Event()
+        self.sender = Sender()
 
     def step(self, one: Awaited) -> Iterator[Fact]:
         """Send one person a code, or say why not, yielding each fact when it is true."""
@@ -131,7 +132,7 @@ class SendingCodes:
             self._budget.give_back(one.row.channel or "", day_of(one.row.at or 0))
         if one.is_reset and found is not None and found.status is Status.RESET_REQUIRED:
             yield Doubtful(one.sub, _REFUSED_AND_DONE)
-        elif reason := why_not_now(found):
+        elif reason := why_left(one, found):
             yield Left(one.sub, reason)
         elif found is not None:
             yield from self._send(one, found)
@@ -141,43 +142,50 @@ class SendingCodes:
         if by is None:
             yield Left(one.sub, "has no verified e-mail address or phone number any more that a code can go to")
             return
-        if self.ended.is_set() or not self._budget.take(by, day_of(at)):
+        if self.sender.broken or not self._budget.take(by, day_of(at)):
             yield Over(one.sub)
             return
-        yield Sending(one.sub, at, by)
-        turn = self._letting.let_go(one.sub, one.new_sub, at, seen=one.row.at if one.is_reset else None)
+        yield Sending(one.sub, at, by, one.let_go)
+        turn = self._letting.let_go(one.sub, one.new_sub, at, seen=one.let_go)
         if not turn.done:
-            self._budget.give_back(by, day_of(at))
-            yield Left(one.sub, f"is {turn.state} in the ledger by now")
+            self._budget.forgo(by, day_of(at))
+            yield overtaken(one.sub, one.new_sub, turn)
             return
         yield from self._call(one, found, by, at)
 
     def _call(self, one: Awaited, found: User, by: str, at: float) -> Iterator[Fact]:
-        sub = one.sub
         try:
             self._target.send_reset_code(found.username, before=self._letting.require)
         except UnansweredError:
             yield self._after_silence(one)
-        except MigrationError as error:
+        except UserError as error:
             self._budget.give_back(by, day_of(at))
-            if isinstance(error, UserError) and not concerns_everybody(error):
-                yield Refused(sub, str(error))
-                return
-            self.ended.set()
-            yield Held(sub, str(error))
-            if not isinstance(error, UserError):
-                raise
+            yield self._refused(one.sub, error)
+        except MigrationError as error:  # the run ends by it, and says so
+            yield Held(one.sub, str(error))
+            raise
         else:
-            yield Sent(sub)
+            self.sender.works()
+            yield Sent(one.sub)
+
+    def _refused(self, sub: str, error: UserError) -> Fact:
+        whose = blame(error)
+        if whose is Blame.PERSON:
+            return Refused(sub, str(error))
+        self.sender.fails(str(error), surely=whose is Blame.EVERYBODY)
+        return Held(sub, str(error))
 
     def _after_silence(self, one: Awaited) -> Fact:
         try:
-            return _settled(one.sub, self._target.find_listed(one.new_sub))
+            fact = _settled(one.sub, self._target.find_listed(one.new_sub))
         except UserError:
-            return Doubtful(one.sub, _UNHEARD)
+            fact = Doubtful(one.sub, _UNHEARD)
+        if isinstance(fact, Doubtful):
+            self.sender.fails(fact.reason)
+        return fact
 
 
-def _settled(sub: str, found: User | None) -> Fact:
+def _settled(sub: str, found: User | None) -> Sent | Doubtful:
     """Say of a call that was never answered what can be known: the status tells that it was carried out."""
     done = found is not None and found.status is Status.RESET_REQUIRED
     return Sent(sub) if done else Doubtful(sub, _UNHEARD)

@@ -41,7 +41,7 @@ def before_sending(
         )
     yield f"(Prices: {AS_OF} or `prices`.) Their old passwords count no more from then on, and they have to choose one."
     if waiting := found.turns[Turn.HELP_DESK]:
-        yield f"{waiting} have nothing verified that a code could go to: `cognito-migrate reset` lists them."
+        yield f"{waiting} cannot be reached by a code: `cognito-migrate reset` lists them."
     if later := found.turns[Turn.LATER]:
         yield f"{later} wait for the day that they were given."
     for reason, number in found.left_out.items():
@@ -53,7 +53,9 @@ def before_sending(
 def export_lines(summary: ExportSummary, files: Files) -> Iterator[str]:
     """Say what was written."""
     yield f"Wrote {summary.mailing} users who still wait for a first sign-in to {files.mailing}."
-    yield f"Wrote {summary.help_desk} whom no code can reach, or who may have got none, to {files.help_desk}."
+    if summary.let_go:
+        yield f"{summary.let_go} of them were let go and sent no code (`reset`): they have to choose a password."
+    yield f"Wrote {summary.help_desk} whom somebody has to look at, each with the reason, to {files.help_desk}."
     if summary.days:
         first, last = next(iter(summary.days)), next(reversed(summary.days))
         without = summary.mailing - sum(summary.days.values())
@@ -62,23 +64,33 @@ def export_lines(summary: ExportSummary, files: Files) -> Iterator[str]:
         yield f"{number} are in neither: {reason}."
 
 
-def run_lines(summary: CampaignSummary, capturing: int) -> Iterator[str]:
+def run_lines(summary: CampaignSummary) -> Iterator[str]:
     """Say what a run did, and what to do next."""
+    yield from _done_lines(summary)
+    for reason, number in sorted(summary.left.items()):
+        yield f"{number} left as they are: each {reason}."
+    for name, why in list(summary.why.items())[:_SHOWN]:
+        yield f"  {name}: {why}"
+    yield from _left_lines(summary)
+
+
+def _done_lines(summary: CampaignSummary) -> Iterator[str]:
     if summary.let_go is not None:
         yield f"Closed {summary.let_go} users: their old passwords count no more."
     else:
         yield f"Sent {summary.sent} codes; {summary.doubtful} more may have been sent, and are not sent again."
     if summary.refused:
         yield f"{summary.refused} were refused by Cognito; they can use forgot-password, or the help desk sees to them."
+    if summary.held:
+        yield f"{summary.held} were let go and sent nothing: a later run tries again, after the others."
     if summary.failed:
         yield f"{summary.failed} could not be looked at; a rerun tries again."
-    for reason, number in sorted(summary.left.items()):
-        yield f"{number} left as they are: each {reason}."
-    for name, why in list(summary.why.items())[:_SHOWN]:
-        yield f"  {name}: {why}"
+
+
+def _left_lines(summary: CampaignSummary) -> Iterator[str]:
     if summary.ended:
         yield f"Ended, since the next ones would be refused too: {summary.ended}"
-    if capturing:
-        yield f"{capturing} are signing in for the first time just now: rerun in a minute."
-    if summary.stopped or summary.over or summary.ended:
-        yield "More is left: the same command goes on, for codes when the day's number is not used up."
+    if summary.capturing:
+        yield f"{summary.capturing} are signing in for the first time just now: rerun in a minute."
+    if summary.is_unfinished:
+        yield "More is left: the same command goes on, for codes once a day has numbers left, or has come."

@@ -34,13 +34,15 @@ ATTEMPTS = 8  # for what is not a throttle: about a minute, with the waits below
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 20.0
 _PATIENCE_WHEN_STOPPING = 5
-# What a user still needs whose creation has begun. Other calls are not made any more when everything is to end.
+# What a user still needs whose creation has begun, or whom the ledger has let go of. Other calls are not made any more
+# when everything is to end.
 _FINISHING = frozenset(
     {
         "AdminGetUser",
         "AdminDisableUser",
         "AdminSetUserPassword",
         "AdminSetUserMFAPreference",  # or who is CONFIRMED by then could reset, and sign in without the factor
+        "AdminResetUserPassword",
     }
 )
 AHEAD = 0.05

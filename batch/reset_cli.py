@@ -122,7 +122,9 @@ def _is_early(now: Session, day: date) -> bool:
 def _export(now: Session, records: CampaignRecords, options: dict[str, Any], *, as_json: bool) -> None:
     files = Files(Path(options["output"]), Path(options["help_desk"]), options["force"])
     per_day, first = options["per_day"], _day(options["first"]) or day_of(now.migration.target_now())
-    summary = export(records, now.migration.target.description.recovery, files, first=first, per_day=per_day)
+    target = now.migration.target
+    records.look(target.pool.users(), Progress(), about=target.description.estimated_users)
+    summary = export(records, target.description.recovery, files, first=first, per_day=per_day)
     now.record.counts = asdict(summary)
     say(lambda: asdict(summary), lambda: export_lines(summary, files), as_json=as_json)
 
@@ -132,7 +134,8 @@ def _close(
 ) -> None:
     total = records.waiting()
     if total:
-        _ask(before_closing(total, now.migration.config.target.user_pool_id), "Close the capture for them?", options)
+        _tell(before_closing(total, now.migration.config.target.user_pool_id))
+        _ask("Close the capture for them?", options)
     with letting(table, now.inventory, now=now.migration.target_now) as closing:
         summary = _campaign(now, records).close(closing, limit=options["limit"], total=total)
     _end(now, records, summary, as_json=as_json)
@@ -143,14 +146,19 @@ def _send(
 ) -> None:
     migration = now.migration
     recovery = migration.target.description.recovery
+    if not recovery:
+        raise SettingsError(
+            f"In {migration.target.pool.pool_id} only administrators reset passwords (its account recovery is "
+            "`admin_only`), so Cognito sends nobody a code: write to whom `cognito-migrate reset` lists yourself."
+        )
     per_day = {MAIL: options["mail_per_day"], SMS: options["sms_per_day"]}
     found = standing(records.queue(), recovery, migration.target_now())
     spent = records.spent()
     money = migration.config.prices or Prices()
     today = day_of(migration.target_now())
-    said = before_sending(found, per_day, spent, money, today=today, counts=records.counts())
+    _tell(before_sending(found, per_day, spent, money, today=today, counts=records.counts()))
     if found.channels or found.turns[Turn.ASK]:
-        _ask(said, "Send the codes?", options)
+        _ask("Send the codes?", options)
     budget = Budget(per_day, spent, options["limit"])
     with letting(table, now.inventory, now=migration.target_now) as let:
         sending = SendingCodes(
@@ -182,9 +190,12 @@ def _campaign(now: Session, records: CampaignRecords) -> Campaign:
     )
 
 
-def _ask(said: Iterator[str], question: str, options: dict[str, Any]) -> None:
+def _tell(said: Iterator[str]) -> None:
     for line in said:
         tell(line)
+
+
+def _ask(question: str, options: dict[str, Any]) -> None:
     if options["yes"]:
         return
     if not sys.stdin.isatty():
@@ -194,13 +205,13 @@ def _ask(said: Iterator[str], question: str, options: dict[str, Any]) -> None:
 
 def _end(now: Session, records: CampaignRecords, summary: CampaignSummary, *, as_json: bool) -> None:
     now.record.counts = {name: value for name, value in asdict(summary).items() if name != "why"}
-    values = {**asdict(summary), "capturing": records.capturing, "campaign": records.counts()}
-    say(lambda: values, lambda: run_lines(summary, records.capturing), as_json=as_json)
+    values = {**asdict(summary), "campaign": records.counts()}
+    say(lambda: values, lambda: run_lines(summary), as_json=as_json)
     if summary.stopped:
         sys.exit(INTERRUPTED)
-    if summary.failed or summary.refused:
+    if summary.failed or summary.refused or summary.doubtful:
         sys.exit(Exit.FAILED)
-    if summary.over or summary.ended or records.capturing:
+    if summary.is_unfinished:
         sys.exit(Exit.STOPPED_EARLY)
 
 

@@ -102,9 +102,10 @@ CREATE TABLE IF NOT EXISTS modified_there (
 -- Who asked to be erased, which no scan brings back.
 CREATE TABLE IF NOT EXISTS forgotten (sub TEXT PRIMARY KEY) WITHOUT ROWID;
 -- Whom `reset` is about: the `day` of one's own mailing; how far a code that Cognito sends is; since when, and by which
--- attribute. state: planned, sending, waiting (let go, and not sent), sent, doubtful, refused.
+-- attribute. state: planned, sending, waiting (let go, and not sent), sent, doubtful, refused. let_go: the time of the
+-- try before, which is the ledger's still if the last one ended before the ledger heard of it.
 CREATE TABLE IF NOT EXISTS campaign (
-    sub TEXT PRIMARY KEY, day TEXT, state TEXT NOT NULL, at REAL, channel TEXT, reason TEXT
+    sub TEXT PRIMARY KEY, day TEXT, state TEXT NOT NULL, at REAL, channel TEXT, reason TEXT, let_go REAL
 ) WITHOUT ROWID;
 """
 
@@ -126,6 +127,7 @@ ADDED = (
     ("users", "factors_read", "INTEGER NOT NULL DEFAULT 0"),
     ("users", "mfa", "TEXT"),
     ("factors", "unread", "TEXT"),
+    ("campaign", "let_go", "REAL"),
 )
 
 

@@ -6,12 +6,14 @@ import csv
 import json
 import threading
 from collections import Counter
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
 from triggering import RANDOM_PASSWORD, World
-from undoing import Moved, _quiet
+from undoing import Moved, PowerCutError, _quiet
 
 from batch.campaign import Budget, day_of
 from batch.campaign_export import ExportSummary, Files, export
@@ -28,6 +30,7 @@ from userpool.person import PERSON, Person, State
 from userpool.pool import UserPool
 
 ANY = 1_000_000
+RESET = "AdminResetUserPassword"
 EVERYBODY = CohortRules()
 
 
@@ -98,7 +101,9 @@ class Waiting(Moved):
         files = Files(self.folder / "reset.csv", self.folder / "help-desk.csv", replace=True)
         with self.open() as inventory:
             records = self._surveyed(inventory, rules)
-            recovery = UserPool(self.world.cognito, self.world.new_id).describe().recovery
+            pool = UserPool(self.world.cognito, self.world.new_id)
+            records.look(pool.users(), _quiet(), about=ANY)
+            recovery = pool.describe().recovery
             return export(records, recovery, files, **({"first": None, "per_day": None} | options))
 
     def _surveyed(self, inventory: Any, rules: CohortRules = EVERYBODY) -> CampaignRecords:
@@ -120,6 +125,47 @@ class Waiting(Moved):
     def today(self, later: int = 0) -> date:
         """The day it is, or so many days later (UTC)."""
         return day_of(self.now()) + timedelta(later)
+
+    # What goes wrong.
+
+    def refuse(self, code: str, message: str = "refused", *names: str) -> None:
+        """Let Cognito refuse every code from now on, or those for these users."""
+
+        def refused(attempt: Any, params: dict[str, Any]) -> Any:
+            if names and params["Username"] not in names:
+                return attempt()
+            raise ClientError({"Error": {"Code": code, "Message": message}}, RESET)
+
+        self.watched.acts[RESET] = refused
+
+    def mend(self) -> None:
+        """Let everything go well again."""
+        self.watched.acts.clear()
+        self.tables.acts.clear()
+
+    def die_before_letting_go(self, workers: int = 1) -> None:
+        """Send codes, and let the power fail before the ledger lets go of anybody."""
+
+        def cut(attempt: Any, params: dict[str, Any]) -> Any:
+            if ":reset" in params.get("ExpressionAttributeValues", {}):
+                raise PowerCutError
+            return attempt()
+
+        self.tables.acts["*"] = cut
+        with suppress(PowerCutError):
+            self.send(workers=workers)
+        self.mend()
+
+    def dies_while_sending(self, after: int, *, carried_out: bool) -> bool:
+        """Send codes, and let the power fail at the call after so many; return whether it came to that."""
+        cured = self.die_after(after, carried_out=carried_out)
+        try:
+            self.send(workers=1)
+        except PowerCutError:
+            return True
+        finally:
+            cured()
+        return False
 
     # What came of it.
 

@@ -1,41 +1,16 @@
-"""The campaign against pools: who is sent a code, who is not, and what a kill or somebody's first sign-in changes."""
+"""The campaign against pools: who is sent a code, who is not, and what somebody's first sign-in changes."""
 
 from __future__ import annotations
 
-import threading
 from itertools import count
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
-from resetting import Waiting
+from resetting import RESET, Waiting
 from triggering import NEW_PASSWORD, OLD_PASSWORD
 from undoing import PowerCutError
 
 from userpool.cohort import CohortRules
 from userpool.person import State
-
-RESET = "AdminResetUserPassword"
-
-
-def refuse(waiting, code, message="refused"):
-    """Let Cognito refuse every code from now on."""
-
-    def refused(_attempt, _params):
-        raise ClientError({"Error": {"Code": code, "Message": message}}, RESET)
-
-    waiting.watched.acts[RESET] = refused
-
-
-def kill_while_sending(waiting, after, *, carried_out):
-    """Let the power fail at the call after so many; return whether it came to that."""
-    cured = waiting.die_after(after, carried_out=carried_out)
-    try:
-        waiting.send(workers=1)
-    except PowerCutError:
-        return True
-    finally:
-        cured()
-    return False
 
 
 def test_a_code_lets_the_user_choose_a_password(tmp_path):
@@ -94,41 +69,6 @@ def test_a_thousand_wait_and_a_hundred_come_in_the_middle(tmp_path):
     assert waiting.states() == {State.RESET: 1000 - len(captured), State.CAPTURED: len(captured)}
 
 
-@pytest.mark.parametrize("carried_out", [False, True], ids=["before the call", "after the call"])
-def test_a_kill_at_any_call_sends_nobody_two(tmp_path, carried_out):
-    """Killed at whatever call, a rerun sends nobody a second code; who may have got none is named to the help desk."""
-    waiting = Waiting(tmp_path)
-    waiting.bring("ada", "bob", "cyd")
-    after = 0
-    while kill_while_sending(waiting, after, carried_out=carried_out):
-        after += 1
-    waiting.export()
-    sent = waiting.sent()
-    assert set(sent.values()) == {1}
-    assert sent.keys() | waiting.help_desk().keys() == {"ada", "bob", "cyd"}
-    assert after > 5
-    assert waiting.states() == {State.RESET: 3}
-
-
-def test_who_never_got_the_call_is_sent_one(tmp_path):
-    """A run that died before the ledger let go of somebody leaves them to the next, within the same day's budget."""
-    waiting = Waiting(tmp_path)
-    waiting.bring("ada")
-
-    def before_letting_go(attempt, params):
-        if ":reset" in params.get("ExpressionAttributeValues", {}):
-            raise PowerCutError
-        return attempt()
-
-    waiting.tables.acts["*"] = before_letting_go
-    with pytest.raises(PowerCutError):
-        waiting.send(1)
-    waiting.tables.acts.clear()
-    assert waiting.kept() == {"ada": "sending"}
-    assert waiting.send(1).sent == 1
-    assert waiting.sent() == {"ada": 1}
-
-
 def test_a_budget_is_a_day_s(tmp_path):
     """So many messages go out a day (UTC) and channel, over all runs of that day; the next day has its own."""
     waiting = Waiting(tmp_path)
@@ -163,29 +103,6 @@ def test_who_has_nothing_verified_goes_to_the_help_desk(tmp_path):
     waiting.export()
     assert waiting.help_desk().keys() == {"ada"}
     assert waiting.persons()["ada"].state is State.PENDING
-
-
-def test_the_sender_that_is_used_up_ends_the_run(tmp_path):
-    """What would be refused to everybody ends the run after it, and who was let go is sent a code by the next."""
-    waiting = Waiting(tmp_path)
-    waiting.bring("ada", "bob", "cyd")
-    refuse(waiting, "LimitExceededException", "Exceeded daily email limit for the operation or the account.")
-    summary = waiting.send(workers=1)
-    assert (summary.sent, bool(summary.ended)) == (0, True)
-    assert list(waiting.kept().values()) == ["waiting"]
-    waiting.watched.acts.clear()
-    assert waiting.send().sent == 3
-
-
-def test_one_s_own_refusal_is_one_s_own(tmp_path):
-    """A user whom Cognito refuses a code is named, and the next ones get theirs."""
-    waiting = Waiting(tmp_path)
-    waiting.bring("ada", "bob")
-    refuse(waiting, "LimitExceededException", "Attempt limit exceeded, please try after some time.")
-    summary = waiting.send()
-    assert (summary.refused, set(summary.why)) == (2, {"ada", "bob"})
-    waiting.watched.acts.clear()
-    assert waiting.send().sent == 0
 
 
 def test_who_is_disabled_or_gone_is_left(tmp_path):
@@ -230,39 +147,3 @@ def test_a_cohort_and_its_days(tmp_path):
     assert days.items() <= again.items()
     assert again["zoë"] == str(waiting.today(1))
     assert waiting.send().sent == 2
-
-
-def test_a_stop_ends_it_between_two(tmp_path):
-    """Ctrl-C ends it; what was sent is on record, and the next run goes on."""
-    waiting = Waiting(tmp_path)
-    waiting.bring("ada", "bob", "cyd")
-    stop = threading.Event()
-
-    def stopping(attempt, _params):
-        stop.set()
-        return attempt()
-
-    waiting.watched.acts[RESET] = stopping
-    summary = waiting.send(workers=1, stop=stop)
-    assert (summary.sent, summary.stopped) == (1, True)
-    waiting.watched.acts.clear()
-    assert waiting.send().sent == 2
-    assert set(waiting.sent().values()) == {1}
-
-
-def test_a_lost_answer_is_settled_by_the_status(tmp_path):
-    """A code whose answer was lost counts as sent where the user is RESET_REQUIRED, and as doubtful where not."""
-    waiting = Waiting(tmp_path)
-    waiting.bring("ada", "bob")
-    lost = iter([True, False])
-
-    def losing(attempt, _params):
-        if next(lost):
-            attempt()
-        raise ReadTimeoutError(endpoint_url="here")
-
-    waiting.watched.acts[RESET] = losing
-    summary = waiting.send(workers=1)
-    assert (summary.sent, summary.doubtful) == (1, 1)
-    waiting.watched.acts.clear()
-    assert waiting.send().sent == 0

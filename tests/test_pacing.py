@@ -606,7 +606,8 @@ def test_what_begins_something_is_not_waited_for_when_stopping(operation):
 
 
 @pytest.mark.parametrize(
-    "operation", ["AdminSetUserPassword", "AdminDisableUser", "AdminGetUser", "AdminSetUserMFAPreference"]
+    "operation",
+    ["AdminSetUserPassword", "AdminDisableUser", "AdminGetUser", "AdminSetUserMFAPreference", "AdminResetUserPassword"],
 )
 def test_what_finishes_something_gets_its_slot_when_stopping(operation):
     """A call that finishes a user who is begun still waits for its slot, and never for less than the rate asks."""
