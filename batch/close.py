@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
-from userpool.person import State
+from userpool.person import Person, State
 from userpool.pool import UserPool
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Whose case was closed, how far the person was before, and whether a first sign-in of theirs is under way."""
+    """Whose case was closed, how far the person was before, and whether a first sign-in of theirs keeps tokens back.
+
+    It is `under_way`, or was cut off: it may have set the old password after whatever the help desk set.
+    """
 
     username: str
     was: str
@@ -35,6 +38,12 @@ def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, no
         raise SettingsError(f"{name!r} is a federated profile, which has no password here: there is nothing to close.")
     if not turn.done and not turn.state.final:
         raise SettingsError(f"{name!r} is not the user that the ledger knows this person as: it is left alone.")
-    under_way = turn.before is not None and turn.before.token is not None and turn.before.until >= now
     state = turn.state if turn.state.final else State.RESET
-    return Closed(found.username, turn.state, state, under_way=under_way and state is State.RESET)
+    return Closed(
+        found.username, turn.state, state, under_way=state is State.RESET and _keeps_a_token(turn.before, now)
+    )
+
+
+def _keeps_a_token(before: Person | None, now: float) -> bool:
+    """Whether `Ledger.reset` has left a capture on record of whom it found so."""
+    return before is not None and before.token is not None and (before.state is State.CAPTURING or before.until >= now)

@@ -26,9 +26,10 @@ Item = TypeVar("Item")
 FORGOTTEN = "forgotten"
 """The reason of whom nothing was captured, and nothing will be."""
 
+# The token stays: of a capture that was cut off, it keeps tokens from whoever signs in by the old password.
 _TOMBSTONE = (
     "SET #state = :state, #reason = :forgotten, #changed = :now "
-    "REMOVE #username, #name, #owed, #enrol, #locks, #disabled, #checked, #token, #until, #epoch"
+    "REMOVE #username, #name, #owed, #enrol, #locks, #disabled, #checked, #epoch"
 )
 # A capture that is under way may still set a password, and says so by its token, which whoever is captured keeps.
 _UNLESS_UNDER_WAY = (

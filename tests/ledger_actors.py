@@ -347,7 +347,7 @@ def choose_password(world: World, sub: str, writes: int, *, help_desk: bool = Fa
     world.unsettled[sub] += 1
     yield
     for _ in range(writes):
-        turn = world.ledger.reset(sub, world.now, None if help_desk else user.sub)
+        turn = world.ledger.reset(sub, world.now, None if help_desk else user.sub, chosen=not help_desk)
         if turn.done or turn.state is State.CAPTURED:
             world.unsettled[sub] = 0
         yield

@@ -90,10 +90,10 @@ class Waiting(Moved):
             sending = SendingCodes(self.target, let, budget, recovery=recovery, now=self.now)
             return self._campaign(inventory, records, workers, stop).send(sending, budget, recovery, ANY)
 
-    def close(self, *, limit: int | None = None, workers: int = 4) -> CampaignSummary:
+    def close(self, rules: CohortRules = EVERYBODY, *, limit: int | None = None, workers: int = 4) -> CampaignSummary:
         """Let go of everybody who waits."""
         with self.open() as inventory, letting(self.table(), inventory, now=self.now) as let:
-            records = self._surveyed(inventory)
+            records = self._surveyed(inventory, rules)
             return self._campaign(inventory, records, workers, None).close(let, limit=limit, total=ANY)
 
     def export(self, rules: CohortRules = EVERYBODY, **options: Any) -> ExportSummary:

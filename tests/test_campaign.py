@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from botocore.exceptions import ClientError
 from resetting import RESET, Waiting
 from triggering import NEW_PASSWORD, OLD_PASSWORD
 from undoing import PowerCutError
@@ -130,6 +131,47 @@ def test_closing_takes_the_old_password_and_says_nothing(tmp_path):
     assert not waiting.world.captures("ada", OLD_PASSWORD)
     waiting.world.forget("ada")
     assert waiting.world.signs_in("ada", NEW_PASSWORD)
+
+
+def test_a_capture_that_was_cut_off_opens_nothing_after_closing(tmp_path):
+    """Whose old password a capture set before it was cut off gets no token by it once closed, until they choose one."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada")
+    ada = waiting.persons()["ada"]
+    waiting.world.ledger.begin_capture(ada.sub, ada.new_sub, "token", now=waiting.now(), until=waiting.now() + 20)
+    waiting.in_pool("admin_set_user_password", Username="ada", Password=OLD_PASSWORD, Permanent=True)
+    waiting.world.local.world.clock.advance(60)
+    assert waiting.close().let_go == 1
+    with pytest.raises(ClientError, match="UserLambdaValidation"):
+        waiting.world.signs_in("ada", OLD_PASSWORD)
+    waiting.world.forget("ada")
+    assert waiting.world.signs_in("ada", NEW_PASSWORD)
+
+
+def test_who_signs_in_for_the_first_time_just_now_is_for_a_rerun(tmp_path):
+    """Who is in the middle of a first sign-in is not touched, and counts if the command is about them."""
+    waiting = Waiting(tmp_path)
+    waiting.people(1, "staff")
+    waiting.bring("ada", "bob")
+    ada, bob = (waiting.persons()[name] for name in ("ada", "bob"))
+
+    def begins(person):
+        now = waiting.now()
+        return waiting.world.ledger.begin_capture(person.sub, person.new_sub, "token", now=now, until=now + 20).done
+
+    assert begins(ada)
+    assert waiting.close(CohortRules(groups=("staff",))).is_unfinished is False
+
+    def meanwhile(attempt, params):
+        if ":reset" in params.get("ExpressionAttributeValues", {}):
+            waiting.tables.acts.clear()
+            begins(bob)
+        return attempt()
+
+    waiting.tables.acts["update_item"] = meanwhile
+    summary = waiting.close()
+    assert (summary.let_go, summary.capturing, summary.is_unfinished) == (0, 2, True)
+    assert waiting.states() == {State.CAPTURING: 2, State.RESET: 1}
 
 
 def test_a_cohort_and_its_days(tmp_path):

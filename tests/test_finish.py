@@ -218,7 +218,7 @@ def test_no_tombstone_is_open(state):
 
 @pytest.mark.parametrize(("state", "refused"), [(State.CAPTURED, False), (State.CAPTURING, True), (State.RESET, True)])
 def test_a_capture_that_is_under_way_is_waited_for(ledger_table, state, refused):
-    """Whose password is being set this moment is not erased until that is over; who is captured already is."""
+    """Whose password is being set this moment is not erased until that is over; its token outlives them."""
     change = "SET #state = :state, #token = :token, #until = :until, #username = :name"
     values = {"state": state, "token": "t", "until": 1010.0, "name": "ada"}
     ledger_table.write(Write(f"{PERSON}1", change=change, values=values))
@@ -227,5 +227,7 @@ def test_a_capture_that_is_under_way_is_waited_for(ledger_table, state, refused)
         with pytest.raises(SettingsError, match="in a minute"):
             erase(ledger, "1", now=1000.0)
     assert erase(ledger, "1", now=1000.0 if not refused else 1011.0)
-    assert ledger.person("1") == Person("1", last_state(state), reason=FORGOTTEN, changed=1011.0 if refused else 1000.0)
+    changed = 1011.0 if refused else 1000.0
+    tombstone = Person("1", last_state(state), reason=FORGOTTEN, changed=changed, token="t", until=1010.0)
+    assert ledger.person("1") == tombstone
     assert not erase(ledger, "2", now=1000.0)

@@ -130,7 +130,15 @@ ARROWS = {  # the call, and for each state it is allowed in what is different af
     ),
     "reset": (
         lambda ledger: ledger.reset("ada", 200.0),
-        each(RESETTABLE, {"state": State.RESET, "changed": 200.0, "token": None, "until": 0}),
+        each(RESETTABLE - {State.CAPTURING}, {"state": State.RESET, "changed": 200.0, "token": None, "until": 0})
+        | {State.CAPTURING: {"state": State.RESET, "changed": 200.0}},
+    ),
+    "reset by the user's choice": (
+        lambda ledger: ledger.reset("ada", 200.0, "new-ada", chosen=True),
+        each(
+            RESETTABLE,
+            {"state": State.RESET, "new_sub": "new-ada", "changed": 200.0, "token": None, "until": 0},
+        ),
     ),
     "reset while a capture is alive": (
         lambda ledger: ledger.reset("ada", 105.0),
@@ -139,10 +147,7 @@ ARROWS = {  # the call, and for each state it is allowed in what is different af
     "end_capture": (lambda ledger: ledger.end_capture("ada", "t"), {}),
     "reset with the user": (
         lambda ledger: ledger.reset("ada", 200.0, "new-ada"),
-        each(
-            RESETTABLE,
-            {"state": State.RESET, "new_sub": "new-ada", "changed": 200.0, "token": None, "until": 0},
-        ),
+        each(RESETTABLE, {"state": State.RESET, "new_sub": "new-ada", "changed": 200.0}),
     ),
     "come_back": (
         lambda ledger: ledger.come_back("ada", "new-ada", 200.0),
@@ -267,6 +272,15 @@ def test_nobody_unknown_is_claimed(ledger, ledger_table):
     """To ask for the claim of whom nobody has published makes no item."""
     assert not ledger.still_claimed("ada", 5)
     assert raw(ledger_table, "ada") == {}
+
+
+def test_a_reset_keeps_a_capture_that_was_cut_off_until_a_later_one(ledger):
+    """A capture whose time is up may have set its password: the token stays until the person is reset once more."""
+    introduce(ledger, in_state(State.CAPTURING))
+    ledger.reset("ada", 200.0)
+    assert ledger.person("ada").token == "t"
+    ledger.reset("ada", 260.0)
+    assert ledger.person("ada").token is None
 
 
 def test_a_reset_keeps_a_capture_on_record_until_it_has_ended(ledger):

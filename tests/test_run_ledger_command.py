@@ -286,15 +286,21 @@ def test_close_has_nothing_to_do_with_federated_profiles(finished, state):
     assert persons(moving)[user.marker].state is state
 
 
-def test_close_during_a_capture_asks_to_be_said_again(finished):
-    """Beside a first sign-in that is under way the person is closed, and it is said that once is not enough."""
+@pytest.mark.parametrize("seconds", [60, -60], ids=["under way", "cut off"])
+def test_close_during_a_capture_asks_to_be_said_again(finished, seconds):
+    """Beside a first sign-in that is under way, or was cut off, the person is closed, and once is not enough."""
     moving, user = finished
     change = "SET #state = :x, #token = :token, #until = :until"
-    values = {"x": State.CAPTURING, "token": "t", "until": time.time() + 60}
+    values = {"x": State.CAPTURING, "token": "t", "until": time.time() + seconds}
     table(moving).write(Write(f"person#{user.marker}", change=change, values=values))
     first = moving("close", user.username)
     assert (first.code, "close again" in first.out) == (0, True)
-    assert persons(moving)[user.marker].state is State.RESET
+    assert (persons(moving)[user.marker].state, persons(moving)[user.marker].token) == (State.RESET, "t")
+    again = moving("close", user.username)
+    assert ("close again" in again.out, persons(moving)[user.marker].token) == (
+        seconds > 0,
+        "t" if seconds > 0 else None,
+    )
 
 
 def test_close_says_what_is_wrong(finished, client):

@@ -54,7 +54,7 @@ def after_forgotten_password(work: Work) -> Outcome:
     person = by_marker(work)
     if person is None:
         return Outcome("passed", "not-of-this-migration")
-    turn = work.ledger.reset(person.sub, work.now(), work.attributes["sub"])
+    turn = work.ledger.reset(person.sub, work.now(), work.attributes["sub"], chosen=True)
     return Outcome("reset" if turn.done else "passed", turn.state or "", person.sub)
 
 

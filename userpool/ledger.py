@@ -133,14 +133,16 @@ class Ledger:
             now=now,
         )
 
-    def reset(self, sub: str, now: float, new_sub: str | None = None) -> Turn:
+    def reset(self, sub: str, now: float, new_sub: str | None = None, *, chosen: bool = False) -> Turn:
         """Make the person `reset`, whatever they were, unless they are `captured`, or a federated profile.
 
-        A capture that may still set a password stays on record as the person's `token`, until `end_capture`, or a
-        later reset: while it does, nobody knows whose password the user has.
+        A capture that may still set a password, or may have before it was cut off, stays on record as the person's
+        `token`, until `end_capture`, or a later reset: while it does, nobody knows whose password the user has. Not so
+        one that was cut off before the user has `chosen` a password, which they have just now.
         """
-        turn = self._reset(sub, now, new_sub, " REMOVE #token, #until", _NO_CAPTURE)
-        if turn.done or turn.before is None or turn.before.until < now:
+        later = "" if chosen else " AND NOT #state = :capturing AND NOT #changed = :now"  # so that this may be repeated
+        turn = self._reset(sub, now, new_sub, " REMOVE #token, #until", _NO_CAPTURE + later)
+        if turn.done or turn.before is None or turn.before.token is None or turn.before.state is State.CAPTURED:
             return turn
         return self._reset(sub, now, new_sub, "", "")
 
