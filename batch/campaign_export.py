@@ -32,7 +32,9 @@ class Files:
     replace: bool = False
 
     def __post_init__(self) -> None:
-        """Raise SettingsError if both are the same."""
+        """Raise SettingsError if both are the same, or one is to be no file."""
+        if "-" in {str(self.mailing), str(self.help_desk)}:
+            raise SettingsError("`-` is no file, and there are two lists: name files with --output and --help-desk.")
         if self.mailing.resolve() == self.help_desk.resolve():
             raise SettingsError(f"Both lists would be {self.mailing}: name another with --output or --help-desk.")
 

@@ -39,15 +39,23 @@ _BEGUN = (
 class Cohort:
     """The users who cross now. Without rules, all."""
 
-    def __init__(self, inventory: Inventory, rules: CohortRules | None, *, said: str = "users.only") -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        rules: CohortRules | None,
+        *,
+        groups_by: str = "users.only.groups",
+        file_by: str = "users.only.file",
+    ) -> None:
         """Raise SettingsError for a group or attribute that the old pool has not, and a file that is about nobody.
 
-        `said` is what gave the rules.
+        `groups_by` and `file_by` are what gave the rules, to be mended.
         """
         self._inventory = inventory
         self._snapshot = Snapshot(inventory)
         self._rules = rules
-        self._said = said
+        self._groups_by = groups_by
+        self._file_by = file_by
         if rules:
             self._refuse_no_groups(rules)
             self._refuse_no_attribute(rules.lacking)
@@ -89,7 +97,7 @@ class Cohort:
         there = {group.name for group in self._snapshot.groups()}
         for name in rules.groups:
             if name not in there:
-                raise SettingsError(f"{self._said}: the old pool has no group {name!r}: mend `groups`, or scan again.")
+                raise SettingsError(f"{self._groups_by}: the old pool has no group {name!r}: mend it, or scan again.")
 
     def _refuse_no_attribute(self, name: str | None) -> None:
         """Refuse what is mistyped: everybody would lack it."""
@@ -100,13 +108,12 @@ class Cohort:
         self._inventory.execute("DROP TABLE IF EXISTS temp.cohort")
         self._inventory.execute(_TABLE)
         with self._inventory.transaction():
-            self._inventory.execute_many("INSERT OR IGNORE INTO cohort VALUES (?, ?)", _names(path))
+            self._inventory.execute_many("INSERT OR IGNORE INTO cohort VALUES (?, ?)", _names(path, self._file_by))
         nobody = self._inventory.execute(_NOBODY, (self._snapshot.number, json.dumps(_HEADINGS))).fetchone()
         if nobody:
             name, line = nobody
-            raise SettingsError(
-                f"{self._said}: nobody in the old pool is called {name!r} or has it as sub: mend {path}, line {line}."
-            )
+            who = f"nobody in the old pool is called {name!r} or has it as sub"
+            raise SettingsError(f"{self._file_by}: {who}: mend {path}, line {line}.")
 
 
 def fits(rules: CohortRules, user: User, groups: Iterable[str]) -> bool:
@@ -123,7 +130,7 @@ def fits(rules: CohortRules, user: User, groups: Iterable[str]) -> bool:
     )
 
 
-def _names(path: Path) -> Iterator[tuple[str, int]]:
+def _names(path: Path, file_by: str) -> Iterator[tuple[str, int]]:
     """Yield each name in the file and its line."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -137,4 +144,4 @@ def _names(path: Path) -> Iterator[tuple[str, int]]:
                 if names and names[0]:
                     yield names[0], rows.line_num
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(f"{path} cannot be read ({type(error).__name__}): see `users.only.file`.") from None
+        raise SettingsError(f"{path} cannot be read ({type(error).__name__}): name another by {file_by}.") from None

@@ -54,7 +54,7 @@ def whole_file(path: Path, *, replace: bool, option: str = "--output") -> Iterat
             yield out
             out.flush()
             os.fsync(out.fileno())
-        _put(name, path, replace=replace)
+        _put(name, path, replace=replace, option=option)
     except OSError as error:
         raise FatalError(f"{path} cannot be written ({error.strerror}): make room, and try again.") from None
     finally:
@@ -68,14 +68,14 @@ def _refuse(path: Path, *, replace: bool, option: str) -> None:
     if not stat.S_ISREG(path.lstat().st_mode):
         raise SettingsError(f"{path} is there and is no file: name another with {option}.")
     if not replace:
-        raise _there(path)
+        raise _there(path, option)
 
 
-def _put(temporary: str, path: Path, *, replace: bool) -> None:
+def _put(temporary: str, path: Path, *, replace: bool, option: str) -> None:
     if not replace and os.path.lexists(path):
-        raise _there(path)
+        raise _there(path, option)
     Path(temporary).replace(path)
 
 
-def _there(path: Path) -> SettingsError:
-    return SettingsError(f"{path} is there: replace it with --force, or name another with --output.")
+def _there(path: Path, option: str) -> SettingsError:
+    return SettingsError(f"{path} is there: replace it with --force, or name another with {option}.")

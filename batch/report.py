@@ -82,7 +82,8 @@ def close_lines(closed: Closed) -> Iterator[str]:
     else:
         yield f"{closed.username} is closed (it was {closed.was}): the old password counts no more."
     if closed.under_way:
-        yield "A first sign-in is under way or was cut off, so they get no token: set the password in a minute, close again."
+        yield "A first sign-in of theirs is under way, or was cut off, so they get no token yet:"
+        yield "in a minute set the password, and close again."
 
 
 def verify_lines(summary: VerifySummary) -> Iterator[str]:

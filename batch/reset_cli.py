@@ -81,11 +81,11 @@ def reset(
         if now.migration.config.ledger is None:
             raise SettingsError(_WITHOUT_LEDGER)
         table = ledger_table(now.migration.config, stop=now.stop, agent=now.migration.agent)
-        if mode == "close_by" and _is_early(now, options["close_by"].date()):
+        if mode == "close_by" and _is_early(now, options["close_by"].date(), as_json=as_json):
             sys.exit(Exit.STOPPED_EARLY)
         require_own(table, now.inventory)
         records = CampaignRecords(now.inventory, now.migration.context)
-        cohort = Cohort(now.inventory, CohortRules(groups=groups, file=names), said="--group, --file")
+        cohort = Cohort(now.inventory, CohortRules(groups=groups, file=names), groups_by="--group", file_by="--file")
         records.survey(Ledger(table), cohort, Progress(), now=now.migration.target_now())
         match mode:
             case "export":
@@ -111,11 +111,12 @@ def _mode(context: click.Context, options: dict[str, Any]) -> str:
     return chosen[0]
 
 
-def _is_early(now: Session, day: date) -> bool:
+def _is_early(now: Session, day: date, *, as_json: bool) -> bool:
     """Say so before the day, in a way that a scheduler can call every day."""
     today = day_of(now.migration.target_now())
     if today < day:
-        tell(f"Nothing is closed before {day} (UTC); today is {today}.")
+        said = f"Nothing is closed before {day} (UTC); today is {today}."
+        say(lambda: asdict(CampaignSummary(let_go=0, over=True)), lambda: [said], as_json=as_json)
     return today < day
 
 

@@ -9,6 +9,7 @@ import pytest
 from live import create_user
 from signing_in import set_password
 
+from sandbox.faults import Fault
 from sandbox.seed import make_target
 from sandbox.server import Sandbox
 
@@ -65,6 +66,8 @@ def test_two_lists_are_the_default(moving, tmp_path):
     again = moving("reset", *files)
     assert again.code == 2
     assert "--force" in again.err
+    (tmp_path / "a.csv").unlink()
+    assert "b.csv is there: replace it with --force, or name another with --help-desk" in moving("reset", *files).err
     assert moving("export", "reset", "--output", "-").out.count("\n") == 1
 
 
@@ -72,7 +75,9 @@ def test_closing_waits_for_its_day(moving):
     """Before the day `--close-by` ends with code 4 and closes nobody; on it everybody who waits is let go, once."""
     early = moving("reset", "--close-by", day(2), "--yes")
     assert early.code == 4
-    assert "Nothing is closed before" in early.err
+    assert "Nothing is closed before" in early.out
+    early = moving("reset", "--close-by", day(2), "--yes", "--json")
+    assert (early.code, early.json["let_go"], early.json["over"]) == (4, 0, True)
     assert moving("reset", "--close-by", day(0)).code == 2
     closed = moving("reset", "--close-by", day(0), "--yes")
     assert (closed.code, closed.out.splitlines()[0][:15]) == (0, "Closed 4 users:")
@@ -94,13 +99,42 @@ def test_codes_have_a_price_and_an_end(moving, client):
     assert sorted(statuses) == ["CONFIRMED", *["RESET_REQUIRED"] * 3]
 
 
+def test_who_waits_for_their_day_is_more_that_is_left(moving, tmp_path):
+    """Where everybody has a day that is to come nothing is asked or sent, it is said, and the code is 4."""
+    files = ("--output", str(tmp_path / "a.csv"), "--help-desk", str(tmp_path / "b.csv"))
+    assert moving("reset", "--per-day", "5", "--from", day(3), *files).code == 0
+    said = moving("reset", "--send-codes")
+    assert (said.code, "Sent 0 codes" in said.out) == (4, True)
+    assert "3 wait for the day that they were given" in said.err
+
+
+def test_whom_nobody_answered_for_is_for_somebody_to_look_at(moving, server):
+    """A run that leaves only persons who may have been sent a code ends with code 1."""
+    server.faults.replace([Fault("drop-before", "AdminResetUserPassword")])
+    try:
+        said = moving("reset", "--send-codes", "--yes", "--limit", "1")
+    finally:
+        server.faults.replace([])
+    assert (said.code, "1 more may have been sent" in said.out) == (1, True)
+
+
+def test_no_codes_where_administrators_reset_passwords(moving, client):
+    """In a pool whose account recovery is `admin_only` codes are refused with what to do instead."""
+    admin_only = {"RecoveryMechanisms": [{"Name": "admin_only", "Priority": 1}]}
+    client.update_user_pool(UserPoolId=moving.target, AccountRecoverySetting=admin_only)
+    refused = moving("reset", "--send-codes", "--yes")
+    assert (refused.code, "write to whom `cognito-migrate reset` lists" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--send-codes", "--close-by", "2027-01-01"), "One at a time"),
         (("--send-codes", "--per-day", "3"), "--per-day is not for --send-codes"),
         (("--from", "2027-01-01"), "give both"),
-        (("--group", "nobody"), "--group, --file: the old pool has no group 'nobody'"),
+        (("--group", "nobody"), "--group: the old pool has no group 'nobody'"),
+        (("--file", "nowhere.txt"), "name another by --file"),
+        (("--output", "-"), "name files with --output"),
         (("--output", "x.csv", "--help-desk", "./x.csv"), "Both lists would be"),
     ],
 )
