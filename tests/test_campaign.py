@@ -133,17 +133,31 @@ def test_closing_takes_the_old_password_and_says_nothing(tmp_path):
     assert waiting.world.signs_in("ada", NEW_PASSWORD)
 
 
+def cut_off(waiting, name):
+    """Let a capture set somebody's old password, and end before it could say so."""
+    person, now = waiting.persons()[name], waiting.now()
+    waiting.world.ledger.begin_capture(person.sub, person.new_sub, "token", now=now, until=now + 20)
+    waiting.in_pool("admin_set_user_password", Username=name, Password=OLD_PASSWORD, Permanent=True)
+    waiting.world.local.world.clock.advance(60)
+
+
 def test_a_capture_that_was_cut_off_opens_nothing_after_closing(tmp_path):
     """Whose old password a capture set before it was cut off gets no token by it once closed, until they choose one."""
     waiting = Waiting(tmp_path)
     waiting.bring("ada")
-    ada = waiting.persons()["ada"]
-    waiting.world.ledger.begin_capture(ada.sub, ada.new_sub, "token", now=waiting.now(), until=waiting.now() + 20)
-    waiting.in_pool("admin_set_user_password", Username="ada", Password=OLD_PASSWORD, Permanent=True)
-    waiting.world.local.world.clock.advance(60)
+    cut_off(waiting, "ada")
     assert waiting.close().let_go == 1
     with pytest.raises(ClientError, match="UserLambdaValidation"):
         waiting.world.signs_in("ada", OLD_PASSWORD)
+    waiting.world.forget("ada")
+    assert waiting.world.signs_in("ada", NEW_PASSWORD)
+
+
+def test_a_password_chosen_after_a_capture_that_was_cut_off_opens(tmp_path):
+    """Who chooses a password once a capture's time is up signs in by it at once: it came last, and stands."""
+    waiting = Waiting(tmp_path)
+    waiting.bring("ada")
+    cut_off(waiting, "ada")
     waiting.world.forget("ada")
     assert waiting.world.signs_in("ada", NEW_PASSWORD)
 
