@@ -75,6 +75,8 @@ def _of_a_user(person: Person, new: User, now: float) -> tuple[Way, Finding]:
 
 
 def _has_a_password(person: Person) -> Finding:
+    if person.state is State.RESET and person.token is not None:
+        return refused(_STEP, "must-reset-again")
     how = "captured" if person.state is State.CAPTURED else "chosen, or to be chosen, by a reset"
     return wrong(
         _STEP,

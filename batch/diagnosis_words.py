@@ -151,6 +151,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "Let the run that is on end; if none is, it was killed: run `cognito-migrate run`.",
     ),
     "person-is-capturing": ("a capture of this user is on at this moment.", "Try again in ten seconds."),
+    "must-reset-again": (
+        "closed, and a capture that was cut off may have set the old password: no token is given.",
+        "Choose a password by forgot-password; or set one by hand, and run `cognito-migrate close` again.",
+    ),
 }
 
 HELD: Mapping[str, tuple[str, str]] = {

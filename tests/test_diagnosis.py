@@ -206,6 +206,16 @@ def test_a_capture_under_way(until, code):
     assert (first.code if first else None) == code
 
 
+def test_a_capture_that_was_cut_off_before_the_person_was_closed():
+    """Who gets no token, since nobody knows whose password they have, is told how to go on."""
+    world = published()
+    world.precreate("ada")
+    person, now = only_person(world), world.parts.now()
+    world.ledger.begin_capture(person.sub, person.new_sub, "token", now=now - 60, until=now - 40)
+    world.ledger.reset(person.sub, now)
+    assert wrong_first(world).code == "must-reset-again"
+
+
 @pytest.mark.parametrize("confirmed", [True, False])
 def test_a_user_whom_usermigration_has_created(confirmed):
     """Who is waiting for the first token has nothing wrong, unless they must choose a password first."""
