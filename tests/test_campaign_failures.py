@@ -8,10 +8,12 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from resetting import RESET, Waiting
 
+from batch.campaign_ledger import Overtaken, overtaken
 from batch.campaign_sender import Blame, Sender, blame
 from batch.stopping import StoppedError
 from userpool.errors import UserError
-from userpool.person import State
+from userpool.ledger import Turn
+from userpool.person import Person, State
 
 NOBODY_CAN = ("LimitExceededException", "Exceeded daily email limit for the operation or the account.")
 BROKEN = ("CodeDeliveryFailureException", "Unable to deliver message. Email address is not verified.")
@@ -52,6 +54,20 @@ def test_a_sender_is_broken_after_three_in_a_row():
     other = Sender()
     other.fails("no role", surely=True)
     assert other.broken == "no role"
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "signing_in"),
+    [
+        (None, "is not in the ledger any more", False),
+        (Person("1", State.PENDING, new_sub="other"), "is another user of the new pool by the ledger now", False),
+        (Person("1", State.CAPTURED, new_sub="new"), "is captured in the ledger by now", False),
+        (Person("1", State.CAPTURING, new_sub="new"), "is capturing in the ledger by now", True),
+    ],
+)
+def test_why_the_ledger_did_not_let_go(before, said, signing_in):
+    """Who cannot be let go is left for the real reason; only a first sign-in that is under way is worth a rerun."""
+    assert overtaken("1", "new", Turn(done=False, before=before)) == Overtaken("1", said, signing_in=signing_in)
 
 
 @pytest.mark.parametrize(("refusal", "touched"), [(NOBODY_CAN, 1), (BROKEN, 3)])
