@@ -21,6 +21,7 @@ from batch.attach_words import (
     change_lines,
     detachable,
     finding_lines,
+    let_in,
     nobody_waits,
     published,
     taken,
@@ -155,7 +156,8 @@ def detach(
     change = detaching(settings.get("LambdaConfig") or {}, functions)
     found = [*detachable(change, force=force)]
     if not force:
-        found.append(nobody_waits(_counted(config, stop)))
+        counted = _counted(config, stop)
+        found += [nobody_waits(counted), *let_in(counted)]
     task = _Task(target, settings, functions, change, found, _command(config_path, "attach", functions))
     _carry_out(task, write=write, yes=yes, as_json=as_json)
 

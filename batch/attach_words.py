@@ -10,7 +10,8 @@ from typing import Any
 
 from batch.attach import Change, Functions, LambdaConfig, left_half, plainly
 from batch.check_facts import LedgerFacts
-from batch.diagnosis_words import Finding, Verdict, ok, wrong
+from batch.diagnosis_words import Finding, Verdict, ok, unchecked, wrong
+from batch.end import KEEP_OUT
 from batch.ledger_count import LedgerCount
 from userpool.person import State
 
@@ -108,6 +109,16 @@ def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> Finding:
     else:
         return ok("ledger", "everybody is published for these two pools.")
     return wrong("ledger", said, remedy, "not-published")
+
+
+def let_in(counted: LedgerCount) -> Iterator[Finding]:
+    """Say who gets in without the function, though the old pool has them disabled or they chose another password."""
+    if counted.kept_out:
+        said = f"{counted.kept_out} federated profiles are disabled in the old pool: only the function keeps them out."
+        yield unchecked("disabled profiles", f"{said} {KEEP_OUT.capitalize()}.")
+    if counted.again:
+        said = f"{counted.again} have to reset their password once more: the old one may stand"
+        yield unchecked("passwords", f"{said}, and only the function refuses it. Let them go by forgot-password first.")
 
 
 def nobody_waits(counted: LedgerCount) -> Finding:

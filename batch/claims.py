@@ -13,7 +13,7 @@ from batch.journal import State as JobState
 from batch.lease import Clock, Lease
 from batch.registrar import Registrar
 from userpool.errors import UserError
-from userpool.person import Person, State
+from userpool.person import FORGOTTEN, Person, State
 from userpool.user import User
 
 CONFLICT = "conflict"
@@ -146,6 +146,8 @@ class LedgerClaims(LedgerAmends):
         return Claim(Hold.RESUMED if resumed else Hold.NEW, turn.before.new_sub)
 
     def _someone_elses(self, job: Job, person: Person, find: Find) -> Claim:
+        if person.reason == FORGOTTEN:
+            raise RefusedError(Problem.REJECTED, "was forgotten: whoever asked to be erased is not created again")
         match person.state:
             case State.HELD:
                 raise _held(person.reason or "")

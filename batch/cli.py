@@ -18,7 +18,8 @@ from batch.carry_out import carry_out, leave
 from batch.check_cli import check
 from batch.close import close
 from batch.cutover_cli import cutover
-from batch.finish_cli import finish, forget
+from batch.finish_cli import finish
+from batch.forget_cli import forget
 from batch.init_cli import init
 from batch.inventory import Inventory, explain
 from batch.look_cli import COMMANDS as LOOKING

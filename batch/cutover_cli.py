@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +16,7 @@ from batch.planning import make_plan
 from batch.run import failures
 from batch.session import Session, session
 from batch.status_words import moment
-from batch.terminal import as_json_option, say, tell
-from userpool.errors import SettingsError
+from batch.terminal import as_json_option, confirm, say, tell
 
 
 @click.command("cutover")
@@ -70,7 +68,7 @@ def left_in(now: Session) -> Left:
 def _cut_over(now: Session, planned: PlanSummary, left: Left, *, yes: bool) -> Cutover:
     for line in _before(now, planned, left):
         tell(line)
-    _ask("Is the new pool in use from now on?", yes=yes)
+    confirm("Is the new pool in use from now on?", yes=yes)
     inventory = now.inventory
     by = inventory.execute("SELECT caller FROM runs WHERE id = ?", (now.record.id,)).fetchone()
     done = Cutover(now.migration.target_now(), inventory.get_meta("scan"), by and by[0])
@@ -99,17 +97,9 @@ def _undo(now: Session, before: Cutover | None, *, yes: bool) -> None:
     tell(
         "From the next run on, what the old pool has changed since is carried over, unless the new pool changed it too."
     )
-    _ask("Is the old pool the one in use again?", yes=yes)
+    confirm("Is the old pool the one in use again?", yes=yes)
     with now.inventory.transaction():
         take_back(now.inventory)
-
-
-def _ask(question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise SettingsError("Nobody is there to confirm: pass --yes.")
-    click.confirm(question, abort=True, err=True)
 
 
 def _lines(done: Cutover | None, before: Cutover | None, config_path: Path) -> Iterator[str]:

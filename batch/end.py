@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from batch.inventory import Inventory
 from userpool.errors import SettingsError
 from userpool.person import State
-from userpool.terms import FINISHED, FinishedError
+from userpool.terms import FINISHED, FRESH_SECONDS, PURGED, FinishedError
 
 _FINISHED, _PURGED = "finished", "purged"
+KEEP_OUT = (
+    "disable them at their provider, or in the new pool once they have come back, before the function is detached"
+)
 _WRITING = frozenset({"run", "sync", "reset", "cutover", "prepare", "undo"})
 
 
@@ -21,6 +24,7 @@ _WRITING = frozenset({"run", "sync", "reset", "cutover", "prepare", "undo"})
 class Standing:
     """What there is. `states` counts the ledger's persons, `owing` those of them who are owed memberships.
 
+    `again` counts who have to reset their password once more, `kept_out` disabled profiles of other providers.
     `attached` are triggers of the new pool that call functions, `clients` app clients of it that may send a password.
     """
 
@@ -30,6 +34,8 @@ class Standing:
     failed: int = 0
     states: Mapping[State, int] = field(default_factory=dict)
     owing: int = 0
+    again: int = 0
+    kept_out: int = 0
     has_ledger: bool = True
     attached: Collection[str] = ()
     clients: Collection[str] = ()
@@ -69,12 +75,23 @@ def checklist(standing: Standing) -> Iterator[Finding]:
         yield Finding(
             "are owed memberships, which their next token gives them", "cognito-migrate status", standing.owing
         )
+    if standing.again:
+        yield Finding(
+            "have to reset their password once more: the old one may stand, and the function alone refuses it",
+            "forgot-password (docs/security.md, Windows that remain)",
+            standing.again,
+        )
     yield from _to_look_at(standing)
 
 
 def _to_look_at(standing: Standing) -> Iterator[Finding]:
     if held := standing.states.get(State.HELD, 0):
         yield Finding(f"{held} are held: left out by rule or by a decision.", "cognito-migrate export map")
+    if standing.kept_out:
+        yield Finding(
+            f"{standing.kept_out} federated profiles are disabled in the old pool: only the function keeps them out.",
+            KEEP_OUT,
+        )
     if standing.has_ledger:
         yield Finding(
             "No fault in the last days? The trigger's dashboard, or its metric `Faults`, says so.",
@@ -110,7 +127,16 @@ def refuse_left(standing: Standing, despite: int) -> None:
     if left > despite:
         raise EndError(
             f"{left} are left, as listed. To finish all the same: --despite-left {left}; no old password counts after "
-            "that, nobody is created or given anything, and forgot-password stays open."
+            "that, and nobody is created; what is owed is still given with a token while the function is attached, and "
+            "forgot-password stays open."
+        )
+
+
+def refuse_purge(finished: float, now: float) -> None:
+    """Raise SettingsError as long as a function may go by terms of before the end, and ask the old pool by name."""
+    if now < finished + 2 * FRESH_SECONDS:
+        raise SettingsError(
+            "The migration was finished just now, and functions may take a minute to notice: rerun this in two minutes."
         )
 
 
@@ -137,9 +163,6 @@ def refuse_after_the_end(inventory: Inventory, command: str) -> None:
     """Raise SettingsError for a command that has nothing to do any more."""
     end = End.of(inventory)
     if end.purged and command != "finish":
-        raise SettingsError(
-            "The personal data of this migration was deleted (`finish --purge`): there is nothing left to work with "
-            "but the sub map, `cognito-migrate export map`."
-        )
+        raise FinishedError(PURGED)
     if end.at is not None and command in _WRITING:
         raise FinishedError(FINISHED)

@@ -7,35 +7,28 @@ publish the person anew.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from typing import TypeVar
 
 from batch import engine
 from batch.amends import CALL_SECONDS
+from batch.inventory import Inventory
 from batch.lease import Lease
+from batch.persons import HELD_FEDERATED
 from batch.progress import Progress
 from batch.stopping import StoppedError
 from userpool.errors import SettingsError
 from userpool.ledger import LOCK, Ledger
-from userpool.ledger_table import LedgerTable, Write
-from userpool.person import PERSON, Person, State
+from userpool.ledger_table import Item, LedgerTable, Write
+from userpool.person import FORGOTTEN, PERSON, Person, State
+from userpool.user import Status
 
-Item = TypeVar("Item")
+One = TypeVar("One")
 
-FORGOTTEN = "forgotten"
-"""The reason of whom nothing was captured, and nothing will be."""
-
-# The token stays: of a capture that was cut off, it keeps tokens from whoever signs in by the old password.
-_TOMBSTONE = (
-    "SET #state = :state, #reason = :forgotten, #changed = :now "
-    "REMOVE #username, #name, #owed, #enrol, #locks, #disabled, #checked, #epoch"
-)
-# A capture that is under way may still set a password, and says so by its token, which whoever is captured keeps.
-_UNLESS_UNDER_WAY = (
-    "#state = :seen AND (#state = :captured OR attribute_not_exists(#token) OR attribute_not_exists(#until) "
-    "OR #until < :now)"
-)
+_TRIES = 3  # of a person who changes meanwhile
+_FEDERATED = {State.DEFERRED, State.RETURNED}
+_SEEN = ("state", "new_sub", "checked", "token", "until", "disabled", "locks")  # what a tombstone is made of
 
 
 def last_state(state: State) -> State:
@@ -49,46 +42,92 @@ def last_state(state: State) -> State:
             return State.RESET
 
 
-def erase(ledger: Ledger, sub: str, *, now: float) -> bool:
+def kept_out(person: Person, federated: Collection[str]) -> bool:
+    """Whether the ledger alone keeps a profile out: disabled in the old pool, and no user of the new one carries that.
+
+    `federated` are the old subs of such profiles: of who is held, the ledger may not tell.
+    """
+    known = person.state in _FEDERATED or person.reason in {HELD_FEDERATED, FORGOTTEN} or person.sub in federated
+    return person.disabled and person.state in {*_FEDERATED, State.HELD} and known
+
+
+def disabled_profiles(inventory: Inventory) -> frozenset[str]:
+    """Return the old subs of the federated profiles that were disabled when they were scanned last."""
+    rows = inventory.execute("SELECT sub FROM users WHERE status = ? AND NOT enabled", (Status.EXTERNAL_PROVIDER,))
+    return frozenset(sub for (sub,) in rows)
+
+
+def must_reset_again(person: Person) -> bool:
+    """Whether nobody knows if the old password stands, after a capture that met `reset`: no token is given by it."""
+    return person.state is State.RESET and person.token is not None
+
+
+def tombstone(person: Person, federated: Collection[str], now: float) -> Person:
+    """Return what stays of a person. Random and hashed values stay where without them somebody would get in."""
+    again, out = must_reset_again(person), kept_out(person, federated)
+    return Person(
+        person.sub,
+        last_state(person.state),
+        reason=FORGOTTEN,
+        new_sub=person.new_sub,
+        locks=person.locks if out else frozenset(),
+        disabled=out,
+        checked=person.checked,
+        token=person.token if again else None,
+        until=person.until if again else 0,
+        changed=now,
+    )
+
+
+def is_under_way(person: Person, now: float) -> bool:
+    """Whether a capture may still set a password, and says so by its token, which whoever is captured keeps."""
+    return person.state is not State.CAPTURED and person.token is not None and person.until >= now
+
+
+def erase(ledger: Ledger, sub: str, *, now: float, federated: Collection[str] = ()) -> bool:
     """Make a person a tombstone, and delete their locks; safe to repeat. Return whether the ledger knew them.
 
     Raises SettingsError while they are in the middle of their first sign-in.
     """
-    person = ledger.person(sub)
-    if person is None:
-        return False
-    for lock in person.locks:  # first: with the person gone, nobody would know which they were
-        ledger.table.write(Write(f"{LOCK}{lock}", condition="#sub = :sub", values={"sub": sub}))
-    turn = ledger.table.write(_tombstone(person, now))
-    if not turn.done:
-        raise SettingsError("The person is signing in for the first time just now: rerun this in a minute.")
-    return True
+    for _ in range(_TRIES):
+        seen = ledger.table.get(f"{PERSON}{sub}")
+        if seen is None:
+            return False
+        person = Person.from_item(seen)
+        if is_under_way(person, now):
+            break
+        stone = tombstone(person, federated, now)
+        for lock in person.locks - stone.locks:  # first: with the person gone, nobody would know which they were
+            ledger.table.write(Write(f"{LOCK}{lock}", condition="#sub = :sub", values={"sub": sub}))
+        if ledger.table.write(_instead_of(seen, stone)).done:
+            return True
+    raise SettingsError("The person is signing in for the first time just now: rerun this in a minute.")
 
 
-def _tombstone(person: Person, now: float) -> Write:
-    return Write(
-        f"{PERSON}{person.sub}",
-        change=_TOMBSTONE,
-        condition=_UNLESS_UNDER_WAY,
-        values={
-            "state": last_state(person.state),
-            "seen": person.state,
-            "captured": State.CAPTURED,
-            "forgotten": FORGOTTEN,
-            "now": now,
-        },
-    )
+def _instead_of(seen: Item, stone: Person) -> Write:
+    """Return the write of a whole item, so that nothing else of the person is left, if they are still as seen."""
+    same = (f"#{name} = :{name}" if name in seen else f"attribute_not_exists(#{name})" for name in _SEEN)
+    return Write(str(seen["id"]), item=stone.to_item(), condition=" AND ".join(same), values=seen)
 
 
 class Emptying:
     """Erases everybody, some at a time, under the RUN lease. Safe to stop and to repeat."""
 
     def __init__(
-        self, table: LedgerTable, held: Lease, *, now: float, workers: int, stop: threading.Event, progress: Progress
+        self,
+        table: LedgerTable,
+        held: Lease,
+        *,
+        federated: Collection[str],
+        now: float,
+        workers: int,
+        stop: threading.Event,
+        progress: Progress,
     ) -> None:
         self._table = table
         self._ledger = Ledger(table)
         self._held = held
+        self._federated = federated
         self._now = now
         self._workers = workers
         self._stop = stop
@@ -98,19 +137,22 @@ class Emptying:
         """Return how many persons there were. Raises StoppedError if it was stopped."""
         people = (person for some in self._ledger.persons() for person in some)
         count = self._each("erase persons", people, self._erase)
-        locks = (str(item["id"]) for items in self._table.items(LOCK) for item in items)
+        locks = (item for items in self._table.items(LOCK) for item in items)
         self._each("erase locks", locks, self._unlock)
         return count
 
     def _erase(self, person: Person) -> Iterator[bool]:
         self._held.require(CALL_SECONDS)
-        yield erase(self._ledger, person.sub, now=self._now)
+        yield erase(self._ledger, person.sub, now=self._now, federated=self._federated)
 
-    def _unlock(self, key: str) -> Iterator[bool]:
+    def _unlock(self, lock: Item) -> Iterator[bool]:
+        """Delete a lock, but of one whom it keeps out; most are gone with their persons."""
         self._held.require(CALL_SECONDS)
-        yield self._table.write(Write(key)).done
+        owner = self._ledger.person(str(lock["sub"]))
+        kept = owner is not None and str(lock["id"]).removeprefix(LOCK) in owner.locks
+        yield not kept and self._table.write(Write(str(lock["id"]))).done
 
-    def _each(self, name: str, items: Iterator[Item], step: Callable[[Item], Iterator[bool]]) -> int:
+    def _each(self, name: str, items: Iterator[One], step: Callable[[One], Iterator[bool]]) -> int:
         count = 0
         with (
             self._progress.bar(name, total=0) as bar,

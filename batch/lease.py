@@ -25,6 +25,12 @@ _SKEW = 15.0  # how far the clocks of two machines may be apart
 _RENEWED_EVERY = 20.0
 
 
+def clock_of(table: LedgerTable) -> Clock:
+    """Return the time that all runs agree on, for who asks no pool: DynamoDB's, rounded down as its Date header is."""
+    offset = table.clock_offset() - 1.0
+    return lambda: time.time() + offset
+
+
 class LeasedError(LockedError):
     """Another run has the lease."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from batch.erasure import disabled_profiles, kept_out, must_reset_again
 from batch.inventory import Inventory
 from batch.progress import Progress
 from userpool.ledger import Ledger
@@ -22,7 +24,8 @@ class LedgerCount:
     """What was counted at a time; nobody is named.
 
     `settled` counts persons by day (UTC) and final state, for the last days; `without_channel` those pending who
-    cannot reset a password alone; `owing` those who exist and are owed memberships, `owed` these; `stale` those whose
+    cannot reset a password alone; `again` those who have to reset theirs once more; `kept_out` disabled profiles that
+    only the function keeps out; `owing` those who exist and are owed memberships, `owed` these; `stale` those whose
     sign-in stopped half-way, by state.
     """
 
@@ -35,6 +38,8 @@ class LedgerCount:
     owing: int = 0
     owed: int = 0
     stale: dict[str, int] = field(default_factory=dict)
+    again: int = 0
+    kept_out: int = 0
     days: InitVar[int] = DAYS
 
     def __post_init__(self, days: int) -> None:
@@ -42,14 +47,16 @@ class LedgerCount:
         today = _day(self.at)
         self.settled = {str(today - timedelta(ago)): {} for ago in reversed(range(days))}
 
-    def add(self, person: Person) -> None:
-        """Count a person."""
+    def add(self, person: Person, federated: Collection[str] = ()) -> None:
+        """Count a person; `federated` is as for `kept_out`."""
         self.persons += 1
         _add_one(self.states, person.state)
         if person.state is State.HELD:
             _add_one(self.held, person.reason or "no reason")
         if person.state.final and (of_day := self.settled.get(str(_day(person.changed)))) is not None:
             _add_one(of_day, person.state)
+        self.again += must_reset_again(person)
+        self.kept_out += kept_out(person, federated)
         if person.owed and person.state not in _NOT_THERE:
             self.owing += 1
             self.owed += len(person.owed)
@@ -59,11 +66,11 @@ class LedgerCount:
 
 def count(ledger: Ledger, inventory: Inventory, progress: Progress, *, now: float, days: int = DAYS) -> LedgerCount:
     """Read the whole ledger, a page at a time, and count."""
-    counted = LedgerCount(now, days=days)
+    counted, federated = LedgerCount(now, days=days), disabled_profiles(inventory)
     with progress.bar("read the ledger", total=inventory.number("SELECT count(*) FROM published")) as bar:
         for people in ledger.persons():
             for person in people:
-                counted.add(person)
+                counted.add(person, federated)
             counted.without_channel += _without_channel(inventory, people)
             bar.advance(len(people))
     return counted

@@ -130,7 +130,7 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
             target="ListUserPoolClients DescribeUserPoolClient",
             ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem Scan",
         ),
-        "forget": _needed(_REACH, ledger="DescribeTable GetItem UpdateItem DeleteItem"),
+        "forget": _needed(_as_a_role(), ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem"),
         "undo": _needed(
             _REACH,
             target="ListGroups ListUsersInGroup AdminGetUser AdminListGroupsForUser AdminDeleteUser DeleteGroup",

@@ -5,13 +5,17 @@ What stays of a migration is the sub map (old `sub`, new `sub`, how far), and co
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from batch.backup import copies
-from batch.inventory import Inventory
+from batch.cutover import Cutover
+from batch.inventory import Inventory, StorageError, decoded
 from batch.planning import SUMMARY
+from batch.publish import AGAIN, LOST
 from userpool.errors import FatalError
 
 NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten"})
@@ -43,11 +47,24 @@ KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
 """Their other columns: the sub map, and counts."""
 
 _OF_NO_PERSON = frozenset({"runs"})
-# Whose plan may name the person: who would be one account with them. Who has no plan is planned anew.
-_BESIDE = (
-    "DELETE FROM plan WHERE sub IN (SELECT o.sub FROM identifiers m JOIN identifiers o ON o.identifier = m.identifier "
+# Who would be one account with the person: their plan may name them, and be another now; a lock may be theirs now.
+_THESE = (
+    "(SELECT o.sub FROM identifiers m JOIN identifiers o ON o.identifier = m.identifier AND o.sub <> m.sub "
     "WHERE m.sub = ?)"
 )
+_BESIDE = (
+    f"INSERT OR IGNORE INTO stale SELECT sub FROM plan WHERE sub IN {_THESE}",  # noqa: S608 -- constants
+    f"UPDATE plan SET reason = NULL WHERE sub IN {_THESE}",  # noqa: S608 -- constants
+    f"UPDATE published SET as_of = '{AGAIN}' WHERE as_of <> '{LOST}' AND sub IN {_THESE}",  # noqa: S608 -- constants
+)
+_NO_LISTS = "SELECT id, counts FROM runs WHERE counts LIKE '%[%'"
+_NO_ROOM = (
+    "{path} is written anew by way of a temporary file (in SQLITE_TMPDIR, TMPDIR, else /var/tmp), and there is no room "
+    "for it there, or beside the inventory: make as much room in each as the inventory takes, and rerun."
+)
+TO_SCRUB = "to_scrub"
+"""The key under which stands whose rows were deleted (a sub, or `EVERYBODY`), while the file may still have them."""
+EVERYBODY = "everybody"
 
 
 def purge(inventory: Inventory) -> None:
@@ -57,40 +74,68 @@ def purge(inventory: Inventory) -> None:
             inventory.execute(f"DELETE FROM {table}")  # noqa: S608 -- a constant
         for table, columns in CLEARED.items():
             inventory.execute(_clearing(table, columns), tuple(columns.values()))
-        _forget_the_plan(inventory)
+        if cutover := Cutover.of(inventory):
+            replace(cutover, by=None).save(inventory)
+        _forget_what_names(inventory, EVERYBODY)
 
 
 def forget(inventory: Inventory, sub: str) -> None:
     """Delete what is about one person, by old sub, who is left out of later scans; safe to repeat."""
     with inventory.transaction():
         inventory.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (sub,))
-        inventory.execute(_BESIDE, (sub,))
+        for statement in _BESIDE:
+            inventory.execute(statement, (sub,))
+        _expect_one_less(inventory, sub)
         for table in EMPTIED:
             inventory.execute(f"DELETE FROM {table} WHERE sub = ?", (sub,))  # noqa: S608 -- a constant
         for table, columns in CLEARED.items():
             if table not in _OF_NO_PERSON:
                 inventory.execute(f"{_clearing(table, columns)} WHERE sub = ?", (*columns.values(), sub))
-        _forget_the_plan(inventory)
+        _forget_what_names(inventory, sub)
+
+
+def _expect_one_less(inventory: Inventory, sub: str) -> None:
+    """Let no later scan be refused because it lists one user fewer."""
+    if inventory.number("SELECT count(*) FROM users WHERE sub = ? AND scan = ?", (sub, inventory.get_meta("scan", 0))):
+        inventory.set_meta("scan_users", max(0, inventory.get_meta("scan_users", 0) - 1))
 
 
 def _clearing(table: str, columns: Mapping[str, Any]) -> str:
     return f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in columns)}"  # noqa: S608 -- constants
 
 
-def _forget_the_plan(inventory: Inventory) -> None:
+def _forget_what_names(inventory: Inventory, whom: str) -> None:
     inventory.execute("DELETE FROM meta WHERE key = ?", (SUMMARY,))
+    counts = [(json.dumps(without_lists(decoded(counts))), run) for run, counts in inventory.execute(_NO_LISTS)]
+    inventory.execute_many("UPDATE runs SET counts = ? WHERE id = ?", counts)
+    inventory.set_meta(TO_SCRUB, whom)
+
+
+def without_lists(value: Any) -> Any:
+    """Return counts of a run with the length of each list, which may name users, in its place."""
+    if isinstance(value, dict):
+        return {name: without_lists(one) for name, one in value.items()}
+    return len(value) if isinstance(value, list) else value
 
 
 def scrub(inventory: Inventory) -> int:
     """Write the file anew without what was deleted, which SQLite leaves in it, and remove its backup copies.
 
-    Returns how many copies there were. Raises FatalError while another program reads the file.
+    Returns how many copies there were. Raises FatalError while another program reads the file, and without room for it;
+    then `TO_SCRUB` stands, and it is safe to repeat.
     """
-    inventory.execute("VACUUM")
-    busy, *_ = inventory.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
-        raise FatalError(f"{inventory.path} is being read by another program: close it there and rerun.")
     old = [*copies(inventory.path), inventory.path.with_name(f"{inventory.path.name}.backup-unfinished")]
     for copy in old:
         copy.unlink(missing_ok=True)
+    try:
+        inventory.execute("VACUUM")
+    except StorageError as error:
+        if "full" not in str(error) and "disk I/O" not in str(error):
+            raise
+        raise FatalError(_NO_ROOM.format(path=inventory.path)) from None
+    busy, *_ = inventory.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise FatalError(f"{inventory.path} is being read by another program: close it there and rerun.")
+    with inventory.transaction():
+        inventory.set_meta(TO_SCRUB, None)
     return len(old) - 1

@@ -17,7 +17,7 @@ from userpool.person import UNCONFIRMED, Person, State, federated_lock, linked_l
 from userpool.user import User
 
 _REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
-_FEDERATED = "federated"
+HELD_FEDERATED = "federated"
 
 ONLY_BY_RUN = frozenset({MAIL})
 """Second factors that a run sets and UserMigration cannot: whom that creates lacks them until the next run."""
@@ -80,7 +80,7 @@ def _why_held(standing: Standing) -> str:
     if standing.reason == OUTSIDE:
         return _COHORT
     if standing.reason == FEDERATED:
-        return _FEDERATED
+        return HELD_FEDERATED
     return UNCONFIRMED if standing.reason == NEVER_CONFIRMED else _REASONS[standing.action]
 
 

@@ -31,6 +31,9 @@ from userpool.person import State as PersonState
 LOST = "lost"
 """As of what somebody was published to a ledger that is there no more: they may have been captured in it."""
 
+AGAIN = "again"
+"""As of what somebody was published whose locks are to be looked at once more: no digest."""
+
 _PAGE = 500
 _TOGETHER = 25  # persons of one transaction, which has room for 100 writes
 _WRITING_SECONDS = 30.0

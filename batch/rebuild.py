@@ -14,6 +14,7 @@ from typing import Any
 
 from batch import engine, lease
 from batch.inventory import Inventory
+from batch.personal import scrub
 from batch.plan import Context
 from batch.progress import Progress
 from batch.restored import Restored
@@ -110,6 +111,8 @@ class Rebuild:
             if held:
                 held.require(0)
             self._store(restored, groups, owner)
+        if restored.forgotten:
+            scrub(self._inventory)
         return found
 
     def _no_run_meanwhile(self, table: LedgerTable | None, owner: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from batch.amender import Amender, locking, unlocking
 from userpool.ledger import LOCK, SAME_USER, Turn
 from userpool.ledger_table import MOST_WRITES, Write
-from userpool.person import PERSON, UNCONFIRMED, Person, State
+from userpool.person import FORGOTTEN, PERSON, UNCONFIRMED, Person, State
 
 _PUBLISHED = frozenset({State.KNOWN, State.HELD, State.DEFERRED})  # of whom nobody has taken an arrow
 
@@ -46,8 +46,9 @@ class Registrar(Amender):
         put = Write(
             f"{PERSON}{person.sub}",
             item=person.to_item(),
-            condition="attribute_not_exists(#id) OR #state IN (:known, :held, :deferred)",
-            values={str(state): state for state in _PUBLISHED},
+            condition="attribute_not_exists(#id) OR (#state IN (:known, :held, :deferred) "
+            "AND (attribute_not_exists(#reason) OR #reason <> :forgotten))",
+            values={"forgotten": FORGOTTEN, **{str(state): state for state in _PUBLISHED}},
         )
         dropped = sorted((there.locks if there else frozenset()) - person.locks)
         # What is somebody else's by now is left to them: deleting it would be refused, and everything with it.
@@ -65,9 +66,9 @@ class Registrar(Amender):
             self.note_disabled(person.sub, disabled=person.disabled)
 
     def _is_under_way(self, sub: str) -> bool:
-        """Whether somebody else has taken the person further meanwhile."""
+        """Whether somebody else has taken the person further meanwhile, or out of the ledger."""
         there = self.person(sub)
-        return there is not None and there.state not in _PUBLISHED
+        return there is not None and (there.state not in _PUBLISHED or there.reason == FORGOTTEN)
 
     def _touch_locks(self, person: Person) -> None:
         """Let nobody sign up under a held person's identifiers, without taking them from anybody.

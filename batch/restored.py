@@ -6,7 +6,7 @@ Whose a user of the target is, how far it is, and which memberships are still du
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from batch.applied import AppliedTable
@@ -14,9 +14,10 @@ from batch.delta import Applied
 from batch.inventory import Inventory, decoded
 from batch.journal import Problem
 from batch.journal import State as Progress
+from batch.personal import forget
 from batch.plan import Context
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
-from userpool.person import Person, State
+from userpool.person import FORGOTTEN, Person, State
 from userpool.user import Status, User
 
 _PAGE = 500
@@ -103,11 +104,13 @@ class Restored:
         self._inventory = inventory
         self._context = context
         self._snapshot = Snapshot(inventory)
+        self.forgotten: list[str] = []
         for statement in _TEMPORARY.split(";\n"):
             inventory.execute(statement)
 
-    def add_people(self, people: Iterable[Person]) -> None:
-        """Note what the ledger knows."""
+    def add_people(self, people: Sequence[Person]) -> None:
+        """Note what the ledger knows, and whom it was made to forget."""
+        self.forgotten += [one.sub for one in people if one.reason == FORGOTTEN]
         people = [Person(one.sub, State.HELD, one.username) if one.state in _FEDERATED else one for one in people]
         with self._inventory.transaction():
             self._inventory.execute_many(
@@ -235,6 +238,8 @@ class Restored:
         rows = [(name,) for name in groups_there]
         self._inventory.execute_many("INSERT OR REPLACE INTO target_groups (name, made) VALUES (?, 0)", rows)
         self._store_applied()
+        for sub in self.forgotten:
+            forget(self._inventory, sub)
 
     def _store_applied(self) -> None:
         """Count as applied what is in the target as the old pool has it; what is not was changed in one of them."""

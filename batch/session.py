@@ -10,15 +10,15 @@ from pathlib import Path
 from batch import config as configuration
 from batch.backup import back_up
 from batch.config import Config
-from batch.end import refuse_after_the_end
+from batch.end import End, refuse_after_the_end
 from batch.inventory import Inventory
 from batch.metering import Meter
 from batch.promptness import on_time
-from batch.records import Record, new_id, recorded
+from batch.records import Record, new_id, recorded, user_agent
 from batch.stopping import Stop, StoppedError, Why, stop_on_signals
 from batch.terminal import exit_code, tell
 from batch.window import Window, closed, ended_in_time, require_open
-from batch.wiring import Migration, connect
+from batch.wiring import Migration, connect, fingerprint
 from userpool.client import caller_arn
 
 
@@ -50,13 +50,38 @@ def session(
             _warn_of_network(inventory, config)
             if backup and inventory.get_meta("scan"):
                 back_up(inventory)
-            caller = caller_arn(config.source if command == "scan" else config.target)
-            with (
-                recorded(inventory, run_id, command, config, caller, code_of=exit_code) as record,
-                _in_its_words(stop, window, command),
-                on_time(),
-            ):
+            with _begun(inventory, run_id, command, config) as record, _in_its_words(stop, window, command):
                 yield Session(command, migration, inventory, stop, record, window)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What a command works with that asks neither pool; `agent` is what its other calls say of who makes them."""
+
+    config: Config
+    inventory: Inventory
+    stop: Stop
+    record: Record
+    agent: str
+
+
+@contextmanager
+def apart(config_path: Path, command: str) -> Iterator[Apart]:
+    """Prepare a command that needs neither pool, since the old one may be gone, and see to its end."""
+    config, run_id = configuration.load(config_path), new_id()
+    with stop_on_signals() as stop, Inventory.open(Path(config.state), fingerprint(config)) as inventory:
+        refuse_after_the_end(inventory, command)
+        with _begun(inventory, run_id, command, config) as record:
+            yield Apart(config, inventory, stop, record, user_agent(run_id))
+
+
+@contextmanager
+def _begun(inventory: Inventory, run_id: str, command: str, config: Config) -> Iterator[Record]:
+    """Record the run, and who runs it, as long as persons are on record at all."""
+    purged = End.of(inventory).purged
+    caller = None if purged else caller_arn(config.source if command == "scan" else config.target)
+    with recorded(inventory, run_id, command, config, caller, code_of=exit_code) as record, on_time():
+        yield record
 
 
 @contextmanager

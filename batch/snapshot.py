@@ -93,7 +93,7 @@ class Snapshot:
 
     def save_users(self, users: Iterable[User]) -> None:
         """Record users of a page, unless forgotten. Who is as they were is only marked: on most nights, nearly all."""
-        forgotten = {sub for (sub,) in self._inventory.execute("SELECT sub FROM forgotten")}
+        forgotten = self._forgotten()
         rows = [_user_row(user) for user in users if user.sub not in forgotten]
         with self._inventory.transaction():
             known = self._rows(row[0] for row in rows)
@@ -108,6 +108,9 @@ class Snapshot:
             self._inventory.execute(
                 "UPDATE users SET scan = ? WHERE sub IN (SELECT value FROM json_each(?))", (self.number, same)
             )
+
+    def _forgotten(self) -> set[str]:
+        return {sub for (sub,) in self._inventory.execute("SELECT sub FROM forgotten")}
 
     def _rows(self, subs: Iterable[str]) -> set[tuple[Any, ...]]:
         return set(
@@ -128,8 +131,9 @@ class Snapshot:
             )
 
     def save_memberships(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Record memberships, as (sub, group); part of the transaction that is open."""
-        rows = [(sub, group, self.number) for sub, group in pairs]
+        """Record memberships, as (sub, group), unless forgotten; part of the transaction that is open."""
+        forgotten = self._forgotten()
+        rows = [(sub, group, self.number) for sub, group in pairs if sub not in forgotten]
         self._inventory.execute_many("INSERT OR REPLACE INTO memberships VALUES (?, ?, ?)", rows)
 
     def mark_members_read(self, group: str) -> None:

@@ -61,7 +61,7 @@ def sync(
         now.record.counts["scan"] = asdict(scanned)
         planned = _planned(now, scanned.users, max_changes, disable_gone=disable_gone)
         carried = carry_out(now, disable_gone=disable_gone)
-        now.record.counts["run"] = asdict(carried.summary)
+        now.record.counts["run"] = dict(carried.values)
         say(
             lambda: {
                 "scan": asdict(scanned),

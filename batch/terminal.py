@@ -5,6 +5,7 @@ Results go to stdout, everything else to stderr.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from enum import IntEnum
@@ -77,6 +78,15 @@ def connected(config_path: Path, stop: threading.Event) -> Migration:
 def tell(sentence: str) -> None:
     """Say something that is no result."""
     click.echo(sentence, err=True)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask a person to go on, unless that was said. Raises SettingsError if nobody is there, Abort if they do not."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError("Nobody is there to confirm: pass --yes.")
+    click.confirm(question, abort=True, err=True)
 
 
 def say(values: Callable[[], Any], lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:

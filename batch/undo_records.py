@@ -123,15 +123,21 @@ def ledger_records(table: LedgerTable, inventory: Inventory, *, now: Callable[[]
 
 
 def require_own_ledger(table: LedgerTable, inventory: Inventory) -> None:
+    """Raise SettingsError unless the ledger is the one of the last run, and the migration is not finished."""
+    if require_last_ledger(table, inventory).finished:
+        raise SettingsError("The migration is finished: undo takes back a bulk run, and not a cut-over.")
+
+
+def require_last_ledger(table: LedgerTable, inventory: Inventory) -> Terms:
     """Raise SettingsError unless the ledger knows what became of everybody that this inventory created."""
     identity, terms = table.identity(), Terms.of(table)
     if terms is None or terms.table != identity or inventory.get_meta("published_to") != identity:
         raise SettingsError(
-            f"The ledger {table.name} is not the one of the last run (new, or restored from a backup), so it cannot "
-            "tell who has been used: run `cognito-migrate run` once, which settles that, and then undo."
+            f"The ledger {table.name} is not the one of the last run (another one, new, or restored from a backup), so "
+            "it cannot tell who has been used: correct `ledger`, or run `cognito-migrate run` once, which settles that "
+            "(after the end: finish --reopen first), and rerun this."
         )
-    if terms.finished:
-        raise SettingsError("The migration is finished: undo takes back a bulk run, and not a cut-over.")
+    return terms
 
 
 def require_no_ledger(inventory: Inventory) -> None:

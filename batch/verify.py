@@ -44,7 +44,7 @@ _UNFINISHED = (
     "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
     "JOIN seen s ON s.new_sub = r.new_sub WHERE r.sub > ? AND r.state <> 'done' ORDER BY r.sub LIMIT ?"
 )
-_MADE = "SELECT username, new_sub FROM progress WHERE new_sub > ? ORDER BY new_sub LIMIT ?"
+_MADE = "SELECT username, new_sub FROM progress WHERE new_sub > ? AND username IS NOT NULL ORDER BY new_sub LIMIT ?"
 _EXPECTED = (
     "SELECT r.new_sub, n.new FROM progress r JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
     "JOIN memberships m ON m.sub = r.sub JOIN names n ON n.old = m.group_name WHERE r.new_sub IS NOT NULL"

@@ -19,7 +19,8 @@ from urllib.request import Request, urlopen
 import pytest
 import warm
 import yaml
-from ledgers import dynamodb, ledger, ledger_table  # noqa: F401 -- pytest looks for them here
+from ending import moving, own_server  # noqa: F401 -- pytest looks for them here
+from ledgers import dynamodb, ledger, ledger_table  # noqa: F401 -- the same
 from live import cognito, live_client, local, new_pool, pytest_addoption  # noqa: F401 -- the same
 from signing_in import client_id, lambdas, new_app, pool_id, signed_in  # noqa: F401 -- the same
 from triggering import world  # noqa: F401 -- the same

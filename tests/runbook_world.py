@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 from conftest import command
+from ending import end_long_ago
 from test_way_back import sign_up
 from triggering import OLD_PASSWORD, World, new_world
 
@@ -146,6 +148,11 @@ def weeks_pass(world: World) -> None:
             world.table.write(Write(item["id"], change="SET #until = :past", values={"past": 0}))
 
 
+def months_pass(_: World) -> None:
+    """The end was long ago."""
+    end_long_ago(Path("migration.db"))
+
+
 PLAYED: dict[str, Callable[[World], None]] = {
     "Now the pilots sign in": pilots_sign_in,
     "## Every night": the_old_pool_lives,
@@ -153,4 +160,5 @@ PLAYED: dict[str, Callable[[World], None]] = {
     "## The weeks after": life_goes_on,
     "## Six weeks after": nobody_went_back,
     "## The end": the_rest_come,
+    "What the migration kept of people goes": months_pass,
 }

@@ -17,7 +17,7 @@ from test_function import ALLOWS, aws, policy  # noqa: F401 -- pytest looks for 
 
 from batch.attach import attaching, detaching, left_half, not_of_the_pool, plainly, same
 from batch.attach_cli import write_triggers
-from batch.attach_words import cloudformation, nobody_waits, published, taken, terraform
+from batch.attach_words import cloudformation, let_in, nobody_waits, published, taken, terraform
 from batch.check_facts import LedgerFacts
 from batch.diagnosis_setup import INSTEAD, NEEDED, missing_triggers
 from batch.diagnosis_words import Verdict
@@ -247,6 +247,19 @@ def test_who_waits_for_the_function(people):
     final = {State.CAPTURED, State.RESET, State.RETURNED}
     waits = any(state not in {*final, State.HELD} or (state in final and owed) for state, owed in people)
     assert (nobody_waits(counted).verdict is Verdict.WRONG) == waits
+
+
+def test_who_would_be_let_in_without_the_function():
+    """Disabled profiles and whose old password may stand are told before the function is detached; others are not."""
+    counted = LedgerCount(0.0)
+    assert [*let_in(counted)] == []
+    counted.add(Person("1", State.DEFERRED, disabled=True))
+    counted.add(Person("2", State.HELD, reason="federated", disabled=True))
+    counted.add(Person("3", State.HELD, reason="cohort", disabled=True), {"3"})
+    counted.add(Person("4", State.HELD, reason="cohort", disabled=True))
+    counted.add(Person("5", State.RESET, token="t", until=1.0))
+    said = [str(finding) for finding in let_in(counted)]
+    assert ["3 federated profiles" in said[0], "1 have to reset" in said[1]] == [True, True]
 
 
 # The commands.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sqlite3
 import time
@@ -12,81 +10,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from ending import SECRET, end_long_ago, found, persons, rows, stored, sub_map, table
 from hypothesis import given
 from hypothesis import strategies as st
-from live import create_user
-from signing_in import set_password
 
-from batch.end import End, EndError, Standing, checklist, refuse_left
-from batch.erasure import FORGOTTEN, erase, last_state
+from batch import lease
+from batch.end import End, EndError, Standing, checklist, refuse_left, refuse_purge
+from batch.erasure import erase
 from batch.inventory import Inventory
-from batch.personal import CLEARED, EMPTIED, KEPT, NOBODYS, purge
-from sandbox.in_process import dynamodb_client
-from sandbox.seed import make_target
-from sandbox.server import Sandbox
+from batch.personal import CLEARED, EMPTIED, KEPT, NOBODYS, purge, without_lists
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
-from userpool.ledger_table import LedgerTable, Write
-from userpool.person import PERSON, Person, State
-
-SECRET = "qzx"  # in every personal value, and nowhere else
-PEOPLE = ("ada", "bob", "çyd", "dan", "eve")
-
-
-@pytest.fixture(scope="module")
-def server():
-    """A server of this file's own."""
-    with Sandbox() as server:
-        yield server
-
-
-@pytest.fixture
-def moving(client, server, migration, request):
-    """A whole migration of five and of two who collide, with a ledger, run, changed, compared and cut over."""
-    old = client.create_user_pool(PoolName="old")["UserPool"]["Id"]
-    client.create_group(UserPoolId=old, GroupName="staff")
-    for name in (*PEOPLE, "Twin", "twin"):
-        values = {
-            "email": f"{name}.{SECRET}@x.com".replace("ç", "c"),
-            "email_verified": "true",
-            "name": f"{name} {SECRET}é",
-        }
-        create_user(client, old, f"{name}-{SECRET}", values)
-        set_password(client, old, f"{name}-{SECRET}")
-        client.admin_add_user_to_group(UserPoolId=old, Username=f"{name}-{SECRET}", GroupName="staff")
-    url = server.endpoint_url
-    made = migration(
-        old,
-        make_target(client, kind="plain"),
-        source_endpoint=url,
-        target_endpoint=url,
-        ledger={"table": f"finish-{abs(hash(request.node.name))}", "endpoint_url": url},
-    )
-    for command in (("scan",), ("run", "--yes")):
-        assert made(*command).code == 0
-    changed = [{"Name": "nickname", "Value": f"{SECRET}-nick"}]
-    client.admin_update_user_attributes(UserPoolId=old, Username=f"bob-{SECRET}", UserAttributes=changed)
-    client.admin_update_user_attributes(UserPoolId=made.target, Username=f"ada-{SECRET}", UserAttributes=changed)
-    assert made("sync").code in {0, 1}
-    assert made("cutover", "--yes", "--despite-left", "9").code == 0
-    client.admin_disable_user(UserPoolId=made.target, Username=f"eve-{SECRET}")
-    assert made("verify").code == 0
-    return made
-
-
-def table(moving):
-    return LedgerTable(dynamodb_client(), moving.settings["ledger"]["table"])
-
-
-def everything(moving):
-    """Every byte of every file beside the inventory, and every item of the ledger."""
-    files = {path.name: path.read_bytes() for path in moving.folder.rglob("*") if path.is_file()}
-    return files | {str(item["id"]): repr(item).encode() for items in table(moving).items("") for item in items}
-
-
-def found(moving, value):
-    """Where a value is, as it is or in JSON's ASCII."""
-    return {name for name, content in everything(moving).items() if value.encode() in content.lower()}
+from userpool.person import State
 
 
 def close_all(moving):
@@ -110,34 +45,34 @@ def test_the_end_waits_for_everybody(moving):
     assert moving("run", "--yes").code == 0
 
 
+def end(moving):
+    """Finish, whoever is left, and let the functions hear of it."""
+    assert moving("finish", "--yes", "--despite-left", "99").code == 0
+    end_long_ago(moving.state)
+
+
 def test_a_purge_leaves_the_sub_map_and_no_personal_value(moving):
     """After `finish --purge` no file and no item of the ledger has anybody's value; subs and counts are still there."""
     assert found(moving, SECRET)
     mapped = sub_map(moving)
     assert moving("finish", "--purge", "--yes").code == 2
-    assert moving("finish", "--yes", "--despite-left", "99").code == 0
+    end(moving)
     purged = moving("finish", "--purge", "--yes")
     assert purged.code == 0, purged.err
     assert found(moving, SECRET) == set()
     assert sub_map(moving) == mapped
-    assert {one.state for some in Ledger(table(moving)).persons() for one in some} <= {State.RESET, State.HELD}
+    assert {one.state for one in persons(moving)} <= {State.RESET, State.HELD}
     for command in (("scan",), ("plan",), ("verify",), ("finish", "--reopen", "--yes")):
         assert moving(*command).code == 2
     assert moving("status").code == 0
     assert moving("finish", "--purge", "--yes").code == 0
 
 
-def sub_map(moving):
-    """The old and new subs, as `export map` has them."""
-    rows = csv.DictReader(io.StringIO(moving("export", "map", "--output", "-").out))
-    return {row["sub"]: row["new_sub"] for row in rows}
-
-
 @pytest.mark.parametrize("killed_after", ["some persons", "the ledger", "the rows"])
 def test_a_purge_that_was_killed_is_ended_by_the_next(moving, killed_after):
     """Killed between any two of its steps, a purge refuses other commands and is ended by repeating it."""
-    assert moving("finish", "--yes", "--despite-left", "99").code == 0
-    fingerprint = json.loads(stored(moving, "fingerprint"))
+    end(moving)
+    fingerprint = stored(moving, "fingerprint")
     with Inventory.open(moving.folder / "migration.db", fingerprint) as inventory:
         replace(End.of(inventory), purged="begun").save(inventory)
         for person in persons(moving)[: 3 if killed_after == "some persons" else None]:
@@ -147,39 +82,6 @@ def test_a_purge_that_was_killed_is_ended_by_the_next(moving, killed_after):
     assert moving("scan").code == 2
     assert moving("finish", "--purge", "--yes").code == 0
     assert found(moving, SECRET) == set()
-
-
-def stored(moving, key):
-    with closing(sqlite3.connect(moving.folder / "migration.db")) as file:
-        return file.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0]
-
-
-def test_one_is_forgotten_and_the_others_stay(moving, client):
-    """`forget` leaves nothing of one person but the subs, and no scan or run brings them back; the others go on."""
-    create_user(client, moving.source, "Zork-wwv", {"email": "zork.wwv@x.com", "email_verified": "true"})
-    create_user(client, moving.source, "zork-wwv2", {"email": "zork.wwv2@x.com", "email_verified": "true"})
-    moving("cutover", "--undo", "--yes")
-    assert moving("sync").code in {0, 1}
-    (sub,) = [user.sub for user in persons(moving) if user.username == "Zork-wwv"]
-    assert found(moving, "zork.wwv@")
-    gone = moving("forget", "Zork-wwv", "--yes")
-    assert gone.code == 0, gone.err
-    for value in ('zork-wwv"', "zork.wwv@", "zork-wwv'"):
-        assert found(moving, value) == set()
-    assert found(moving, "zork.wwv2@")
-    for command in (("scan",), ("run", "--yes"), ("verify",)):
-        assert moving(*command).code in {0, 1}, command
-    assert found(moving, "zork.wwv@") == set()
-    (stone,) = [one for one in persons(moving) if one.sub == sub]
-    assert (stone.state, stone.reason, stone.locks, stone.username) == (State.RESET, FORGOTTEN, frozenset(), "")
-    assert stone.new_sub
-    assert moving("forget", sub, "--yes").code == 0
-    nobody = moving("forget", "nobody", "--yes")
-    assert (nobody.code, "Nobody in the inventory" in nobody.err) == (2, True)
-
-
-def persons(moving):
-    return [one for some in Ledger(table(moving)).persons() for one in some]
 
 
 def test_every_column_is_either_kept_or_personal(tmp_path):
@@ -195,12 +97,12 @@ def test_every_column_is_either_kept_or_personal(tmp_path):
 NUMBERS = st.integers(0, 3)
 
 
-@given(st.dictionaries(st.sampled_from(State), NUMBERS), NUMBERS, NUMBERS, NUMBERS)
-def test_nobody_is_left_behind_unseen(states, to_create, failed, owing):
-    """The end is refused exactly if somebody is open, owed or failed, and more of them than was said."""
-    standing = Standing(cut_over=True, to_create=to_create, failed=failed, states=states, owing=owing)
+@given(st.dictionaries(st.sampled_from(State), NUMBERS), NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+def test_nobody_is_left_behind_unseen(states, to_create, failed, owing, again):
+    """The end is refused exactly if more people are open, owed, failed or to reset again than was said."""
+    standing = Standing(cut_over=True, to_create=to_create, failed=failed, states=states, owing=owing, again=again)
     closed = {State.CAPTURED, State.RESET, State.RETURNED, State.HELD}
-    left = to_create + failed + owing + sum(number for state, number in states.items() if state not in closed)
+    left = to_create + failed + owing + again + sum(number for state, number in states.items() if state not in closed)
     assert sum(finding.left for finding in checklist(standing)) == left
     refuse_left(standing, left)
     if left:
@@ -208,26 +110,98 @@ def test_nobody_is_left_behind_unseen(states, to_create, failed, owing):
             refuse_left(standing, left - 1)
 
 
-@given(st.sampled_from(State))
-def test_no_tombstone_is_open(state):
-    """Whoever is erased can be captured by nothing: a tombstone's state is final, or held."""
-    last = last_state(state)
-    assert last.final or last in {State.HELD, State.RETURNED}
-    assert last_state(last) is last
+def test_disabled_profiles_are_named_before_the_function_goes():
+    """Who is disabled and kept out by the function alone is to be looked at, and in nobody's way."""
+    said = [finding.said for finding in checklist(Standing(cut_over=True, kept_out=2)) if not finding.left]
+    assert "2 federated profiles are disabled in the old pool: only the function keeps them out." in said
 
 
-@pytest.mark.parametrize(("state", "refused"), [(State.CAPTURED, False), (State.CAPTURING, True), (State.RESET, True)])
-def test_a_capture_that_is_under_way_is_waited_for(ledger_table, state, refused):
-    """Whose password is being set this moment is not erased until that is over; its token outlives them."""
-    change = "SET #state = :state, #token = :token, #until = :until, #username = :name"
-    values = {"state": state, "token": "t", "until": 1010.0, "name": "ada"}
-    ledger_table.write(Write(f"{PERSON}1", change=change, values=values))
-    ledger = Ledger(ledger_table)
-    if refused:
-        with pytest.raises(SettingsError, match="in a minute"):
-            erase(ledger, "1", now=1000.0)
-    assert erase(ledger, "1", now=1000.0 if not refused else 1011.0)
-    changed = 1011.0 if refused else 1000.0
-    tombstone = Person("1", last_state(state), reason=FORGOTTEN, changed=changed, token="t", until=1010.0)
-    assert ledger.person("1") == tombstone
-    assert not erase(ledger, "2", now=1000.0)
+def test_a_purge_waits_until_every_function_has_heard_of_the_end():
+    """Within two minutes of the end functions may still ask the old pool by names, so that these are not deleted."""
+    with pytest.raises(SettingsError, match="in two minutes"):
+        refuse_purge(1000.0, 1119.0)
+    refuse_purge(1000.0, 1120.0)
+
+
+def test_a_purge_just_after_the_end_is_refused(moving):
+    """Finished this moment, nothing is deleted yet."""
+    assert moving("finish", "--yes", "--despite-left", "99").code == 0
+    early = moving("finish", "--purge", "--yes")
+    assert (early.code, "in two minutes" in early.err) == (2, True)
+    assert stored(moving, "purged") is None
+
+
+def test_both_pools_may_be_gone_before_what_is_known_of_people(moving, client):
+    """With neither pool there any more, one person is forgotten, then everybody is, and the sub map still read."""
+    mapped = sub_map(moving)
+    end(moving)
+    for pool_id in (moving.source, moving.target):
+        client.delete_user_pool(UserPoolId=pool_id)
+    for command in (("forget", f"ada-{SECRET}"), ("finish", "--purge")):
+        done = moving(*command, "--yes")
+        assert done.code == 0, done.err
+    assert found(moving, SECRET) == set()
+    assert sub_map(moving) == mapped
+
+
+def test_no_count_of_a_run_names_anybody(moving, client):
+    """What a sync records of who left the old pool is how many they were; lists of an older version are made so."""
+    assert moving("cutover", "--undo", "--yes").code == 0
+    client.admin_delete_user(UserPoolId=moving.source, Username=f"bob-{SECRET}")
+    assert moving("sync", "--max-shrink", "90").code in {0, 1}
+    counts = [
+        json.loads(text) for (text,) in rows(moving, "SELECT counts FROM runs WHERE command = 'sync' ORDER BY started")
+    ]
+    assert counts[-1]["run"]["gone"] == 1
+    assert without_lists({"run": {"gone": [{"username": "bob"}], "left": 0}}) == {"run": {"gone": 1, "left": 0}}
+
+
+def test_nobody_who_ran_it_is_known_after_a_purge(moving):
+    """The ARN that recorded the cut-over, and names in counts of runs, are deleted with everything else."""
+    with closing(sqlite3.connect(moving.state)) as file, file:
+        file.execute("UPDATE meta SET value = json_set(value, '$.by', ?) WHERE key = 'cutover'", (f"arn:{SECRET}",))
+        file.execute("UPDATE runs SET caller = ?1, counts = json_object('gone', json_array(?1))", (f"arn:{SECRET}",))
+    end(moving)
+    assert moving("finish", "--purge", "--yes").code == 0
+    assert found(moving, SECRET) == set()
+    assert stored(moving, "cutover")["by"] is None
+    assert stored(moving, "cutover")["at"]
+
+
+def test_another_inventory_cannot_take_a_purge_back(moving, client):
+    """After a purge the end stands, also for an inventory that is begun anew: nobody is created."""
+    end(moving)
+    assert moving("finish", "--purge", "--yes").code == 0
+    moving.state.rename(moving.folder / "old.db")
+    there = len(client.list_users(UserPoolId=moving.target)["Users"])
+    assert moving("scan").code == 0
+    refused = moving("finish", "--reopen", "--yes")
+    assert (refused.code, "was deleted" in refused.err) == (2, True)
+    assert moving("run", "--yes").code == 2
+    assert len(client.list_users(UserPoolId=moving.target)["Users"]) == there
+
+
+@pytest.mark.parametrize("ledger", [None, "another"])
+def test_without_its_ledger_nothing_ends(moving, ledger):
+    """With `ledger` taken out, or another table in it, nobody is counted, finished, purged or forgotten."""
+    end(moving)
+    assert moving("finish", "--reopen", "--yes").code == 0
+    own = moving.settings["ledger"]
+    moving.configure(ledger=ledger and {**own, "table": f"another-{own['table']}"})
+    for command in (("finish", "--despite-left", "99"), ("forget", f"ada-{SECRET}")):
+        refused = moving(*command, "--yes")
+        assert (refused.code, "ledger" in refused.err) == (2, True)
+    moving.configure(ledger=own)
+    end(moving)
+    moving.configure(ledger=ledger and {**own, "table": f"another-{own['table']}"})
+    assert moving("finish", "--purge", "--yes").code == 2
+    moving.configure(ledger=own)
+    assert all(person.username for person in persons(moving))
+
+
+def test_the_end_waits_for_a_run_elsewhere(moving):
+    """While another inventory's run has the lease, nothing is finished, since that run would go on creating."""
+    with lease.held(table(moving), "elsewhere", now=time.time):
+        beside = moving("finish", "--yes", "--despite-left", "99")
+    assert (beside.code, "Another run" in beside.err) == (6, True)
+    assert rows(moving, "SELECT value FROM meta WHERE key = 'finished'") in ([], [("null",)])

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from ledgers import introduce, lock_of, new_table, raw
 
+from batch.erasure import erase
 from batch.registrar import Registrar
 from userpool.ledger_table import MOST_WRITES, LedgerTable
-from userpool.person import UNCONFIRMED, Person, State
+from userpool.person import FORGOTTEN, UNCONFIRMED, Person, State
 
 
 def person(sub: str, *locks: str, state: State = State.KNOWN, **more) -> Person:
@@ -155,6 +156,20 @@ def test_who_is_under_way_is_left_alone(ledger, ledger_table, state, new_state):
     assert ledger.publish([person("ada", "b", state=new_state)]) == []
     assert ledger.person("ada") == there
     assert [lock_of(ledger_table, lock) for lock in ("a", "b")] == [("ada", True), None]
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+@pytest.mark.parametrize("state", [State.HELD, State.KNOWN])
+def test_who_was_forgotten_is_left_alone(interrupted, calls, state):
+    """A tombstone is not published over, nor its names locked, also if it becomes one in that very moment."""
+    ledger, table = interrupted
+    introduce(ledger, held("1", "a"))
+    stone = Person("1", State.HELD, reason=FORGOTTEN, changed=1.0)
+    table.after = calls
+    table.happens = lambda: erase(ledger, "1", now=1.0)
+    assert ledger.publish([person("1", "a", state=state)]) == []
+    assert ledger.person("1") == stone
+    assert ledger.owner("a") is None
 
 
 @pytest.mark.parametrize("calls", range(4))

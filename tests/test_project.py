@@ -34,6 +34,7 @@ ONLY_IN = {
         "batch/cutover_cli.py",
         "batch/demo.py",
         "batch/finish_cli.py",
+        "batch/forget_cli.py",
         "batch/init_cli.py",
         "batch/look_cli.py",
         "batch/plan_cli.py",

@@ -68,6 +68,17 @@ def test_what_is_finished_stays_so(ledger_table):
     assert not Terms.of(ledger_table).finished
 
 
+def test_what_is_purged_is_not_reopened(ledger_table):
+    """Once personal data is deleted the end is for good, also for who writes the terms anew; it may be said again."""
+    purged = replace(PLAIN, finished=True, purged=True)
+    for _ in range(2):
+        purged.save(ledger_table)
+    for reopen in (True, False):
+        with pytest.raises(FinishedError, match="deleted"):
+            PLAIN.save(ledger_table, reopen=reopen)
+    assert Terms.of(ledger_table) == purged
+
+
 def test_terms_may_change(ledger_table):
     """The same migration may agree on something else later, as often as it likes."""
     for terms in (PLAIN, RICH, RICH, replace(PLAIN, finished=True)):

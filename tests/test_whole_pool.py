@@ -144,10 +144,10 @@ def test_nobody_with_a_factor_that_crossed_gets_in_without_it(all_moved, whole):
 
 
 def test_who_has_to_enrol_again_is_told_in_the_ledger(whole):
-    """The ledger knows who had an authenticator app or a passkey, and nobody else."""
+    """The ledger knows who had an app, a passkey, or mail as factor, which UserMigration cannot set; nobody else."""
     for known in whole.natives:
         person = whole.ledger.person(known.sub)
-        wanted = (known.factors & {"SOFTWARE_TOKEN_MFA"}) | ({"WEB_AUTHN"} if known.passkey else set())
+        wanted = (known.factors & {"SOFTWARE_TOKEN_MFA", "EMAIL_OTP"}) | ({"WEB_AUTHN"} if known.passkey else set())
         assert person is not None
         assert person.enrol == wanted
 

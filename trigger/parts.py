@@ -17,9 +17,8 @@ from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.pool import UserPool
 from userpool.settings import Rules
-from userpool.terms import Terms
+from userpool.terms import FRESH_SECONDS, Terms
 
-_FRESH_SECONDS = 60.0  # after which the terms are read again
 _CONNECT_SECONDS = 1.0
 _OLD_POOL_SECONDS = 3.0  # its own triggers run inside a sign-in
 _NEW_POOL_SECONDS = 2.0
@@ -68,7 +67,7 @@ class Parts:
 
     def terms(self) -> Terms:
         """Return what was agreed on. Raises RefusalError if nothing was published, SettingsError if it is not ours."""
-        if self._terms is None or self.now() - self._terms_read > _FRESH_SECONDS:
+        if self._terms is None or self.now() - self._terms_read > FRESH_SECONDS:
             terms = Terms.of(self.table)
             if terms is None:
                 raise RefusalError("nothing-published")

@@ -60,11 +60,17 @@ def prove(work: Work, person: Person, password: object) -> Proof:
 
 def old_user(work: Work, person: Person) -> User:
     """Return the person in the old pool, enabled. Raises RefusalError if they are gone, or disabled."""
-    found = work.source.find(person.username)
-    if found is None or found.sub != person.sub:
-        raise RefusalError("old-user-gone", person.sub)
+    found = find_old_user(work, person)
     if not found.enabled:
         raise RefusalError("old-user-disabled", person.sub)
+    return found
+
+
+def find_old_user(work: Work, person: Person) -> User:
+    """Return the person in the old pool. Raises RefusalError if they are gone, or their name is forgotten."""
+    found = work.source.find(person.username) if person.username else None
+    if found is None or found.sub != person.sub:
+        raise RefusalError("old-user-gone", person.sub)
     return found
 
 

@@ -9,7 +9,7 @@ from trigger.outcome import RefusalError
 from trigger.parts import Work
 from userpool.identities import is_profile, linked, primary
 from userpool.identity import identifiers
-from userpool.person import Person, State, federated_lock, linked_lock, lock_id
+from userpool.person import FORGOTTEN, Person, State, federated_lock, linked_lock, lock_id
 
 _NEVER_MARKED = {State.HELD, State.DEFERRED, State.RETURNED}  # whom this migration has created no user with a marker
 
@@ -77,11 +77,16 @@ def _owner(work: Work, lock: str) -> Person | None:
 
 
 def _is(work: Work, person: Person) -> bool:
-    """Whether the event's user is the one recorded; before one is, whether they own what the person signs in with."""
+    """Whether the event's user is the one recorded; before one is, whether they own what the person signs in with.
+
+    What a tombstone signed in with is forgotten. Its marker has to do, which no client can write; it is given nothing.
+    """
     if person.state in _NEVER_MARKED:
         return False
     if person.new_sub is not None:
         return person.new_sub == work.attributes.get("sub")
+    if person.reason == FORGOTTEN:
+        return True
     owned = identifiers(work.event["userName"], work.attributes, work.terms.sign_in)
     pool_id = work.terms.target_pool_id
     return not person.locks.isdisjoint(lock_id(pool_id, identifier) for identifier in owned)

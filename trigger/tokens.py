@@ -9,6 +9,7 @@ from trigger.claims import add_claims, add_groups, claims_for
 from trigger.memberships import give_owed
 from trigger.outcome import Admitted, Outcome, RefusalError
 from trigger.parts import Work
+from trigger.proof import find_old_user
 from trigger.recognise import by_marker, is_federated
 from userpool.identities import linked
 from userpool.person import Person, State
@@ -105,9 +106,7 @@ def _look_at_the_old_pool(work: Work, person: Person) -> None:
     """Refuse whoever was disabled or deleted in the old pool after the scan: once, and until the migration is over."""
     if work.terms.finished:
         return
-    old = work.source.find(person.username)
-    if old is None or old.sub != person.sub:
-        raise RefusalError("old-user-gone", person.sub)
+    old = find_old_user(work, person)
     # Who was disabled when scanned is disabled in the new pool, and signs in only if somebody enabled them there.
     if not old.enabled and not person.disabled:
         raise RefusalError("old-user-disabled", person.sub)

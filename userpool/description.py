@@ -56,7 +56,7 @@ class Description:
             schema=Schema.from_api(pool.get("SchemaAttributes", ())),
             password_policy=pool.get("Policies", {}).get("PasswordPolicy", {}),
             estimated_users=pool.get("EstimatedNumberOfUsers", 0),
-            clock_offset=_clock_offset(answer),
+            clock_offset=clock_offset_of(answer),
             arn=pool.get("Arn", ""),
             triggers=triggers_of(pool.get("LambdaConfig") or {}),
             feature_plan=pool.get("UserPoolTier") or "ESSENTIALS",
@@ -80,7 +80,7 @@ def _recovery(setting: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(way["Name"].removeprefix("verified_") for way in ways if way["Name"].startswith("verified_"))
 
 
-def _clock_offset(answer: Mapping[str, Any]) -> float:
+def clock_offset_of(answer: Mapping[str, Any]) -> float:
     """Return how far the server's clock is ahead, by its Date header (whole seconds); 0 if it does not say."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0

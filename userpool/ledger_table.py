@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
+from userpool.description import clock_offset_of
 from userpool.errors import (
     DroppedError,
     FatalError,
@@ -155,6 +156,10 @@ class LedgerTable:
         """Return what tells this table from one of the same name or content, such as one restored from a backup."""
         table = self._call("DescribeTable")["Table"]
         return f"{table['TableArn']} {table['CreationDateTime'].timestamp():.3f}"
+
+    def clock_offset(self) -> float:
+        """Return how many seconds DynamoDB's clock is ahead of this machine's."""
+        return clock_offset_of(self._call("DescribeTable"))
 
     def create(self) -> None:
         """Create the table and wait for it. For stand-ins: on AWS it belongs to a stack that outlives the others."""

@@ -35,6 +35,9 @@ class State(StrEnum):
 UNCONFIRMED = "unconfirmed"
 """The reason of those who are held because they never confirmed their sign-up: they may sign up anew."""
 
+FORGOTTEN = "forgotten"
+"""The reason of a tombstone: of whom nothing is left but the subs and how far they were, and nothing is captured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:

@@ -21,6 +21,12 @@ FINISHED = (
     "The migration is finished: nobody is created, changed or captured any more. If that was too early: "
     "cognito-migrate finish --reopen"
 )
+PURGED = (
+    "The personal data of this migration was deleted (`finish --purge`): there is nothing left to work with but the "
+    "sub map, `cognito-migrate export map`."
+)
+FRESH_SECONDS = 60.0
+"""For so long a function goes by the terms that it has read."""
 
 
 class FinishedError(SettingsError):
@@ -34,7 +40,7 @@ class Terms:
     `marker` is the attribute of the new pool that keeps the old sub; `sign_in`, `schema` and `offered`, its second
     factors, are the new pool's. `by_phone`: the old pool takes a phone number for one (`userpool.factors.asked_for`).
     `table` is the identity of the table they were written to; `log_key` keys the hashes of persons in logs; once
-    `finished`, the old pool is not asked any more.
+    `finished`, the old pool is not asked any more; once `purged`, that cannot be taken back.
     """
 
     source_pool_id: str
@@ -48,6 +54,7 @@ class Terms:
     finished: bool = False
     offered: tuple[str, ...] = SECOND
     by_phone: bool = False
+    purged: bool = False
 
     def lock(self, identifier: str) -> str:
         """Return the lock on a sign-in identifier as somebody typed it."""
@@ -70,9 +77,11 @@ class Terms:
     def save(self, table: LedgerTable, *, reopen: bool = False) -> None:
         """Write the terms. Raises SettingsError if the ledger is another migration's.
 
-        What is finished stays so unless it is to `reopen`: FinishedError, also for a run that began before.
+        What is finished stays so unless it is to `reopen`, and not even then once it is purged: FinishedError, also
+        for a run that began before.
         """
-        still_open = "" if self.finished or reopen else " AND (attribute_not_exists(#finished) OR #finished = :no)"
+        state = "purged" if reopen else "finished"
+        still_open = "" if self.finished else f" AND (attribute_not_exists(#{state}) OR #{state} = :no)"
         text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
         turn = table.write(
             Write(
@@ -84,6 +93,7 @@ class Terms:
                     "table": self.table,
                     "log_key": self.log_key,
                     "finished": self.finished,
+                    "purged": self.purged,
                 },
                 condition=f"attribute_not_exists(#id) OR (#source = :source AND #target = :target{still_open})",
                 values={"source": self.source_pool_id, "target": self.target_pool_id, "no": False},
@@ -92,7 +102,9 @@ class Terms:
         if not turn.done:
             before = turn.before or {}
             same = (before.get("source"), before.get("target")) == (self.source_pool_id, self.target_pool_id)
-            raise FinishedError(FINISHED) if same else _another(table, before)
+            if not same:
+                raise _another(table, before)
+            raise FinishedError(PURGED if before.get("purged") else FINISHED)
 
 
 def refuse_another(table: LedgerTable, source_pool_id: str, target_pool_id: str) -> None:

@@ -1,0 +1,133 @@
+"""`forget`, and what `finish --purge` does: take one person, or everybody, out of inventory and ledger.
+
+Neither pool is asked: the old one may be gone by now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from batch import lease
+from batch.decisions import read_decisions
+from batch.end import End, refuse_purge
+from batch.erasure import Emptying, disabled_profiles, erase
+from batch.inventory import Inventory
+from batch.last_ledger import last_ledger, lease_owner, set_finished
+from batch.personal import TO_SCRUB, scrub
+from batch.personal import forget as forget_here
+from batch.personal import purge as purge_here
+from batch.progress import Progress
+from batch.session import Apart, apart
+from batch.terminal import as_json_option, confirm, say, tell
+from userpool.errors import SettingsError
+from userpool.ledger import Ledger
+from userpool.ledger_table import LedgerTable
+
+_BY_OLD = (
+    "SELECT sub FROM users WHERE sub = ?1 OR username = ?1 "
+    "UNION SELECT sub FROM progress WHERE sub = ?1 OR new_sub = ?1 "
+    "UNION SELECT sub FROM forgotten WHERE sub = ?1"
+)
+_BY_NEW = "SELECT sub FROM progress WHERE username = ?1 ORDER BY sub"
+_KNOWN_AS = (
+    "SELECT (SELECT username FROM users WHERE sub = ?1), (SELECT new_sub FROM progress WHERE sub = ?1), "
+    "(SELECT username FROM progress WHERE sub = ?1)"
+)
+
+
+def purge(now: Apart, *, yes: bool) -> End:
+    """Delete, the ledger first: what is left there after a kill is found by its own keys, without the inventory.
+
+    Raises SettingsError before the end, and as long as functions may not have heard of it.
+    """
+    before, inventory = End.of(now.inventory), now.inventory
+    if before.at is None:
+        raise SettingsError("The migration is not finished: cognito-migrate finish, then --purge.")
+    table = last_ledger(now.config, inventory, stop=now.stop, agent=now.agent)
+    if table:
+        refuse_purge(before.at, lease.clock_of(table)())
+    tell(
+        "Kept: old subs, new subs, how far each person was, and counts. Everything else of persons is deleted for good."
+    )
+    confirm("Delete it?", yes=yes)
+    replace(before, purged="begun").save(inventory)
+    if table:
+        _empty(now, table)
+    purge_here(inventory)
+    scrub(inventory)
+    done = replace(before, purged="done")
+    done.save(inventory)
+    return done
+
+
+def _empty(now: Apart, table: LedgerTable) -> None:
+    clock = lease.clock_of(table)
+    with lease.held(table, lease_owner(now.inventory), now=clock) as held:
+        set_finished(table, finished=True, purged=True)
+        Emptying(
+            table,
+            held,
+            federated=disabled_profiles(now.inventory),
+            now=clock(),
+            workers=now.config.worker_count,
+            stop=now.stop,
+            progress=Progress(),
+        ).run()
+
+
+@click.command("forget")
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@as_json_option
+@click.pass_obj
+def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
+    """Delete what inventory and ledger have of USER, by old user name, old sub or new sub; after an erasure request."""
+    with apart(config_path, "forget") as now:
+        inventory = now.inventory
+        begun = inventory.get_meta(TO_SCRUB)
+        copies = scrub(inventory) if begun else 0
+        sub = _sub_of(inventory, user) or begun
+        if sub is None:
+            raise SettingsError("Nobody in the inventory has that old user name, old sub or new sub.")
+        table = last_ledger(now.config, inventory, stop=now.stop, agent=now.agent)
+        for line in _before(now, sub):
+            tell(line)
+        confirm("Forget them?", yes=yes)
+        known = _erase(inventory, table, sub) if table else False
+        forget_here(inventory, sub)
+        copies += scrub(inventory)
+        values = {"sub": sub, "in_ledger": known, "backups_deleted": copies}
+        said = f"Forgot {sub}; {copies} backup copies are deleted. Exports and reports made before are yours to delete."
+        say(lambda: values, lambda: [said], as_json=as_json)
+
+
+def _sub_of(inventory: Inventory, user: str) -> str | None:
+    """Return the old sub, or None for nobody; old names come first. Raises SettingsError if several have that."""
+    for statement in (_BY_OLD, _BY_NEW):
+        found = [sub for (sub,) in inventory.execute(statement, (user,))]
+        if len(found) > 1:
+            raise SettingsError(f"{len(found)} persons have that: {', '.join(found)}. Name one by the old sub.")
+        if found:
+            return str(found[0])
+    return None
+
+
+def _before(now: Apart, sub: str) -> Iterator[str]:
+    """Say whom it is about, and what whoever is asked should know."""
+    old, new_sub, new = now.inventory.execute(_KNOWN_AS, (sub,)).fetchone()
+    yield f"Old name {old or 'not known'}, old sub {sub}; new name {new or 'not known'}, new sub {new_sub or 'none'}."
+    yield "Inventory and ledger forget this person, but for the subs, and the inventory's backup copies are deleted."
+    yield "Delete the user in both pools first: aws cognito-idp admin-delete-user --user-pool-id ID --username NAME"
+    collisions = now.config.collisions
+    if collisions != "report" and old in read_decisions(Path(collisions)):
+        yield f"A line of {collisions} names them: take it out, or every plan, run and sync refuses it from now on."
+
+
+def _erase(inventory: Inventory, table: LedgerTable, sub: str) -> bool:
+    clock = lease.clock_of(table)
+    with lease.held(table, lease_owner(inventory), now=clock):
+        return erase(Ledger(table), sub, now=clock(), federated=disabled_profiles(inventory))

@@ -1,0 +1,44 @@
+"""The ledger that an inventory was published to, for who ends a migration, or takes persons out of it."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import replace
+
+from batch.config import Config
+from batch.inventory import Inventory
+from batch.undo_records import require_last_ledger, require_no_ledger
+from batch.wiring import ledger_table
+from userpool.ledger_table import LedgerTable
+from userpool.terms import Terms, refuse_another
+
+
+def last_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, agent: str) -> LedgerTable | None:
+    """Return its table; None if nothing was ever published, to any. Raises SettingsError for another, or none."""
+    table = any_ledger(config, inventory, stop=stop, agent=agent)
+    if table is None or (inventory.get_meta("published_to") is None and Terms.of(table) is None):
+        return None
+    require_last_ledger(table, inventory)
+    return table
+
+
+def any_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, agent: str) -> LedgerTable | None:
+    """Return the table that is configured, whatever became of it. Raises SettingsError if it is another migration's."""
+    if config.ledger is None:
+        require_no_ledger(inventory)
+        return None
+    table = ledger_table(config, stop=stop, agent=agent)
+    refuse_another(table, config.source.user_pool_id, config.target.user_pool_id)
+    return table
+
+
+def set_finished(table: LedgerTable, *, finished: bool, purged: bool = False) -> None:
+    """Tell the functions that the migration is over, or goes on. Raises FinishedError to go on after a purge."""
+    if terms := Terms.of(table):
+        replace(terms, finished=finished, purged=terms.purged or purged).save(table, reopen=not finished)
+
+
+def lease_owner(inventory: Inventory) -> str:
+    """Return what this inventory is known by, or a name for once if it never ran."""
+    return str(inventory.get_meta("lease_owner") or secrets.token_hex(8))
