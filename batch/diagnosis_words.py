@@ -166,6 +166,7 @@ HELD: Mapping[str, tuple[str, str]] = {
         "held: a sign-in name of theirs is another person's in the ledger already.",
         "Decide in the file of `collisions`, and run.",
     ),
+    "forgotten": ("held: they were forgotten, and nothing is captured of them.", "They sign up anew in the new pool."),
     "skipped": ("held: left out by a rule or a decision.", "`cognito-migrate plan` names it; change it, and run."),
     "cohort": ("held: outside the cohort that crosses now (users.only).", "Widen `users.only`, and run."),
     "blocked": (

@@ -19,7 +19,7 @@ from batch.diagnosis_words import HELD, REASONS, Verdict, conclusion, first_wron
 from userpool.app_client import AppClient
 from userpool.errors import FatalError, NotAllowedError
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import PERSON, UNCONFIRMED, State
+from userpool.person import FORGOTTEN, PERSON, UNCONFIRMED, State
 from userpool.pool import UserPool
 
 ALLOWS = """{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "lambda:InvokeFunction",
@@ -242,7 +242,7 @@ def test_who_is_held_is_told_why(reason):
 
 def test_every_reason_for_holding_somebody_is_known():
     """What the batch job publishes as a reason has its words here."""
-    assert {*persons._REASONS.values(), persons._FEDERATED, UNCONFIRMED, claims.CONFLICT} <= set(HELD)  # noqa: SLF001 -- so that none is forgotten
+    assert {*persons._REASONS.values(), persons.HELD_FEDERATED, UNCONFIRMED, FORGOTTEN, claims.CONFLICT} <= set(HELD)  # noqa: SLF001 -- so that none is forgotten
 
 
 def test_every_reason_of_the_function_is_known():
