@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from batch.applied import AppliedTable
-from batch.cutover import Cutover, as_applied
+from batch.cutover import Cutover, as_kept
 from batch.delta import Applied, Change, Wanted, change
 from batch.doubt import is_of_last_scan, no_longer_stale, owns
 from batch.inventory import Inventory
@@ -38,6 +38,10 @@ _FINISHED = (
     "JOIN progress r ON r.sub = s.sub AND r.state = 'done' AND r.new_sub IS NOT NULL "
     "WHERE NOT EXISTS (SELECT 1 FROM changes c WHERE c.sub = s.sub)"
 )
+_ENABLED_AGAIN = (
+    "UPDATE applied SET enabled = 1 WHERE enabled = 0 "
+    "AND sub IN (SELECT u.sub FROM users u WHERE u.enabled AND u.scan = ?)"
+)
 # No change is known of who was there before changes were recorded.
 _UNKNOWN = (
     f"SELECT {USER_COLUMNS_OF_U} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
@@ -59,12 +63,12 @@ class Carried:
 class Changes:
     """Finds changes for the plan, and hands them out as jobs."""
 
-    def __init__(self, inventory: Inventory, context: Context) -> None:
+    def __init__(self, inventory: Inventory, context: Context, *, is_cut_over: bool | None = None) -> None:
         self._inventory = inventory
         self._context = context
         self._applied = AppliedTable(inventory)
         self._scan = Snapshot(inventory).number
-        self._is_cut_over = Cutover.of(inventory) is not None
+        self._is_cut_over = Cutover.of(inventory) is not None if is_cut_over is None else is_cut_over
 
     def carried(self, users: Iterable[User]) -> dict[str, Carried]:
         """Return those of the users who exist in the target."""
@@ -128,16 +132,13 @@ class Changes:
     def _is_as_planned(self, row: tuple[Any, ...], facts: Known) -> bool:
         planned, name, *columns = row
         user = user_from_row(tuple(columns))
-        attributes = self._translated(user)
-        found = Change()
-        if facts.applied is not None:
-            wanted = self._context.wanted(user, attributes, facts.groups, facts.factors)
-            found = change(facts.applied, wanted, facts.granted, self._context.marker)
+        wanted = self._wanted(user, Plan(Action.CREATE, attributes=self._translated(user)), facts)
+        found = change(facts.applied, wanted, facts.granted, self._context.marker) if facts.applied else Change()
         target = self._context.target
-        owned = identifiers(name, attributes, target)
+        owned = identifiers(name, wanted.attributes, target)
         return (
             not found.words()
-            and owned == identifiers(planned, attributes, target)
+            and owned == identifiers(planned, wanted.attributes, target)
             and owns(self._inventory, user.sub, owned)  # a plan knows who is there by the name they had then
         )
 
@@ -197,13 +198,22 @@ class Changes:
 
     def _wanted(self, user: User, plan: Plan, facts: Known) -> Wanted:
         """Return what the old pool comes to now; of whom the plan would not create, only what takes something away."""
+        if self._is_cut_over and (kept := as_kept(user, facts, self._context)):
+            return kept
         applied = facts.applied or _NOTHING
-        if self._is_cut_over:
-            return as_applied(applied, facts.granted, enabled=user.enabled)
         if plan.action is Action.CREATE:
             return self._context.wanted(user, plan.attributes, facts.groups, facts.factors)
         enabled = user.enabled and applied.enabled
         return Wanted(applied.attributes, enabled, facts.groups, self._context.links(user), restricted=True)
+
+    def follow_enabled(self) -> None:
+        """After the cut-over, let who is enabled in the old pool again count as enabled, so that disabling them counts.
+
+        Nothing enables them in the new one, and who is enabled there and not here is left so.
+        """
+        if self._is_cut_over:
+            with self._inventory.transaction():
+                self._inventory.execute(_ENABLED_AGAIN, (self._scan,))
 
     def take_baselines(self) -> None:
         """Where it is not known what was applied, let it be what is wanted now: what differs is the target's own."""

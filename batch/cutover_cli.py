@@ -17,6 +17,8 @@ from batch.run import failures
 from batch.session import Session, session
 from batch.status_words import moment
 from batch.terminal import as_json_option, confirm, say, tell
+from userpool.cohort import Moment, seconds
+from userpool.errors import SettingsError
 
 
 @click.command("cutover")
@@ -27,11 +29,16 @@ from batch.terminal import as_json_option, confirm, say, tell
     default=0,
     help="Go on although so many users, or fewer, are still to be created or changed.",
 )
+@click.option("--at", "moment_said", metavar="TIME", help="When it was, in ISO 8601, UTC: of a lost inventory.")
 @click.option("--undo", is_flag=True, help="Take it back: what the old pool changes is carried over again.")
 @as_json_option
 @click.pass_obj
-def cutover(config_path: Path, *, yes: bool, despite_left: int, undo: bool, as_json: bool) -> None:
+def cutover(
+    config_path: Path, *, yes: bool, despite_left: int, moment_said: str | None, undo: bool, as_json: bool
+) -> None:
     """Record that the new pool is in use from now on: of the old one only passwords and who is disabled count."""
+    if undo and moment_said:
+        raise SettingsError("--at says when a cut-over was, and --undo that there was none: leave one out.")
     with session(config_path, "cutover") as now:
         before = Cutover.of(now.inventory)
         if undo:
@@ -40,10 +47,11 @@ def cutover(config_path: Path, *, yes: bool, despite_left: int, undo: bool, as_j
         elif before:
             done, left = before, None
         else:
-            planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
+            said = _said(now, moment_said) if moment_said else None
+            planned = make_plan(now.inventory, now.migration.context, now.migration.decisions(), as_of=said)
             left = left_in(now)
-            left.refuse(despite_left)
-            done = _cut_over(now, planned, left, yes=yes)
+            left.refuse(despite_left, again=said is not None)
+            done = _cut_over(now, planned, left, said, yes=yes)
         now.record.counts = {"at": done.at if done else None}
         values = {"cutover": asdict(done) if done else None, "before": asdict(before) if before else None}
         say(
@@ -65,21 +73,36 @@ def left_in(now: Session) -> Left:
     )
 
 
-def _cut_over(now: Session, planned: PlanSummary, left: Left, *, yes: bool) -> Cutover:
-    for line in _before(now, planned, left):
+def _said(now: Session, text: str) -> Cutover:
+    """Return the cut-over that was at a moment. Raises SettingsError if there is no such moment, or it is to come."""
+    at = seconds(Moment(text))
+    if at is None:
+        raise SettingsError(f"--at is {text!r}, which is no time: write one like 2026-03-01T20:05, which is UTC.")
+    if at > now.migration.target_now():
+        raise SettingsError(f"--at is {moment(at)}, which is to come: say when the cut-over was, in UTC.")
+    return _at(now, at)
+
+
+def _at(now: Session, at: float) -> Cutover:
+    by = now.inventory.execute("SELECT caller FROM runs WHERE id = ?", (now.record.id,)).fetchone()
+    return Cutover(at, now.inventory.get_meta("scan"), by and by[0])
+
+
+def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | None, *, yes: bool) -> Cutover:
+    for line in _before(now, planned, left, said):
         tell(line)
-    confirm("Is the new pool in use from now on?", yes=yes)
-    inventory = now.inventory
-    by = inventory.execute("SELECT caller FROM runs WHERE id = ?", (now.record.id,)).fetchone()
-    done = Cutover(now.migration.target_now(), inventory.get_meta("scan"), by and by[0])
-    with inventory.transaction():
-        done.save(inventory)
+    confirm("Is the new pool in use since then?" if said else "Is the new pool in use from now on?", yes=yes)
+    done = said or _at(now, now.migration.target_now())
+    with now.inventory.transaction():
+        done.save(now.inventory)
     return done
 
 
-def _before(now: Session, planned: PlanSummary, left: Left) -> Iterator[str]:
+def _before(now: Session, planned: PlanSummary, left: Left, said: Cutover | None) -> Iterator[str]:
     """Say what whoever is asked should know."""
     read = moment(now.inventory.get_meta("scan_completed"))
+    if said:
+        yield f"The cut-over was at {moment(said.at)}: who came to the old pool since is left out."
     yield f"The old pool was read last at {read}: what it has changed since does not cross any more."
     if left.users:
         yield f"{left.to_create} users are left for a run to create; {left.to_change} changes do not cross any more."

@@ -59,7 +59,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the old pool comes to now; `restricted` says that nothing may be given to the user, only taken.
+    """What the old pool comes to now; `restricted`: nothing may be given to the user, only taken, but second factors.
 
     `factors` are those to be on, None if that is left to the new pool; of what is not `offered` there nothing changes.
     """
@@ -133,6 +133,7 @@ def change(applied: Applied, wanted: Wanted, granted: frozenset[str], marker: st
         leaves=tuple(sorted(ours - wanted.groups)),
         orphaned=tuple(sorted(known - wanted.groups - ours)),
         unlinks=tuple(sorted(applied.links - wanted.links)),
+        factors=factor_names(applied.factors, wanted.preference(applied.factors)),
         disables=applied.enabled and not wanted.enabled,
     )
     if wanted.restricted:
@@ -147,7 +148,7 @@ def change(applied: Applied, wanted: Wanted, granted: frozenset[str], marker: st
         orphaned=taken.orphaned,
         links=tuple(sorted(wanted.links - applied.links)),
         unlinks=taken.unlinks,
-        factors=factor_names(applied.factors, wanted.preference(applied.factors)),
+        factors=taken.factors,
         disables=taken.disables,
         enables=wanted.enabled and not applied.enabled,
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 
 from batch.applied import AppliedTable, Giving, Kept, Preferred, Relinked, Removed, Updated, UpdateFact
+from batch.cutover import Cutover, to_finish
 from batch.delta import Applied, Change, Wanted
 from batch.inventory import Inventory
 from batch.known import Known, known
@@ -32,6 +33,8 @@ class State(StrEnum):
 
 # Of a plan p and its progress r: whether there is something to do.
 PENDING = "p.action = 'create' AND coalesce(r.state, '') NOT IN ('done', 'gone', 'undoing')"
+
+_REFUSE = "UPDATE progress SET state = 'refused', intended_at = NULL WHERE sub = ?"
 
 
 class Problem(StrEnum):
@@ -141,6 +144,7 @@ class Journal:
         self._context = context
         self._snapshot = Snapshot(inventory)
         self._applied = AppliedTable(inventory)
+        self._is_cut_over = Cutover.of(inventory) is not None
         self._now: Callable[[], float] = float  # until it is known: long ago
         self._in_hand: set[str] = set()  # whom this run gave a password, until they are done
 
@@ -189,13 +193,12 @@ class Journal:
                 left = None if left is None else left - len(jobs)
 
     def _handed_out(self, jobs: list[Job]) -> Generator[Job]:
-        count = 0
+        left = jobs[::-1]
         try:
-            for job in jobs:
-                count += 1
-                yield job
+            while left:
+                yield left.pop()
         finally:
-            self._take_back(jobs[count:])
+            self._take_back(left)
 
     def record(self, fact: Fact) -> None:
         """Record a fact; part of the transaction that is open."""
@@ -224,7 +227,7 @@ class Journal:
             case Failed():
                 self._record_failure(fact)
             case Unbegun():
-                execute("UPDATE progress SET state = ?, intended_at = NULL WHERE sub = ?", (State.REFUSED, fact.sub))
+                execute(_REFUSE, (fact.sub,))
             case Updated() | Kept() | Giving() | Removed() | Relinked() | Preferred():
                 self._applied.record(fact, self._now())
             case _:
@@ -245,9 +248,7 @@ class Journal:
 
     def _record_failure(self, fact: Failed) -> None:
         if fact.refused:  # a definite answer, so the next run is in no doubt
-            self._inventory.execute(
-                "UPDATE progress SET state = ?, intended_at = NULL WHERE sub = ?", (State.REFUSED, fact.sub)
-            )
+            self._inventory.execute(_REFUSE, (fact.sub,))
         if fact.problem is Problem.GONE:
             self._inventory.execute("UPDATE progress SET state = ? WHERE sub = ?", (State.GONE, fact.sub))
             self._applied.forget_changes(fact.sub)
@@ -278,6 +279,8 @@ class Journal:
         user = user_from_row(tuple(columns))
         fresh = state in {None, State.REFUSED, State.UNDONE}
         attributes = self._context.translate(user).attributes
+        known_there = self._is_cut_over and not fresh
+        kept = to_finish(user, facts, self._context, linked=state != State.CREATED) if known_there else None
         return Job(
             user=user,
             username=username or planned,
@@ -286,8 +289,8 @@ class Journal:
             intended_at=now if fresh else intended_at,
             in_doubt=state == State.INTENDED,
             new_sub=new_sub,
-            owed=facts.owed,
-            wanted=self._context.wanted(user, attributes, facts.groups, facts.factors),
+            owed=facts.still_giving if kept else facts.owed,
+            wanted=kept or self._context.wanted(user, attributes, facts.groups, facts.factors),
             applied=facts.applied,
             granted=facts.granted,
         )
@@ -295,6 +298,4 @@ class Journal:
     def _take_back(self, jobs: list[Job]) -> None:
         fresh = [(job.sub,) for job in jobs if job.state is State.INTENDED and not job.in_doubt]
         with self._inventory.transaction():
-            self._inventory.execute_many(
-                "UPDATE progress SET state = 'refused', intended_at = NULL WHERE sub = ? AND state = 'intended'", fresh
-            )
+            self._inventory.execute_many(f"{_REFUSE} AND state = 'intended'", fresh)

@@ -28,6 +28,11 @@ class Known:
         """The memberships that a user who is not finished is still to be given."""
         return tuple(sorted(self.groups - self.granted))
 
+    @property
+    def still_giving(self) -> tuple[str, ...]:
+        """Those of them that were owed when the user was created, or last changed."""
+        return tuple(sorted(self.applied.giving - self.granted)) if self.applied else self.owed
+
 
 def known(inventory: Inventory, rules: GroupRules, subs: Iterable[str]) -> dict[str, Known]:
     """Return what is known of each of these users."""

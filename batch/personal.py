@@ -24,7 +24,7 @@ NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten"})
 # In this order: what is deleted of most tables is noted in `stale` where there is a plan.
 EMPTIED = (
     *("plan", "identifiers", "memberships", "users", "granted", "published", "applied", "changes", "conflicts"),
-    *("last_write", "factors", "revoked", "modified_there", "campaign", "stale"),
+    *("last_write", "factors", "revoked", "modified_there", "left_out", "campaign", "stale"),
 )
 """Tables whose rows go whole."""
 

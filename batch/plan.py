@@ -25,8 +25,8 @@ NEVER_CONFIRMED = "never confirmed its sign-up (users.unconfirmed)"
 OUTSIDE = "outside the cohort (users.only)"
 """Why who is to cross later is left out."""
 
-AFTER_CUTOVER = "after the cut-over: came to the old pool when it was one no more (decide `create` to bring them over)"
-"""Why who signed up in the old pool since the cut-over is left out."""
+AFTER_CUTOVER = "after the cut-over: was not among those who were to cross (decide `create` to bring them over)"
+"""Why who signed up in the old pool since the cut-over is left out, and who was left out at it."""
 
 FEDERATED = "federated: comes back with its first federated sign-in"
 """Why a federated profile is left out."""
@@ -153,7 +153,7 @@ def plan_user(user: User, context: Context, decision: Decision | None = None) ->
         name = context.naming.username(user, translation.attributes, decision.target_username if decision else None)
     except UserError as error:
         return Plan(Action.BLOCKED, str(error))
-    return _creation(name, translation, context.recovery)
+    return replace(as_there(name, translation.attributes, context.recovery), dropped=translation.dropped)
 
 
 def put_off(plan: Plan, why: str = OUTSIDE) -> Plan:
@@ -161,14 +161,10 @@ def put_off(plan: Plan, why: str = OUTSIDE) -> Plan:
     return plan if plan.action is Action.SKIP and plan.reason != DEFERRED else Plan(Action.SKIP, why)
 
 
-def _creation(name: str, translation: Translation, recovery: Collection[str]) -> Plan:
-    return Plan(
-        Action.CREATE,
-        username=name,
-        attributes=translation.attributes,
-        dropped=translation.dropped,
-        has_reset_channel=_has_channel(translation.attributes, recovery),
-    )
+def as_there(name: str, attributes: Mapping[str, str], recovery: Collection[str]) -> Plan:
+    """Return the plan of one who is to be in the target, or is, under this name and with these attributes."""
+    reachable = _has_channel(attributes, recovery)
+    return Plan(Action.CREATE, username=name, attributes=attributes, has_reset_channel=reachable)
 
 
 def _has_channel(attributes: Mapping[str, str], recovery: Collection[str], taken: Collection[str] = ()) -> bool:

@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 
-from batch.changes import Changes
+from batch.changes import Carried, Changes
 from batch.cohort import Cohort
-from batch.cutover import Cutover, left_out
+from batch.cutover import Cutover, left_out, were_left_out
 from batch.decisions import Decision
 from batch.doubt import SHARING, Doubt
 from batch.factors import FactorsTable, require_read
 from batch.inventory import Inventory
-from batch.plan import DEFERRED, Action, Context, Plan, plan_user, put_off
+from batch.plan import DEFERRED, Action, Context, Plan, as_there, plan_user, put_off
 from batch.plan_summary import PlanSummary, summarize
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
 from userpool.errors import SettingsError
@@ -55,9 +55,12 @@ class Contender:
     groups: tuple[str, ...]
 
 
-def make_plan(inventory: Inventory, context: Context, decisions: Mapping[str, Decision]) -> PlanSummary:
+def make_plan(
+    inventory: Inventory, context: Context, decisions: Mapping[str, Decision], *, as_of: Cutover | None = None
+) -> PlanSummary:
     """Decide about every scanned user and store it; the same scan and rules give the same digest.
 
+    After the cut-over that is recorded; `as_of` is one that is about to be.
     Raises SettingsError if the scan is not complete, a decision or `users.only` is about nobody, or rules merge groups.
     """
     snapshot = Snapshot(inventory)
@@ -67,7 +70,7 @@ def make_plan(inventory: Inventory, context: Context, decisions: Mapping[str, De
         require_read(inventory)
     _refuse_decisions_about_nobody(inventory, snapshot, decisions)
     cohort = Cohort(inventory, context.rules.users.only)
-    return _Planning(inventory, snapshot, context, decisions, cohort).run()
+    return _Planning(inventory, snapshot, context, decisions, cohort, cutover=as_of or Cutover.of(inventory)).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +90,17 @@ class _Planning:
         context: Context,
         decisions: Mapping[str, Decision],
         cohort: Cohort,
+        *,
+        cutover: Cutover | None,
     ) -> None:
         self._inventory = inventory
         self._snapshot = snapshot
         self._context = context
         self._decisions = decisions
         self._cohort = cohort
-        self._cutover = Cutover.of(inventory)
+        self._cutover = cutover
         self._doubt = Doubt(inventory, snapshot)
-        self._changes = Changes(inventory, context)
+        self._changes = Changes(inventory, context, is_cut_over=cutover is not None)
         self._factors = FactorsTable(inventory)
 
     def run(self) -> PlanSummary:
@@ -131,11 +136,13 @@ class _Planning:
         factors = self._factors.of(user.sub for user in users)
         there = self._changes.carried(users)
         inside = self._cohort.members(users, groups)
+        out = self._left_out(user for user in users if user.sub not in there)
         rows, owned = [], []
         for user in users:
             # As if everybody crossed at once: who crosses later must not find the name taken.
-            whole = self._whole(user, is_there=user.sub in there)
+            whole = self._whole(user, there.get(user.sub))
             plan = whole if user.sub in inside else put_off(whole)
+            plan = left_out(plan) if user.sub in out else plan
             plan = self._known_factors(plan, factors[user.sub])
             crossing = self._context.rules.groups.target_names(groups[user.sub])
             extras = self._extras(user, plan, factors[user.sub])
@@ -151,12 +158,25 @@ class _Planning:
         self._inventory.execute_many(_INSERT, rows)
         self._doubt.own(owned)
 
-    def _whole(self, user: User, *, is_there: bool) -> Plan:
-        """Return what becomes of a user, now or later."""
+    def _whole(self, user: User, carried: Carried | None) -> Plan:
+        """Return what becomes of a user, now or later; after the cut-over, of one who is there, what became of them."""
+        if self._cutover and carried and carried.applied:
+            return as_there(carried.username, carried.applied.attributes, self._context.recovery)
         decision = self._decisions.get(user.username)
         plan = plan_user(user, self._context, decision)
-        late = self._cutover is not None and not is_there and self._cutover.leaves_out(user, decision)
+        late = self._cutover is not None and carried is None and self._cutover.leaves_out(user, decision)
         return left_out(plan) if late else plan
+
+    def _left_out(self, users: Iterable[User]) -> frozenset[str]:
+        """Return those who were left out at the cut-over, unless a person has decided otherwise."""
+        if self._cutover is None:
+            return frozenset()
+        undecided = (user for user in users if not self._is_let_in(user))
+        return were_left_out(self._inventory, (user.sub for user in undecided))
+
+    def _is_let_in(self, user: User) -> bool:
+        decision = self._decisions.get(user.username)
+        return decision is not None and decision.action == "create"
 
     def _known_factors(self, plan: Plan, factors: Factors) -> Plan:
         return plan.unless_unread(factors) if self._context.rules.users.mfa == "preferences" else plan

@@ -26,6 +26,7 @@ def rebuilt_lines(rebuilt: Rebuilt) -> Iterator[str]:
         yield f"{rebuilt.taken_away} memberships that the ledger says were given are missing there, and stay so."
     yield from _missing(rebuilt.missing)
     yield from _listed("These carry the old sub of somebody they are not known to be; look at them:", rebuilt.doubtful)
+    yield "Was the new pool in use already? Then say since when, before the next run: cognito-migrate cutover --at TIME"
     left = "groups" if rebuilt.with_ledger else "groups and users"
     yield f"What became of the {left} of the new pool before is not known any more, so undo would leave them."
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from batch.comparison import Difference
+from batch.cutover import SEEN
 from batch.inventory import Inventory, decoded
 from batch.verify import VerifySummary
 from userpool.errors import SettingsError
@@ -18,9 +19,6 @@ from userpool.groups import GroupRules
 from userpool.identities import linked
 from userpool.ledger import Ledger
 from userpool.user import Status, User
-
-SEEN = "seen_there"
-"""The key under which stands when `verify` last saw the whole new pool since the cut-over."""
 
 _PAGE = 1000
 _OF_PAGE = "INSERT OR REPLACE INTO modified_there SELECT sub, ?, ? FROM progress WHERE new_sub = ?"

@@ -97,6 +97,7 @@ class Run:
         Raises FatalError when nobody can be migrated any more; what was done until then is recorded.
         """
         self._journal.use_clock(now)
+        self._changes.follow_enabled()
         self._disable(disable_gone=disable_gone)
         self._make_groups()
         updated = self._update(limit)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from batch import engine
+from batch.cutover import Cutover
 from batch.factors import read_factors
 from batch.inventory import Inventory
 from batch.listing import Listing, Shards, ShardsError, in_shards
@@ -228,7 +229,12 @@ class Scan:
         self._refuse_to_go_on()
 
     def _read_factors(self) -> int:
-        """Read everybody's second factors; return how many users have one or a passkey."""
+        """Read everybody's second factors; return how many users have one or a passkey.
+
+        After the cut-over those that are known stay: what was owed then is, and nothing that the old pool changes.
+        """
+        if Cutover.of(self._inventory):
+            self._snapshot.keep_factors()
         read_factors(
             self._source,
             self._inventory,

@@ -150,6 +150,13 @@ class Snapshot:
             "UPDATE users SET factors_read = ? WHERE sub = ?", [(self.number, sub) for sub in subs]
         )
 
+    def keep_factors(self) -> None:
+        """Count the second factors that an earlier scan read as this scan's."""
+        with self._inventory.transaction():
+            self._inventory.execute(
+                "UPDATE users SET factors_read = ?1 WHERE scan = ?1 AND factors_read > 0", (self.number,)
+            )
+
     def users_last_time(self) -> int:
         """Return how many users the last complete scan found; 0 if there was none."""
         return int(self._inventory.get_meta("scan_users", 0))

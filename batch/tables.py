@@ -99,6 +99,8 @@ CREATE TABLE IF NOT EXISTS revoked (
 CREATE TABLE IF NOT EXISTS modified_there (
     sub TEXT PRIMARY KEY, at REAL NOT NULL, confirmed INTEGER NOT NULL
 ) WITHOUT ROWID;
+-- Who was left out at the cut-over, by rule, collision or decision, and stays so whatever the old pool changes.
+CREATE TABLE IF NOT EXISTS left_out (sub TEXT PRIMARY KEY) WITHOUT ROWID;
 -- Who asked to be erased, which no scan brings back.
 CREATE TABLE IF NOT EXISTS forgotten (sub TEXT PRIMARY KEY) WITHOUT ROWID;
 -- Whom `reset` is about: the `day` of one's own mailing; how far a code that Cognito sends is; since when, and by which

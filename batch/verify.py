@@ -12,12 +12,13 @@ from typing import Any
 from batch import engine
 from batch.applied import AppliedTable
 from batch.comparison import Compared, Difference, compare, compare_factors
-from batch.cutover import Cutover, as_applied
+from batch.cutover import Cutover, as_kept
 from batch.factors import FactorsTable
 from batch.gone import gone
 from batch.grouping import applied_definition, differing_fields, groups_wanted
 from batch.inventory import Inventory
 from batch.journal import State
+from batch.known import Known
 from batch.mfa import preference_of
 from batch.plan import Context
 from batch.progress import Progress
@@ -35,7 +36,7 @@ CREATE TEMP TABLE names (old TEXT PRIMARY KEY, new TEXT NOT NULL) WITHOUT ROWID;
 """
 _PAGE = 500
 _UNSEEN = (
-    "SELECT u.username, r.username, r.new_sub, r.problem, p.sub FROM plan p JOIN users u ON u.sub = p.sub "
+    "SELECT u.username, r.username, r.new_sub, r.state, r.problem, p.sub FROM plan p JOIN users u ON u.sub = p.sub "
     "LEFT JOIN progress r ON r.sub = p.sub WHERE p.sub > ? AND p.action IN ('create', 'update') "
     "AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.new_sub = r.new_sub) ORDER BY p.sub LIMIT ?"
 )
@@ -162,20 +163,26 @@ class Verify:
         for new_sub, state, *row in rows:
             old = user_from_row(tuple(row))
             translated = self._context.translate(old).attributes
-            wanted = self._context.wanted(old, translated, frozenset(), factors[old.sub])
-            if self._is_cut_over and old.sub in applied:
-                wanted = as_applied(applied[old.sub], frozenset(), enabled=old.enabled)
+            facts = Known(frozenset(), applied.get(old.sub), frozenset(), factors[old.sub])
+            kept = as_kept(old, facts, self._context) if self._is_cut_over else None
+            wanted = kept or self._context.wanted(old, translated, facts.groups, facts.factors)
             found[new_sub] = Compared(old.username, wanted, applied.get(old.sub), done=state == State.DONE)
         return found
 
     def _compare(self, old: Compared, new: User) -> None:
-        if not any(compare(old, new, self._context.marker)):
+        differences, notes = compare(old, new, self._context.marker)
+        if not differences and self._are_settled(notes):
+            self._summary.notes += notes
             return
         again = self._target.find(new.username)
         if again is None or again.sub != new.sub:
             self._note(old.username, "missing", "deleted in the target")
         else:
             self._tell(old, again)
+
+    def _are_settled(self, notes: Sequence[Difference]) -> bool:
+        """Whether a second look is not worth its call: who lives in the new pool edits attributes as they please."""
+        return not notes or (self._is_cut_over and all(note.what == "attributes" for note in notes))
 
     def _tell(self, old: Compared, new: User) -> None:
         differences, notes = compare(old, new, self._context.marker)
@@ -184,9 +191,10 @@ class Verify:
 
     def _find_missing(self) -> None:
         """Look for everybody the plan creates and the listing did not show."""
-        for old_username, username, new_sub, problem, _ in self._pages(_UNSEEN):
+        for old_username, username, new_sub, state, problem, _ in self._pages(_UNSEEN):
             found = self._target.find(username) if new_sub else None
-            if new_sub and (found is None or found.sub != new_sub):
+            was_there = new_sub or state == State.GONE  # made by its own sign-in, and gone before a run noted it
+            if was_there and (found is None or found.sub != new_sub):
                 self._note(old_username, "missing", problem or "deleted in the target")
             elif found is None:
                 self._differ(old_username, "missing", problem or "not created yet")
@@ -270,14 +278,14 @@ class Verify:
         )
         gained = what == "membership gained"
         for old_username, username, granted, _, group in rows:
-            now = {name for page in self._target.groups_of(username) for name in page}
-            if (group in now) != gained:
-                continue
             # Given by this migration and ended since, or given by somebody else: that is the new pool's own.
-            if bool(granted) == gained:
-                self._differ(old_username, what, group)
-            else:
-                self._note(old_username, what, group)
+            its_own = bool(granted) != gained
+            if (gained and its_own and self._is_cut_over) or self._is_so(username, group, member=gained):
+                (self._note if its_own else self._differ)(old_username, what, group)
+
+    def _is_so(self, username: str, group: str, *, member: bool) -> bool:
+        """Look again, at the user alone: whether it is a member, or is not."""
+        return (group in {name for page in self._target.groups_of(username) for name in page}) == member
 
     def _differ(self, username: str, what: str, detail: str) -> None:
         self._summary.differences.append(Difference(username, what, detail))
