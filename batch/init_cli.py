@@ -9,7 +9,7 @@ import click
 from batch import config as configuration
 from batch import wiring
 from batch.cutover import Cutover
-from batch.reverse import reverse, text
+from batch.reverse import Newcomers, reverse, text
 from userpool.errors import SettingsError
 
 
@@ -44,12 +44,13 @@ def _way_back(config_path: Path, path: Path) -> str:
     config = configuration.load(config_path)
     with wiring.inventory_to_read(config) as inventory:
         cutover = Cutover.of(inventory)
-    if cutover is None:
-        raise SettingsError(
-            "There is no way back yet: no cut-over is recorded (cognito-migrate cutover), so nobody knows since when "
-            "sign-ups of the new pool are to be brought back."
-        )
-    return text(config, reverse(config, cutover), path.parent)
+        if cutover is None:
+            raise SettingsError(
+                "There is no way back yet: no cut-over is recorded (cognito-migrate cutover), so nobody knows since "
+                "when sign-ups of the new pool are to be brought back."
+            )
+        newcomers = Newcomers.of(inventory, cutover, config.users.keep_sub_as)
+    return text(config, reverse(config, newcomers), path.parent)
 
 
 def _write(path: Path, content: str, *, option: str) -> None:

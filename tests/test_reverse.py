@@ -10,10 +10,12 @@ from conftest import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batch.applied import AppliedTable
 from batch.config import Config, load
 from batch.cutover import Cutover
+from batch.delta import Applied
 from batch.inventory import Inventory
-from batch.reverse import doubts, reverse, text
+from batch.reverse import Newcomers, doubts, reverse, text
 from batch.wiring import fingerprint
 from userpool.attributes import AttributeRules
 from userpool.cohort import CohortRules
@@ -23,6 +25,8 @@ from userpool.settings import LedgerSettings, PoolSettings, UserRules
 OLD = PoolSettings("eu-west-1_OldPool01", profile="old", role_arn="arn:aws:iam::1:role/old", external_id="x")
 NEW = PoolSettings("eu-west-1_NewPool01", endpoint_url="http://127.0.0.1:5000")
 CUTOVER = Cutover(1_790_000_000.75, 3)
+MARKER = "custom:legacy_sub"
+NEWCOMERS = Newcomers(CUTOVER.at, MARKER)
 NAMES = st.sampled_from(["custom:a", "custom:b", "nickname", "website"])
 RENAMED = st.dictionaries(NAMES, st.sampled_from(["custom:c", "custom:d", "profile"]), max_size=3)
 
@@ -32,8 +36,8 @@ def config(**settings) -> Config:
 
 
 def test_the_pools_change_places():
-    """Each pool is reached as before; who signed up since the cut-over and lacks the old sub crosses, to no ledger."""
-    turned = reverse(config(ledger=LedgerSettings("table"), users=UserRules(unconfirmed="create")), CUTOVER)
+    """Each pool is reached as before; who signed up since a moment and lacks the old sub crosses, to no ledger."""
+    turned = reverse(config(ledger=LedgerSettings("table"), users=UserRules(unconfirmed="create")), NEWCOMERS)
     assert (turned.source, turned.target, turned.ledger) == (NEW, OLD, None)
     assert turned.state == "/srv/migration-reverse.db"
     only = CohortRules(created_after="2026-09-21T14:13:20+00:00", lacking="custom:legacy_sub")
@@ -48,10 +52,10 @@ def test_rules_are_turned_round_where_that_is_clear():
         groups=GroupRules(drop=("root",), rename={"admins": "staff", "a": "all", "b": "all"}),
         users=UserRules(username_from="email"),
     )
-    turned = reverse(forth, CUTOVER)
+    turned = reverse(forth, NEWCOMERS)
     assert turned.attributes == AttributeRules(("custom:legacy_sub", "custom:x"), {"custom:b": "custom:a"})
     assert turned.groups == GroupRules(drop=("root",), rename={"staff": "admins"})
-    said = " ".join(doubts(forth))
+    said = " ".join(doubts(forth, MARKER))
     assert all(name in said for name in ("custom:x", "custom:s", "all", "groups.drop", "username_from was email"))
 
 
@@ -68,10 +72,50 @@ def test_what_is_written_is_what_was_meant(tmp_path_factory, renamed, dropped, m
     forth = dataclasses.replace(
         config(attributes=rules, users=UserRules(keep_sub_as=marker)), state=str(folder / "state" / "migration.db")
     )
-    turned = reverse(forth, CUTOVER)
+    turned = reverse(forth, Newcomers(CUTOVER.at, marker))
     (folder / "config.yaml").write_text(text(forth, turned, folder), encoding="utf-8")
     assert load(folder / "config.yaml") == turned
     assert {turned.attributes.rename[new]: new for new in turned.attributes.rename} == rename
+
+
+def test_protections_and_limits_are_turned_round_too():
+    """Second factors come back if they crossed, and groups that no run may make are not made there, either."""
+    forth = config(users=UserRules(mfa="preferences"), groups=GroupRules(create=False))
+    turned = reverse(forth, NEWCOMERS)
+    assert (turned.users.mfa, turned.groups.create) == ("preferences", False)
+    written = text(forth, turned, Path("/srv"))
+    assert ('mfa: "preferences"' in written, "create: false" in written) == (True, True)
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    """An inventory of a migration that was cut over, with two runs before, and one after."""
+    with Inventory.open(tmp_path / "state.db", {"a": "b"}, create=True) as inventory:
+        with inventory.transaction():
+            for number, (command_, days) in enumerate([("scan", -9), ("sync", -5), ("run", -4), ("run", 1)]):
+                row = (str(number), command_, CUTOVER.at + days * 86_400)
+                inventory.execute("INSERT INTO runs (id, command, started, config_digest) VALUES (?, ?, ?, '')", row)
+        yield inventory
+
+
+@pytest.mark.parametrize(
+    ("attributes", "days", "marker"), [({MARKER: "s1", "email": "x"}, 5, MARKER), ({"email": "x"}, 0, None)]
+)
+def test_since_when_newcomers_are_looked_for(inventory, attributes, days, marker):
+    """With the old sub on whom the migration made, since its first run; where nobody has it, since the cut-over."""
+    with inventory.transaction():
+        AppliedTable(inventory).save("s1", Applied(attributes))
+    found = Newcomers.of(inventory, CUTOVER, MARKER)
+    assert found == Newcomers(CUTOVER.at - days * 86_400, marker)
+    assert ("carries an old sub" in " ".join(doubts(config(), found.marker))) == (marker is None)
+
+
+def test_without_recorded_runs_newcomers_are_those_since_the_cut_over(inventory):
+    """A lost inventory knows no run before the cut-over that was said again: nobody earlier is looked for."""
+    with inventory.transaction():
+        AppliedTable(inventory).save("s1", Applied({MARKER: "s1"}))
+        inventory.execute("DELETE FROM runs WHERE started < ?", (CUTOVER.at,))
+    assert Newcomers.of(inventory, CUTOVER, MARKER) == NEWCOMERS
 
 
 # The command
