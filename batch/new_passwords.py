@@ -13,7 +13,7 @@ from batch.delta import is_later
 from batch.inventory import Inventory
 from batch.revoked import Seen, modified_there, require_seen
 from userpool.ledger import Ledger
-from userpool.person import Person, State
+from userpool.person import UNCONFIRMED, Person, State
 
 Row = tuple[Any, ...]
 Verdict = tuple[str, str]
@@ -21,7 +21,14 @@ Verdict = tuple[str, str]
 SURE, PERHAPS = "sure", "perhaps"
 _CHOSEN: Verdict = (SURE, "chose a password in the new pool")
 _TO_CHOOSE: Verdict = (PERHAPS, "has to choose a password in the new pool, and may have had one before")
-_CLOSED: Verdict = (PERHAPS, "closed in the ledger, and not modified in the new pool since")
+_CLOSED: Verdict = (
+    PERHAPS,
+    "let go of in the ledger (close, reset or a lost ledger), and may have chosen a password since",
+)
+_UNSEEN: Verdict = (
+    PERHAPS,
+    "has a password of their own by the ledger, and was not seen by `verify`: sync, and verify again",
+)
 _SINCE_CAPTURE: Verdict = (PERHAPS, "captured with the old password, and modified in the new pool since")
 _SINCE_WRITE: Verdict = (PERHAPS, "modified in the new pool since this migration wrote to the user last")
 _UNKNOWN: Verdict = (PERHAPS, "when this migration wrote to the user last is not known")
@@ -64,8 +71,8 @@ def of_person(person: Person, seen: Seen | None) -> Verdict | None:
     """Say what the ledger and `verify` tell of a person (who may not have seen them); None: the old one stands."""
     match person.state:
         case State.RESET:
-            return _of_reset(seen)
-        case State.CAPTURED:
+            return _of_reset(person, seen)
+        case State.CAPTURED | State.MIGRATING | State.CAPTURING:  # of the latter, no token has told how it ended
             return _SINCE_CAPTURE if seen and is_later(seen.modified, person.changed) else None
         case State.PENDING:
             return of_dates(seen) if seen else None
@@ -73,12 +80,14 @@ def of_person(person: Person, seen: Seen | None) -> Verdict | None:
             return None
 
 
-def _of_reset(seen: Seen | None) -> Verdict:
-    """Tell who chose a password from who was only closed, or sent a code, and has not yet."""
-    if seen and not seen.confirmed:
+def _of_reset(person: Person, seen: Seen | None) -> Verdict:
+    """Tell who chose a password from who was let go of otherwise, or sent a code, and may have chosen none."""
+    if seen is None:
+        return _UNSEEN
+    if not seen.confirmed:
         return _TO_CHOOSE
-    left_alone = seen and seen.written is not None and not is_later(seen.modified, seen.written)
-    return _CLOSED if left_alone else _CHOSEN
+    left_alone = seen.written is not None and not is_later(seen.modified, seen.written)
+    return _CLOSED if left_alone or person.reason not in {None, UNCONFIRMED} else _CHOSEN
 
 
 def of_dates(seen: Seen) -> Verdict | None:

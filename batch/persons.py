@@ -13,7 +13,7 @@ from batch.plan import DEFERRED, FEDERATED, NEVER_CONFIRMED, OUTSIDE, Action, Co
 from userpool.factors import MAIL
 from userpool.identities import Identity, is_profile, primary
 from userpool.identity import SignIn, identifiers
-from userpool.person import UNCONFIRMED, Person, State, federated_lock, linked_lock, lock_id
+from userpool.person import CLOSED, UNCONFIRMED, Person, State, federated_lock, linked_lock, lock_id
 from userpool.user import User
 
 _REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
@@ -73,7 +73,7 @@ def _there(person: Person, standing: Standing) -> Person:
     """Return one whom this migration created when the ledger did not know it: its password may be its own by now."""
     finished = standing.progress in {Progress.DONE, Progress.GONE}
     owed = frozenset[str]() if finished else standing.groups - standing.granted
-    return replace(person, state=State.RESET, new_sub=standing.new_sub, owed=owed)
+    return replace(person, state=State.RESET, reason=CLOSED, new_sub=standing.new_sub, owed=owed)
 
 
 def _why_held(standing: Standing) -> str:

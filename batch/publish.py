@@ -25,7 +25,7 @@ from batch.plan import Action, Context
 from batch.progress import Bar, Progress
 from batch.registrar import Registrar
 from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from userpool.person import Person
+from userpool.person import CLOSED, Person
 from userpool.person import State as PersonState
 
 LOST = "lost"
@@ -149,7 +149,7 @@ class Publishing:
                 person = introduce(standing, self._context, self._target_pool_id)
                 now = digest(person)
                 if as_of == LOST and person.state is PersonState.KNOWN:
-                    person = replace(person, state=PersonState.RESET)
+                    person = replace(person, state=PersonState.RESET, reason=CLOSED)
                 elif as_of == LOST and person.state is PersonState.DEFERRED:
                     person = perhaps_returned(person)
                 if now != as_of:

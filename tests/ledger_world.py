@@ -22,7 +22,7 @@ from batch.registrar import Registrar
 from batch.run import Run, RunSummary
 from sandbox.in_process import dynamodb_client
 from userpool.ledger_table import LedgerTable
-from userpool.person import Person, lock_id
+from userpool.person import Person, State, lock_id
 from userpool.terms import Terms
 
 _NUMBERS = itertools.count()
@@ -99,7 +99,10 @@ class LedgerWorld(World):
 
     def states(self) -> dict[str, str]:
         """How far everybody is; why, for who is held."""
-        return {sub: person.reason or str(person.state) for sub, person in sorted(self.persons().items())}
+        return {
+            sub: (person.state is State.HELD and person.reason) or str(person.state)
+            for sub, person in sorted(self.persons().items())
+        }
 
     def owner(self, identifier: str) -> str | None:
         """Whose a sign-in identifier is."""

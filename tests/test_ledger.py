@@ -215,12 +215,16 @@ def test_an_arrow_makes_nobody(ledger, arrow):
 @pytest.mark.parametrize("then", State)
 @pytest.mark.parametrize("seen_state", State)
 def test_a_person_is_settled_as_seen(ledger, seen_state, then, target):
-    """A final state is given to whom nobody has taken further since, or given again; another one is never replaced."""
+    """A final state is given to whom nobody has taken further since, or given again; another one is never replaced.
+
+    Since when it holds stays what it was, for whom was seen in a final state: only then did a password change.
+    """
     introduce(ledger, in_state(then))
     turn = ledger.settle(in_state(seen_state), target, "new-ada", 200.0)
     allowed = then is target or (then is seen_state and then not in FINAL)
     assert (turn.done, turn.before) == (allowed, in_state(then))
-    changes = {"state": target, "new_sub": "new-ada", "checked": True, "changed": 200.0} if allowed else {}
+    changed = in_state(then).changed if seen_state in FINAL else 200.0
+    changes = {"state": target, "new_sub": "new-ada", "checked": True, "changed": changed} if allowed else {}
     assert ledger.person("ada") == replace(in_state(then), **changes)
     ledger.settle(in_state(seen_state), target, "new-ada", 200.0)
     assert ledger.person("ada") == replace(in_state(then), **changes)

@@ -8,15 +8,16 @@ from hypothesis import strategies as st
 
 from batch.new_passwords import PERHAPS, SURE, of_dates, of_person
 from batch.revoked import Seen
-from userpool.person import Person, State
+from userpool.person import CLOSED, UNCONFIRMED, Person, State
 
 TIMES = st.floats(0, 2e9)
 STATES = st.sampled_from(State)
+_WITH_A_USER = {State.CAPTURED, State.CAPTURING, State.MIGRATING, State.PENDING, State.RESET}
 
 
-def verdict(state, modified, written, changed=1000.0, *, confirmed=True) -> str | None:
+def verdict(state, modified, written, changed=1000.0, *, confirmed=True, reason=None) -> str | None:
     seen = None if modified is None else Seen(modified, written, confirmed)
-    found = of_person(Person("sub", state, changed=changed), seen)
+    found = of_person(Person("sub", state, changed=changed, reason=reason), seen)
     return found[0] if found else None
 
 
@@ -24,12 +25,14 @@ def verdict(state, modified, written, changed=1000.0, *, confirmed=True) -> str 
     ("state", "modified", "written", "expected"),
     [
         (State.RESET, 1000, 500, SURE),
-        (State.RESET, None, None, SURE),  # signed up anew, or created by forgot-password
+        (State.RESET, None, None, PERHAPS),  # made by their own sign-in, and noted by no run yet
         (State.RESET, 1000, None, SURE),
         (State.RESET, 500, 500, PERHAPS),  # closed by a person or a campaign
         (State.CAPTURED, 1000, 500, None),
         (State.CAPTURED, 2000, None, PERHAPS),
         (State.CAPTURED, None, None, None),
+        *((state, 2000, 500, PERHAPS) for state in (State.MIGRATING, State.CAPTURING)),
+        *((state, 1000, 500, None) for state in (State.MIGRATING, State.CAPTURING)),
         (State.PENDING, 500, 500, None),
         (State.PENDING, 2000, 500, PERHAPS),
         (State.PENDING, 2000, None, PERHAPS),
@@ -47,12 +50,18 @@ def test_who_has_yet_to_choose_is_not_sure():
     assert verdict(State.RESET, 2000, 500, confirmed=False) == PERHAPS
 
 
+def test_who_was_let_go_of_is_not_sure_whatever_was_modified_since():
+    """Closed by a person and modified afterwards, nobody is said to have chosen a password; who signed up anew is."""
+    assert verdict(State.RESET, 2000, 500, reason=CLOSED) == PERHAPS
+    assert verdict(State.RESET, 2000, 500, reason=UNCONFIRMED) == SURE
+
+
 @given(STATES, TIMES, TIMES, TIMES)
 def test_who_was_never_captured_nor_reset_nor_modified_is_not_sure(state, modified, written, changed):
     """Only a reset is sure; and whoever was modified after all that this migration knows of is never left out."""
     found = verdict(state, modified, written, changed)
     assert (found == SURE) <= (state is State.RESET)
-    if state in {State.CAPTURED, State.PENDING, State.RESET} and modified > max(written, changed) + 10:
+    if state in _WITH_A_USER and modified > max(written, changed) + 10:
         assert found is not None
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import PERSON, Person, State
+from userpool.person import CLOSED, PERSON, Person, State
 
 LOCK = "lock#"
 """What the key of a lock's item begins with; `person.lock_id` follows."""
@@ -115,14 +115,15 @@ class Ledger:
     def settle(self, person: Person, state: State, new_sub: str, now: float) -> Turn:
         """Give a person, as seen, a final state and the user they are; their old record was looked at again.
 
-        A final state stays what it is. Of a capture, what was seen is that very one.
+        A final state stays what it is, and so does since when. Of a capture, what was seen is that very one.
         """
         seen = "#state = :seen"
+        since = "" if person.state.final else ", #changed = :now"
         if person.state is State.CAPTURING:
             seen += " AND #token = :token AND #until = :until"
         return self.move(
             person.sub,
-            "SET #state = :state, #new_sub = :new_sub, #checked = :yes, #changed = :now",
+            f"SET #state = :state, #new_sub = :new_sub, #checked = :yes{since}",
             f"(#state = :state OR ({seen})) AND ({SAME_USER})",
             seen=state if person.state.final else person.state,
             token=person.token,
@@ -136,25 +137,25 @@ class Ledger:
     def reset(self, sub: str, now: float, new_sub: str | None = None, *, chosen: bool = False) -> Turn:
         """Make the person `reset`, whatever they were, unless they are `captured`, or a federated profile.
 
+        Unless the user has just `chosen` a password, that is the reason, where there is none yet: `closed`.
         A capture that may still set a password, or may have before it was cut off, stays on record as the person's
         `token`, until `end_capture`, or a later reset: while it does, nobody knows whose password the user has. Not so
-        one that was cut off before the user has `chosen` a password, which they have just now.
+        one that was cut off before the user has chosen a password.
         """
+        change = "SET #state = :reset, #changed = :now"
+        change += ", #new_sub = :new_sub" if new_sub else ""
+        change += "" if chosen else ", #reason = if_not_exists(#reason, :closed)"
+        same = f" AND ({SAME_USER})" if new_sub else ""
+        values = {"new_sub": new_sub, "closed": CLOSED, "now": now}
         later = "" if chosen else " AND NOT #state = :capturing AND NOT #changed = :now"  # so that this may be repeated
-        turn = self._reset(sub, now, new_sub, " REMOVE #token, #until", _NO_CAPTURE + later)
+        turn = self._reset(sub, change + " REMOVE #token, #until", same + _NO_CAPTURE + later, **values)
         if turn.done or turn.before is None or turn.before.token is None or turn.before.state is State.CAPTURED:
             return turn
-        return self._reset(sub, now, new_sub, "", "")
+        return self._reset(sub, change, same, **values)
 
-    def _reset(self, sub: str, now: float, new_sub: str | None, change: str, condition: str) -> Turn:
-        same, values = (f" AND ({SAME_USER})", {"new_sub": new_sub}) if new_sub else ("", {})
-        return self.move(
-            sub,
-            "SET #state = :reset, #changed = :now" + (", #new_sub = :new_sub" if new_sub else "") + change,
-            "attribute_exists(#id) AND NOT #state IN (:captured, :deferred, :returned)" + same + condition,
-            now=now,
-            **values,
-        )
+    def _reset(self, sub: str, change: str, condition: str, **values: Any) -> Turn:
+        unless = "attribute_exists(#id) AND NOT #state IN (:captured, :deferred, :returned)"
+        return self.move(sub, change, unless + condition, **values)
 
     # A federated profile has no password, and nobody but its own sign-in makes it.
 

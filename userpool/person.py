@@ -38,6 +38,9 @@ UNCONFIRMED = "unconfirmed"
 FORGOTTEN = "forgotten"
 """The reason of a tombstone: of whom nothing is left but the subs and how far they were, and nothing is captured."""
 
+CLOSED = "closed"
+"""The reason of those who are `reset` though they may not have chosen a password: somebody, or a run, let them go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
