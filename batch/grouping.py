@@ -12,7 +12,7 @@ from batch.cutover import Cutover
 from batch.delta import CHANGED_THERE, Conflict
 from batch.inventory import Inventory, decoded
 from batch.journal import PENDING
-from batch.plan import Context
+from batch.plan import DEFERRED, Context
 from batch.progress import Progress
 from batch.snapshot import Snapshot
 from userpool.errors import FatalError, SettingsError, UnansweredError, UserError
@@ -22,7 +22,7 @@ from userpool.user import Group
 _UNDEFINED = "could not be taken from the group in the new pool, which can only be given another"
 _OWED = (
     "SELECT DISTINCT m.group_name FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- a constant
-    f"LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"
+    f"LEFT JOIN progress r ON r.sub = p.sub WHERE ({PENDING}) OR p.reason = ?"
 )
 
 
@@ -126,12 +126,12 @@ class Grouping:
 def groups_wanted(inventory: Inventory, context: Context) -> Mapping[str, Group]:
     """Return the groups that the target ought to have, by name there.
 
-    After the cut-over only those that somebody is still owed, as they were.
+    After the cut-over only those that somebody is still owed, as they were; a deferred profile, too, by its sign-in.
     """
     defined = groups_defined(inventory, context)
     if Cutover.of(inventory) is None:
         return defined
-    owed = context.rules.groups.target_names(name for (name,) in inventory.execute(_OWED))
+    owed = context.rules.groups.target_names(name for (name,) in inventory.execute(_OWED, (DEFERRED,)))
     return {name: applied_definition(inventory, name) or group for name, group in defined.items() if name in owed}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from batch import engine
 from batch.applied import AppliedTable
 from batch.claims import CONFLICT
+from batch.cutover import Cutover
 from batch.decisions import Decision
 from batch.inventory import Inventory, decoded
 from batch.journal import State
@@ -88,6 +89,7 @@ class Publishing:
         self._lease = lease
         self._inventory = inventory
         self._snapshot = Snapshot(inventory)
+        self._is_cut_over = Cutover.of(inventory) is not None
         self._context = context
         self._decisions = decisions
         self._target_pool_id = target_pool_id
@@ -152,8 +154,16 @@ class Publishing:
                     person = replace(person, state=PersonState.RESET, reason=CLOSED)
                 elif as_of == LOST and person.state is PersonState.DEFERRED:
                     person = perhaps_returned(person)
+                elif self._is_cut_over and person.state is PersonState.DEFERRED and as_of not in {None, now}:
+                    person = self._as_owed(person)
+                    now = digest(person)
                 if now != as_of:
                     yield Entry(person, now)
+
+    def _as_owed(self, person: Person) -> Person:
+        """Return one who is deferred with no membership that the ledger did not owe them before the cut-over."""
+        there = self._ledger.person(person.sub)
+        return replace(person, owed=person.owed & there.owed) if there else person
 
     def _pages(self, statement: str, *, key: int) -> Iterator[tuple[Any, ...]]:
         """Walk by key, not by one long cursor, so that rows can be written meanwhile."""

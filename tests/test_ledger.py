@@ -215,10 +215,7 @@ def test_an_arrow_makes_nobody(ledger, arrow):
 @pytest.mark.parametrize("then", State)
 @pytest.mark.parametrize("seen_state", State)
 def test_a_person_is_settled_as_seen(ledger, seen_state, then, target):
-    """A final state is given to whom nobody has taken further since, or given again; another one is never replaced.
-
-    Since when it holds stays what it was, for whom was seen in a final state: only then did a password change.
-    """
+    """A final state is given to whom nobody has taken further since, or given again, as of then; none is replaced."""
     introduce(ledger, in_state(then))
     turn = ledger.settle(in_state(seen_state), target, "new-ada", 200.0)
     allowed = then is target or (then is seen_state and then not in FINAL)
