@@ -49,7 +49,7 @@ def cutover(
         else:
             said = _said(now, moment_said) if moment_said else None
             planned = make_plan(now.inventory, now.migration.context, now.migration.decisions(), as_of=said)
-            left = left_in(now)
+            left = left_in(now, said)
             left.refuse(despite_left, again=said is not None)
             done = _cut_over(now, planned, left, said, yes=yes)
         now.record.counts = {"at": done.at if done else None}
@@ -61,13 +61,16 @@ def cutover(
         )
 
 
-def left_in(now: Session) -> Left:
-    """Count who is left; those who are being migrated by their own sign-in at this moment are not."""
+def left_in(now: Session, said: Cutover | None = None) -> Left:
+    """Count who is left; those who are being migrated by their own sign-in at this moment are not.
+
+    As of a cut-over that was `said`, what is still to be changed crosses after it as well.
+    """
     inventory, context = now.inventory, now.migration.context
     problems = [one["problem"] for one in failures(inventory)]
     return Left(
         to_create=Journal(inventory, context).pending() - problems.count(Problem.SIGNING_IN),
-        to_change=Changes(inventory, context).left(),
+        to_change=0 if said else Changes(inventory, context).left(),
         failed=sum(problem not in NO_FAILURES for problem in problems),
         has_run=bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)")),
     )

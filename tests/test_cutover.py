@@ -6,7 +6,7 @@ import csv
 import time
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,7 @@ from batch.delta import Applied, change
 from batch.plan import AFTER_CUTOVER
 from sandbox.local import backdate
 from sandbox.seed import make_target
+from userpool.factors import MAIL, SMS, Preference
 from userpool.identities import Identity
 
 HOUR = timedelta(hours=1)
@@ -206,6 +207,62 @@ def test_once_is_enough(cut_over):
     assert step(cut_over, "cutover", "--json").json == first
 
 
+# Said again, and what a verify has seen
+
+
+def test_a_lost_cut_over_is_said_again(client, old, migration):
+    """After --rebuild, --at leaves out who came since and what changed, and does not count them; a sync stays so."""
+    made = migration(old, make_target(client, kind="plain"), workers=4)
+    for words in (("scan",), ("run", "--yes")):
+        step(made, *words)
+    began = datetime.now(UTC) - timedelta(minutes=30)
+    use_the_old_pool(client, old)
+    made.state.unlink()
+    assert "cognito-migrate cutover --at TIME" in step(made, "scan", "--rebuild").out
+    assert "1 users are still to be created" in made("cutover", "--yes").err
+    done = step(made, "cutover", "--yes", "--at", f"{began:%Y-%m-%dT%H:%M:%S}", "--json").json
+    assert (done["left"]["to_create"], done["cutover"]["at"]) == (0, int(began.timestamp()))
+    step(made, "sync")
+    there = read_pool(client, made.target, by_name).users
+    assert (sorted(there), there["dan"].enabled) == ([*NAMES], False)
+    assert (there["cyd"].groups, "name" in there["ada"].attributes) == (set(), False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--at", "yesterday"), "--at is 'yesterday', which is no time: write one like 2026-03-01T20:05"),
+        (("--at", "2999-01-01"), "--at is 2999-01-01 00:00 UTC, which is to come"),
+        (("--at", "2026-01-01", "--undo"), "leave one out"),
+    ],
+)
+def test_what_is_no_moment_of_a_cut_over(moved, words, said):
+    """An unreadable time, one to come, or one of what is taken back, is refused in a sentence, and nothing recorded."""
+    refused = moved("cutover", "--yes", *words)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert said in refused.err
+    assert "Cut over" not in moved("status").out
+
+
+def test_what_was_seen_before_counts_no_more(client, cut_over):
+    """Taken back and said again, a cut-over knows of nothing that was revoked until a `verify` looks again."""
+    client.admin_disable_user(UserPoolId=cut_over.target, Username="cyd")
+    step(cut_over, "verify")
+    step(cut_over, "cutover", "--undo", "--yes")
+    for what in ("revoked", "new-passwords"):
+        assert cut_over("export", what).code == 2
+    step(cut_over, "cutover", "--yes")
+    for what in ("revoked", "new-passwords"):
+        assert cut_over("export", what).code == 2
+
+
+def test_conflicts_that_stand_are_named_as_such(client, old, moved):
+    """What every run is refused again keeps the cut-over waiting, which says where such changes are listed."""
+    rename(client, old, "ada", "Ada")
+    step(moved, "scan")
+    assert "conflicts that stand (cognito-migrate export conflicts)" in moved("cutover", "--yes").err
+
+
 @pytest.mark.parametrize("words", [("scan",), ("plan",), ("sync",), ("status",)])
 def test_commands_say_so_in_a_line(cut_over, words):
     """Whoever scans, plans, syncs or asks is told what counts of the old pool."""
@@ -294,6 +351,7 @@ def test_without_a_ledger_new_passwords_are_told_by_date(client, cut_over, tmp_p
 
 GROUPS = st.frozensets(st.sampled_from(["a", "b", "c"]))
 LINKS = st.frozensets(st.sampled_from([Identity("Google", "1"), Identity("Okta", "2")]))
+PREFERENCES = st.builds(Preference, st.frozensets(st.sampled_from([SMS, MAIL])), st.none())
 APPLIED = st.builds(
     Applied,
     st.dictionaries(st.sampled_from(["name", "email", "custom:x"]), st.sampled_from(["", "1", "2"])),
@@ -301,14 +359,19 @@ APPLIED = st.builds(
     groups=st.none() | GROUPS,
     giving=GROUPS,
     links=LINKS,
+    factors=PREFERENCES,
 )
 
 
-@given(APPLIED, GROUPS, st.booleans())
-def test_nothing_but_disabling_is_ever_a_change(applied, granted, enabled):
-    """Whatever was applied, all that is left of the old pool's changes is that somebody is disabled who was not."""
-    found = change(applied, as_applied(applied, granted, enabled=enabled), granted, None)
-    assert found.words() == (("disabled",) if applied.enabled and not enabled else ())
+@given(APPLIED, GROUPS, st.booleans(), st.none() | PREFERENCES)
+def test_nothing_but_disabling_and_factors_owed_is_ever_a_change(applied, granted, enabled, factors):
+    """Whatever was applied, all that is left is that somebody is disabled who was not, and gets factors still owed."""
+    kept = as_applied(applied, granted, enabled=enabled, factors=factors)
+    found = change(applied, kept, granted, None)
+    assert found.words() == (
+        *(("disabled",) if applied.enabled and not enabled else ()),
+        *sorted((factors.on if factors else frozenset()) - applied.factors.on),
+    )
 
 
 # With a ledger

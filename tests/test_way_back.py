@@ -156,6 +156,32 @@ def resets_in_the_old_pool(world: World, name: str) -> None:
     assert set(claims(answer)["cognito:groups"]) == {"beta", "staff"}
 
 
+def test_what_happens_around_the_cut_over_is_not_lost(world, moving, tmp_path):
+    """Who signs up before `cutover` comes back; whom their own sign-in made is exported, though deleted since."""
+    names = {"ada", "bob", "cyd"}
+    for name in names:
+        world.add_old(name)
+        world.old_user(name).created -= 3600
+    step(moving, "scan")
+    assert moving("run", "--yes", "--limit", "1").code == 4
+    deleted, changed = sorted(names - {*world.new_users()})
+    sign_up(world, "early")
+    step(moving, "cutover", "--yes", "--despite-left", "2")
+    sessions = {name: world.sign_in(name, OLD_PASSWORD) for name in (deleted, changed)}
+    world.local.world.clock.advance(10)
+    change_password(world, sessions[changed])
+    world.cognito.admin_delete_user(UserPoolId=world.new_id, Username=deleted)
+    step(moving, "sync")
+    assert step(moving, "verify", "--json").json["differences"] == []
+    assert [(row["username"], row["what"]) for row in rows(tmp_path, moving, "revoked")] == [(deleted, "deleted")]
+    assert [row["username"] for row in rows(tmp_path, moving, "new-passwords")] == [changed]
+
+    step(moving, "init", "--reverse")
+    for words in (("scan",), ("run", "--yes")):
+        assert command("--config", str(tmp_path / "config-reverse.yaml"), *words).code == 0
+    assert {*old_users(world)} == {*names, "early"}
+
+
 def test_a_membership_that_a_first_token_gave_is_known_to_be_ended(world, moving, tmp_path):
     """Who was created by their own sign-in got memberships from the trigger: one that is ended since is revoked."""
     names = {"ada", "bob", "cyd"}
