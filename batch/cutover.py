@@ -61,7 +61,12 @@ class Cutover:
 
     def leaves_out(self, user: User, decision: Decision | None) -> bool:
         """Whether the user came to the old pool later, and nobody has decided to bring them over all the same."""
-        return user.created >= self.at and not (decision and decision.action == "create")
+        return user.created >= self.at and not is_let_in(decision)
+
+
+def is_let_in(decision: Decision | None) -> bool:
+    """Whether a person has decided that a user crosses all the same."""
+    return decision is not None and decision.action == "create"
 
 
 def take_back(inventory: Inventory) -> None:

@@ -142,7 +142,6 @@ class Journal:
     def __init__(self, inventory: Inventory, context: Context) -> None:
         self._inventory = inventory
         self._context = context
-        self._snapshot = Snapshot(inventory)
         self._applied = AppliedTable(inventory)
         self._is_cut_over = Cutover.of(inventory) is not None
         self._now: Callable[[], float] = float  # until it is known: long ago
@@ -160,9 +159,8 @@ class Journal:
 
     def memberships_owed(self) -> int:
         """Count the memberships that pending users are still to be given."""
-        names = json.dumps(
-            {group.name: self._context.rules.groups.target_name(group.name) for group in self._snapshot.groups()}
-        )
+        rules, groups = self._context.rules.groups, Snapshot(self._inventory).groups()
+        names = json.dumps({group.name: rules.target_name(group.name) for group in groups})
         return self._inventory.number(
             "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- constants
             "JOIN json_each(?) n ON n.key = m.group_name AND n.value IS NOT NULL "

@@ -15,7 +15,7 @@ from itertools import islice
 
 from batch.changes import Carried, Changes
 from batch.cohort import Cohort
-from batch.cutover import Cutover, left_out, were_left_out
+from batch.cutover import Cutover, is_let_in, left_out, were_left_out
 from batch.decisions import Decision
 from batch.doubt import SHARING, Doubt
 from batch.factors import FactorsTable, require_read
@@ -171,12 +171,8 @@ class _Planning:
         """Return those who were left out at the cut-over, unless a person has decided otherwise."""
         if self._cutover is None:
             return frozenset()
-        undecided = (user for user in users if not self._is_let_in(user))
-        return were_left_out(self._inventory, (user.sub for user in undecided))
-
-    def _is_let_in(self, user: User) -> bool:
-        decision = self._decisions.get(user.username)
-        return decision is not None and decision.action == "create"
+        undecided = (user.sub for user in users if not is_let_in(self._decisions.get(user.username)))
+        return were_left_out(self._inventory, undecided)
 
     def _known_factors(self, plan: Plan, factors: Factors) -> Plan:
         return plan.unless_unread(factors) if self._context.rules.users.mfa == "preferences" else plan

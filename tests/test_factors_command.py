@@ -70,6 +70,17 @@ def moving(pools, server, migration):
     return migration(*pools, source_endpoint=url, target_endpoint=url, users=PREFERENCES)
 
 
+def test_after_the_cut_over_nobody_is_asked_for_factors_again(moving, server, client):
+    """What users of the old pool switch on or off after the cut-over is not asked for, and not carried."""
+    for words in (("scan",), ("run", "--yes"), ("cutover", "--yes")):
+        assert moving(*words).code == 0
+    prefer(client, moving.source, "user0", mail=True)
+    server.reset_counts()
+    assert moving("sync").code == 0
+    assert {name for name in server.calls if name.startswith("AdminGetUser")} == set()
+    assert client.admin_get_user(UserPoolId=moving.target, Username="user0")["UserMFASettingList"] == [SMS]
+
+
 def test_the_calls_of_a_plan_with_factors_are_those_of_the_run_that_follows(moving, server, client):
     """Setting second factors costs the calls that the plan said: the first time, of a change, and of nothing."""
     planned, counted = run_as_planned(moving, server)
