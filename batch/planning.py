@@ -143,7 +143,8 @@ class _Planning:
             whole = self._whole(user, there.get(user.sub))
             plan = whole if user.sub in inside else put_off(whole)
             plan = left_out(plan) if user.sub in out else plan
-            plan = self._known_factors(plan, factors[user.sub])
+            if not self._stays(there.get(user.sub)):
+                plan = self._known_factors(plan, factors[user.sub])
             crossing = self._context.rules.groups.target_names(groups[user.sub])
             extras = self._extras(user, plan, factors[user.sub])
             told = (_digest(user, plan, crossing, extras), int(not user.enabled), *self._told(plan, extras))
@@ -160,12 +161,16 @@ class _Planning:
 
     def _whole(self, user: User, carried: Carried | None) -> Plan:
         """Return what becomes of a user, now or later; after the cut-over, of one who is there, what became of them."""
-        if self._cutover and carried and carried.applied:
+        if carried and carried.applied and self._stays(carried):
             return as_there(carried.username, carried.applied.attributes, self._context.recovery)
         decision = self._decisions.get(user.username)
         plan = plan_user(user, self._context, decision)
         late = self._cutover is not None and carried is None and self._cutover.leaves_out(user, decision)
         return left_out(plan) if late else plan
+
+    def _stays(self, carried: Carried | None) -> bool:
+        """Whether the user is there, and nothing that the old pool does can change that: after the cut-over."""
+        return self._cutover is not None and carried is not None and carried.applied is not None
 
     def _left_out(self, users: Iterable[User]) -> frozenset[str]:
         """Return those who were left out at the cut-over, unless a person has decided otherwise."""

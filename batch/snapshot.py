@@ -151,10 +151,12 @@ class Snapshot:
         )
 
     def keep_factors(self) -> None:
-        """Count the second factors that an earlier scan read as this scan's."""
+        """Count the second factors that an earlier scan read as this scan's, but of whom Cognito told it nothing."""
         with self._inventory.transaction():
             self._inventory.execute(
-                "UPDATE users SET factors_read = ?1 WHERE scan = ?1 AND factors_read > 0", (self.number,)
+                "UPDATE users SET factors_read = ?1 WHERE scan = ?1 AND factors_read > 0 "
+                "AND sub NOT IN (SELECT sub FROM factors WHERE unread IS NOT NULL)",
+                (self.number,),
             )
 
     def users_last_time(self) -> int:

@@ -105,7 +105,7 @@ def test_a_full_disk_is_told_of_both_places(tmp_path):
     with Inventory.open(tmp_path / "migration.db", {}, create=True) as inventory:
         users = [(f"s{number}", "x" * 500) for number in range(1000)]
         with inventory.transaction():
-            statement = "INSERT INTO users VALUES (?, ?, 'CONFIRMED', 1, 1, 1, '{}', 1, 0, 0)"
+            statement = "INSERT INTO users VALUES (?, ?, 'CONFIRMED', 1, 1, 1, '{}', 1, 0, 0, NULL)"
             inventory.execute_many(statement, users)
         forget(inventory, "s1")
         before = resource.getrlimit(resource.RLIMIT_FSIZE)

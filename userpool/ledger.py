@@ -147,8 +147,8 @@ class Ledger:
         change += "" if chosen else ", #reason = if_not_exists(#reason, :closed)"
         same = f" AND ({SAME_USER})" if new_sub else ""
         values = {"new_sub": new_sub, "closed": CLOSED, "now": now}
-        later = "" if chosen else " AND NOT #state = :capturing AND NOT #changed = :now"  # so that this may be repeated
-        turn = self._reset(sub, change + " REMOVE #token, #until", same + _NO_CAPTURE + later, **values)
+        stays = "" if chosen else _NO_CUT_OFF
+        turn = self._reset(sub, change + " REMOVE #token, #until", same + _NO_CAPTURE + stays, **values)
         if turn.done or turn.before is None or turn.before.token is None or turn.before.state is State.CAPTURED:
             return turn
         return self._reset(sub, change, same, **values)
@@ -215,4 +215,6 @@ class Ledger:
 
 _STATES = {str(state): state for state in State}
 _NO_CAPTURE = " AND (attribute_not_exists(#until) OR #until < :now)"
+# The same `reset` may be repeated, and must leave then what it left before.
+_NO_CUT_OFF = " AND (attribute_not_exists(#token) OR NOT (#state = :capturing OR #changed = :now))"
 SAME_USER = "attribute_exists(#id) AND (attribute_not_exists(#new_sub) OR #new_sub = :new_sub)"
