@@ -17,7 +17,7 @@ from batch.decisions import Decision
 from batch.plan import AFTER_CUTOVER
 from batch.planning import make_plan
 from sandbox.local import local_client
-from userpool.factors import MAIL, SMS
+from userpool.factors import MAIL, SMS, Factors
 from userpool.settings import Rules, UserRules
 from userpool.user import Status
 
@@ -277,3 +277,15 @@ def test_a_factor_is_not_taken_and_what_the_new_pool_changed_stays(world, with_f
     with_factors.prefer(ONE, *BOTH.on, preferred=BOTH.preferred)
     with_factors.carry()
     assert (there(world), verified(world)[0]) == (NONE, [])
+
+
+def test_whose_factors_are_not_told_any_more_stays_as_they_are(world, with_factors):
+    """Whom Cognito refuses to tell of after the cut-over is still compared, and keeps the factors that they have."""
+    with_factors.carry()
+    cut_over(world)
+    with_factors.factors[ONE] = Factors(unread="InvalidParameterException")
+    with_factors.carry()
+    assert {sub: action for sub, (action, _) in plan(world).items()} == dict.fromkeys((ONE, TWO), "create")
+    put(world, "user1", NONE)
+    differences, notes = verified(world)
+    assert (differences, {name for name, what, _ in notes if what == "factor lost"}) == ([], {"user1"})

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_planning import context, person, store, verified
 from test_run import FINGERPRINT, Watched, refused, unanswered
 
+from batch.cutover import Cutover
 from batch.export import EXPORTS
 from batch.factors import Asked, FactorsTable
 from batch.inventory import Inventory
@@ -120,6 +121,11 @@ class Machine:
             subs = dict(inventory.execute("SELECT sub, username FROM users").fetchall())
             return {subs[sub]: has for sub, has in FactorsTable(inventory).of(subs).items()}
 
+    def cut_over(self):
+        """Record the cut-over."""
+        with Inventory.open(self.path, FINGERPRINT) as inventory, inventory.transaction():
+            Cutover(1e12, 1).save(inventory)
+
     def planned(self):
         """Count what is planned, by action, and hold that who is blocked is told why."""
         with Inventory.open(self.path, FINGERPRINT) as inventory:
@@ -174,6 +180,23 @@ def test_one_user_whom_cognito_refuses_keeps_nobody_waiting(machine):
     machine.scan()
     assert machine.found() == SCANNED
     assert machine.planned() == {"create": 5}
+
+
+def test_after_the_cut_over_only_who_is_not_known_is_asked_for(machine):
+    """What was read before stays as it was; a user whom Cognito refused to tell of is asked for again."""
+
+    def refuses(attempt, params):
+        if params["Username"] == "user0":
+            raise refused("InvalidParameterException")
+        return attempt()
+
+    machine.watched.acts[ASKS] = refuses
+    machine.scan()
+    machine.cut_over()
+    machine.watched.acts.clear()
+    machine.scan()
+    assert {params["Username"] for name, params in machine.watched.calls if name == ASKS} == {"user0"}
+    assert machine.found() == SCANNED
 
 
 def test_a_question_that_is_not_answered_is_not_put_another_way(machine):

@@ -281,6 +281,14 @@ def test_nobody_unknown_is_claimed(ledger, ledger_table):
     assert raw(ledger_table, "ada") == {}
 
 
+def test_a_reset_in_the_very_moment_of_the_last_change_is_taken(ledger):
+    """Clocks are coarse: who became what they are in the same moment is reset all the same, and again."""
+    introduce(ledger, in_state(State.PENDING))
+    for _ in range(2):
+        assert ledger.reset("ada", START.changed).done
+        assert ledger.person("ada").state is State.RESET
+
+
 def test_a_reset_keeps_a_capture_that_was_cut_off_until_a_later_one(ledger):
     """A capture whose time is up may have set its password: the token stays until the person is reset once more."""
     introduce(ledger, in_state(State.CAPTURING))
