@@ -11,6 +11,7 @@ import click
 from batch.changes import Changes
 from batch.cutover import Cutover, Left, take_back
 from batch.journal import NO_FAILURES, Journal, Problem
+from batch.last_ledger import last_ledger, set_cut_over
 from batch.plan_summary import PlanSummary
 from batch.planning import make_plan
 from batch.run import failures
@@ -19,6 +20,7 @@ from batch.status_words import moment
 from batch.terminal import as_json_option, confirm, say, tell
 from userpool.cohort import Moment, seconds
 from userpool.errors import SettingsError
+from userpool.ledger_table import LedgerTable
 
 
 @click.command("cutover")
@@ -61,6 +63,10 @@ def cutover(
         )
 
 
+def _ledger(now: Session) -> LedgerTable | None:
+    return last_ledger(now.migration.config, now.inventory, stop=now.stop, agent=now.migration.agent)
+
+
 def left_in(now: Session, said: Cutover | None = None) -> Left:
     """Count who is left; those who are being migrated by their own sign-in at this moment are not.
 
@@ -96,6 +102,7 @@ def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | No
         tell(line)
     confirm("Is the new pool in use since then?" if said else "Is the new pool in use from now on?", yes=yes)
     done = said or _at(now, now.migration.target_now())
+    set_cut_over(_ledger(now), done.at)  # first: an inventory that knows less than the ledger is refused
     with now.inventory.transaction():
         done.save(now.inventory)
     return done
@@ -124,6 +131,7 @@ def _undo(now: Session, before: Cutover | None, *, yes: bool) -> None:
         "From the next run on, what the old pool has changed since is carried over, unless the new pool changed it too."
     )
     confirm("Is the old pool the one in use again?", yes=yes)
+    set_cut_over(_ledger(now), None)
     with now.inventory.transaction():
         take_back(now.inventory)
 

@@ -39,6 +39,16 @@ def set_finished(table: LedgerTable, *, finished: bool, purged: bool = False) ->
         replace(terms, finished=finished, purged=terms.purged or purged).save(table, reopen=not finished)
 
 
+def set_cut_over(table: LedgerTable | None, at: float | None) -> None:
+    """Record since when the new pool is in use, or that it is not, for runs of other inventories."""
+    if table and (terms := Terms.of(table)):
+        _save(replace(terms, cut_over=at), table)
+
+
+def _save(terms: Terms, table: LedgerTable) -> None:
+    terms.save(table)
+
+
 def lease_owner(inventory: Inventory) -> str:
     """Return what this inventory is known by, or a name for once if it never ran."""
     return str(inventory.get_meta("lease_owner") or secrets.token_hex(8))

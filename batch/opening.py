@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from batch import engine, lease
 from batch.claims import Claims, LedgerClaims
+from batch.cutover import Cutover
 from batch.decisions import Decision
 from batch.inventory import Inventory
 from batch.lease import Lease
@@ -19,12 +21,17 @@ from batch.progress import Progress
 from batch.publish import LOST, Publishing
 from batch.registrar import Registrar
 from batch.stopping import StoppedError
+from userpool.errors import SettingsError
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, State
 from userpool.pool import UserPool
 from userpool.terms import FINISHED, FinishedError, Lasting, Terms, refuse_another
 
 _ASKING_SECONDS = 30.0
+_UNHEARD_OF = (
+    "The ledger {table} knows of a cut-over and this inventory does not: it is an older copy, or was rebuilt. Use the "
+    "inventory of the cut-over, or record it in this one, too: cognito-migrate cutover --at {at:%Y-%m-%dT%H:%M:%S}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class Opening:
             offered=self.context.offered,
             by_phone=self.context.by_phone,
             table=identity,
+            cut_over=cutover.at if (cutover := Cutover.of(self.inventory)) else None,
             log_key=(lasting.log_key if lasting else "") or secrets.token_hex(32),
         )
 
@@ -90,6 +98,9 @@ class Opening:
         held.require(_ASKING_SECONDS)
         if lasting and lasting.finished:
             raise FinishedError(FINISHED)
+        if lasting and lasting.cut_over and Cutover.of(self.inventory) is None:
+            at = datetime.fromtimestamp(lasting.cut_over, UTC)
+            raise SettingsError(_UNHEARD_OF.format(table=self.table.name, at=at))
         self._terms(identity, lasting).save(self.table)
         if self.inventory.get_meta("published_to") != identity:
             with self.inventory.transaction():

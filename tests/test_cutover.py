@@ -406,3 +406,30 @@ def test_who_is_pending_is_disabled_as_the_old_pool_says(world):
     world.scanned([replace(person(1), enabled=False), person(2)])
     assert world.run().disabled == 1
     assert not world.direct.find("user1").enabled
+
+
+def test_an_inventory_that_does_not_know_of_the_cut_over_brings_nobody(client, old, migration, own_server):
+    """With a ledger no older copy of the inventory runs after the cut-over, until it is said there, too."""
+    url = own_server.endpoint_url
+    ledger = {"table": "cut-over-ledger", "endpoint_url": url}
+    moving = migration(
+        old, make_target(client, kind="plain"), source_endpoint=url, target_endpoint=url, ledger=ledger, workers=4
+    )
+    step(moving, "scan")
+    step(moving, "run", "--yes")
+    older = moving.state.read_bytes()
+    step(moving, "cutover", "--yes")
+    step(moving, "run", "--yes")
+    add(client, old, "late")
+    moving.state.write_bytes(older)
+    step(moving, "scan")
+    refused = moving("run", "--yes")
+    assert refused.code == 2
+    (said,) = [line for line in refused.err.splitlines() if "cutover --at" in line]
+    assert "late" not in read_pool(client, moving.target, by_name).users
+    step(moving, "cutover", "--at", said.rpartition(" ")[2], "--yes")
+    step(moving, "run", "--yes")
+    assert "late" not in read_pool(client, moving.target, by_name).users
+    step(moving, "cutover", "--undo", "--yes")
+    step(moving, "run", "--yes")
+    assert "late" in read_pool(client, moving.target, by_name).users

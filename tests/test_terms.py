@@ -191,8 +191,10 @@ def test_what_a_later_version_added_is_left_out(ledger_table):
 
 
 def test_what_lasts_is_read_whatever_the_form_of_the_rest(ledger_table):
-    """The table's identity, the key of the logs and the end of the migration outlive unreadable terms."""
+    """The table's identity, the key of the logs, the cut-over and the end outlive unreadable terms."""
     assert Lasting.of(ledger_table) is None
-    PLAIN.save(ledger_table)
+    replace(PLAIN, cut_over=1764000000.5).save(ledger_table)
     ledger_table.write(Write("terms", change="SET #terms = :terms", values={"terms": "of another version"}))
-    assert Lasting.of(ledger_table) == (PLAIN.table, PLAIN.log_key, PLAIN.finished)
+    assert Lasting.of(ledger_table) == (PLAIN.table, PLAIN.log_key, PLAIN.finished, 1764000000.5)
+    PLAIN.save(ledger_table)
+    assert Lasting.of(ledger_table).cut_over is None

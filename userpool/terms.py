@@ -39,8 +39,9 @@ class Terms:
 
     `marker` is the attribute of the new pool that keeps the old sub; `sign_in`, `schema` and `offered`, its second
     factors, are the new pool's. `by_phone`: the old pool takes a phone number for one (`userpool.factors.asked_for`).
-    `table` is the identity of the table they were written to; `log_key` keys the hashes of persons in logs; once
-    `finished`, the old pool is not asked any more; once `purged`, that cannot be taken back.
+    `table` is the identity of the table they were written to; `log_key` keys the hashes of persons in logs; `cut_over`
+    is since when the new pool is the one in use, None before; once `finished`, the old pool is not asked any more; once
+    `purged`, that cannot be taken back.
     """
 
     source_pool_id: str
@@ -55,6 +56,7 @@ class Terms:
     offered: tuple[str, ...] = SECOND
     by_phone: bool = False
     purged: bool = False
+    cut_over: float | None = None
 
     def lock(self, identifier: str) -> str:
         """Return the lock on a sign-in identifier as somebody typed it."""
@@ -94,6 +96,7 @@ class Terms:
                     "log_key": self.log_key,
                     "finished": self.finished,
                     "purged": self.purged,
+                    "cut_over": self.cut_over or 0,
                 },
                 condition=f"attribute_not_exists(#id) OR (#source = :source AND #target = :target{still_open})",
                 values={"source": self.source_pool_id, "target": self.target_pool_id, "no": False},
@@ -120,12 +123,16 @@ class Lasting(NamedTuple):
     table: str
     log_key: str
     finished: bool
+    cut_over: float | None
 
     @classmethod
     def of(cls, table: LedgerTable) -> Self | None:
         """Read it, or None if nothing was ever published."""
         item = table.get(_KEY)
-        return cls(item.get("table", ""), item.get("log_key", ""), bool(item.get("finished"))) if item else None
+        if item is None:
+            return None
+        cut_over = float(item.get("cut_over", 0)) or None
+        return cls(item.get("table", ""), item.get("log_key", ""), bool(item.get("finished")), cut_over)
 
 
 def _known(kind: Any, values: Any) -> Any:
