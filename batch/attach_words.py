@@ -114,7 +114,9 @@ def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> Finding:
 def let_in(counted: LedgerCount) -> Iterator[Finding]:
     """Say who gets in without the function, though the old pool has them disabled or they chose another password."""
     if counted.kept_out:
-        said = f"{counted.kept_out} federated profiles are disabled in the old pool: only the function keeps them out."
+        said = (
+            f"{counted.kept_out} from other providers are disabled in the old pool: only the function keeps them out."
+        )
         yield unchecked("disabled profiles", f"{said} {KEEP_OUT.capitalize()}.")
     if counted.again:
         said = f"{counted.again} have to reset their password once more: the old one may stand"

@@ -13,7 +13,7 @@ from batch.lease import Lease
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger, Turn
 from userpool.ledger_table import LedgerTable
-from userpool.person import Person, State
+from userpool.person import CLOSED, Person, State
 from userpool.terms import Terms
 
 
@@ -48,12 +48,13 @@ class Letting:
         ours = "#changed = :at" if seen is None else "#changed IN (:at, :seen)"
         return self.ledger.move(
             sub,
-            "SET #state = :reset, #changed = :at",
+            "SET #state = :reset, #changed = :at, #reason = if_not_exists(#reason, :closed)",
             f"#new_sub = :new_sub AND (#state = :pending OR (#state = :capturing AND #until < :at) "
             f"OR (#state = :reset AND {ours}))",
             new_sub=new_sub,
             at=at,
             seen=seen,
+            closed=CLOSED,
         )
 
     def require(self) -> None:

@@ -18,9 +18,11 @@ from batch.inventory import Inventory, decoded
 from batch.plan import Context
 from batch.progress import Progress as Bars
 from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
+from userpool.door import PAGE
 from userpool.factors import NEEDS
 from userpool.ledger import Ledger
 from userpool.person import Person, State
+from userpool.pool import UserPool
 from userpool.user import Status, User
 
 _PAGE = 500
@@ -112,16 +114,22 @@ class CampaignRecords:
         groups = self._snapshot.groups_by_user(one.sub for one in people)
         return cohort.fitting([User(one.username, one.sub, {}) for one in people], groups)
 
-    def look(self, pages: Iterable[list[User]], bars: Bars, *, about: int) -> None:
+    def look(self, pool: UserPool, bars: Bars, *, about: int) -> None:
         """Look at everybody whom the survey found as the new pool lists them now; it has `about` so many users."""
-        with bars.bar("read the new pool", total=about) as bar:
-            for page in pages:
+        found = self._inventory.number("SELECT count(*) FROM temp.queue")
+        few = found * PAGE < about
+        with bars.bar("read the new pool", total=found if few else about) as bar:
+            for page in self._one_by_one(pool) if few else pool.users():
                 rows = [
                     (one.sub, one.username, one.status, one.enabled, one.modified, json.dumps(dict(one.attributes)))
                     for one in page
                 ]
                 self._inventory.execute_many(_THERE, rows)
                 bar.advance(len(page))
+
+    def _one_by_one(self, pool: UserPool) -> Iterator[list[User]]:
+        listed = (pool.find_listed(one.new_sub) for one in self.queue())
+        yield from ([user] for user in listed if user)
 
     def waiting(self) -> int:
         """Count who of them still waits."""

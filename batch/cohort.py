@@ -130,6 +130,11 @@ def fits(rules: CohortRules, user: User, groups: Iterable[str]) -> bool:
     )
 
 
+def names_in(path: Path, file_by: str = "users.only.file") -> frozenset[str]:
+    """Return the user names and subs in a file. Raises SettingsError if it cannot be read."""
+    return frozenset(name for name, _ in _names(path, file_by))
+
+
 def _names(path: Path, file_by: str) -> Iterator[tuple[str, int]]:
     """Yield each name in the file and its line."""
     try:

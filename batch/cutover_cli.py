@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from batch.changes import Changes
-from batch.cutover import Cutover, Left, take_back
+from batch.cutover import Cutover, Left, take_back, unread
 from batch.journal import NO_FAILURES, Journal, Problem
 from batch.last_ledger import last_ledger, set_cut_over
 from batch.plan_summary import PlanSummary
@@ -75,7 +75,7 @@ def left_in(now: Session, said: Cutover | None = None) -> Left:
     inventory, context = now.inventory, now.migration.context
     problems = [one["problem"] for one in failures(inventory)]
     return Left(
-        to_create=Journal(inventory, context).pending() - problems.count(Problem.SIGNING_IN),
+        to_create=Journal(inventory, context).pending() - problems.count(Problem.SIGNING_IN) + unread(inventory),
         to_change=0 if said else Changes(inventory, context).left(),
         failed=sum(problem not in NO_FAILURES for problem in problems),
         has_run=bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)")),

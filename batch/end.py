@@ -89,7 +89,7 @@ def _to_look_at(standing: Standing) -> Iterator[Finding]:
         yield Finding(f"{held} are held: left out by rule or by a decision.", "cognito-migrate export map")
     if standing.kept_out:
         yield Finding(
-            f"{standing.kept_out} federated profiles are disabled in the old pool: only the function keeps them out.",
+            f"{standing.kept_out} from other providers are disabled in the old pool: only the function keeps them out.",
             KEEP_OUT,
         )
     if standing.has_ledger:

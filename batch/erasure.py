@@ -13,16 +13,16 @@ from typing import TypeVar
 
 from batch import engine
 from batch.amends import CALL_SECONDS
-from batch.inventory import Inventory
+from batch.inventory import Inventory, decoded
 from batch.lease import Lease
 from batch.persons import HELD_FEDERATED
 from batch.progress import Progress
 from batch.stopping import StoppedError
 from userpool.errors import SettingsError
+from userpool.identities import ATTRIBUTE
 from userpool.ledger import LOCK, Ledger
 from userpool.ledger_table import Item, LedgerTable, Write
 from userpool.person import FORGOTTEN, PERSON, Person, State
-from userpool.user import Status
 
 One = TypeVar("One")
 
@@ -43,18 +43,20 @@ def last_state(state: State) -> State:
 
 
 def kept_out(person: Person, federated: Collection[str]) -> bool:
-    """Whether the ledger alone keeps a profile out: disabled in the old pool, and no user of the new one carries that.
+    """Whether the ledger alone keeps somebody out: disabled in the old pool, and no user of the new one carries that.
 
-    `federated` are the old subs of such profiles: of who is held, the ledger may not tell.
+    `federated` are the old subs of who could come from another provider: of who is held, the ledger may not tell.
     """
-    known = person.state in _FEDERATED or person.reason in {HELD_FEDERATED, FORGOTTEN} or person.sub in federated
-    return person.disabled and person.state in {*_FEDERATED, State.HELD} and known
+    told = person.state in _FEDERATED or person.reason == FORGOTTEN  # a tombstone is disabled for nothing else
+    left_out = person.new_sub is None and (person.reason == HELD_FEDERATED or person.sub in federated)
+    return person.disabled and (told or left_out)
 
 
-def disabled_profiles(inventory: Inventory) -> frozenset[str]:
-    """Return the old subs of the federated profiles that were disabled when they were scanned last."""
-    rows = inventory.execute("SELECT sub FROM users WHERE status = ? AND NOT enabled", (Status.EXTERNAL_PROVIDER,))
-    return frozenset(sub for (sub,) in rows)
+def disabled_federated(inventory: Inventory) -> frozenset[str]:
+    """Return the old subs of profiles, and of users linked to a provider, who were disabled when scanned last."""
+    statement = "SELECT sub, attributes FROM users WHERE NOT enabled AND instr(attributes, ?)"
+    rows = inventory.execute(statement, (ATTRIBUTE,))
+    return frozenset(sub for sub, attributes in rows if ATTRIBUTE in decoded(attributes))
 
 
 def must_reset_again(person: Person) -> bool:

@@ -12,9 +12,11 @@ from pathlib import Path
 import click
 
 from batch import lease
+from batch.cohort import names_in
+from batch.config import Config
 from batch.decisions import read_decisions
 from batch.end import End, refuse_purge
-from batch.erasure import Emptying, disabled_profiles, erase
+from batch.erasure import Emptying, disabled_federated, erase
 from batch.inventory import Inventory
 from batch.last_ledger import last_ledger, lease_owner, set_finished
 from batch.personal import TO_SCRUB, scrub
@@ -71,7 +73,7 @@ def _empty(now: Apart, table: LedgerTable) -> None:
         Emptying(
             table,
             held,
-            federated=disabled_profiles(now.inventory),
+            federated=disabled_federated(now.inventory),
             now=clock(),
             workers=now.config.worker_count,
             stop=now.stop,
@@ -122,12 +124,20 @@ def _before(now: Apart, sub: str) -> Iterator[str]:
     yield f"Old name {old or 'not known'}, old sub {sub}; new name {new or 'not known'}, new sub {new_sub or 'none'}."
     yield "Inventory and ledger forget this person, but for the subs, and the inventory's backup copies are deleted."
     yield "Delete the user in both pools first: aws cognito-idp admin-delete-user --user-pool-id ID --username NAME"
-    collisions = now.config.collisions
-    if collisions != "report" and old in read_decisions(Path(collisions)):
-        yield f"A line of {collisions} names them: take it out, or every plan, run and sync refuses it from now on."
+    for path in _naming(now.config, frozenset({old, sub})):
+        yield f"A line of {path} names them: take it out, or every plan, run and sync refuses it from now on."
+
+
+def _naming(config: Config, names: frozenset[str | None]) -> Iterator[str]:
+    """Yield the files of the configuration that name the person."""
+    if config.collisions != "report" and not names.isdisjoint(read_decisions(Path(config.collisions))):
+        yield config.collisions
+    only = config.users.only
+    if only and only.file and not names.isdisjoint(names_in(Path(only.file))):
+        yield only.file
 
 
 def _erase(inventory: Inventory, table: LedgerTable, sub: str) -> bool:
     clock = lease.clock_of(table)
     with lease.held(table, lease_owner(inventory), now=clock):
-        return erase(Ledger(table), sub, now=clock(), federated=disabled_profiles(inventory))
+        return erase(Ledger(table), sub, now=clock(), federated=disabled_federated(inventory))

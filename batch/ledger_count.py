@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from batch.erasure import disabled_profiles, kept_out, must_reset_again
+from batch.erasure import disabled_federated, kept_out, must_reset_again
 from batch.inventory import Inventory
 from batch.progress import Progress
 from userpool.ledger import Ledger
@@ -66,7 +66,7 @@ class LedgerCount:
 
 def count(ledger: Ledger, inventory: Inventory, progress: Progress, *, now: float, days: int = DAYS) -> LedgerCount:
     """Read the whole ledger, a page at a time, and count."""
-    counted, federated = LedgerCount(now, days=days), disabled_profiles(inventory)
+    counted, federated = LedgerCount(now, days=days), disabled_federated(inventory)
     with progress.bar("read the ledger", total=inventory.number("SELECT count(*) FROM published")) as bar:
         for people in ledger.persons():
             for person in people:

@@ -13,7 +13,7 @@ from batch.delta import is_later
 from batch.inventory import Inventory
 from batch.revoked import Seen, modified_there, require_seen
 from userpool.ledger import Ledger
-from userpool.person import UNCONFIRMED, Person, State
+from userpool.person import FORGOTTEN, UNCONFIRMED, Person, State
 
 Row = tuple[Any, ...]
 Verdict = tuple[str, str]
@@ -70,6 +70,8 @@ def _by_date(inventory: Inventory) -> Iterator[Row]:
 def of_person(person: Person, seen: Seen | None) -> Verdict | None:
     """Say what the ledger and `verify` tell of a person (who may not have seen them); None: the old one stands."""
     match person.state:
+        case _ if person.reason == FORGOTTEN:
+            return None
         case State.RESET:
             return _of_reset(person, seen)
         case State.CAPTURED | State.MIGRATING | State.CAPTURING:  # of the latter, no token has told how it ended

@@ -113,6 +113,8 @@ class Opening:
         def step(person: Person) -> Iterator[str]:
             held.require(_ASKING_SECONDS)
             ledger.reset(person.sub, self.now())
+            if person.token and person.until < self.now():  # the capture of a backup says nothing of what came since
+                ledger.end_capture(person.sub, person.token)
             yield person.sub
 
         people = (person for some in ledger.persons() for person in some if _is_open(person))

@@ -20,6 +20,7 @@ from batch.decisions import Decision
 from batch.doubt import SHARING, Doubt
 from batch.factors import FactorsTable, require_read
 from batch.inventory import Inventory
+from batch.journal import State
 from batch.plan import DEFERRED, Action, Context, Plan, as_there, plan_user, put_off
 from batch.plan_summary import PlanSummary, summarize
 from batch.snapshot import USER_COLUMNS, Snapshot, user_from_row
@@ -143,8 +144,7 @@ class _Planning:
             whole = self._whole(user, there.get(user.sub))
             plan = whole if user.sub in inside else put_off(whole)
             plan = left_out(plan) if user.sub in out else plan
-            if not self._stays(there.get(user.sub)):
-                plan = self._known_factors(plan, factors[user.sub])
+            plan = self._known_factors(plan, factors[user.sub], there.get(user.sub))
             crossing = self._context.rules.groups.target_names(groups[user.sub])
             extras = self._extras(user, plan, factors[user.sub])
             told = (_digest(user, plan, crossing, extras), int(not user.enabled), *self._told(plan, extras))
@@ -161,16 +161,12 @@ class _Planning:
 
     def _whole(self, user: User, carried: Carried | None) -> Plan:
         """Return what becomes of a user, now or later; after the cut-over, of one who is there, what became of them."""
-        if carried and carried.applied and self._stays(carried):
+        if self._cutover and carried and carried.applied:
             return as_there(carried.username, carried.applied.attributes, self._context.recovery)
         decision = self._decisions.get(user.username)
         plan = plan_user(user, self._context, decision)
         late = self._cutover is not None and carried is None and self._cutover.leaves_out(user, decision)
         return left_out(plan) if late else plan
-
-    def _stays(self, carried: Carried | None) -> bool:
-        """Whether the user is there, and nothing that the old pool does can change that: after the cut-over."""
-        return self._cutover is not None and carried is not None and carried.applied is not None
 
     def _left_out(self, users: Iterable[User]) -> frozenset[str]:
         """Return those who were left out at the cut-over, unless a person has decided otherwise."""
@@ -179,8 +175,11 @@ class _Planning:
         undecided = (user.sub for user in users if not is_let_in(self._decisions.get(user.username)))
         return were_left_out(self._inventory, undecided)
 
-    def _known_factors(self, plan: Plan, factors: Factors) -> Plan:
-        return plan.unless_unread(factors) if self._context.rules.users.mfa == "preferences" else plan
+    def _known_factors(self, plan: Plan, factors: Factors, carried: Carried | None) -> Plan:
+        """Return the plan, unless the factors are to be set and not known; after the cut-over, who has them stays."""
+        has_them = self._cutover and carried and carried.state is State.DONE
+        is_asked = self._context.rules.users.mfa == "preferences" and not has_them
+        return plan.unless_unread(factors) if is_asked else plan
 
     def _extras(self, user: User, plan: Plan, factors: Factors) -> _Extras:
         if plan.action is not Action.CREATE:

@@ -24,7 +24,7 @@ from batch.prices import Prices
 from batch.progress import Progress
 from batch.session import Session, session
 from batch.stopping import INTERRUPTED
-from batch.terminal import Exit, as_json_option, say, tell
+from batch.terminal import Exit, as_json_option, confirm, say, tell
 from batch.wiring import ledger_table
 from userpool.cohort import CohortRules
 from userpool.errors import SettingsError
@@ -124,7 +124,7 @@ def _export(now: Session, records: CampaignRecords, options: dict[str, Any], *, 
     files = Files(Path(options["output"]), Path(options["help_desk"]), options["force"])
     per_day, first = options["per_day"], _day(options["first"]) or day_of(now.migration.target_now())
     target = now.migration.target
-    records.look(target.pool.users(), Progress(), about=target.description.estimated_users)
+    records.look(target.pool, Progress(), about=target.description.estimated_users)
     summary = export(records, target.description.recovery, files, first=first, per_day=per_day)
     now.record.counts = asdict(summary)
     say(lambda: asdict(summary), lambda: export_lines(summary, files), as_json=as_json)
@@ -136,7 +136,7 @@ def _close(
     total = records.waiting()
     if total:
         _tell(before_closing(total, now.migration.config.target.user_pool_id))
-        _ask("Close the capture for them?", options)
+        confirm("Close the capture for them?", yes=options["yes"])
     with letting(table, now.inventory, now=now.migration.target_now) as closing:
         summary = _campaign(now, records).close(closing, limit=options["limit"], total=total)
     _end(now, records, summary, as_json=as_json)
@@ -159,7 +159,7 @@ def _send(
     today = day_of(migration.target_now())
     _tell(before_sending(found, per_day, spent, money, today=today, counts=records.counts()))
     if found.channels or found.turns[Turn.ASK]:
-        _ask("Send the codes?", options)
+        confirm("Send the codes?", yes=options["yes"])
     budget = Budget(per_day, spent, options["limit"])
     with letting(table, now.inventory, now=migration.target_now) as let:
         sending = SendingCodes(
@@ -194,14 +194,6 @@ def _campaign(now: Session, records: CampaignRecords) -> Campaign:
 def _tell(said: Iterator[str]) -> None:
     for line in said:
         tell(line)
-
-
-def _ask(question: str, options: dict[str, Any]) -> None:
-    if options["yes"]:
-        return
-    if not sys.stdin.isatty():
-        raise SettingsError("Nobody is there to confirm: pass --yes.")
-    click.confirm(question, abort=True, err=True)
 
 
 def _end(now: Session, records: CampaignRecords, summary: CampaignSummary, *, as_json: bool) -> None:

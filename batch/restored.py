@@ -66,7 +66,7 @@ _DOUBTFUL = (
     "AND t.new_sub NOT IN (SELECT new_sub FROM ours) ORDER BY t.username"
 )
 _UNLISTED = (
-    "SELECT p.sub, p.name, p.new_sub FROM people p WHERE p.sub > ? "
+    "SELECT p.sub, p.name, p.new_sub FROM people p WHERE p.sub > ? AND p.name <> '' "  # a tombstone has none
     "AND p.state NOT IN (SELECT value FROM json_each(?)) "
     "AND NOT EXISTS (SELECT 1 FROM there t WHERE t.sub = p.sub AND coalesce(p.new_sub, t.new_sub) = t.new_sub) "
     "ORDER BY p.sub LIMIT ?"

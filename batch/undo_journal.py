@@ -11,15 +11,16 @@ from batch.applied import AppliedTable
 from batch.inventory import Inventory, decoded
 from batch.journal import Problem, State
 from batch.plan import Context
-from batch.publish import LOST
+from batch.publish import AGAIN, LOST
 from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from batch.undo_step import Begun, Fact, Failed, Gone, Left, Undone, Withdrawn, Would
 from batch.undo_verdict import Made
 
 _PAGE = 200
-_MADE = "r.state IN ('intended', 'created', 'secured', 'done', 'undoing')"
-_AGAIN = "again"
-"""As of what somebody was published whom a run has to publish anew."""
+_MADE = (  # but whom it was made to forget: their names are gone
+    "r.state IN ('intended', 'created', 'secured', 'done', 'undoing') "
+    "AND NOT EXISTS (SELECT 1 FROM forgotten f WHERE f.sub = r.sub)"
+)
 _STOPPED = "is being taken back: `cognito-migrate undo` goes on"
 
 _SOME = (
@@ -163,7 +164,7 @@ class UndoJournal:
         if used:  # whatever ledger it is published to: its old password counts no more
             execute("INSERT OR REPLACE INTO published VALUES (?, ?)", (sub, LOST))
         else:
-            execute("UPDATE published SET as_of = ? WHERE sub = ? AND as_of <> ?", (_AGAIN, sub, LOST))
+            execute("UPDATE published SET as_of = ? WHERE sub = ? AND as_of <> ?", (AGAIN, sub, LOST))
 
     def _set(self, sub: str, state: State) -> None:
         self._inventory.execute(

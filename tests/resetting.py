@@ -96,13 +96,13 @@ class Waiting(Moved):
             records = self._surveyed(inventory, rules)
             return self._campaign(inventory, records, workers, None).close(let, limit=limit, total=ANY)
 
-    def export(self, rules: CohortRules = EVERYBODY, **options: Any) -> ExportSummary:
-        """Write both lists; `mailing` and `help_desk` read them."""
+    def export(self, rules: CohortRules = EVERYBODY, *, about: int = 0, **options: Any) -> ExportSummary:
+        """Write both lists; `mailing` and `help_desk` read them. The new pool is said to have `about` so many users."""
         files = Files(self.folder / "reset.csv", self.folder / "help-desk.csv", replace=True)
         with self.open() as inventory:
             records = self._surveyed(inventory, rules)
-            pool = UserPool(self.world.cognito, self.world.new_id)
-            records.look(pool.users(), _quiet(), about=ANY)
+            pool = UserPool(self.watched, self.world.new_id)
+            records.look(pool, _quiet(), about=about)
             recovery = pool.describe().recovery
             return export(records, recovery, files, **({"first": None, "per_day": None} | options))
 

@@ -12,7 +12,7 @@ from test_links import GOOGLE, identities, links_of
 from test_run import LEGACY_SUB, PowerCutError, World, empty, person, refused
 
 from batch.cohort import CohortRules
-from batch.cutover import Cutover, take_back
+from batch.cutover import Cutover, take_back, unread
 from batch.decisions import Decision
 from batch.plan import AFTER_CUTOVER
 from batch.planning import make_plan
@@ -289,3 +289,32 @@ def test_whose_factors_are_not_told_any_more_stays_as_they_are(world, with_facto
     put(world, "user1", NONE)
     differences, notes = verified(world)
     assert (differences, {name for name, what, _ in notes if what == "factor lost"}) == ([], {"user1"})
+
+
+def test_who_was_stopped_before_factors_that_are_not_told_waits_for_them(world, with_factors):
+    """Killed before the second factors were set, a user is not finished without them because Cognito does not tell."""
+    killed(world, with_factors, SETS)
+    told = with_factors.factors[ONE]
+    with_factors.factors[ONE] = Factors(unread="InternalErrorException")
+    with_factors.scan()
+    cut_over(world)
+    with_factors.carry()
+    assert plan(world)[ONE][0] == "blocked"
+    with_factors.factors[ONE] = told
+    with_factors.carry()
+    assert there(world) == BOTH
+
+
+def test_one_question_that_was_not_answered_leaves_nobody_out_for_good(world, with_factors):
+    """Who was blocked at the cut-over for factors alone is counted as left, and created when they are told."""
+    told = with_factors.factors[ONE]
+    with_factors.factors[ONE] = Factors(unread="InternalErrorException")
+    with_factors.carry()
+    cut_over(world)
+    with world.inventory() as inventory:
+        assert unread(inventory) == 1
+    with_factors.factors[ONE] = told
+    with_factors.carry()
+    assert there(world) == BOTH
+    with world.inventory() as inventory:
+        assert unread(inventory) == 0

@@ -259,7 +259,7 @@ def test_who_would_be_let_in_without_the_function():
     counted.add(Person("4", State.HELD, reason="cohort", disabled=True))
     counted.add(Person("5", State.RESET, token="t", until=1.0))
     said = [str(finding) for finding in let_in(counted)]
-    assert ["3 federated profiles" in said[0], "1 have to reset" in said[1]] == [True, True]
+    assert ["3 from other providers" in said[0], "1 have to reset" in said[1]] == [True, True]
 
 
 # The commands.

@@ -11,7 +11,7 @@ from triggering import NEW_PASSWORD, OLD_PASSWORD
 from undoing import PowerCutError
 
 from userpool.cohort import CohortRules
-from userpool.person import State
+from userpool.person import CLOSED, State
 
 
 def test_a_code_lets_the_user_choose_a_password(tmp_path):
@@ -127,6 +127,7 @@ def test_closing_takes_the_old_password_and_says_nothing(tmp_path):
     assert waiting.close(limit=1).let_go == 1
     assert waiting.close().let_go == 1
     assert waiting.states() == {State.RESET: 2, State.CAPTURED: 1}
+    assert waiting.persons()["ada"].reason == CLOSED
     assert waiting.sent() == {}
     assert not waiting.world.captures("ada", OLD_PASSWORD)
     waiting.world.forget("ada")

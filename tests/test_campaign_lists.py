@@ -58,8 +58,9 @@ def test_who_was_refused_or_may_have_been_sent_one_is_for_the_help_desk_alone(tm
     assert "current state" in waiting.help_desk()["ada"]["why"]
 
 
-def test_the_lists_are_true_to_the_new_pool_as_it_is(tmp_path):
-    """Who is disabled, deleted, unverified or has another address there by now is listed so, without a sending run."""
+@pytest.mark.parametrize(("about", "calls"), [(5, 1), (1_000_000, 5)], ids=["many of all", "few of many"])
+def test_the_lists_are_true_to_the_new_pool_as_it_is(tmp_path, about, calls):
+    """Who is disabled, deleted, unverified or moved there is listed so, be all users listed or a few asked for."""
     waiting = Waiting(tmp_path)
     waiting.bring("ada", "bob", "cyd", "dan", "eve")
     unverified = [{"Name": "email_verified", "Value": "false"}]
@@ -68,7 +69,9 @@ def test_the_lists_are_true_to_the_new_pool_as_it_is(tmp_path):
     waiting.in_pool("admin_disable_user", Username="bob")
     waiting.in_pool("admin_delete_user", Username="cyd")
     waiting.in_pool("admin_update_user_attributes", Username="dan", UserAttributes=moved)
-    waiting.export()
+    before = waiting.watched.count("ListUsers")
+    waiting.export(about=about)
+    assert waiting.watched.count("ListUsers") - before == calls
     assert {name: row["address"] for name, row in waiting.mailing().items()} == {
         "dan": "new@x.com",
         "eve": "eve@example.com",

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch import lease
-from batch.erasure import Emptying, erase, kept_out, last_state, tombstone
+from batch.erasure import Emptying, disabled_federated, erase, kept_out, last_state, tombstone
+from batch.inventory import Inventory
 from batch.progress import Progress
 from userpool.errors import SettingsError
 from userpool.ledger import LOCK, Ledger
@@ -80,6 +81,7 @@ def test_nothing_else_of_a_person_is_left(ledger_table, state):
         st.just("1"),
         st.sampled_from(State),
         reason=st.sampled_from([None, "federated", "cohort", FORGOTTEN]),
+        new_sub=st.sampled_from([None, "n"]),
         locks=st.just(frozenset({"l"})),
         disabled=st.booleans(),
         token=st.sampled_from([None, "t"]),
@@ -127,3 +129,23 @@ def test_everybody_is_erased_and_who_is_kept_out_stays_out(ledger_table):
             assert emptying.run() == 2
         assert [item["id"] for items in ledger_table.items(LOCK) for item in items] == [f"{LOCK}1"]
         assert [Ledger(ledger_table).person(sub).disabled for sub in ("1", "2")] == [True, False]
+
+
+def test_a_disabled_user_who_was_left_out_is_kept_from_coming_from_a_provider(ledger_table):
+    """Linked to a provider and never in the new pool, a disabled native user is known by locks alone: these stay."""
+    ledger = Ledger(ledger_table)
+    for sub, new_sub in (("1", None), ("2", "n2")):
+        person = Person(sub, State.HELD, reason="skipped", new_sub=new_sub, locks=frozenset({sub}), disabled=True)
+        ledger_table.write(Write(f"{PERSON}{sub}", item=person.to_item()))
+        ledger_table.write(Write(f"{LOCK}{sub}", item={"sub": sub, "firm": True}))
+        assert erase(ledger, sub, now=1.0, federated={"1", "2"})
+    assert (ledger.owner("1"), ledger.owner("2")) == ("1", None)
+
+
+def test_who_is_disabled_and_of_a_provider_is_known_from_the_scan(tmp_path):
+    """Profiles, also those with a password, and linked users are, if they are disabled; others are not."""
+    identity = '{"identities": "[{\\"providerName\\": \\"Google\\", \\"userId\\": \\"1\\"}]"}'
+    rows = [("1", identity, 0), ("2", identity, 1), ("3", '{"name": "identities"}', 0)]
+    with Inventory.open(tmp_path / "migration.db", {}, create=True) as inventory, inventory.transaction():
+        inventory.execute_many("INSERT INTO users VALUES (?1, ?1, 'CONFIRMED', ?3, 1, 1, ?2, 1, 0, 0, NULL)", rows)
+        assert disabled_federated(inventory) == {"1"}

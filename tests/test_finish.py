@@ -113,7 +113,7 @@ def test_nobody_is_left_behind_unseen(states, to_create, failed, owing, again):
 def test_disabled_profiles_are_named_before_the_function_goes():
     """Who is disabled and kept out by the function alone is to be looked at, and in nobody's way."""
     said = [finding.said for finding in checklist(Standing(cut_over=True, kept_out=2)) if not finding.left]
-    assert "2 federated profiles are disabled in the old pool: only the function keeps them out." in said
+    assert "2 from other providers are disabled in the old pool: only the function keeps them out." in said
 
 
 def test_a_purge_waits_until_every_function_has_heard_of_the_end():

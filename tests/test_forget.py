@@ -187,3 +187,32 @@ def test_a_rebuilt_inventory_knows_whom_to_leave_out(moving, client):
     assert moving("run", "--yes").code in {0, 1}
     assert found(moving, f"bob.{SECRET}") == set()
     assert {one.sub for one in persons(moving) if one.reason == FORGOTTEN} == subs
+
+
+def test_who_is_gone_and_forgotten_does_not_keep_an_inventory_from_being_rebuilt(moving, client):
+    """Deleted in both pools and then forgotten, a person has no name that a rebuilding could look for."""
+    moving("cutover", "--undo", "--yes")
+    for pool_id in (moving.source, moving.target):
+        client.admin_delete_user(UserPoolId=pool_id, Username=f"bob-{SECRET}")
+    assert moving("forget", f"bob-{SECRET}", "--yes").code == 0
+    moving.state.rename(moving.folder.parent / "lost.db")
+    rebuilt = moving("scan", "--rebuild")
+    assert rebuilt.code == 0, rebuilt.err
+
+
+def test_a_cohort_that_names_them_is_told_of(moving, tmp_path):
+    """A line of `users.only.file` that names somebody who is forgotten would stop every run, and is named."""
+    (tmp_path / "pilot.csv").write_text(f"ada-{SECRET}\nbob-{SECRET}\n", encoding="utf-8")
+    moving.configure(users={"only": {"file": str(tmp_path / "pilot.csv")}})
+    gone = moving("forget", f"bob-{SECRET}", "--yes")
+    assert (gone.code, f"A line of {tmp_path / 'pilot.csv'}" in gone.err) == (0, True)
+
+
+def test_an_undo_leaves_whom_it_has_no_name_of(moving, client):
+    """Whom the migration was made to forget is nobody's to take back, and not counted as deleted by somebody else."""
+    moving("cutover", "--undo", "--yes")
+    assert moving("forget", f"bob-{SECRET}", "--yes").code == 0
+    undone = moving("undo", "--dry-run", "--json")
+    assert undone.code in {0, 1}
+    assert "deleted by somebody else" not in undone.out
+    assert client.admin_get_user(UserPoolId=moving.target, Username=f"bob-{SECRET}")["Enabled"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batch.new_passwords import PERHAPS, SURE, of_dates, of_person
 from batch.revoked import Seen
-from userpool.person import CLOSED, UNCONFIRMED, Person, State
+from userpool.person import CLOSED, FORGOTTEN, UNCONFIRMED, Person, State
 
 TIMES = st.floats(0, 2e9)
 STATES = st.sampled_from(State)
@@ -48,6 +48,11 @@ def test_the_ledger_and_the_dates_tell(state, modified, written, expected):
 def test_who_has_yet_to_choose_is_not_sure():
     """A code that was sent is no password that was chosen."""
     assert verdict(State.RESET, 2000, 500, confirmed=False) == PERHAPS
+
+
+def test_whom_the_ledger_was_made_to_forget_is_not_listed():
+    """A tombstone is nobody who could be told anything."""
+    assert verdict(State.RESET, 2000, 500, reason=FORGOTTEN) is None
 
 
 def test_who_was_let_go_of_is_not_sure_whatever_was_modified_since():

@@ -107,6 +107,17 @@ def test_in_a_restored_table_every_open_person_is_reset(world, state):
     assert (world.there(), world.terms.table) == (WHOLE, world.table.identity())
 
 
+def test_a_capture_of_a_backup_keeps_nobody_out(world):
+    """Who was in the middle of a first sign-in when the backup was made has a password since, which still counts."""
+    world.run()
+    become(world, "sub-0001", State.CAPTURING, token="t", until=world.time + 20)
+    world.replace_table()
+    world.time += 3600
+    world.run()
+    person = world.persons()["sub-0001"]
+    assert (person.state, person.token) == (State.RESET, None)
+
+
 def test_in_a_restored_table_final_states_stay(world):
     """Who was captured or held when the backup was made is so still."""
     world.run()
