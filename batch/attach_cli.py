@@ -21,6 +21,7 @@ from batch.attach_words import (
     change_lines,
     detachable,
     finding_lines,
+    is_over,
     let_in,
     nobody_waits,
     published,
@@ -40,7 +41,7 @@ from userpool.client import is_loopback
 from userpool.errors import FatalError, NotAllowedError, SettingsError
 from userpool.function import lets_in, resource_policy
 from userpool.ledger import Ledger
-from userpool.terms import refuse_another
+from userpool.terms import Lasting, refuse_another
 
 _TRIGGERS = click.Choice([trigger for triggers in SOURCES.values() for trigger in triggers])
 
@@ -156,8 +157,8 @@ def detach(
     change = detaching(settings.get("LambdaConfig") or {}, functions)
     found = [*detachable(change, force=force)]
     if not force:
-        counted = _counted(config, stop)
-        found += [nobody_waits(counted), *let_in(counted)]
+        counted, finished = _counted(config, stop)
+        found += [*(is_over(counted) if finished else [nobody_waits(counted)]), *let_in(counted)]
     task = _Task(target, settings, functions, change, found, _command(config_path, "attach", functions))
     _carry_out(task, write=write, yes=yes, as_json=as_json)
 
@@ -197,7 +198,8 @@ def _permission(config: Config, functions: Functions, pool_arn: str) -> Iterator
         yield callable_by_cognito(allowed, pool_arn)
 
 
-def _counted(config: Config, stop: threading.Event) -> LedgerCount:
+def _counted(config: Config, stop: threading.Event) -> tuple[LedgerCount, bool]:
+    """Return the count of the ledger, and whether the migration is finished by it."""
     if config.ledger is None:
         raise SettingsError("There is no ledger to tell who waits for the function: set `ledger`, or pass --force.")
     table = ledger_as_it_is(config, stop=stop)
@@ -207,7 +209,8 @@ def _counted(config: Config, stop: threading.Event) -> LedgerCount:
     for people in ledger.persons():
         for person in people:
             counted.add(person)
-    return counted
+    lasting = Lasting.of(table)
+    return counted, lasting is not None and lasting.finished
 
 
 def _command(config_path: Path, name: str, functions: Functions) -> str:

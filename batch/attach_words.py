@@ -139,6 +139,14 @@ def nobody_waits(counted: LedgerCount) -> Finding:
     )
 
 
+def is_over(counted: LedgerCount) -> Iterator[Finding]:
+    """Say of a finished migration that no password waits for the function, and who is still owed something by it."""
+    yield ok("ledger", "the migration is finished: no old password counts any more.")
+    if counted.owing:
+        said = f"{counted.owing} are owed {counted.owed} memberships, which only the function gives, with a token."
+        yield unchecked("memberships", said)
+
+
 def _needs_nothing(state: State) -> bool:
     return state.final or state in {State.HELD, State.RETURNED}
 

@@ -17,6 +17,7 @@ _FINISHED, _PURGED = "finished", "purged"
 KEEP_OUT = (
     "disable them at their provider, or in the new pool once they have come back, before the function is detached"
 )
+DETACH = "cognito-migrate trigger detach --capture ARN --gate ARN --apply (if one function is both: --function ARN)"
 _WRITING = frozenset({"run", "sync", "reset", "cutover", "prepare", "undo"})
 
 
@@ -86,7 +87,7 @@ def checklist(standing: Standing) -> Iterator[Finding]:
 
 def _to_look_at(standing: Standing) -> Iterator[Finding]:
     if held := standing.states.get(State.HELD, 0):
-        yield Finding(f"{held} are held: left out by rule or by a decision.", "cognito-migrate export map")
+        yield Finding(f"{held} are held: left out by rule or by a decision.", "cognito-migrate export held")
     if standing.kept_out:
         yield Finding(
             f"{standing.kept_out} from other providers are disabled in the old pool: only the function keeps them out.",
@@ -100,8 +101,8 @@ def _to_look_at(standing: Standing) -> Iterator[Finding]:
     if standing.attached:
         names = ", ".join(sorted(standing.attached))
         yield Finding(
-            f"Functions are attached to the new pool: {names}. Those of the migration can be detached.",
-            "cognito-migrate trigger detach --apply",
+            f"Functions are attached to the new pool: {names}. Those of the migration are detached after the end.",
+            DETACH,
         )
     if standing.clients:
         names = ", ".join(sorted(standing.clients))
@@ -162,7 +163,13 @@ class End:
 def refuse_after_the_end(inventory: Inventory, command: str) -> None:
     """Raise SettingsError for a command that has nothing to do any more."""
     end = End.of(inventory)
-    if end.purged and command != "finish":
-        raise FinishedError(PURGED)
+    if command != "finish":
+        refuse_after_a_purge(inventory)
     if end.at is not None and command in _WRITING:
         raise FinishedError(FINISHED)
+
+
+def refuse_after_a_purge(inventory: Inventory) -> None:
+    """Raise FinishedError where what was deleted would be missed without a word."""
+    if End.of(inventory).purged:
+        raise FinishedError(PURGED)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from batch.case import Case, Done, InLedger, InNewPool, InOldPool, Planned, Seen
+from batch.end import End
 from batch.inventory import Inventory
 from batch.lease import KEY
 from batch.plan import marker_of
@@ -36,6 +37,8 @@ _KNOWN = (
     "r.state, r.new_sub, r.username, r.problem_kind, r.problem FROM (SELECT ? AS sub) one "
     "LEFT JOIN users u ON u.sub = one.sub LEFT JOIN plan p ON p.sub = one.sub LEFT JOIN progress r ON r.sub = one.sub"
 )
+
+_FORGOTTEN = "SELECT EXISTS (SELECT 1 FROM forgotten WHERE sub = ?)"
 
 
 class Explaining:
@@ -109,6 +112,8 @@ class Explaining:
             conflicts=self._conflicts(sub),
             wanted=self._rules.groups.target_names(groups),
             running_until=self._running_until(),
+            finished=End.of(self._inventory).at is not None,
+            forgotten=bool(self._inventory.number(_FORGOTTEN, (sub,))),
         )
 
     def _old(self, username: str, sub: str, scanned: float | None, groups: frozenset[str]) -> InOldPool | None:

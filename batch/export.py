@@ -161,3 +161,6 @@ EXPORTS = {
     **{state: _of_state(State(state)) for state in ("pending", "captured", "reset", "deferred", "returned")},
 }
 """By name. `map` is for who keeps old subs elsewhere; `collisions` can be filled in, and named by `collisions:`."""
+
+OF_SUBS = frozenset({"map", "created", "gone"})
+"""Those that are still right after a purge, without names; the others would lack people without a word."""

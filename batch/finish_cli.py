@@ -12,7 +12,7 @@ import click
 from batch import lease
 from batch.cutover import Cutover
 from batch.cutover_cli import left_in
-from batch.end import End, EndError, Finding, Standing, checklist, refuse_left
+from batch.end import DETACH, End, EndError, Finding, Standing, checklist, refuse_left
 from batch.forget_cli import purge
 from batch.last_ledger import any_ledger, last_ledger, lease_owner, set_finished
 from batch.ledger_count import count
@@ -63,7 +63,9 @@ def finish(config_path: Path, *, yes: bool, despite_left: int, to_purge: bool, r
         else:
             done = before
         now.record.counts = {"left": sum(finding.left for finding in findings)}
-        _say(done, findings, _PURGED if done.purged == "done" else [*_lines(before, done)], as_json=as_json)
+        attached = bool(now.migration.target.description.triggers)
+        lines = _PURGED if done.purged == "done" else _lines(before, done, attached=attached)
+        _say(done, findings, lines, as_json=as_json)
         if findings and done.at is None:
             sys.exit(Exit.DIFFERENT)
 
@@ -139,9 +141,11 @@ def _checklist_lines(findings: Iterable[Finding]) -> Iterator[str]:
         yield f"           {finding.remedy}"
 
 
-def _lines(before: End, done: End) -> Iterator[str]:
+def _lines(before: End, done: End, *, attached: bool) -> Iterator[str]:
     if done.at is None:
         yield "The migration goes on." if before.at else "Not finished."
     else:
         yield f"{'Finished already, since' if before.at else 'Finished at'} {moment(done.at)}."
-        yield "Then: cognito-migrate trigger detach --apply; cognito-migrate finish --purge"
+        if attached:
+            yield f"Now the function can go: {DETACH}"
+        yield "Weeks later, when nobody asks any more, what is known of people can go: cognito-migrate finish --purge"

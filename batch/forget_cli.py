@@ -94,7 +94,10 @@ def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
         copies = scrub(inventory) if begun else 0
         sub = _sub_of(inventory, user) or begun
         if sub is None:
-            raise SettingsError("Nobody in the inventory has that old user name, old sub or new sub.")
+            raise SettingsError(
+                "Nobody in the inventory has that old user name, old sub or new sub. What they sign in with leads to "
+                "the old sub (cognito-migrate explain USER); of whom that does not find there is nothing to forget."
+            )
         table = last_ledger(now.config, inventory, stop=now.stop, agent=now.agent)
         for line in _before(now, sub):
             tell(line)

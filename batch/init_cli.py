@@ -9,6 +9,7 @@ import click
 from batch import config as configuration
 from batch import wiring
 from batch.cutover import Cutover
+from batch.end import refuse_after_a_purge
 from batch.reverse import Newcomers, reverse, text
 from userpool.errors import SettingsError
 
@@ -40,9 +41,10 @@ def init(config_path: Path, old: str | None, new: str | None, *, is_reverse: boo
 
 
 def _way_back(config_path: Path, path: Path) -> str:
-    """Return the file. Raises SettingsError if no cut-over is recorded."""
+    """Return the file. Raises SettingsError if no cut-over is recorded, and after a purge."""
     config = configuration.load(config_path)
     with wiring.inventory_to_read(config) as inventory:
+        refuse_after_a_purge(inventory)  # with what was applied, the marker that tells newcomers is gone
         cutover = Cutover.of(inventory)
         if cutover is None:
             raise SettingsError(

@@ -12,9 +12,10 @@ import click
 from batch import config as configuration
 from batch import report, wiring
 from batch.config import Config
+from batch.end import refuse_after_a_purge
 from batch.explain import Explaining
 from batch.explain_words import case_json, cases_lines
-from batch.export import EXPORTS
+from batch.export import EXPORTS, OF_SUBS
 from batch.export_file import Format, whole_file, write_rows
 from batch.inventory import Inventory
 from batch.ledger_count import LedgerCount, count
@@ -107,6 +108,8 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
     exported = EXPORTS[what]
     ledger = None
     with wiring.inventory_to_read(config) as inventory:
+        if what not in OF_SUBS:
+            refuse_after_a_purge(inventory)
         if exported.of_ledger and (config.ledger or not exported.without_ledger):
             ledger = _ledger(config)
             tell(f"{_READS_ALL}.")

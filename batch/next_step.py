@@ -16,6 +16,7 @@ from userpool.user import Status
 
 RUN, SCAN, PLAN = (f"cognito-migrate {name}" for name in ("run", "scan", "plan"))
 _COLLISIONS = "cognito-migrate export collisions"
+_REOPEN = "cognito-migrate finish --reopen"
 _BY_HAND = "disable the user in the new pool by hand if they shall not sign in"
 
 
@@ -26,10 +27,15 @@ class NextStep(NamedTuple):
     command: str | None = None
 
 
+_UNFINISHED = NextStep("Created and not finished: a run goes on there.", RUN)
+
+
 def next_step(case: Case) -> NextStep:
     """Say what is to be done next."""
     rules: tuple[Callable[[Case], NextStep | None], ...] = (
         _of_a_stranger,
+        _forgotten,
+        _after_the_end,
         _not_scanned,
         _not_in_the_old_pool,
         _of_a_profile,
@@ -41,15 +47,35 @@ def next_step(case: Case) -> NextStep:
         _without_one,
     )
     step = next(step for rule in rules if (step := rule(case)) is not None)
-    if case.plan and case.plan.action == "update":
+    if case.plan and case.plan.action == "update" and not case.finished:
         return NextStep(f"{step.said} The next run carries over what changed in the old pool.", step.command or RUN)
     return step
 
 
 def _of_a_stranger(case: Case) -> NextStep | None:
-    if case.sub is not None:
+    said = "This user of the new pool was not made by this migration, and is left alone: nothing to do."
+    return NextStep(said) if case.sub is None else None
+
+
+def _forgotten(case: Case) -> NextStep | None:
+    said = "Was forgotten (`forget`), so that no scan or run brings this user back: nothing to do."
+    return NextStep(said) if case.forgotten else None
+
+
+def _after_the_end(case: Case) -> NextStep | None:
+    """Say what is left to be done when nobody is created or captured any more."""
+    if not case.finished:
         return None
-    return NextStep("This user of the new pool was not made by this migration, and is left alone: nothing to do.")
+    if settled := _of_a_profile(case) or _deleted(case):
+        return settled
+    if case.new is None or not case.new.ours or case.new.status is Status.FORCE_CHANGE_PASSWORD:
+        return NextStep("The migration is finished, and no run creates anybody. If that was too early:", _REOPEN)
+    if case.ledger and case.ledger.state is State.CAPTURED:
+        return NextStep(_captured(case).said)
+    return NextStep(
+        "The migration is finished, and no old password counts: signs in with one of their own, or chooses one by "
+        f"forgot-password.{_if_no_channel(case)}{_if_owed(case)}"
+    )
 
 
 def _not_scanned(case: Case) -> NextStep | None:
@@ -106,8 +132,7 @@ def _skipped(status: Status, reason: str) -> NextStep:
 
 
 def _deleted(case: Case) -> NextStep | None:
-    settled = case.done is not None and case.done.state == Progress.GONE
-    if settled or (case.created and case.new is None):
+    if (case.done and case.done.state == Progress.GONE) or (case.created and case.new is None):
         return NextStep(
             "Was brought over and then deleted in the new pool, and stays deleted. If that was a mistake, create the "
             "user there by hand."
@@ -175,7 +200,7 @@ def _pending(case: Case) -> NextStep:
     if case.new is None:
         return NextStep("The ledger says pending, and the new pool has no such user: a run takes note of it.", RUN)
     if case.new.status is Status.FORCE_CHANGE_PASSWORD:
-        return _unfinished(case)
+        return _UNFINISHED
     if not case.new.enabled:
         return NextStep("Disabled in the new pool, so nobody can sign in: enable the user there if they may.")
     if case.old and case.old.mfa:
@@ -210,7 +235,7 @@ def _captured(case: Case) -> NextStep:
 
 def _reset(case: Case) -> NextStep:
     if case.new and case.new.status is Status.FORCE_CHANGE_PASSWORD:
-        return _unfinished(case)
+        return _UNFINISHED
     return NextStep(
         "The old password counts no more: signs in with the one they chose, or chooses one by forgot-password."
         f"{_if_no_channel(case)}{_if_owed(case)}",
@@ -228,9 +253,8 @@ def _deferred(case: Case) -> NextStep:
 
 
 def _returned(case: Case) -> NextStep:
-    owed = case.ledger.owed if case.ledger else frozenset()
-    left = f" Memberships are still owed ({', '.join(sorted(owed))}): its next token gives them." if owed else ""
-    return NextStep(f"Done: came back with a federated sign-in, and its tokens tell the old sub.{left}")
+    said = "Done: came back with a federated sign-in, and its tokens tell the old sub."
+    return NextStep(f"{said}{_if_owed(case, by='its next token gives')}")
 
 
 _OF_STATE: dict[State, Callable[[Case], NextStep]] = {
@@ -251,14 +275,10 @@ def _without_one(case: Case) -> NextStep:
     if case.new is None:
         return NextStep("Ready to be created: a run does.", RUN)
     if case.new.status is Status.FORCE_CHANGE_PASSWORD or case.done is None or case.done.state != Progress.DONE:
-        return _unfinished(case)
+        return _UNFINISHED
     if not case.new.enabled:
         return NextStep("Done, and disabled, so nobody can sign in: enable the user there if they may.")
     return NextStep(f"Done: chooses a password by forgot-password, once.{_if_no_channel(case)}")
-
-
-def _unfinished(_case: Case) -> NextStep:
-    return NextStep("Created and not finished: a run goes on there.", RUN)
 
 
 def _if_no_channel(case: Case) -> str:
@@ -269,11 +289,10 @@ def _if_no_channel(case: Case) -> str:
     return f" They have no verified e-mail or phone number for that: set a password by AdminSetUserPassword{close}."
 
 
-def _if_owed(case: Case) -> str:
-    owed = case.ledger.owed if case.ledger else frozenset()
-    return (
-        f" Memberships are still owed ({', '.join(sorted(owed))}): the next token or a run gives them." if owed else ""
-    )
+def _if_owed(case: Case, by: str = "the next token or a run gives") -> str:
+    owed = case.ledger.owed if case.ledger else ()
+    by = "the next token gives" if case.finished else by
+    return f" Memberships are still owed ({', '.join(sorted(owed))}): {by} them." if owed else ""
 
 
 def _test(case: Case) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from batch.comparison import Difference
-from batch.cutover import SEEN
+from batch.cutover import SEEN, Cutover
 from batch.inventory import Inventory, decoded
 from batch.verify import VerifySummary
 from userpool.errors import SettingsError
@@ -111,11 +111,10 @@ class Sightings:
 
 def require_seen(inventory: Inventory) -> None:
     """Raise SettingsError unless `verify` has seen the new pool since the cut-over."""
+    if Cutover.of(inventory) is None:
+        raise SettingsError("There was no cut-over: this list is of what the new pool has changed since.")
     if inventory.get_meta(SEEN) is None:
-        raise SettingsError(
-            "No `verify` has looked at the new pool since the cut-over. Run cognito-migrate verify; and before, if no "
-            "cut-over is recorded yet, cognito-migrate cutover."
-        )
+        raise SettingsError("Nobody has looked at the new pool since the cut-over: cognito-migrate verify first.")
 
 
 def revoked(inventory: Inventory) -> Iterator[tuple[Any, ...]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from batch.changes import Changes
 from batch.cutover import Cutover
+from batch.end import End
 from batch.estimate import Estimate, estimate
 from batch.inventory import Inventory, decoded
 from batch.journal import Journal
@@ -36,7 +37,7 @@ class Status:
     """Where the migration stands. `made` counts by how far users are, `failed` by problem; `runs` are the last ones.
 
     `estimate` is of what is left; None as long as nothing is planned. `conflicts` counts changes of the old pool that
-    were not carried over. `cut_over` is when that was.
+    were not carried over. `cut_over` and `finished` are when that was; `purged` is how far that is, as of `End`.
     """
 
     scan: Scanned
@@ -47,11 +48,14 @@ class Status:
     conflicts: int
     estimate: Estimate | None
     cut_over: float | None = None
+    finished: float | None = None
+    purged: str | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
 
 
 def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float]) -> Status:
     """Count where everybody is; `rps_of(operation)` is the rate that the operation may have."""
+    end = End.of(inventory)
     actions = _counted(inventory, "SELECT action, count(*) FROM plan GROUP BY action")
     return Status(
         scan=_scanned(inventory),
@@ -66,6 +70,8 @@ def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float
         conflicts=inventory.number("SELECT count(*) FROM conflicts"),
         estimate=estimate(inventory, context, rps_of) if actions else None,
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
+        finished=end.at,
+        purged=end.purged,
         runs=_runs(inventory),
     )
 

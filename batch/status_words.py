@@ -32,7 +32,9 @@ def status_lines(status: Status, counted: LedgerCount | None, unread: str | None
     """Say it; `unread` is why there is no count of the ledger."""
     yield from _scan_lines(status)
     yield from cut_over_lines(status.cut_over)
-    yield from _work_lines(status)
+    yield from _end_lines(status)
+    if not status.purged:  # which deleted the plan
+        yield from _work_lines(status)
     yield from _run_lines(status)
     if counted:
         yield from _ledger_lines(counted)
@@ -47,6 +49,17 @@ def _scan_lines(status: Status) -> Iterator[str]:
         yield f"Scan: {read}; completed {moment(scan.completed)}."
     else:
         yield f"Scan: not complete ({read} so far). Go on with: cognito-migrate scan"
+
+
+def _end_lines(status: Status) -> Iterator[str]:
+    if status.finished is not None:
+        yield f"Finished since {moment(status.finished)}: no old password counts, and nobody is created or changed."
+    if status.purged:
+        yield (
+            "Personal data is deleted; the sub map stays: cognito-migrate export map"
+            if status.purged == "done"
+            else "The deletion of personal data began and did not end. Go on with: cognito-migrate finish --purge"
+        )
 
 
 def _work_lines(status: Status) -> Iterator[str]:
@@ -64,7 +77,8 @@ def _work_lines(status: Status) -> Iterator[str]:
         yield f"Collisions: {colliding} users wait for a decision. Who: cognito-migrate export collisions"
     if status.conflicts:
         yield f"Changes of the old pool that were not carried over: {status.conflicts}."
-    yield _left(status)
+    if status.finished is None:
+        yield _left(status)
 
 
 def _left(status: Status) -> str:

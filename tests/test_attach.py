@@ -17,7 +17,7 @@ from test_function import ALLOWS, aws, policy  # noqa: F401 -- pytest looks for 
 
 from batch.attach import attaching, detaching, left_half, not_of_the_pool, plainly, same
 from batch.attach_cli import write_triggers
-from batch.attach_words import cloudformation, let_in, nobody_waits, published, taken, terraform
+from batch.attach_words import cloudformation, is_over, let_in, nobody_waits, published, taken, terraform
 from batch.check_facts import LedgerFacts
 from batch.diagnosis_setup import INSTEAD, NEEDED, missing_triggers
 from batch.diagnosis_words import Verdict
@@ -343,6 +343,25 @@ def test_nobody_waits_any_more(client, ready):
     assert ready("close", "ada").code == 0
     assert ready("trigger", "detach", *NAMED, "--apply", "--yes").code == 0
     assert attached(client, ready) == {"CustomMessage": THEIRS}
+
+
+def test_after_the_end_nothing_is_waited_for(client, ready):
+    """A finished migration is detached without force, whoever never came; who is owed a membership is told."""
+    assert ready("trigger", "attach", *NAMED, "--apply", "--yes").code == 0
+    assert ready("cutover", "--yes").code == 0
+    ended = ready("finish", "--despite-left", "1", "--yes")
+    assert "trigger detach --capture ARN --gate ARN --apply" in ended.out
+    over = ready("trigger", "detach", *NAMED, "--apply", "--yes")
+    assert (over.code, "the migration is finished" in over.out) == (0, True)
+    assert attached(client, ready) == {"CustomMessage": THEIRS}
+
+
+def test_after_the_end_the_owed_are_told():
+    """Detaching after the end takes from whoever is still owed memberships, and says so."""
+    owed = LedgerCount(0.0)
+    owed.add(Person("a", State.CAPTURED, owed=frozenset({"staff"})))
+    assert [one.verdict for one in is_over(LedgerCount(0.0))] == [Verdict.OK]
+    assert "1 are owed 1 memberships" in [*is_over(owed)][1].said
 
 
 def test_not_before_everybody_is_published(client, scanned):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from batch import lease
 from batch.end import End, EndError, Standing, checklist, refuse_left, refuse_purge
 from batch.erasure import erase
+from batch.export import EXPORTS, OF_SUBS
 from batch.inventory import Inventory
 from batch.personal import CLEARED, EMPTIED, KEPT, NOBODYS, purge, without_lists
 from userpool.errors import SettingsError
@@ -37,6 +38,8 @@ def test_the_end_waits_for_everybody(moving):
     close_all(moving)
     ended = moving("finish", "--yes")
     assert (ended.code, "Finished at" in ended.out) == (0, True)
+    assert "Weeks later, when nobody asks any more" in ended.out
+    assert "Finished since" in moving("status").out
     assert "Finished already" in moving("finish").out
     for command in (("run", "--yes"), ("sync",), ("reset",)):
         refused = moving(*command)
@@ -63,9 +66,35 @@ def test_a_purge_leaves_the_sub_map_and_no_personal_value(moving):
     assert sub_map(moving) == mapped
     assert {one.state for one in persons(moving)} <= {State.RESET, State.HELD}
     for command in (("scan",), ("plan",), ("verify",), ("finish", "--reopen", "--yes")):
-        assert moving(*command).code == 2
-    assert moving("status").code == 0
+        refused = moving(*command)
+        assert (refused.code, "export map" in refused.err) == (2, True)
+    said = moving("status").out
+    assert ("Personal data is deleted" in said, "cognito-migrate plan" in said) == (True, False)
+    status = moving("status", "--json").json
+    assert (status["finished"] > 0, status["purged"]) == (True, "done")
     assert moving("finish", "--purge", "--yes").code == 0
+
+
+def test_no_list_is_silently_short_after_a_purge(moving):
+    """After a purge every list of people but those of subs is refused, and so is the configuration of the way back."""
+    end(moving)
+    assert moving("finish", "--purge", "--yes").code == 0
+    for what in EXPORTS:
+        listed = moving("export", what, "--output", "-")
+        assert (listed.code, "was deleted" in listed.err) == ((0, False) if what in OF_SUBS else (2, True)), what
+    back = moving("init", "--reverse")
+    assert (back.code, "was deleted" in back.err) == (2, True)
+    assert not moving.config.with_name("config-reverse.yaml").exists()
+
+
+def test_a_look_ahead_to_the_cut_over_is_not_told_to_cut_over(moving):
+    """What the new pool changed after the cut-over is asked for too early: which step is missing is said, no more."""
+    assert moving("export", "revoked", "--output", "-").code == 0
+    for command, said in ((("cutover", "--undo"), "There was no cut-over"), (("cutover",), "cognito-migrate verify")):
+        assert moving(*command, "--yes", *(["--despite-left", "9"] if command == ("cutover",) else [])).code == 0
+        for what in ("revoked", "new-passwords"):
+            early = moving("export", what, "--output", "-")
+            assert (early.code, said in early.err, "cognito-migrate cutover" in early.err) == (2, True, False)
 
 
 @pytest.mark.parametrize("killed_after", ["some persons", "the ledger", "the rows"])

@@ -56,6 +56,8 @@ def test_one_is_forgotten_and_the_others_stay(moving, client):
     assert moving("forget", sub, "--yes").code == 0
     nobody = moving("forget", "nobody", "--yes")
     assert (nobody.code, "Nobody in the inventory" in nobody.err) == (2, True)
+    assert "cognito-migrate explain USER" in nobody.err
+    assert "Was forgotten" in moving("explain", sub).out
 
 
 def test_who_was_one_account_with_them_keeps_theirs(moving, client):

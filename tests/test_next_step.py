@@ -50,6 +50,9 @@ def new(**changes):
         ),
         pytest.param(replace(SCANNED, old=None, seen=Seen.EARLIER), "any more. Nothing to do", None, id="departed"),
         pytest.param(replace(FINISHED, old=None, seen=Seen.EARLIER), "by hand", None, id="departed, was brought"),
+        pytest.param(
+            replace(SCANNED, seen=Seen.NEVER, plan=None, forgotten=True), "Was forgotten", None, id="forgotten"
+        ),
         pytest.param(replace(SCANNED, plan=None), "Nothing is planned", "plan", id="not planned"),
         pytest.param(planned("collide"), "A person must decide", "export collisions", id="collision"),
         pytest.param(planned("skip", "decided: skip"), "Left out: decided: skip", "run", id="skipped"),
@@ -183,3 +186,27 @@ def test_a_membership_that_was_given_and_is_not_there_was_taken_away():
     )
     assert (case.missing, case.taken_away, case.added) == ({"owed"}, {"taken"}, {"else"})
     assert replace(case, new=None).missing == replace(case, new=None).taken_away == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("case", "said", "command"),
+    [
+        pytest.param(at("pending"), "no old password counts: signs in with one of their own", None, id="pending"),
+        pytest.param(at("pending", owed=frozenset({"a"})), "owed (a): the next token gives them.", None, id="owed"),
+        pytest.param(at("captured"), "Done: signs in with the password they had.", None, id="captured"),
+        pytest.param(at("known", SCANNED), "no run creates anybody", "finish --reopen", id="left out"),
+        pytest.param(
+            at("pending", new(status=Status.FORCE_CHANGE_PASSWORD)), "no run", "finish --reopen", id="halfway"
+        ),
+        pytest.param(at("captured", replace(FINISHED, new=None)), "stays deleted", None, id="deleted"),
+        pytest.param(at("deferred", PROFILE), "Comes back with its first federated", None, id="profile"),
+        pytest.param(replace(at("reset"), plan=Planned("update", name="ada")), "one of their own", None, id="changed"),
+        pytest.param(FINISHED, "no old password counts", None, id="without a ledger"),
+    ],
+)
+def test_after_the_end_nobody_is_sent_to_a_run(case, said, command):
+    """Once the migration is finished, nothing that `finish` has closed is advised: no sign-in with an old password."""
+    step = next_step(replace(case, finished=True))
+    assert said in step.said
+    assert step.command == (f"cognito-migrate {command}" if command else None)
+    assert "run carries over" not in step.said

@@ -22,8 +22,8 @@ FINISHED = (
     "cognito-migrate finish --reopen"
 )
 PURGED = (
-    "The personal data of this migration was deleted (`finish --purge`): there is nothing left to work with but the "
-    "sub map, `cognito-migrate export map`."
+    "The personal data of this migration was deleted (`finish --purge`), which is for good: there is nothing left to "
+    "work with but the sub map, `cognito-migrate export map`, and who has no password chooses one by forgot-password."
 )
 FRESH_SECONDS = 60.0
 """For so long a function goes by the terms that it has read."""
