@@ -17,7 +17,11 @@ _KINDS, _CASE, _ALIASES, _SCHEMA, _MARKER = map(Topic, ("kinds", "case", "aliase
 _SUB_LENGTH = 36
 _LONGEST_SUB = 64  # of the attribute that is to be added for it
 _PREPARE = "Add it, as `cognito-migrate prepare` does:"
-_NEW_POOL = "It cannot be changed on a pool: make the new pool anew, before anything is in it."
+_NEW_POOL = "It cannot be changed on a pool: make the new pool anew, before anything is in it. In its template:"
+_IN_USE = (
+    "It cannot be changed on a pool, and users are in this one: do not delete it for that. Migrate to another, or "
+    "leave it so:"
+)
 
 
 def kinds(facts: Facts) -> Iterator[Finding]:
@@ -35,13 +39,22 @@ def kinds(facts: Facts) -> Iterator[Finding]:
         yield _KINDS.error(
             "sign-in-attribute-lost",
             f"the new pool lets nobody sign in by {' and '.join(WORDS[name] for name in lost)}, as the old one does.",
-            f"{_NEW_POOL} In its template:",
-            template(*_means(old.sign_in, new.sign_in)),
+            *_anew(facts, "who is brought there signs in by another name.", *_means(old.sign_in, new.sign_in)),
         )
     elif new.sign_in.username_attributes and not old.sign_in.username_attributes:
         yield _KINDS.note("user-names-lost", f"{said} A user name of the old pool is no sign-in name in the new one.")
     else:
         yield _KINDS.ok(said)
+
+
+def _in_use(facts: Facts) -> bool:
+    """Whether the new pool has users, as the old one does on the way back: then nobody may think of making it anew."""
+    return facts.target.description.estimated_users > 0
+
+
+def _anew(facts: Facts, follows: str, *lines: str) -> tuple[str, str]:
+    """Return the remedy where the new pool was made wrong, and its template; what `follows` where users are in it."""
+    return (f"{_IN_USE} {follows}", "") if _in_use(facts) else (_NEW_POOL, template(*lines))
 
 
 def _lost_means(old: SignIn, new: SignIn) -> list[str]:
@@ -60,7 +73,9 @@ def _means(old: SignIn, new: SignIn) -> Iterator[str]:
 def case(facts: Facts) -> Iterator[Finding]:
     """Say what happens to users who type their name in another case."""
     old, new = facts.source.description.sign_in, facts.target.description.sign_in
-    insensitive = template("UsernameConfiguration:", "  CaseSensitive: false")
+    anew = _anew(
+        facts, "names are typed exactly as they stand there.", "UsernameConfiguration:", "  CaseSensitive: false"
+    )
     if not new.case_sensitive:
         was = "as in the old one" if not old.case_sensitive else "unlike the old one; `plan` finds who would collide"
         yield _CASE.ok(f"the new pool takes names in any case, {was}.")
@@ -68,15 +83,13 @@ def case(facts: Facts) -> Iterator[Finding]:
         yield _CASE.warning(
             "new-pool-is-case-sensitive",
             "the new pool is case-sensitive, too: `Bob@x.com` cannot sign in as `bob@x.com`.",
-            f"{_NEW_POOL} In its template:",
-            insensitive,
+            *anew,
         )
     else:
         yield _CASE.error(
             "case-sensitivity-lost",
             "the old pool takes names in any case and the new one does not: whoever types theirs otherwise is refused.",
-            f"{_NEW_POOL} In its template:",
-            insensitive,
+            *anew,
         )
 
 
@@ -116,13 +129,14 @@ def _about_schema(facts: Facts) -> Iterator[Finding]:
     crossing = {name: old for name, old in _crossing(facts).items() if name not in given}
     for name, old in crossing.items():
         there = new.get(name)
-        yield from _missing(facts, old, name) if there is None else _different(old, there)
+        yield from _missing(facts, old, name) if there is None else _different(facts, old, there)
     had = {name for name, old in crossing.items() if old.required}
     for name in sorted(new.required - had - given):
         yield _SCHEMA.warning(
             "newly-required",
             f"{name} is required in the new pool and is not in the old one: users without it are created without it.",
-            f"Give everybody a value by attributes.set: {{{name}: …}}, or make the new pool without the demand.",
+            f"Give everybody a value by attributes.set: {{{name}: …}}"
+            + ("." if _in_use(facts) else ", or make the new pool without the demand."),
         )
 
 
@@ -143,8 +157,9 @@ def _missing(facts: Facts, old: Attribute, name: str) -> Iterator[Finding]:
     )
 
 
-def _different(old: Attribute, new: Attribute) -> Iterator[Finding]:
-    leave = f"Make the new pool with it as it was, or rename it: attributes.rename: {{{old.name}: custom:…}}."
+def _different(facts: Facts, old: Attribute, new: Attribute) -> Iterator[Finding]:
+    rename = "Rename it" if _in_use(facts) else "Make the new pool with it as it was, or rename it"
+    leave = f"{rename}: attributes.rename: {{{old.name}: custom:…}}."
     if old.type != new.type:
         yield _SCHEMA.error(
             "attribute-type",
@@ -185,13 +200,12 @@ def marker(facts: Facts) -> Iterator[Finding]:
     """Look at the attribute that keeps the old sub: by it a rerun and the trigger know whose a user is."""
     name = facts.config.users.keep_sub_as
     if name is None:
-        without = "nobody is captured" if facts.captures else "a rerun knows its users less surely"
-        severity = _MARKER.error if facts.captures else _MARKER.warning
-        yield severity(
-            "marker-not-wanted",
-            f"users.keep_sub_as is null: the old sub is not kept, and {without}.",
-            "Set users.keep_sub_as: custom:legacy_sub in config.yaml.",
-        )
+        said = "users.keep_sub_as is null: the old sub is not kept, and"
+        if facts.captures:
+            remedy = "Set users.keep_sub_as: custom:legacy_sub in config.yaml."
+            yield _MARKER.error("marker-not-wanted", f"{said} nobody is captured.", remedy)
+        else:  # somebody decided so, or it is the way back
+            yield _MARKER.note("marker-not-wanted", f"{said} a rerun knows its users less surely.")
         return
     wanted = Attribute(name, mutable=False, shortest=0, longest=_LONGEST_SUB)
     add = attribute_command(facts.config.target.user_pool_id, wanted)

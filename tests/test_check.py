@@ -288,6 +288,37 @@ def test_a_fault_is_named_with_its_remedy(good, fault):
     assert has_errors([found]) == (fault.severity is E)
 
 
+_INSENSITIVE = {"UsernameConfiguration": {"CaseSensitive": False}}
+
+
+@pytest.mark.parametrize(
+    ("code", "old", "new"),
+    [
+        pytest.param("case-sensitivity-lost", _INSENSITIVE, _SENSITIVE, id="case"),
+        pytest.param("sign-in-attribute-lost", {}, {"AliasAttributes": []}, id="aliases"),
+        pytest.param("attribute-immutable", {}, {"Schema": [MARKER, tenant(Mutable=False)]}, id="attribute"),
+    ],
+)
+def test_a_pool_with_users_is_not_to_be_made_anew(good, code, old, new):
+    """Where users are in the target, as always on the way back, no remedy has it deleted; empty, it is made anew."""
+    made = good(old=old, new=new)
+    assert "ake the new pool" in made.bad()[code].remedy
+    made.new(LambdaConfig=None)
+    made.cognito.admin_create_user(UserPoolId=made.config.target.user_pool_id, Username="ada", MessageAction="SUPPRESS")
+    found = made.bad()[code]
+    assert ("ake the new pool" in found.remedy, found.command) == (False, "")
+    assert found.remedy
+
+
+@pytest.mark.parametrize(("ledger", "severity"), [(True, Severity.ERROR), (False, Severity.NOTE)])
+def test_no_marker_is_a_decision_where_nobody_is_captured(good, ledger, severity):
+    """`keep_sub_as: null` is an error with a ledger, and without one, as on the way back, no more than a note."""
+    made = good()
+    made.configure(users=UserRules(keep_sub_as=None), **({} if ledger else {"ledger": None}))
+    (found,) = [one for one in made.findings() if one.code == "marker-not-wanted"]
+    assert (found.severity, bool(found.remedy)) == (severity, ledger)
+
+
 def test_there_are_faults_enough():
     """At least fifteen different things are made wrong, and each topic that can have an error or a warning is there."""
     assert len({fault.code for fault in FAULTS}) == len(FAULTS) >= 15
