@@ -92,6 +92,8 @@ def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> Finding:
     if elsewhere:
         said = f"the ledger {table} is in another Region than the new pool, where the function looks for it."
         remedy = "Leave `ledger.region` out, and keep the table in the new pool's Region."
+    elif found.lost:
+        said, remedy = f"there is no table {table} any more.", found.lost
     elif not found.there:
         said, remedy = f"there is no table {table}.", f"Make it (docs/trigger.md). {_RUN}"
     elif found.whose:

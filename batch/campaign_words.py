@@ -93,4 +93,5 @@ def _left_lines(summary: CampaignSummary) -> Iterator[str]:
     if summary.capturing:
         yield f"{summary.capturing} are signing in for the first time just now: rerun in a minute."
     if summary.is_unfinished:
-        yield "More is left: the same command goes on, for codes once a day has numbers left, or has come."
+        when = "" if summary.let_go is not None else ", once a day has numbers left, or has come"
+        yield f"More is left: the same command goes on{when}."

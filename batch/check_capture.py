@@ -157,7 +157,9 @@ def ledger(facts: Facts) -> Iterator[Finding]:
             "Leave `ledger.region` out, and keep the table in the new pool's Region.",
         )
     found = facts.ledger.value
-    if not found.there:
+    if found.lost:
+        yield _LEDGER.error("ledger-lost", f"there is no table {name} any more.", found.lost)
+    elif not found.there:
         yield _LEDGER.error("ledger-missing", f"there is no table {name}.", "Make it:", _create(name))
     elif found.whose:
         yield _LEDGER.error("ledger-of-another", found.whose, "Set `ledger` to a table of its own.", _create(name))

@@ -103,8 +103,8 @@ class PoolFacts:
 class LedgerFacts:
     """The ledger's table. `written` is the identity it had when it was published to, None if it never was.
 
-    `whose` is why it is not this migration's. `unpublished` counts scanned users whom it does not know, None if there
-    is no inventory to tell.
+    `whose` is why it is not this migration's, `lost` what to do if it is not there any more. `unpublished` counts
+    scanned users whom it does not know, None if there is no inventory to tell.
     """
 
     there: bool
@@ -112,6 +112,7 @@ class LedgerFacts:
     written: str | None = None
     whose: str = ""
     unpublished: int | None = None
+    lost: str = ""
 
 
 class Allowed(StrEnum):

@@ -25,6 +25,7 @@ from batch.config import Config
 from batch.diagnosis_setup import ours
 from batch.filesystem import is_on_network, kind_of
 from batch.inventory import StorageError, explain
+from batch.last_ledger import lost
 from batch.snapshot import Snapshot
 from batch.wiring import inventory_to_read
 from userpool.description import Description
@@ -120,7 +121,7 @@ def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:
     try:
         identity = table.identity()
     except MissingTableError:
-        return LedgerFacts(there=False)
+        return LedgerFacts(there=False, lost=_lost(config))
     try:
         refuse_another(table, config.source.user_pool_id, config.target.user_pool_id)
     except SettingsError as error:
@@ -129,6 +130,15 @@ def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:
     return LedgerFacts(
         there=True, identity=identity, written=lasting.table if lasting else None, unpublished=_unpublished(config)
     )
+
+
+def _lost(config: Config) -> str:
+    """Say what to do where everybody was published to the table that is missing; nothing where it was never made."""
+    try:
+        with inventory_to_read(config) as inventory:
+            return lost(config, inventory)
+    except (MigrationError, StorageError):
+        return ""  # `state_problem` says why
 
 
 def _unpublished(config: Config) -> int | None:

@@ -43,9 +43,10 @@ from userpool.errors import MigrationError, SettingsError
 from userpool.ledger import Ledger
 
 _EPILOG = """\b
-Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal (access denied, no such pool) ·
-4 stopped early by --limit or window, rerun to go on · 5 differences · 6 another run holds the inventory or ledger ·
-130 interrupted
+Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal (access denied, no such pool,
+a cut-over too early, a sync that would change too much) · 4 stopped early by --limit, window, or a day's numbers
+(reset), rerun to go on · 5 differences, findings, or people left (finish) · 6 another run holds the inventory or
+ledger · 130 interrupted
 """
 
 

@@ -8,7 +8,7 @@ is: who was to cross and is not there yet, and second factors, without which a p
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from batch.decisions import Decision
@@ -35,6 +35,9 @@ _TO_COME = (OUTSIDE, DEFERRED, FEDERATED)  # later, or by their own sign-in
 
 _SYNC = "sync first (cognito-migrate sync), unless these are conflicts that stand (cognito-migrate export conflicts)."
 _NO_SYNC = "a sync before this is said would bring over what came after it."
+
+
+_A_DAY = 86400
 
 
 class CutoverError(FatalError):
@@ -128,6 +131,14 @@ def _with(applied: Preference, owed: Preference) -> Preference:
     if owed.on <= applied.on:
         return applied
     return Preference(applied.on | owed.on, owed.preferred or applied.preferred)
+
+
+def stale(scanned: float, at: float) -> Iterator[str]:
+    """Say that the last scan is older than a day, if it is."""
+    if at - scanned > _A_DAY:
+        days = int((at - scanned) / _A_DAY)
+        old = f"{days} day{'s' if days > 1 else ''} old"
+        yield f"The last scan is {old}: sync first, or what happened in the old pool since does not cross."
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from batch.changes import Changes
-from batch.cutover import Cutover, Left, take_back, unread
+from batch.cutover import Cutover, Left, stale, take_back, unread
+from batch.diagnosis_setup import Way, attached, new_clients, ours
+from batch.diagnosis_words import Verdict
 from batch.journal import NO_FAILURES, Journal, Problem
 from batch.last_ledger import last_ledger, set_cut_over
 from batch.plan_summary import PlanSummary
@@ -18,8 +20,9 @@ from batch.run import failures
 from batch.session import Session, session
 from batch.status_words import moment
 from batch.terminal import as_json_option, confirm, say, tell
+from userpool.app_client import AppClient
 from userpool.cohort import Moment, seconds
-from userpool.errors import SettingsError
+from userpool.errors import NotAllowedError, SettingsError
 from userpool.ledger_table import LedgerTable
 
 
@@ -114,6 +117,8 @@ def _before(now: Session, planned: PlanSummary, left: Left, said: Cutover | None
     if said:
         yield f"The cut-over was at {moment(said.at)}: who came to the old pool since is left out."
     yield f"The old pool was read last at {read}: what it has changed since does not cross any more."
+    if not said:
+        yield from stale(now.inventory.get_meta("scan_completed"), now.migration.target_now())
     if left.users:
         yield f"{left.to_create} users are left for a run to create; {left.to_change} changes do not cross any more."
     out = {name: count for name, count in planned.actions.items() if count and name in {"skip", "collide", "blocked"}}
@@ -121,7 +126,26 @@ def _before(now: Session, planned: PlanSummary, left: Left, said: Cutover | None
         numbers = ", ".join(f"{count} {name}" for name, count in out.items())
         yield f"Not in the new pool: {numbers}. Why: cognito-migrate plan"
     if now.migration.config.ledger:
+        yield from _uncaptured(now)
         yield "Who still waits for a first sign-in: cognito-migrate status"
+
+
+def _uncaptured(now: Session) -> Iterator[str]:
+    target = now.migration.target
+    try:
+        yield from uncaptured(target.description.triggers, [*target.pool.each_app_client()])
+    except NotAllowedError as error:
+        yield f"Whether passwords are captured is not known: {error}"
+
+
+def uncaptured(triggers: Mapping[str, str], clients: Sequence[AppClient]) -> Iterator[str]:
+    """Say why passwords would not be captured in the new pool, if so."""
+    if not ours(triggers):
+        yield "No function is attached to the new pool: nobody's password is captured (cognito-migrate trigger attach)."
+        return
+    for found in (attached(triggers), *(new_clients(clients, way) for way in (Way.USER_MIGRATION, Way.CUSTOM_AUTH))):
+        if found.verdict is Verdict.WRONG:
+            yield f"Not every password is captured: {found.said} {found.remedy}"
 
 
 def _undo(now: Session, before: Cutover | None, *, yes: bool) -> None:

@@ -205,8 +205,7 @@ class Diagnosis:
         if self._way is Way.NONE:
             raise _NotYetError
         try:
-            ids = dict.fromkeys(client_id for page in self._target.app_clients() for client_id in page)
-            clients = [self._target.app_client(client_id) for client_id in ids]
+            clients = [*self._target.each_app_client()]
         except NotAllowedError as error:
             return unchecked("app clients", str(error))
         return new_clients(clients, self._way)

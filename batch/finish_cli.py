@@ -25,7 +25,6 @@ from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.person import State
-from userpool.pool import UserPool
 from userpool.terms import PURGED, FinishedError
 
 _PURGED = (
@@ -111,16 +110,8 @@ def _standing(now: Session, table: LedgerTable | None) -> Standing:
         attached=[*target.description.triggers],
         again=counted.again if counted else 0,
         kept_out=counted.kept_out if counted else 0,
-        clients=[*_sending_passwords(target.pool)],
+        clients=[one.name or one.client_id for one in target.pool.each_app_client() if one.allows(_PASSWORD)],
     )
-
-
-def _sending_passwords(pool: UserPool) -> Iterator[str]:
-    ids = dict.fromkeys(client_id for page in pool.app_clients() for client_id in page)
-    for client_id in ids:
-        client = pool.app_client(client_id)
-        if client.allows(_PASSWORD):
-            yield client.name or client.client_id
 
 
 def _reopen(now: Session, before: End, *, yes: bool) -> End:

@@ -4,14 +4,46 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from batch.config import Config
 from batch.inventory import Inventory
 from batch.undo_records import require_last_ledger, require_no_ledger
 from batch.wiring import ledger_table
-from userpool.ledger_table import LedgerTable
+from userpool.errors import FatalError
+from userpool.ledger_table import LedgerTable, MissingTableError
 from userpool.terms import Terms, refuse_another
+
+
+class LostTableError(FatalError):
+    """The table is not there that everybody was published to."""
+
+
+@contextmanager
+def still_there(config: Config, inventory: Inventory) -> Iterator[None]:
+    """Tell a table that is not there any more from one that was never made: in a new one, nobody would be known.
+
+    Raises LostTableError in place of MissingTableError where the inventory was published to a table.
+    """
+    try:
+        yield
+    except MissingTableError:
+        if said := lost(config, inventory):
+            raise LostTableError(said) from None
+        raise
+
+
+def lost(config: Config, inventory: Inventory) -> str:
+    """Say what to do about a missing table that everybody was published to; nothing if nobody ever was."""
+    if config.ledger is None or inventory.get_meta("published_to") is None:
+        return ""
+    return (
+        f"Everybody is published to the ledger, and there is no table {config.ledger.table} in this account and "
+        "region: correct `ledger` (table, region), or restore the table from its backup. Do not make a new one: it "
+        "would know nobody, and all who still wait would have to reset their password."
+    )
 
 
 def last_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, agent: str) -> LedgerTable | None:

@@ -18,12 +18,13 @@ from batch.explain_words import case_json, cases_lines
 from batch.export import EXPORTS, OF_SUBS
 from batch.export_file import Format, whole_file, write_rows
 from batch.inventory import Inventory
+from batch.last_ledger import still_there
 from batch.ledger_count import LedgerCount, count
 from batch.progress import Progress
 from batch.status import status
 from batch.status_words import not_read, status_json, status_lines
 from batch.terminal import as_json_option, say, tell
-from userpool.errors import MigrationError
+from userpool.errors import MigrationError, SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import MissingTableError
 
@@ -53,7 +54,8 @@ def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
 
 def _count(config: Config, inventory: Inventory) -> LedgerCount:
     tell(f"{_READS_ALL}; --offline leaves it out.")
-    return count(_ledger(config), inventory, Progress(), now=time.time())
+    with still_there(config, inventory):
+        return count(_ledger(config), inventory, Progress(), now=time.time())
 
 
 def _ledger(config: Config) -> Ledger:
@@ -103,6 +105,8 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
 
     pending, captured, reset, deferred, returned and new-passwords read the whole ledger, the others only the inventory.
     """
+    if as_json and output == "-":
+        raise SettingsError("--json and the rows would both go to stdout: name a file with --output, or leave one out.")
     config = configuration.load(config_path)
     name = output or f"{what}.{as_}"
     exported = EXPORTS[what]

@@ -111,7 +111,9 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         "run": _RUN,
         "sync": _needed(_SCAN, _RUN),
         "verify": _needed(_REACH, target=f"{_READ_USERS} AdminGetUser", ledger="GetItem"),
-        "cutover": _needed(_REACH, ledger="DescribeTable GetItem PutItem"),
+        "cutover": _needed(
+            _REACH, target="ListUserPoolClients DescribeUserPoolClient", ledger="DescribeTable GetItem PutItem"
+        ),
         "status": _needed(_as_a_role(), ledger="Scan"),
         "explain": _needed(
             _as_a_role(),

@@ -13,6 +13,7 @@ from batch import wiring
 from batch.config import Config
 from batch.export_file import whole_file
 from batch.inventory import Inventory
+from batch.last_ledger import still_there
 from batch.ledger_count import LedgerCount, count
 from batch.progress import Progress
 from batch.report_page_facts import gather
@@ -64,7 +65,8 @@ def make_report(
 def _count(config: Config, inventory: Inventory) -> LedgerCount:
     tell("Reading the whole ledger: a Scan of its table, which DynamoDB bills by size; --offline leaves it out.")
     ledger = Ledger(wiring.ledger_as_it_is(config, stop=threading.Event()))
-    return count(ledger, inventory, Progress(), now=time.time(), days=_DAYS)
+    with still_there(config, inventory):
+        return count(ledger, inventory, Progress(), now=time.time(), days=_DAYS)
 
 
 def _refuse(path: Path, mark: str) -> None:

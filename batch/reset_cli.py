@@ -20,8 +20,10 @@ from batch.campaign_run import Campaign, CampaignSummary, Standing, standing
 from batch.campaign_step import SendingCodes
 from batch.campaign_words import before_closing, before_sending, export_lines, run_lines
 from batch.cohort import Cohort
+from batch.cutover import Cutover
 from batch.prices import Prices
 from batch.progress import Progress
+from batch.reverse import first_run
 from batch.session import Session, session
 from batch.stopping import INTERRUPTED
 from batch.terminal import Exit, as_json_option, confirm, say, tell
@@ -112,12 +114,23 @@ def _mode(context: click.Context, options: dict[str, Any]) -> str:
 
 
 def _is_early(now: Session, day: date, *, as_json: bool) -> bool:
-    """Say so before the day, in a way that a scheduler can call every day."""
+    """Say so before the day, in a way that a scheduler can call every day. Raises SettingsError for a wrong year."""
     today = day_of(now.migration.target_now())
+    if day < (began := _began(now, today)):
+        raise SettingsError(
+            f"--close-by {day} is before anybody could sign in to the new pool ({began}): is it the year?"
+        )
     if today < day:
         said = f"Nothing is closed before {day} (UTC); today is {today}."
         say(lambda: asdict(CampaignSummary(let_go=0, over=True)), lambda: [said], as_json=as_json)
     return today < day
+
+
+def _began(now: Session, today: date) -> date:
+    """Return the day of the cut-over, or of the first run before one."""
+    cutover = Cutover.of(now.inventory)
+    at = cutover.at if cutover else first_run(now.inventory)
+    return today if at is None else day_of(at)
 
 
 def _export(now: Session, records: CampaignRecords, options: dict[str, Any], *, as_json: bool) -> None:

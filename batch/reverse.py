@@ -46,8 +46,13 @@ class Newcomers:
         """Find out. An attribute that the new pool has no place for marks nobody."""
         if inventory.execute(_MARKED, (keep_sub_as,)).fetchone() is None:
             return cls(cutover.at, None)
-        (first,) = inventory.execute(_FIRST_RUN).fetchone()
-        return cls(min(cutover.at, first or cutover.at), keep_sub_as)
+        return cls(min(cutover.at, first_run(inventory) or cutover.at), keep_sub_as)
+
+
+def first_run(inventory: Inventory) -> float | None:
+    """Return when this migration first wrote to the new pool; None if it never did."""
+    (first,) = inventory.execute(_FIRST_RUN).fetchone()
+    return float(first) if first else None
 
 
 def reverse(config: Config, newcomers: Newcomers) -> Config:

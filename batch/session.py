@@ -12,6 +12,7 @@ from batch.backup import back_up
 from batch.config import Config
 from batch.end import End, refuse_after_the_end
 from batch.inventory import Inventory
+from batch.last_ledger import still_there
 from batch.metering import Meter
 from batch.promptness import on_time
 from batch.records import Record, new_id, recorded, user_agent
@@ -80,7 +81,11 @@ def _begun(inventory: Inventory, run_id: str, command: str, config: Config) -> I
     """Record the run, and who runs it, as long as persons are on record at all."""
     purged = End.of(inventory).purged
     caller = None if purged else caller_arn(config.source if command == "scan" else config.target)
-    with recorded(inventory, run_id, command, config, caller, code_of=exit_code) as record, on_time():
+    with (
+        recorded(inventory, run_id, command, config, caller, code_of=exit_code) as record,
+        on_time(),
+        still_there(config, inventory),
+    ):
         yield record
 
 

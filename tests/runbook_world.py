@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from conftest import command
@@ -19,6 +20,7 @@ from userpool.ledger_table import Write
 from userpool.person import PERSON
 
 FUNCTION = "arn:aws:lambda:eu-west-1:111122223333:function:MIGRATION"
+ANNOUNCED = "2026-12-14"  # when the old passwords end: some day after the cut-over, and not to come
 GOOGLE = {"client_id": "one", "client_secret": "two", "authorize_scopes": "openid"}
 NATIVE = [f"user{number:02}" for number in range(50)]
 PILOTS, LATE = NATIVE[:5], NATIVE[40:]
@@ -85,6 +87,7 @@ def names(world: World) -> dict[str, str]:
         "OLD_APP_CLIENT": world.old_app,
         "NEW_APP_CLIENT": world.app,
         "cognito-migration": world.table.name,
+        ANNOUNCED: datetime.now(UTC).date().isoformat(),
     }
 
 

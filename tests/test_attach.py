@@ -356,6 +356,24 @@ def test_after_the_end_nothing_is_waited_for(client, ready):
     assert attached(client, ready) == {"CustomMessage": THEIRS}
 
 
+def test_a_cut_over_tells_who_is_not_captured(client, ready):
+    """Before it asks, `cutover` says that no function is attached, or which flow no app client may use."""
+    bare = ready("cutover")
+    assert (bare.code, "No function is attached to the new pool: nobody's password is captured" in bare.err) == (
+        2,
+        True,
+    )
+    assert ready("trigger", "attach", *NAMED, "--apply", "--yes").code == 0
+    without = ready("cutover")
+    assert ("No function is attached" in without.err, "no app client of the new pool allows" in without.err) == (
+        False,
+        True,
+    )
+    flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+    client.create_user_pool_client(UserPoolId=ready.target, ClientName="app", ExplicitAuthFlows=flows)
+    assert "captured" not in ready("cutover").err
+
+
 def test_after_the_end_the_owed_are_told():
     """Detaching after the end takes from whoever is still owed memberships, and says so."""
     owed = LedgerCount(0.0)

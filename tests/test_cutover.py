@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +20,7 @@ from signing_in import set_password
 from test_run import LEGACY_SUB, person
 from test_whole_migration import step, writes
 
-from batch.cutover import Cutover, as_applied
+from batch.cutover import Cutover, as_applied, stale
 from batch.decisions import Decision
 from batch.delta import Applied, change
 from batch.plan import AFTER_CUTOVER
@@ -433,3 +435,19 @@ def test_an_inventory_that_does_not_know_of_the_cut_over_brings_nobody(client, o
     step(moving, "cutover", "--undo", "--yes")
     step(moving, "run", "--yes")
     assert "late" in read_pool(client, moving.target, by_name).users
+
+
+@pytest.mark.parametrize(("hours", "said"), [(24, []), (25, ["1 day old"]), (80, ["3 days old"])])
+def test_an_old_scan_is_told_before_the_cut_over(hours, said):
+    """A scan that is older than a day is said to be so, with what to do first."""
+    told = [*stale(1e9, 1e9 + hours * 3600)]
+    assert len(told) == len(said)
+    assert all(age in one and "sync first" in one for age, one in zip(said, told, strict=True))
+
+
+def test_the_age_of_the_scan_is_told_with_the_question(moved):
+    """`cutover` warns of a scan of long ago before it asks."""
+    assert "days old" not in moved("cutover").err
+    with closing(sqlite3.connect(moved.state)) as file, file:
+        file.execute("UPDATE meta SET value = value - 3e5 WHERE key = 'scan_completed'")
+    assert "The last scan is 3 days old: sync first" in moved("cutover").err

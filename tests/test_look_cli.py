@@ -311,6 +311,21 @@ def test_a_map_of_old_and_new(half, client):
     }
 
 
+def test_stdout_is_for_one_document(half):
+    """The rows on stdout and --json exclude each other, and that is said before anything is read."""
+    both = half("export", "map", "--output", "-", "--json")
+    assert (both.code, both.out, "leave one out" in both.err) == (2, "", True)
+
+
+def test_a_ledger_that_is_lost_is_not_to_be_made_anew(half):
+    """Where everybody was published to a table that is not there, no command says to make one."""
+    half.configure(ledger={**half.settings["ledger"], "table": "mistyped"})
+    lost = half("status")
+    assert (lost.code, "Do not make a new one" in lost.err, "create-table" in lost.err) == (3, True, False)
+    checked = half("check").out
+    assert ("Do not make a new one" in checked, "create-table" in checked) == (True, False)
+
+
 def test_the_file_is_called_after_what_is_in_it(half, monkeypatch):
     """Without --output the file is named for the list and its format; a second one needs --force."""
     monkeypatch.chdir(half.folder)

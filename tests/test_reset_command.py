@@ -78,9 +78,13 @@ def test_closing_waits_for_its_day(moving):
     assert "Nothing is closed before" in early.out
     early = moving("reset", "--close-by", day(2), "--yes", "--json")
     assert (early.code, early.json["let_go"], early.json["over"]) == (4, 0, True)
+    wrong = moving("reset", "--close-by", day(-365), "--yes")
+    assert (wrong.code, "is before anybody could sign in to the new pool" in wrong.err) == (2, True)
     assert moving("reset", "--close-by", day(0)).code == 2
+    some = moving("reset", "--close-by", day(0), "--yes", "--limit", "1")
+    assert (some.code, some.out.splitlines()[-1]) == (4, "More is left: the same command goes on.")
     closed = moving("reset", "--close-by", day(0), "--yes")
-    assert (closed.code, closed.out.splitlines()[0][:15]) == (0, "Closed 4 users:")
+    assert (closed.code, closed.out.splitlines()[0][:15]) == (0, "Closed 3 users:")
     assert "Closed 0 users" in moving("reset", "--close-by", day(0), "--yes").out
 
 

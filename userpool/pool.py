@@ -44,6 +44,11 @@ class UserPool(Door):
         """Return an app client, with its secret. Raises FatalError if there is none of that id."""
         return AppClient.from_api(self._call("DescribeUserPoolClient", ClientId=client_id)["UserPoolClient"])
 
+    def each_app_client(self) -> Iterator[AppClient]:
+        """Yield every app client once, with its secret."""
+        for client_id in dict.fromkeys(client_id for page in self.app_clients() for client_id in page):
+            yield self.app_client(client_id)
+
     def users(self, *, sub_prefix: str = "") -> Iterator[list[User]]:
         """Yield every user, a page at a time. Pages repeat when a page token expires; some may be empty.
 
