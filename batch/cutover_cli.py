@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from batch.attach_words import finding_lines
 from batch.changes import Changes
 from batch.cutover import Cutover, Left, stale, take_back, unread
 from batch.diagnosis_setup import Way, attached, new_clients, ours
-from batch.diagnosis_words import Verdict
+from batch.diagnosis_words import Finding, Verdict, unchecked
 from batch.journal import NO_FAILURES, Journal, Problem
 from batch.last_ledger import last_ledger, set_cut_over
 from batch.plan_summary import PlanSummary
@@ -20,10 +21,10 @@ from batch.run import failures
 from batch.session import Session, session
 from batch.status_words import moment
 from batch.terminal import as_json_option, confirm, say, tell
-from userpool.app_client import AppClient
 from userpool.cohort import Moment, seconds
 from userpool.errors import NotAllowedError, SettingsError
 from userpool.ledger_table import LedgerTable
+from userpool.pool import UserPool
 
 
 @click.command("cutover")
@@ -131,21 +132,21 @@ def _before(now: Session, planned: PlanSummary, left: Left, said: Cutover | None
 
 
 def _uncaptured(now: Session) -> Iterator[str]:
+    """Say why not everybody's password would be captured in the new pool, if so."""
     target = now.migration.target
-    try:
-        yield from uncaptured(target.description.triggers, [*target.pool.each_app_client()])
-    except NotAllowedError as error:
-        yield f"Whether passwords are captured is not known: {error}"
-
-
-def uncaptured(triggers: Mapping[str, str], clients: Sequence[AppClient]) -> Iterator[str]:
-    """Say why passwords would not be captured in the new pool, if so."""
-    if not ours(triggers):
+    if not ours(target.description.triggers):
         yield "No function is attached to the new pool: nobody's password is captured (cognito-migrate trigger attach)."
         return
-    for found in (attached(triggers), *(new_clients(clients, way) for way in (Way.USER_MIGRATION, Way.CUSTOM_AUTH))):
-        if found.verdict is Verdict.WRONG:
-            yield f"Not every password is captured: {found.said} {found.remedy}"
+    found = [attached(target.description.triggers), *_flows(target.pool)]
+    yield from finding_lines([one for one in found if one.verdict is not Verdict.OK])
+
+
+def _flows(pool: UserPool) -> list[Finding]:
+    try:
+        clients = [*pool.each_app_client()]
+    except NotAllowedError as error:
+        return [unchecked("app clients", str(error))]
+    return [new_clients(clients, way) for way in (Way.USER_MIGRATION, Way.CUSTOM_AUTH)]
 
 
 def _undo(now: Session, before: Cutover | None, *, yes: bool) -> None:

@@ -24,6 +24,7 @@ from batch.diagnosis_words import Verdict
 from batch.ledger_count import LedgerCount
 from batch.managed_pool import ManagedPool, differing
 from batch.permissions import SOURCES
+from sandbox.faults import Fault
 from userpool.description import triggers_of
 from userpool.errors import FatalError, UserError
 from userpool.person import Person, State
@@ -356,8 +357,8 @@ def test_after_the_end_nothing_is_waited_for(client, ready):
     assert attached(client, ready) == {"CustomMessage": THEIRS}
 
 
-def test_a_cut_over_tells_who_is_not_captured(client, ready):
-    """Before it asks, `cutover` says that no function is attached, or which flow no app client may use."""
+def test_a_cut_over_tells_who_is_not_captured(client, ready, sandbox):
+    """`cutover` says first that no function is attached, or which flow no app client may use, and refuses nothing."""
     bare = ready("cutover")
     assert (bare.code, "No function is attached to the new pool: nobody's password is captured" in bare.err) == (
         2,
@@ -371,7 +372,11 @@ def test_a_cut_over_tells_who_is_not_captured(client, ready):
     )
     flows = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
     client.create_user_pool_client(UserPoolId=ready.target, ClientName="app", ExplicitAuthFlows=flows)
-    assert "captured" not in ready("cutover").err
+    assert "app clients" not in ready("cutover").err
+    sandbox.faults.replace([Fault("error", "ListUserPoolClients", code="AccessDeniedException")])
+    denied = ready("cutover", "--yes")
+    sandbox.faults.replace([])
+    assert (denied.code, "not checked  app clients" in denied.err) == (0, True)
 
 
 def test_after_the_end_the_owed_are_told():
