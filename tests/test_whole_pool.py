@@ -12,7 +12,6 @@ from whole_pool import Arrived, Known, WholePool, whole_pool
 from sandbox.cognito import shared
 from sandbox.seed import PASSWORD
 
-USERS = 140
 EXPECTED = {"RESET_REQUIRED": "wrong", "FORCE_CHANGE_PASSWORD": "reset-needed", "CONFIRMED": "captured"}
 
 
@@ -30,7 +29,7 @@ class Moved:
     returned: dict[str, dict[str, Any] | None]
 
 
-def moved(folder, sandbox, size=USERS, **settings) -> WholePool:
+def moved(folder, sandbox, size, **settings) -> WholePool:
     """Make the pools, scan and run."""
     whole = whole_pool(folder, sandbox.endpoint_url, size=size, **settings)
     for words in (("scan",), ("run", "--yes")):
@@ -40,9 +39,9 @@ def moved(folder, sandbox, size=USERS, **settings) -> WholePool:
 
 
 @pytest.fixture(scope="module")
-def all_moved(tmp_path_factory, sandbox) -> Moved:
+def all_moved(request, tmp_path_factory, sandbox) -> Moved:
     """A migration of everybody, whom the tests only look at: linked users came from elsewhere before by password."""
-    whole = moved(tmp_path_factory.mktemp("whole"), sandbox)
+    whole = moved(tmp_path_factory.mktemp("whole"), sandbox, request.config.getoption("--users"))
     created = {sub: copy.deepcopy(user) for sub, user in whole.new_users().items()}
     linked = {}
     for known in whole.natives:
