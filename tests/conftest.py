@@ -71,7 +71,7 @@ def clean_environ(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """A boto3 client of the local Cognito of this process."""
     with local_client() as client:

@@ -16,19 +16,11 @@ from batch.cutover import Cutover, take_back, unread
 from batch.decisions import Decision
 from batch.plan import AFTER_CUTOVER
 from batch.planning import make_plan
-from sandbox.local import local_client
 from userpool.factors import MAIL, SMS, Factors
 from userpool.settings import Rules, UserRules
 from userpool.user import Status
 
 ONE, TWO, THREE = "sub-0001", "sub-0002", "sub-0003"
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

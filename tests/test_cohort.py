@@ -18,7 +18,6 @@ from batch.config import load
 from batch.inventory import Inventory
 from batch.plan_summary import PlanSummary
 from batch.planning import collisions, make_plan
-from sandbox.local import local_client
 from trigger.settings import TriggerSettings
 from userpool.cohort import CohortRules
 from userpool.errors import SettingsError
@@ -252,13 +251,6 @@ def test_the_trigger_takes_a_cohort_and_makes_nothing_of_it():
 
 
 # With a ledger
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture

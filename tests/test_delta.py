@@ -14,17 +14,9 @@ from batch.gone import gone
 from batch.planning import make_plan
 from batch.progress import Progress
 from batch.verify import Verify
-from sandbox.local import local_client
 from userpool.user import Group
 
 ONE, TWO = "sub-0001", "sub-0002"
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,11 @@ from test_links import add_providers, identities
 from test_run import LEGACY_SUB, PowerCutError, empty, person
 
 from batch.applied import conflicts
-from sandbox.local import local_client
 from userpool.identities import Identity
 from userpool.ledger_table import Write
 from userpool.person import PERSON, State, linked_lock, lock_id
 
 ONE, TWO = "sub-0001", "sub-0002"
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from ledger_world import LedgerWorld
 from test_run import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
 
 from batch.planning import make_plan
-from sandbox.local import local_client
 from userpool.ledger_table import Write
 from userpool.person import PERSON, State
 
@@ -38,13 +37,6 @@ steps = st.lists(
     ),
     max_size=14,
 )
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

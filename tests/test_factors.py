@@ -23,7 +23,6 @@ from batch.planning import make_plan
 from batch.progress import Progress
 from batch.scan import Scan
 from batch.stopping import StoppedError
-from sandbox.local import local_client
 from sandbox.seed import EVERY_FACTOR
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError, UnansweredError
@@ -54,13 +53,6 @@ def preferences(*of):
 carried, there_now = preferences(SMS, MAIL), preferences(SMS, MAIL, TOTP)
 factors = st.builds(Factors, names, st.sampled_from((SMS, MAIL, TOTP, None)), st.booleans())
 attributes = st.dictionaries(st.sampled_from(("email", "phone_number")), st.sampled_from(("", "x")))
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 def switch(client, pool_id, username, *, sms=False, mail=False, preferred=None):

@@ -14,7 +14,6 @@ from test_run import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person, 
 from batch.factors import Asked, FactorsTable
 from batch.mfa import preference_of
 from batch.pacing import Pacer
-from sandbox.local import local_client
 from userpool.factors import MAIL, SMS, TOTP, Factors, Preference
 from userpool.person import State
 from userpool.pool import UserPool
@@ -45,13 +44,6 @@ class OldWithFactors(Old):
             scan, table = inventory.get_meta("scan"), FactorsTable(inventory)
             table.save([Asked(sub, self.factors.get(sub)) for sub in self.users], scan)
             table.complete(scan)
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

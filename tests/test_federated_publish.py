@@ -20,7 +20,6 @@ from batch.persons import digest
 from batch.planning import make_plan
 from batch.restored import Restored
 from batch.snapshot import Snapshot
-from sandbox.local import local_client
 from userpool.factors import Factors
 from userpool.ledger_table import Write
 from userpool.person import PERSON, Person, State, federated_lock
@@ -29,13 +28,6 @@ from userpool.user import Group, Status, User
 
 DEFER = Rules(UserRules(external_provider="defer"))
 MEMBERSHIPS = [("s1", "admins"), ("s2", "admins")]
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

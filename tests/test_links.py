@@ -10,7 +10,6 @@ from test_delta import conflicting, planned, verified
 from test_run import LEGACY_SUB, PowerCutError, World, empty, person
 
 from batch.plan import Context
-from sandbox.local import local_client
 from userpool.attributes import AttributeRules
 from userpool.identities import Identity, linked, primary
 from userpool.settings import Rules
@@ -22,13 +21,6 @@ GOOGLE, CORP = Identity("Google", "1042"), Identity("Corp", "Zoë@Example")
 def identities(*links: Identity, primary: bool = False) -> str:
     """The attribute as Cognito has it."""
     return json.dumps([{"providerName": one.provider, "userId": one.subject, "primary": primary} for one in links])
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -12,19 +12,11 @@ from batch.progress import Progress
 from batch.scan import RefusedScanError, Scan
 from batch.snapshot import Snapshot
 from batch.stopping import StoppedError
-from sandbox.local import local_client
 from userpool.errors import FatalError
 from userpool.pool import UserPool
 
 DIGITS = "0123456789abcdef"
 USERS = 700  # more than the sample, and not so many that the checks are lenient
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.managed_pool import ManagedPool, attribute_to_api, differing, update_arguments
-from sandbox.local import local_client
 from userpool.attributes import Attribute, Schema
 from userpool.errors import FatalError
 
@@ -70,13 +69,6 @@ EVERYTHING = {
     "AccountRecoverySetting": {"RecoveryMechanisms": [{"Priority": 1, "Name": "verified_email"}]},
     "UserPoolTier": "PLUS",
 }
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture

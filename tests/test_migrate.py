@@ -10,7 +10,6 @@ import pytest
 from batch.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State, Unbegun
 from batch.limiter import HaltedError
 from batch.migrate import Migration
-from sandbox.local import local_client
 from userpool.errors import AlreadyExistsError, FatalError, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import Status, User
@@ -74,13 +73,6 @@ def raises(error):
 @pytest.fixture
 def script():
     return Script()
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

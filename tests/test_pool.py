@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from sandbox.local import local_client
 from userpool.app_client import AppClient
 from userpool.door import PageExpiredError
 from userpool.errors import (
@@ -24,13 +23,6 @@ from userpool.user import Group, Status
 
 PASSWORD = "Passw0rd-of-nobody!"
 EMAIL = "zoe.angstrom@example.com"
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from test_run import LEGACY_SUB, PASSWORD, PowerCutError, empty, person
 
 from batch.decisions import Decision
 from batch.naming import Naming
-from sandbox.local import local_client
 from userpool.groups import GroupRules
 from userpool.identity import SignIn
 from userpool.ledger_table import Write
@@ -28,13 +27,6 @@ class Aliased(LedgerWorld):
         """Change the rules."""
         super().use(rules)
         self.context = replace(self.context, naming=Naming(SignIn(), ALIASES))
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

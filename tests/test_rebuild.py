@@ -13,7 +13,6 @@ from batch.lease import KEY
 from batch.registrar import Registrar
 from sandbox.faults import Fault
 from sandbox.in_process import dynamodb_client
-from sandbox.local import local_client
 from sandbox.seed import make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.ledger_table import LedgerTable, Write
@@ -21,13 +20,6 @@ from userpool.person import State
 
 NUMBERS = itertools.count()
 LEDGER_WRITES = ("DynamoDB.UpdateItem", "AdminCreateUser", "AdminSetUserPassword", "AdminAddUserToGroup")
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -15,19 +15,11 @@ from batch.planning import make_plan
 from batch.progress import Progress
 from batch.rebuild import Rebuild, Rebuilt, Where
 from batch.rebuild_words import rebuilt_lines
-from sandbox.local import local_client
 from userpool.errors import SettingsError
 from userpool.ledger_table import Write
 from userpool.person import PERSON, State
 from userpool.settings import Rules, UserRules
 from userpool.user import Status
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ from batch.planning import make_plan
 from batch.progress import Progress
 from batch.run import Run, RunSummary, failures
 from batch.snapshot import Snapshot
-from sandbox.local import local_client
 from userpool.errors import FatalError, SettingsError
 from userpool.groups import GroupRules
 from userpool.identity import SignIn
@@ -186,13 +185,6 @@ def empty(client: Any, pool_id: str) -> None:
             client.admin_delete_user(UserPoolId=pool_id, Username=user["Username"])
     for group in client.list_groups(UserPoolId=pool_id)["Groups"]:
         client.delete_group(UserPoolId=pool_id, GroupName=group["GroupName"])
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,10 @@ from test_run import GROUPS, LEGACY_SUB, MEMBERSHIPS, PEOPLE, WHOLE, PowerCutErr
 from test_run_with_ledger import become
 
 from batch.stopping import StoppedError
-from sandbox.local import local_client
 from userpool.errors import SettingsError
 from userpool.ledger_table import Write
 from userpool.person import State
 from userpool.user import Status
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -26,20 +26,12 @@ from batch.claims import LedgerClaims
 from batch.decisions import Decision
 from batch.journal import Job
 from batch.lease import KEY, SECONDS, Lease
-from sandbox.local import local_client
 from userpool.errors import FatalError
 from userpool.ledger_table import Write
 from userpool.person import PERSON, State
 from userpool.user import Status
 
 PENDING = {"sub-0001": "pending", "sub-0002": "pending", "sub-0003": "pending"}
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -13,20 +13,12 @@ from batch.progress import Progress
 from batch.scan import Scan, ScanSummary, cheaper_way
 from batch.snapshot import Snapshot
 from batch.stopping import StoppedError
-from sandbox.local import local_client
 from userpool.errors import FatalError, SettingsError
 from userpool.pool import UserPool
 from userpool.user import Group, Status
 
 NAMES = ["zoë.ångström", "小龙", "Ω≈ç√", "o'brien;--", 'quo"te', "Bob", "bob", "a" * 128]
 GROUPS = [Group("bare"), Group("team:Zürich", "Büro Zürich", 0, "arn:aws:iam::123456789012:role/zurich")]
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 class Old:

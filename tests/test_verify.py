@@ -10,19 +10,11 @@ from batch.planning import make_plan
 from batch.progress import Progress
 from batch.stopping import StoppedError
 from batch.verify import Difference, Verify
-from sandbox.local import local_client
 from userpool.user import Group
 
 PEOPLE = [person(1), person(2, enabled=False), person(3)]
 MEMBERSHIPS = [("sub-0001", "admins"), ("sub-0001", "readers"), ("sub-0002", "readers")]
 MANY = [person(number) for number in range(70)]
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A boto3 client of the local Cognito of this process."""
-    with local_client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
