@@ -199,7 +199,10 @@ def _permission(config: Config, functions: Functions, pool_arn: str) -> Iterator
 
 
 def _counted(config: Config, stop: threading.Event) -> tuple[LedgerCount, bool]:
-    """Return the count of the ledger, and whether the migration is finished by it."""
+    """Return the count of the ledger, and whether the migration is finished by it.
+
+    Who is linked to a provider only the inventory tells: without one they are not among those kept out.
+    """
     if config.ledger is None:
         raise SettingsError("There is no ledger to tell who waits for the function: set `ledger`, or pass --force.")
     table = ledger_as_it_is(config, stop=stop)

@@ -24,7 +24,10 @@ SEEN = "seen_there"
 """The key under which stands when `verify` last saw the whole new pool since the cut-over."""
 
 _KEY = "cutover"
-_UNREAD = "p.action = 'blocked' AND p.sub IN (SELECT sub FROM factors WHERE unread IS NOT NULL)"
+_UNREAD = (
+    "p.action = 'blocked' AND p.sub IN (SELECT sub FROM factors WHERE unread IS NOT NULL) "
+    "AND p.sub NOT IN (SELECT sub FROM progress WHERE new_sub IS NOT NULL)"
+)
 _LEAVE_OUT = (
     "INSERT OR IGNORE INTO left_out SELECT p.sub FROM plan p LEFT JOIN progress r ON r.sub = p.sub "  # noqa: S608 -- constants
     "WHERE p.action NOT IN ('create', 'update') AND coalesce(p.reason, '') NOT IN (?, ?, ?) AND r.new_sub IS NULL "

@@ -14,7 +14,7 @@ from batch.cutover import Cutover, Left, stale, take_back, unread
 from batch.diagnosis_setup import Way, attached, new_clients, ours
 from batch.diagnosis_words import Finding, Verdict, unchecked
 from batch.journal import NO_FAILURES, Journal, Problem
-from batch.last_ledger import last_ledger, set_cut_over
+from batch.last_ledger import any_ledger
 from batch.plan_summary import PlanSummary
 from batch.planning import make_plan
 from batch.run import failures
@@ -25,6 +25,7 @@ from userpool.cohort import Moment, seconds
 from userpool.errors import NotAllowedError, SettingsError
 from userpool.ledger_table import LedgerTable
 from userpool.pool import UserPool
+from userpool.terms import Lasting, note_cut_over
 
 
 @click.command("cutover")
@@ -68,7 +69,13 @@ def cutover(
 
 
 def _ledger(now: Session) -> LedgerTable | None:
-    return last_ledger(now.migration.config, now.inventory, stop=now.stop, agent=now.migration.agent)
+    return any_ledger(now.migration.config, now.inventory, stop=now.stop, agent=now.migration.agent)
+
+
+def _note(now: Session, table: LedgerTable | None, at: float | None) -> None:
+    config = now.migration.config
+    if table:
+        note_cut_over(table, config.source.user_pool_id, config.target.user_pool_id, at)
 
 
 def left_in(now: Session, said: Cutover | None = None) -> Left:
@@ -104,9 +111,10 @@ def _at(now: Session, at: float) -> Cutover:
 def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | None, *, yes: bool) -> Cutover:
     for line in _before(now, planned, left, said):
         tell(line)
+    table = _ledger(now)
     confirm("Is the new pool in use since then?" if said else "Is the new pool in use from now on?", yes=yes)
     done = said or _at(now, now.migration.target_now())
-    set_cut_over(_ledger(now), done.at)  # first: an inventory that knows less than the ledger is refused
+    _note(now, table, done.at)  # first: an inventory that knows less than the ledger is refused
     with now.inventory.transaction():
         done.save(now.inventory)
     return done
@@ -150,13 +158,16 @@ def _flows(pool: UserPool) -> list[Finding]:
 
 
 def _undo(now: Session, before: Cutover | None, *, yes: bool) -> None:
-    if before is None:
+    """Take it back, the inventory's and the ledger's, of which either may know alone."""
+    table = _ledger(now)
+    lasting = Lasting.of(table) if table else None
+    if before is None and not (lasting and lasting.cut_over):
         return
     tell(
         "From the next run on, what the old pool has changed since is carried over, unless the new pool changed it too."
     )
     confirm("Is the old pool the one in use again?", yes=yes)
-    set_cut_over(_ledger(now), None)
+    _note(now, table, None)
     with now.inventory.transaction():
         take_back(now.inventory)
 

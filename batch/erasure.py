@@ -64,7 +64,7 @@ def must_reset_again(person: Person) -> bool:
     return person.state is State.RESET and person.token is not None
 
 
-def tombstone(person: Person, federated: Collection[str], now: float) -> Person:
+def tombstone(person: Person, federated: Collection[str]) -> Person:
     """Return what stays of a person. Random and hashed values stay where without them somebody would get in."""
     again, out = must_reset_again(person), kept_out(person, federated)
     return Person(
@@ -77,7 +77,7 @@ def tombstone(person: Person, federated: Collection[str], now: float) -> Person:
         checked=person.checked,
         token=person.token if again else None,
         until=person.until if again else 0,
-        changed=now,
+        changed=person.changed,
     )
 
 
@@ -98,7 +98,7 @@ def erase(ledger: Ledger, sub: str, *, now: float, federated: Collection[str] = 
         person = Person.from_item(seen)
         if is_under_way(person, now):
             break
-        stone = tombstone(person, federated, now)
+        stone = tombstone(person, federated)
         for lock in person.locks - stone.locks:  # first: with the person gone, nobody would know which they were
             ledger.table.write(Write(f"{LOCK}{lock}", condition="#sub = :sub", values={"sub": sub}))
         if ledger.table.write(_instead_of(seen, stone)).done:

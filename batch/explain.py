@@ -112,7 +112,8 @@ class Explaining:
             conflicts=self._conflicts(sub),
             wanted=self._rules.groups.target_names(groups),
             running_until=self._running_until(),
-            finished=End.of(self._inventory).at is not None,
+            finished=(end := End.of(self._inventory)).at is not None,
+            purged=end.purged is not None,
             forgotten=bool(self._inventory.number(_FORGOTTEN, (sub,))),
         )
 

@@ -41,8 +41,8 @@ def lost(config: Config, inventory: Inventory) -> str:
         return ""
     return (
         f"Everybody is published to the ledger, and there is no table {config.ledger.table} in this account and "
-        "region: correct `ledger` (table, region), or restore the table from its backup. Do not make a new one: it "
-        "would know nobody, and all who still wait would have to reset their password."
+        "region: correct `ledger` (table, region), or restore the table from its backup. Make a new one only if there "
+        "is none: it would know nobody, and all who still wait would have to reset their password."
     )
 
 
@@ -69,16 +69,6 @@ def set_finished(table: LedgerTable, *, finished: bool, purged: bool = False) ->
     """Tell the functions that the migration is over, or goes on. Raises FinishedError to go on after a purge."""
     if terms := Terms.of(table):
         replace(terms, finished=finished, purged=terms.purged or purged).save(table, reopen=not finished)
-
-
-def set_cut_over(table: LedgerTable | None, at: float | None) -> None:
-    """Record since when the new pool is in use, or that it is not, for runs of other inventories."""
-    if table and (terms := Terms.of(table)):
-        _save(replace(terms, cut_over=at), table)
-
-
-def _save(terms: Terms, table: LedgerTable) -> None:
-    terms.save(table)
 
 
 def lease_owner(inventory: Inventory) -> str:

@@ -69,7 +69,9 @@ def _after_the_end(case: Case) -> NextStep | None:
     if settled := _of_a_profile(case) or _deleted(case):
         return settled
     if case.new is None or not case.new.ours or case.new.status is Status.FORCE_CHANGE_PASSWORD:
-        return NextStep("The migration is finished, and no run creates anybody. If that was too early:", _REOPEN)
+        return NextStep("The migration is finished, and no run creates anybody.", None if case.purged else _REOPEN)
+    if not case.new.enabled:
+        return NextStep("The migration is finished; disabled in the new pool: nothing to do.")
     if case.ledger and case.ledger.state is State.CAPTURED:
         return NextStep(_captured(case).said)
     return NextStep(
@@ -79,9 +81,8 @@ def _after_the_end(case: Case) -> NextStep | None:
 
 
 def _not_scanned(case: Case) -> NextStep | None:
-    if case.seen is Seen.NEVER and case.old:
-        return NextStep("In the old pool, but not when it was scanned: scan again, then run.", SCAN)
-    return None
+    step = NextStep("In the old pool, but not when it was scanned: scan again, then run.", SCAN)
+    return step if case.seen is Seen.NEVER and case.old else None
 
 
 def _not_in_the_old_pool(case: Case) -> NextStep | None:

@@ -25,12 +25,13 @@ from userpool.errors import SettingsError
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, State
 from userpool.pool import UserPool
-from userpool.terms import FINISHED, FinishedError, Lasting, Terms, refuse_another
+from userpool.terms import FINISHED, FinishedError, Lasting, Terms, note_cut_over, refuse_another
 
 _ASKING_SECONDS = 30.0
 _UNHEARD_OF = (
-    "The ledger {table} knows of a cut-over and this inventory does not: it is an older copy, or was rebuilt. Use the "
-    "inventory of the cut-over, or record it in this one, too: cognito-migrate cutover --at {at:%Y-%m-%dT%H:%M:%S}"
+    "The ledger {table} knows of a cut-over and this inventory does not. Use the inventory of the cut-over; if that is "
+    "lost, begin with cognito-migrate scan --rebuild, and record it again: cognito-migrate cutover "
+    "--at {at:%Y-%m-%dT%H:%M:%S}. If it was taken back: cognito-migrate cutover --undo"
 )
 
 
@@ -79,7 +80,6 @@ class Opening:
             offered=self.context.offered,
             by_phone=self.context.by_phone,
             table=identity,
-            cut_over=cutover.at if (cutover := Cutover.of(self.inventory)) else None,
             log_key=(lasting.log_key if lasting else "") or secrets.token_hex(32),
         )
 
@@ -93,15 +93,18 @@ class Opening:
 
     def _agree_on(self, identity: str, ledger: Registrar, held: Lease) -> None:
         lasting = Lasting.of(self.table)
+        cutover = Cutover.of(self.inventory)
+        if lasting and lasting.cut_over and cutover is None:
+            at = datetime.fromtimestamp(lasting.cut_over, UTC)
+            raise SettingsError(_UNHEARD_OF.format(table=self.table.name, at=at))
         if lasting is None or lasting.table != identity:
             self._reset_open(ledger, held)
         held.require(_ASKING_SECONDS)
         if lasting and lasting.finished:
             raise FinishedError(FINISHED)
-        if lasting and lasting.cut_over and Cutover.of(self.inventory) is None:
-            at = datetime.fromtimestamp(lasting.cut_over, UTC)
-            raise SettingsError(_UNHEARD_OF.format(table=self.table.name, at=at))
         self._terms(identity, lasting).save(self.table)
+        if cutover:
+            note_cut_over(self.table, self.source_pool_id, self.target.pool_id, cutover.at)
         if self.inventory.get_meta("published_to") != identity:
             with self.inventory.transaction():
                 self.inventory.execute("UPDATE published SET as_of = ?", (LOST,))

@@ -112,7 +112,7 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         "sync": _needed(_SCAN, _RUN),
         "verify": _needed(_REACH, target=f"{_READ_USERS} AdminGetUser", ledger="GetItem"),
         "cutover": _needed(
-            _REACH, target="ListUserPoolClients DescribeUserPoolClient", ledger="DescribeTable GetItem PutItem"
+            _REACH, target="ListUserPoolClients DescribeUserPoolClient", ledger="DescribeTable GetItem UpdateItem"
         ),
         "status": _needed(_as_a_role(), ledger="Scan"),
         "explain": _needed(

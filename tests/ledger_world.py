@@ -51,6 +51,15 @@ class WatchedTable:
         return call
 
 
+def put_another_in_its_place(client: Any, name: str) -> None:
+    """Put another table in the place of one, with the same items, as a restored backup would be."""
+    items = client.scan(TableName=name)["Items"]
+    client.delete_table(TableName=name)
+    LedgerTable(client, name).create()
+    for item in items:
+        client.put_item(TableName=name, Item=item)
+
+
 class LedgerWorld(World):
     """A World whose runs have a ledger, in a table of its own. `time` is what all machines' clocks show."""
 
@@ -69,12 +78,7 @@ class LedgerWorld(World):
 
     def replace_table(self) -> None:
         """Put another table in the place of the ledger's, with the same items, as a restored backup would be."""
-        client = self.tables.client
-        items = client.scan(TableName=self.name)["Items"]
-        client.delete_table(TableName=self.name)
-        LedgerTable(client, self.name).create()
-        for item in items:
-            client.put_item(TableName=self.name, Item=item)
+        put_another_in_its_place(self.tables.client, self.name)
 
     @property
     def table(self) -> LedgerTable:

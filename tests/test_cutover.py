@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sqlite3
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_world import LedgerWorld
+from ledger_world import LedgerWorld, put_another_in_its_place
 from live import create_user, listed
 from pools import by_name, read_pool
 from signing_in import set_password
@@ -24,6 +25,7 @@ from batch.cutover import Cutover, as_applied, stale
 from batch.decisions import Decision
 from batch.delta import Applied, change
 from batch.plan import AFTER_CUTOVER
+from sandbox.in_process import dynamodb_client
 from sandbox.local import backdate
 from sandbox.seed import make_target
 from userpool.factors import MAIL, SMS, Preference
@@ -410,31 +412,53 @@ def test_who_is_pending_is_disabled_as_the_old_pool_says(world):
     assert not world.direct.find("user1").enabled
 
 
-def test_an_inventory_that_does_not_know_of_the_cut_over_brings_nobody(client, old, migration, own_server):
-    """With a ledger no older copy of the inventory runs after the cut-over, until it is said there, too."""
-    url = own_server.endpoint_url
-    ledger = {"table": "cut-over-ledger", "endpoint_url": url}
+@pytest.fixture
+def older(client, old, migration, own_server, request):
+    """A migration with a ledger after its cut-over, on a copy of the inventory of before; somebody came since.
+
+    The ledger is in a table that was restored from a backup of after the cut-over.
+    """
+    url, name = own_server.endpoint_url, f"cut-over-{abs(hash(request.node.name))}"
     moving = migration(
-        old, make_target(client, kind="plain"), source_endpoint=url, target_endpoint=url, ledger=ledger, workers=4
+        old,
+        make_target(client, kind="plain"),
+        source_endpoint=url,
+        target_endpoint=url,
+        ledger={"table": name, "endpoint_url": url},
+        workers=4,
     )
     step(moving, "scan")
     step(moving, "run", "--yes")
-    older = moving.state.read_bytes()
+    before = moving.state.read_bytes()
     step(moving, "cutover", "--yes")
     step(moving, "run", "--yes")
     add(client, old, "late")
-    moving.state.write_bytes(older)
+    moving.state.write_bytes(before)
     step(moving, "scan")
-    refused = moving("run", "--yes")
+    put_another_in_its_place(dynamodb_client(), name)
+    return moving
+
+
+def test_an_inventory_that_does_not_know_of_the_cut_over_brings_nobody(client, older):
+    """With a ledger no older copy of the inventory runs after the cut-over, until it is said there, too."""
+    refused = older("run", "--yes")
     assert refused.code == 2
-    (said,) = [line for line in refused.err.splitlines() if "cutover --at" in line]
-    assert "late" not in read_pool(client, moving.target, by_name).users
-    step(moving, "cutover", "--at", said.rpartition(" ")[2], "--yes")
-    step(moving, "run", "--yes")
-    assert "late" not in read_pool(client, moving.target, by_name).users
-    step(moving, "cutover", "--undo", "--yes")
-    step(moving, "run", "--yes")
-    assert "late" in read_pool(client, moving.target, by_name).users
+    (said,) = re.findall(r"cutover --at (\S+)\.", " ".join(refused.err.split()))
+    assert "late" not in read_pool(client, older.target, by_name).users
+    step(older, "cutover", "--at", said, "--yes")
+    step(older, "run", "--yes")
+    assert "late" not in read_pool(client, older.target, by_name).users
+    step(older, "cutover", "--undo", "--yes")
+    step(older, "run", "--yes")
+    assert "late" in read_pool(client, older.target, by_name).users
+
+
+def test_what_the_ledger_alone_knows_of_a_cut_over_can_be_taken_back(client, older):
+    """Where the cut-over was taken back, and the table restored from before that, one command settles it."""
+    assert older("run", "--yes").code == 2
+    step(older, "cutover", "--undo", "--yes")
+    step(older, "run", "--yes")
+    assert "late" in read_pool(client, older.target, by_name).users
 
 
 @pytest.mark.parametrize(("hours", "said"), [(24, []), (25, ["1 day old"]), (80, ["3 days old"])])

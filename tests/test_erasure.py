@@ -92,9 +92,9 @@ def test_nothing_else_of_a_person_is_left(ledger_table, state):
 def test_a_tombstone_keeps_out_whom_the_ledger_kept_out(person, federated):
     """Erased once or twice, by who knows the old pool or not, a profile that was kept out is, and nobody else is."""
     subs = {"1"} if federated else set()
-    stone = tombstone(person, subs, 2.0)
+    stone = tombstone(person, subs)
     assert kept_out(stone, ()) == kept_out(person, subs) == stone.disabled == bool(stone.locks)
-    assert tombstone(stone, (), 2.0) == stone
+    assert tombstone(stone, ()) == stone
 
 
 def test_the_lock_of_a_profile_that_is_kept_out_stays(ledger_table):

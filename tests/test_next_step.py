@@ -194,6 +194,7 @@ def test_a_membership_that_was_given_and_is_not_there_was_taken_away():
         pytest.param(at("pending"), "no old password counts: signs in with one of their own", None, id="pending"),
         pytest.param(at("pending", owed=frozenset({"a"})), "owed (a): the next token gives them.", None, id="owed"),
         pytest.param(at("captured"), "Done: signs in with the password they had.", None, id="captured"),
+        pytest.param(at("pending", new(enabled=False)), "disabled in the new pool: nothing", None, id="disabled"),
         pytest.param(at("known", SCANNED), "no run creates anybody", "finish --reopen", id="left out"),
         pytest.param(
             at("pending", new(status=Status.FORCE_CHANGE_PASSWORD)), "no run", "finish --reopen", id="halfway"
@@ -210,3 +211,5 @@ def test_after_the_end_nobody_is_sent_to_a_run(case, said, command):
     assert said in step.said
     assert step.command == (f"cognito-migrate {command}" if command else None)
     assert "run carries over" not in step.said
+    purged = next_step(replace(case, finished=True, purged=True))
+    assert purged.command != "cognito-migrate finish --reopen"

@@ -13,7 +13,7 @@ from userpool.identity import SignIn
 from userpool.ledger_table import Write
 from userpool.person import lock_id
 from userpool.settings import Rules, UserRules
-from userpool.terms import FinishedError, Lasting, Terms, refuse_another
+from userpool.terms import FinishedError, Lasting, Terms, note_cut_over, refuse_another
 
 PLAIN = Terms(
     source_pool_id="eu-west-1_Old",
@@ -193,8 +193,14 @@ def test_what_a_later_version_added_is_left_out(ledger_table):
 def test_what_lasts_is_read_whatever_the_form_of_the_rest(ledger_table):
     """The table's identity, the key of the logs, the cut-over and the end outlive unreadable terms."""
     assert Lasting.of(ledger_table) is None
-    replace(PLAIN, cut_over=1764000000.5).save(ledger_table)
+    note_cut_over(ledger_table, PLAIN.source_pool_id, PLAIN.target_pool_id, 1764000000.5)
+    assert Lasting.of(ledger_table) is None
+    PLAIN.save(ledger_table)
+    note_cut_over(ledger_table, PLAIN.source_pool_id, "another", 1.0)
+    note_cut_over(ledger_table, PLAIN.source_pool_id, PLAIN.target_pool_id, 1764000000.5)
     ledger_table.write(Write("terms", change="SET #terms = :terms", values={"terms": "of another version"}))
     assert Lasting.of(ledger_table) == (PLAIN.table, PLAIN.log_key, PLAIN.finished, 1764000000.5)
     PLAIN.save(ledger_table)
+    assert Lasting.of(ledger_table).cut_over == 1764000000.5
+    note_cut_over(ledger_table, PLAIN.source_pool_id, PLAIN.target_pool_id, None)
     assert Lasting.of(ledger_table).cut_over is None

@@ -16,6 +16,7 @@ from userpool.person import lock_id
 from userpool.settings import Rules, read
 
 _KEY = "terms"
+_OURS = "#source = :source AND #target = :target"
 
 FINISHED = (
     "The migration is finished: nobody is created, changed or captured any more. If that was too early: "
@@ -39,9 +40,8 @@ class Terms:
 
     `marker` is the attribute of the new pool that keeps the old sub; `sign_in`, `schema` and `offered`, its second
     factors, are the new pool's. `by_phone`: the old pool takes a phone number for one (`userpool.factors.asked_for`).
-    `table` is the identity of the table they were written to; `log_key` keys the hashes of persons in logs; `cut_over`
-    is since when the new pool is the one in use, None before; once `finished`, the old pool is not asked any more; once
-    `purged`, that cannot be taken back.
+    `table` is the identity of the table they were written to; `log_key` keys the hashes of persons in logs; once
+    `finished`, the old pool is not asked any more; once `purged`, that cannot be taken back.
     """
 
     source_pool_id: str
@@ -56,7 +56,6 @@ class Terms:
     offered: tuple[str, ...] = SECOND
     by_phone: bool = False
     purged: bool = False
-    cut_over: float | None = None
 
     def lock(self, identifier: str) -> str:
         """Return the lock on a sign-in identifier as somebody typed it."""
@@ -80,26 +79,26 @@ class Terms:
         """Write the terms. Raises SettingsError if the ledger is another migration's.
 
         What is finished stays so unless it is to `reopen`, and not even then once it is purged: FinishedError, also
-        for a run that began before.
+        for a run that began before. Of a cut-over what is noted stays.
         """
         state = "purged" if reopen else "finished"
         still_open = "" if self.finished else f" AND (attribute_not_exists(#{state}) OR #{state} = :no)"
         text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        values = {
+            "terms": text,
+            "source": self.source_pool_id,
+            "target": self.target_pool_id,
+            "table": self.table,
+            "log_key": self.log_key,
+            "finished": self.finished,
+            "purged": self.purged,
+        }
         turn = table.write(
             Write(
                 _KEY,
-                item={
-                    "terms": text,
-                    "source": self.source_pool_id,
-                    "target": self.target_pool_id,
-                    "table": self.table,
-                    "log_key": self.log_key,
-                    "finished": self.finished,
-                    "purged": self.purged,
-                    "cut_over": self.cut_over or 0,
-                },
-                condition=f"attribute_not_exists(#id) OR (#source = :source AND #target = :target{still_open})",
-                values={"source": self.source_pool_id, "target": self.target_pool_id, "no": False},
+                change="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                condition=f"attribute_not_exists(#id) OR ({_OURS}{still_open})",
+                values={**values, "no": False},
             )
         )
         if not turn.done:
@@ -108,6 +107,19 @@ class Terms:
             if not same:
                 raise _another(table, before)
             raise FinishedError(PURGED if before.get("purged") else FINISHED)
+
+
+def note_cut_over(table: LedgerTable, source_pool_id: str, target_pool_id: str, at: float | None) -> None:
+    """Record since when the new pool is the one in use, or that it is not, for the runs of other inventories.
+
+    Whatever became of the table and the terms; nothing where nothing was ever published, or by another migration.
+    """
+    change = "REMOVE #cut_over" if at is None else "SET #cut_over = :at"
+    table.write(
+        Write(
+            _KEY, change=change, condition=_OURS, values={"source": source_pool_id, "target": target_pool_id, "at": at}
+        )
+    )
 
 
 def refuse_another(table: LedgerTable, source_pool_id: str, target_pool_id: str) -> None:
@@ -131,8 +143,7 @@ class Lasting(NamedTuple):
         item = table.get(_KEY)
         if item is None:
             return None
-        cut_over = float(item.get("cut_over", 0)) or None
-        return cls(item.get("table", ""), item.get("log_key", ""), bool(item.get("finished")), cut_over)
+        return cls(item.get("table", ""), item.get("log_key", ""), bool(item.get("finished")), item.get("cut_over"))
 
 
 def _known(kind: Any, values: Any) -> Any:
