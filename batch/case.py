@@ -83,8 +83,8 @@ class Case:
     """One person, by the old sub; without one it is a user of the new pool whom this migration did not make.
 
     `conflicts` name changes of the old pool that were not carried over; `wanted` are the groups of the new pool that
-    follow from the scan; `running_until` is the end of the RUN lease of a run that is on. `finished`: the migration is, and
-    `purged`: what it knew of people is deleted; `forgotten`: the person was (`forget`).
+    follow from the scan; `running_until` is the end of the RUN lease of a run that is on. `finished`: the migration is,
+    and `purged`: what it knew of people is deleted; `forgotten`: the person was (`forget`).
     """
 
     username: str

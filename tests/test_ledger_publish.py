@@ -164,7 +164,7 @@ def test_who_was_forgotten_is_left_alone(interrupted, calls, state):
     """A tombstone is not published over, nor its names locked, also if it becomes one in that very moment."""
     ledger, table = interrupted
     introduce(ledger, held("1", "a"))
-    stone = Person("1", State.HELD, reason=FORGOTTEN, changed=1.0)
+    stone = Person("1", State.HELD, reason=FORGOTTEN)
     table.after = calls
     table.happens = lambda: erase(ledger, "1", now=1.0)
     assert ledger.publish([person("1", "a", state=state)]) == []
