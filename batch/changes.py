@@ -40,7 +40,7 @@ _FINISHED = (
 )
 _ENABLED_AGAIN = (
     "UPDATE applied SET enabled = 1 WHERE enabled = 0 "
-    "AND sub IN (SELECT u.sub FROM users u WHERE u.enabled AND u.scan = ?)"
+    "AND EXISTS (SELECT 1 FROM users u WHERE u.sub = applied.sub AND u.enabled AND u.scan = ?)"
 )
 # No change is known of who was there before changes were recorded.
 _UNKNOWN = (
