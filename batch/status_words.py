@@ -108,7 +108,7 @@ def _ledger_lines(counted: LedgerCount) -> Iterator[str]:
     for state, number in counted.stale.items():
         yield f"  {number} are {state} from a sign-in that ended half-way; the next sign-in takes it up"
     settled = {day: numbers for day, numbers in counted.settled.items() if numbers}
-    yield f"  Got a password of their own in the last {DAYS} days (UTC):{'' if settled else ' nobody'}"
+    yield f"  Captured, or reset (chose a password, or closed), in {DAYS} days (UTC):{'' if settled else ' nobody'}"
     for day, numbers in settled.items():
         yield f"    {day}  {numbers.get(State.CAPTURED, 0):>8} captured {numbers.get(State.RESET, 0):>8} reset"
 
