@@ -11,7 +11,7 @@ from typing import Any
 from batch.attach import Change, Functions, LambdaConfig, left_half, plainly
 from batch.check_facts import LedgerFacts
 from batch.diagnosis_words import Finding, Verdict, ok, unchecked, wrong
-from batch.end import KEEP_OUT
+from batch.end import KEEP_OUT, KEPT_OUT
 from batch.ledger_count import LedgerCount
 from userpool.person import State
 
@@ -116,9 +116,7 @@ def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> Finding:
 def let_in(counted: LedgerCount) -> Iterator[Finding]:
     """Say who gets in without the function, though the old pool has them disabled or they chose another password."""
     if counted.kept_out:
-        said = (
-            f"{counted.kept_out} from other providers are disabled in the old pool: only the function keeps them out."
-        )
+        said = KEPT_OUT.format(count=counted.kept_out)
         yield unchecked("disabled profiles", f"{said} {KEEP_OUT.capitalize()}.")
     if counted.again:
         said = f"{counted.again} have to reset their password once more: the old one may stand"

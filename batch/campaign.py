@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from batch.delta import is_later
-from userpool.identities import ATTRIBUTE as IDENTITIES
+from userpool.identities import linked
 from userpool.user import Status, User
 
 MAIL, SMS = "email", "phone_number"
@@ -102,15 +102,7 @@ class Awaited:
 
     def channel(self, recovery: Collection[str]) -> str | None:
         """Return the attribute that Cognito would send a code to, as far as is known."""
-        return channel(self.user, recovery, self.factors) if self.user else None
-
-
-def channel(user: User, recovery: Collection[str], factors: Collection[str]) -> str | None:
-    """Return the first attribute in the pool's order that is verified, and is no second factor.
-
-    "can't receive MFA and password reset codes at the same email address or phone number" (developer guide, passwords).
-    """
-    return next((name for name in recovery if name not in factors and user.verified(name)), None)
+        return self.user.reset_channel(recovery, self.factors) if self.user else None
 
 
 class Turn(StrEnum):
@@ -146,7 +138,7 @@ def why_no_code(user: User, recovery: Collection[str], factors: Collection[str])
     """Say why no code would reach a user, for the user's own sake; that a pool sends nobody one is not that."""
     if address(user) is None:
         return NO_ADDRESS
-    if not recovery or channel(user, recovery, factors):
+    if not recovery or user.reset_channel(recovery, factors):
         return None
     return ONLY_FACTORS if any(user.verified(name) for name in recovery) else NO_RECOVERY
 
@@ -163,7 +155,7 @@ def why_left(one: Awaited, found: User | None) -> str | None:
         return "is disabled in the new pool"
     if found.status is not Status.CONFIRMED:
         return f"is {found.status} in the new pool"
-    if found.attributes.get(IDENTITIES):
+    if linked(found.attributes):
         return "is linked to another provider, and may sign in through it"
     if one.written is not None and is_later(found.modified, one.written):
         return "was modified in the new pool since, and may have got a password there"

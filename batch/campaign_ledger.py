@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from batch import lease
 from batch.amends import CALL_SECONDS
 from batch.inventory import Inventory
+from batch.last_ledger import require_last_ledger
 from batch.lease import Lease
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger, Turn
 from userpool.ledger_table import LedgerTable
 from userpool.person import CLOSED, Person, State
-from userpool.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,5 @@ def letting(table: LedgerTable, inventory: Inventory, *, now: Callable[[], float
 
 def require_own(table: LedgerTable, inventory: Inventory) -> None:
     """Raise SettingsError unless the ledger is the one of the last run, and the migration is not finished."""
-    identity, terms = table.identity(), Terms.of(table)
-    if terms is None or terms.table != identity or inventory.get_meta("published_to") != identity:
-        raise SettingsError(
-            f"The ledger {table.name} is not the one of the last run (new, or restored from a backup): run "
-            "`cognito-migrate run` once, which settles who may have a password by now, and then rerun this."
-        )
-    if terms.finished:
+    if require_last_ledger(table, inventory).finished:
         raise SettingsError("The migration is finished: nobody waits for a first sign-in any more.")

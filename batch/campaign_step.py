@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from batch.campaign import Awaited, Budget, Progress, channel, day_of, why_left
+from batch.campaign import Awaited, Budget, Progress, day_of, why_left
 from batch.campaign_ledger import Letting, Overtaken, overtaken
 from batch.campaign_sender import Blame, Sender, blame
 from userpool.errors import MigrationError, UnansweredError, UserError
@@ -138,7 +138,7 @@ class SendingCodes:
             yield from self._send(one, found)
 
     def _send(self, one: Awaited, found: User) -> Iterator[Fact]:
-        by, at = channel(found, self._recovery, one.factors), self._now()
+        by, at = found.reset_channel(self._recovery, one.factors), self._now()
         if by is None:
             yield Left(one.sub, "has no verified e-mail address or phone number any more that a code can go to")
             return

@@ -35,11 +35,8 @@ _LEAVE_OUT = (
 )
 _TO_COME = (OUTSIDE, DEFERRED, FEDERATED)  # later, or by their own sign-in
 
-
 _SYNC = "sync first (cognito-migrate sync), unless these are conflicts that stand (cognito-migrate export conflicts)."
 _NO_SYNC = "a sync before this is said would bring over what came after it."
-
-
 _A_DAY = 86400
 
 

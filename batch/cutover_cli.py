@@ -49,7 +49,7 @@ def cutover(
     with session(config_path, "cutover") as now:
         before = Cutover.of(now.inventory)
         if undo:
-            _undo(now, before, yes=yes)
+            before = _undo(now, before, yes=yes)
             done, left = None, None
         elif before:
             done, left = before, None
@@ -157,12 +157,13 @@ def _flows(pool: UserPool) -> list[Finding]:
     return [new_clients(clients, way) for way in (Way.USER_MIGRATION, Way.CUSTOM_AUTH)]
 
 
-def _undo(now: Session, before: Cutover | None, *, yes: bool) -> None:
-    """Take it back, the inventory's and the ledger's, of which either may know alone."""
+def _undo(now: Session, before: Cutover | None, *, yes: bool) -> Cutover | None:
+    """Take it back, the inventory's and the ledger's, of which either may know alone; return it, if there was one."""
     table = _ledger(now)
     lasting = Lasting.of(table) if table else None
-    if before is None and not (lasting and lasting.cut_over):
-        return
+    known = before or (Cutover(lasting.cut_over, scan=0) if lasting and lasting.cut_over else None)
+    if known is None:
+        return None
     tell(
         "From the next run on, what the old pool has changed since is carried over, unless the new pool changed it too."
     )
@@ -170,6 +171,7 @@ def _undo(now: Session, before: Cutover | None, *, yes: bool) -> None:
     _note(now, table, None)
     with now.inventory.transaction():
         take_back(now.inventory)
+    return known
 
 
 def _lines(done: Cutover | None, before: Cutover | None, config_path: Path) -> Iterator[str]:

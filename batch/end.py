@@ -14,6 +14,7 @@ from userpool.person import State
 from userpool.terms import FINISHED, FRESH_SECONDS, PURGED, FinishedError
 
 _FINISHED, _PURGED = "finished", "purged"
+KEPT_OUT = "{count} from other providers are disabled in the old pool: only the function keeps them out."
 KEEP_OUT = (
     "disable them at their provider, or in the new pool once they have come back, before the function is detached"
 )
@@ -89,10 +90,7 @@ def _to_look_at(standing: Standing) -> Iterator[Finding]:
     if held := standing.states.get(State.HELD, 0):
         yield Finding(f"{held} are held: left out by rule or by a decision.", "cognito-migrate export held")
     if standing.kept_out:
-        yield Finding(
-            f"{standing.kept_out} from other providers are disabled in the old pool: only the function keeps them out.",
-            KEEP_OUT,
-        )
+        yield Finding(KEPT_OUT.format(count=standing.kept_out), KEEP_OUT)
     if standing.has_ledger:
         yield Finding(
             "No fault in the last days? The trigger's dashboard, or its metric `Faults`, says so.",

@@ -19,7 +19,7 @@ from batch.persons import HELD_FEDERATED
 from batch.progress import Progress
 from batch.stopping import StoppedError
 from userpool.errors import SettingsError
-from userpool.identities import ATTRIBUTE
+from userpool.identities import is_profile, linked
 from userpool.ledger import LOCK, Ledger
 from userpool.ledger_table import Item, LedgerTable, Write
 from userpool.person import FORGOTTEN, PERSON, Person, State
@@ -54,9 +54,9 @@ def kept_out(person: Person, federated: Collection[str]) -> bool:
 
 def disabled_federated(inventory: Inventory) -> frozenset[str]:
     """Return the old subs of profiles, and of users linked to a provider, who were disabled when scanned last."""
-    statement = "SELECT sub, attributes FROM users WHERE NOT enabled AND instr(attributes, ?)"
-    rows = inventory.execute(statement, (ATTRIBUTE,))
-    return frozenset(sub for sub, attributes in rows if ATTRIBUTE in decoded(attributes))
+    rows = inventory.execute("SELECT sub, status, attributes FROM users WHERE NOT enabled")
+    read = ((sub, status, decoded(attributes)) for sub, status, attributes in rows)
+    return frozenset(sub for sub, status, has in read if is_profile(status, has) or linked(has))
 
 
 def must_reset_again(person: Person) -> bool:

@@ -1,4 +1,4 @@
-"""The ledger that an inventory was published to, for who ends a migration, or takes persons out of it."""
+"""The ledger that an inventory was published to, and whether it still is the one that it was."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import replace
 
 from batch.config import Config
 from batch.inventory import Inventory
-from batch.undo_records import require_last_ledger, require_no_ledger
 from batch.wiring import ledger_table
-from userpool.errors import FatalError
+from userpool.errors import FatalError, SettingsError
 from userpool.ledger_table import LedgerTable, MissingTableError
 from userpool.terms import Terms, refuse_another
 
@@ -53,6 +52,24 @@ def last_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, 
         return None
     require_last_ledger(table, inventory)
     return table
+
+
+def require_last_ledger(table: LedgerTable, inventory: Inventory) -> Terms:
+    """Raise SettingsError unless the ledger knows what became of everybody that this inventory created."""
+    identity, terms = table.identity(), Terms.of(table)
+    if terms is None or terms.table != identity or inventory.get_meta("published_to") != identity:
+        raise SettingsError(
+            f"The ledger {table.name} is not the one of the last run (another one, new, or restored from a backup), so "
+            "it cannot tell who has been used: correct `ledger`, or run `cognito-migrate run` once, which settles that "
+            "(after the end: finish --reopen first), and rerun this."
+        )
+    return terms
+
+
+def require_no_ledger(inventory: Inventory) -> None:
+    """Raise SettingsError if there was a ledger, which knows who has been used."""
+    if inventory.get_meta("published_to") is not None:
+        raise SettingsError("This migration has a ledger, which knows who has been used: set `ledger` and rerun.")
 
 
 def any_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, agent: str) -> LedgerTable | None:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from batch.campaign import channel
 from batch.decisions import Decision
 from batch.delta import Wanted
 from batch.naming import Naming
@@ -168,7 +167,7 @@ def as_there(name: str, attributes: Mapping[str, str], recovery: Collection[str]
 
 
 def _has_channel(attributes: Mapping[str, str], recovery: Collection[str], taken: Collection[str] = ()) -> bool:
-    return channel(User("", "", attributes), recovery, taken) is not None
+    return User("", "", attributes).reset_channel(recovery, taken) is not None
 
 
 def _why_skipped(user: User, rules: Rules, decision: Decision | None) -> str | None:

@@ -14,6 +14,7 @@ import click
 
 from batch.end import refuse_after_the_end
 from batch.inventory import Inventory
+from batch.last_ledger import require_no_ledger
 from batch.progress import Progress
 from batch.stopping import INTERRUPTED, stop_on_signals
 from batch.terminal import Exit, as_json_option, connected, say, tell
@@ -24,7 +25,6 @@ from batch.undo_records import (
     ReadOnlyRecords,
     Records,
     ledger_records,
-    require_no_ledger,
     require_own_ledger,
 )
 from batch.wiring import Migration, ledger_as_it_is, ledger_table

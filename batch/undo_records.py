@@ -9,6 +9,7 @@ from typing import Protocol
 from batch import lease
 from batch.inventory import Inventory
 from batch.journal import State
+from batch.last_ledger import require_last_ledger
 from batch.lease import Lease
 from batch.registrar import Registrar
 from batch.undo_verdict import Made
@@ -16,7 +17,6 @@ from userpool.errors import SettingsError, UserError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person
-from userpool.terms import Terms
 
 _CALL_SECONDS = 30.0  # more than the longest that a call to Cognito takes, connecting and reading
 
@@ -126,24 +126,6 @@ def require_own_ledger(table: LedgerTable, inventory: Inventory) -> None:
     """Raise SettingsError unless the ledger is the one of the last run, and the migration is not finished."""
     if require_last_ledger(table, inventory).finished:
         raise SettingsError("The migration is finished: undo takes back a bulk run, and not a cut-over.")
-
-
-def require_last_ledger(table: LedgerTable, inventory: Inventory) -> Terms:
-    """Raise SettingsError unless the ledger knows what became of everybody that this inventory created."""
-    identity, terms = table.identity(), Terms.of(table)
-    if terms is None or terms.table != identity or inventory.get_meta("published_to") != identity:
-        raise SettingsError(
-            f"The ledger {table.name} is not the one of the last run (another one, new, or restored from a backup), so "
-            "it cannot tell who has been used: correct `ledger`, or run `cognito-migrate run` once, which settles that "
-            "(after the end: finish --reopen first), and rerun this."
-        )
-    return terms
-
-
-def require_no_ledger(inventory: Inventory) -> None:
-    """Raise SettingsError if there was a ledger, which knows who has been used."""
-    if inventory.get_meta("published_to") is not None:
-        raise SettingsError("This migration has a ledger, which knows who has been used: set `ledger` and rerun.")
 
 
 def person_of(records: Records, sub: str) -> Person | None:

@@ -456,7 +456,8 @@ def test_an_inventory_that_does_not_know_of_the_cut_over_brings_nobody(client, o
 def test_what_the_ledger_alone_knows_of_a_cut_over_can_be_taken_back(client, older):
     """Where the cut-over was taken back, and the table restored from before that, one command settles it."""
     assert older("run", "--yes").code == 2
-    step(older, "cutover", "--undo", "--yes")
+    assert "Took back the cut-over of" in step(older, "cutover", "--undo", "--yes").out
+    assert "There was no cut-over" in step(older, "cutover", "--undo", "--yes").out
     step(older, "run", "--yes")
     assert "late" in read_pool(client, older.target, by_name).users
 

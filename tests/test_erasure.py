@@ -145,7 +145,9 @@ def test_a_disabled_user_who_was_left_out_is_kept_from_coming_from_a_provider(le
 def test_who_is_disabled_and_of_a_provider_is_known_from_the_scan(tmp_path):
     """Profiles, also those with a password, and linked users are, if they are disabled; others are not."""
     identity = '{"identities": "[{\\"providerName\\": \\"Google\\", \\"userId\\": \\"1\\"}]"}'
-    rows = [("1", identity, 0), ("2", identity, 1), ("3", '{"name": "identities"}', 0)]
+    none = '{"identities": "[]"}'
+    rows = [("1", identity, 0), ("2", identity, 1), ("3", '{"name": "identities"}', 0), ("4", none, 0)]
     with Inventory.open(tmp_path / "migration.db", {}, create=True) as inventory, inventory.transaction():
         inventory.execute_many("INSERT INTO users VALUES (?1, ?1, 'CONFIRMED', ?3, 1, 1, ?2, 1, 0, 0, NULL)", rows)
-        assert disabled_federated(inventory) == {"1"}
+        inventory.execute("INSERT INTO users VALUES ('5', '5', 'EXTERNAL_PROVIDER', 0, 1, 1, '{}', 1, 0, 0, NULL)")
+        assert disabled_federated(inventory) == {"1", "5"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -67,6 +67,14 @@ class User:
         """Return the e-mail or phone number if it is verified."""
         value = self.attributes.get(name)
         return value if value and self.attributes.get(f"{name}_verified", "").lower() == "true" else None
+
+    def reset_channel(self, recovery: Collection[str], factors: Collection[str] = ()) -> str | None:
+        """Return the first attribute, in the pool's order, that a code is sent to: verified, and no second factor.
+
+        "can't receive MFA and password reset codes at the same email address or phone number" (developer guide,
+        passwords). `factors` are the attributes at which the user gets those.
+        """
+        return next((name for name in recovery if name not in factors and self.verified(name)), None)
 
     @property
     def has_reset_channel(self) -> bool:
