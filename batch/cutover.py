@@ -59,14 +59,21 @@ class Cutover:
         return cls(**values) if values else None
 
     def save(self, inventory: Inventory) -> None:
-        """Record it, and whom the plan leaves out; part of the transaction that is open."""
-        take_back(inventory)
+        """Record the moment. Nothing that was seen of the new pool before counts. Part of the open transaction."""
+        inventory.set_meta(SEEN, None)
         inventory.set_meta(_KEY, asdict(self))
-        inventory.execute(_LEAVE_OUT, _TO_COME)
 
-    def leaves_out(self, user: User, decision: Decision | None) -> bool:
-        """Whether the user came to the old pool later, and nobody has decided to bring them over all the same."""
-        return user.created >= self.at and not is_let_in(decision)
+
+def record_cutover(inventory: Inventory, cutover: Cutover) -> None:
+    """Record a cut-over and the users that the plan leaves out at it. Part of the open transaction."""
+    take_back(inventory)
+    cutover.save(inventory)
+    inventory.execute(_LEAVE_OUT, _TO_COME)
+
+
+def came_later(cutover: Cutover, user: User, decision: Decision | None) -> bool:
+    """Whether a user came to the old pool after the cut-over and nobody decided to migrate them all the same."""
+    return user.created >= cutover.at and not is_let_in(decision)
 
 
 def unread(inventory: Inventory) -> int:

@@ -10,13 +10,14 @@ import click
 
 from batch.attach_words import finding_lines
 from batch.changes import Changes
-from batch.cutover import Cutover, Left, stale, take_back, unread
+from batch.cutover import Cutover, Left, record_cutover, stale, take_back, unread
 from batch.diagnosis_setup import Way, attached, new_clients, ours
 from batch.diagnosis_words import Finding, Verdict, unchecked
-from batch.journal import NO_FAILURES, Journal, Problem
+from batch.journal import NO_FAILURES, Problem, count_pending, has_run
 from batch.last_ledger import any_ledger
 from batch.plan_summary import PlanSummary
 from batch.planning import make_plan
+from batch.records import caller_of
 from batch.run import failures
 from batch.session import Session, session
 from batch.status_words import moment
@@ -86,10 +87,10 @@ def left_in(now: Session, said: Cutover | None = None) -> Left:
     inventory, context = now.inventory, now.migration.context
     problems = [one["problem"] for one in failures(inventory)]
     return Left(
-        to_create=Journal(inventory, context).pending() - problems.count(Problem.SIGNING_IN) + unread(inventory),
+        to_create=count_pending(inventory) - problems.count(Problem.SIGNING_IN) + unread(inventory),
         to_change=0 if said else Changes(inventory, context).left(),
         failed=sum(problem not in NO_FAILURES for problem in problems),
-        has_run=bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)")),
+        has_run=has_run(inventory),
     )
 
 
@@ -104,8 +105,7 @@ def _said(now: Session, text: str) -> Cutover:
 
 
 def _at(now: Session, at: float) -> Cutover:
-    by = now.inventory.execute("SELECT caller FROM runs WHERE id = ?", (now.record.id,)).fetchone()
-    return Cutover(at, now.inventory.get_meta("scan"), by and by[0])
+    return Cutover(at, now.inventory.get_meta("scan"), caller_of(now.inventory, now.record.id))
 
 
 def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | None, *, yes: bool) -> Cutover:
@@ -116,7 +116,7 @@ def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | No
     done = said or _at(now, now.migration.target_now())
     _note(now, table, done.at)  # first: an inventory that knows less than the ledger is refused
     with now.inventory.transaction():
-        done.save(now.inventory)
+        record_cutover(now.inventory, done)
     return done
 
 

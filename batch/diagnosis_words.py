@@ -173,9 +173,15 @@ HELD: Mapping[str, tuple[str, str]] = {
         "held: the user cannot be created as things are.",
         "`cognito-migrate plan` names the reason; then run.",
     ),
-    "federated": REASONS["old-user-federated"],
+    "federated": (
+        "the user signs in at another provider, and has no password in the old pool.",
+        "Attach that provider to the new pool; the user comes back with the first sign-in there.",
+    ),
     "unconfirmed": ("held: the sign-up was never confirmed in the old pool.", "Let them sign up anew."),
-    "departed": ("held: the user was not in the old pool any more at the last scan.", _SCAN),
+    "departed": (
+        "held: the user was not in the old pool any more at the last scan.",
+        "Run `cognito-migrate scan`, then `plan` and `run`.",
+    ),
 }
 
 

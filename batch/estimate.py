@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from batch.grouping import groups_to_update, groups_wanted
 from batch.inventory import Inventory
-from batch.journal import PENDING, Journal
+from batch.journal import PENDING, count_memberships_owed
 from batch.plan import Context
 from batch.prices import Prices
 from userpool.door import PAGE
@@ -87,7 +87,7 @@ def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
         "AdminDisableUser": count(
             f"SELECT count(*) {pending} AND u.enabled = 0 AND coalesce(r.state, '') <> 'secured'"
         ),
-        "AdminAddUserToGroup": Journal(inventory, context).memberships_owed(),
+        "AdminAddUserToGroup": count_memberships_owed(inventory, context.rules.groups),
         "AdminLinkProviderForUser": count(
             f"SELECT coalesce(sum(json_array_length(p.links)), 0) {pending} AND coalesce(r.state, '') <> 'secured'"
         ),

@@ -19,7 +19,7 @@ from batch.end import End, refuse_purge
 from batch.erasure import Emptying, disabled_federated, erase
 from batch.inventory import Inventory
 from batch.last_ledger import last_ledger, lease_owner, set_finished
-from batch.personal import TO_SCRUB, scrub
+from batch.personal import TO_SCRUB, names_of, scrub, sub_of
 from batch.personal import forget as forget_here
 from batch.personal import purge as purge_here
 from batch.progress import Progress
@@ -28,17 +28,6 @@ from batch.terminal import as_json_option, confirm, say, tell
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
-
-_BY_OLD = (
-    "SELECT sub FROM users WHERE sub = ?1 OR username = ?1 "
-    "UNION SELECT sub FROM progress WHERE sub = ?1 OR new_sub = ?1 "
-    "UNION SELECT sub FROM forgotten WHERE sub = ?1"
-)
-_BY_NEW = "SELECT sub FROM progress WHERE username = ?1 ORDER BY sub"
-_KNOWN_AS = (
-    "SELECT (SELECT username FROM users WHERE sub = ?1), (SELECT new_sub FROM progress WHERE sub = ?1), "
-    "(SELECT username FROM progress WHERE sub = ?1)"
-)
 
 
 def purge(now: Apart, *, yes: bool) -> End:
@@ -92,7 +81,7 @@ def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
         inventory = now.inventory
         begun = inventory.get_meta(TO_SCRUB)
         copies = scrub(inventory) if begun else 0
-        sub = _sub_of(inventory, user) or begun
+        sub = sub_of(inventory, user) or begun
         if sub is None:
             raise SettingsError(
                 "Nobody in the inventory has that old user name, old sub or new sub. What they sign in with leads to "
@@ -110,20 +99,9 @@ def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
         say(lambda: values, lambda: [said], as_json=as_json)
 
 
-def _sub_of(inventory: Inventory, user: str) -> str | None:
-    """Return the old sub, or None for nobody; old names come first. Raises SettingsError if several have that."""
-    for statement in (_BY_OLD, _BY_NEW):
-        found = [sub for (sub,) in inventory.execute(statement, (user,))]
-        if len(found) > 1:
-            raise SettingsError(f"{len(found)} persons have that: {', '.join(found)}. Name one by the old sub.")
-        if found:
-            return str(found[0])
-    return None
-
-
 def _before(now: Apart, sub: str) -> Iterator[str]:
     """Say whom it is about, and what whoever is asked should know."""
-    old, new_sub, new = now.inventory.execute(_KNOWN_AS, (sub,)).fetchone()
+    old, new_sub, new = names_of(now.inventory, sub)
     yield f"Old name {old or 'not known'}, old sub {sub}; new name {new or 'not known'}, new sub {new_sub or 'none'}."
     yield "Inventory and ledger forget this person, but for the subs, and the inventory's backup copies are deleted."
     yield "Delete the user in both pools first: aws cognito-idp admin-delete-user --user-pool-id ID --username NAME"

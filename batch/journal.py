@@ -15,6 +15,7 @@ from batch.inventory import Inventory
 from batch.known import Known, known
 from batch.plan import Context
 from batch.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
+from userpool.groups import GroupRules
 from userpool.user import User
 
 
@@ -77,6 +78,30 @@ class Job:
     def sub(self) -> str:
         """The old sub."""
         return self.user.sub
+
+
+def count_pending(inventory: Inventory) -> int:
+    """Count the users that are still to be created or finished."""
+    return inventory.number(
+        f"SELECT count(*) FROM plan p LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"  # noqa: S608 -- a constant
+    )
+
+
+def has_run(inventory: Inventory) -> bool:
+    """Whether a run of this inventory ever made a user."""
+    return bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)"))
+
+
+def count_memberships_owed(inventory: Inventory, rules: GroupRules) -> int:
+    """Count the memberships that pending users are still to be given."""
+    names = json.dumps({group.name: rules.target_name(group.name) for group in Snapshot(inventory).groups()})
+    return inventory.number(
+        "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- constants
+        "JOIN json_each(?) n ON n.key = m.group_name AND n.value IS NOT NULL "
+        "LEFT JOIN progress r ON r.sub = p.sub LEFT JOIN granted g ON g.sub = p.sub AND g.group_name = n.value "
+        f"WHERE {PENDING} AND g.sub IS NULL",
+        (names,),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,24 +175,6 @@ class Journal:
     def use_clock(self, now: Callable[[], float]) -> None:
         """Record facts at the target's time from now on."""
         self._now = now
-
-    def pending(self) -> int:
-        """Count the users that are to be created and not done."""
-        return self._inventory.number(
-            f"SELECT count(*) FROM plan p LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"  # noqa: S608 -- a constant
-        )
-
-    def memberships_owed(self) -> int:
-        """Count the memberships that pending users are still to be given."""
-        rules, groups = self._context.rules.groups, Snapshot(self._inventory).groups()
-        names = json.dumps({group.name: rules.target_name(group.name) for group in groups})
-        return self._inventory.number(
-            "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- constants
-            "JOIN json_each(?) n ON n.key = m.group_name AND n.value IS NOT NULL "
-            "LEFT JOIN progress r ON r.sub = p.sub LEFT JOIN granted g ON g.sub = p.sub AND g.group_name = n.value "
-            f"WHERE {PENDING} AND g.sub IS NULL",
-            (names,),
-        )
 
     def jobs(self, *, now: Callable[[], float], chunk: int, limit: int | None = None) -> Generator[Job]:
         """Yield what is to be done, `chunk` users at a time, after their creation is durably intended.

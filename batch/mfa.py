@@ -41,11 +41,6 @@ def judge(before: Preference, wanted: Preference, there: Preference) -> Verdict:
     return Verdict(Preference(on, preferred if preferred in on else None), left)
 
 
-def preference_of(user: User) -> Preference:
-    """Return the second factors of a user whom AdminGetUser told."""
-    return Preference(frozenset(user.mfa), user.preferred_mfa)
-
-
 class SecondFactors:
     """Sets second factors in the target."""
 
@@ -59,7 +54,7 @@ class SecondFactors:
 
         A refusal stops nothing: it is kept as a conflict, and tried again by the next run. Raises NotFoundError.
         """
-        names, there = factor_names(before, wanted), preference_of(found)
+        names, there = factor_names(before, wanted), found.preference
         verdict = judge(before, wanted, there)
         refused = {} if verdict.goal.like(there) else self._write(found.username, there, verdict.goal, hold)
         conflicts = [Conflict(name, CHANGED_THERE) for name in verdict.left]

@@ -16,7 +16,7 @@ from batch.cutover import Cutover
 from batch.inventory import Inventory, StorageError, decoded
 from batch.planning import SUMMARY
 from batch.publish import AGAIN, LOST
-from userpool.errors import FatalError
+from userpool.errors import FatalError, SettingsError
 
 NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten"})
 """Tables with nothing of a person: groups are the pool's, and `forgotten` has subs alone."""
@@ -46,6 +46,16 @@ KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """Their other columns: the sub map, and counts."""
 
+_BY_OLD = (
+    "SELECT sub FROM users WHERE sub = ?1 OR username = ?1 "
+    "UNION SELECT sub FROM progress WHERE sub = ?1 OR new_sub = ?1 "
+    "UNION SELECT sub FROM forgotten WHERE sub = ?1"
+)
+_BY_NEW = "SELECT sub FROM progress WHERE username = ?1 ORDER BY sub"
+_KNOWN_AS = (
+    "SELECT (SELECT username FROM users WHERE sub = ?1), (SELECT new_sub FROM progress WHERE sub = ?1), "
+    "(SELECT username FROM progress WHERE sub = ?1)"
+)
 _OF_NO_PERSON = frozenset({"runs"})
 # Who would be one account with the person: their plan may name them, and be another now; a lock may be theirs now.
 _THESE = (
@@ -65,6 +75,26 @@ _NO_ROOM = (
 TO_SCRUB = "to_scrub"
 """The key under which stands whose rows were deleted (a sub, or `EVERYBODY`), while the file may still have them."""
 EVERYBODY = "everybody"
+
+
+def sub_of(inventory: Inventory, user: str) -> str | None:
+    """Return the old sub of a user, None if nobody has that name or sub. A name of the old pool comes first.
+
+    `user` is a user name of either pool, an old sub or a new sub. Raises SettingsError if several users have it.
+    """
+    for statement in (_BY_OLD, _BY_NEW):
+        found = [sub for (sub,) in inventory.execute(statement, (user,))]
+        if len(found) > 1:
+            raise SettingsError(f"{len(found)} persons have that: {', '.join(found)}. Name one by the old sub.")
+        if found:
+            return str(found[0])
+    return None
+
+
+def names_of(inventory: Inventory, sub: str) -> tuple[str | None, str | None, str | None]:
+    """Return the old user name, the new sub and the new user name that belong to an old sub; None is not known."""
+    old, new_sub, new = inventory.execute(_KNOWN_AS, (sub,)).fetchone()
+    return old, new_sub, new
 
 
 def purge(inventory: Inventory) -> None:

@@ -16,7 +16,7 @@ from batch.inventory import Inventory
 from batch.outlook import look_ahead
 from batch.plan_summary import PlanSummary
 from batch.plan_words import Planned, plan_json, plan_lines
-from batch.planning import collisions, make_plan
+from batch.planning import collisions, make_plan, planned_users
 from batch.terminal import as_json_option, connected, tell
 from batch.wiring import Migration
 from userpool.errors import SettingsError
@@ -68,7 +68,10 @@ def _write(folder: Path, inventory: Inventory, planned: Planned) -> None:
         raise SettingsError(f"{folder} cannot be made ({error.strerror}): name another with --csv.") from None
     loads = planned.ahead.estimate.loads.items()
     files: dict[str, tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]] = {
-        "users.csv": (("username", "sub", "action", "reason", "target_username", "reset_channel"), _users(inventory)),
+        "users.csv": (
+            ("username", "sub", "action", "reason", "target_username", "reset_channel"),
+            planned_users(inventory),
+        ),
         "calls.csv": (
             ("quota_category", "calls", "calls_per_second", "seconds"),
             ((name, load.calls, load.rps, load.seconds) for name, load in loads),
@@ -86,16 +89,3 @@ def _write(folder: Path, inventory: Inventory, planned: Planned) -> None:
         with whole_file(folder / name, replace=True, option="--csv") as out:
             write_rows(out, columns, rows, as_="csv")
     tell(f"Wrote {', '.join(files)} to {folder}.")
-
-
-def _users(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
-    """Yield what becomes of each user, a page at a time."""
-    after = ""
-    while page := inventory.execute(
-        "SELECT p.sub, u.username, p.action, p.reason, p.username, p.reset_channel FROM plan p "
-        "JOIN users u ON u.sub = p.sub WHERE p.sub > ? ORDER BY p.sub LIMIT ?",
-        (after, _PAGE),
-    ).fetchall():
-        for sub, username, *rest in page:
-            yield (username, sub, *rest)
-        after = page[-1][0]

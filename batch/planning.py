@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
+from typing import Any
 
 from batch.changes import Carried, Changes
 from batch.cohort import Cohort
-from batch.cutover import Cutover, is_let_in, left_out, were_left_out
+from batch.cutover import Cutover, came_later, is_let_in, left_out, were_left_out
 from batch.decisions import Decision
 from batch.doubt import SHARING, Doubt
 from batch.factors import FactorsTable, require_read
@@ -165,7 +166,7 @@ class _Planning:
             return as_there(carried.username, carried.applied.attributes, self._context.recovery)
         decision = self._decisions.get(user.username)
         plan = plan_user(user, self._context, decision)
-        late = self._cutover is not None and carried is None and self._cutover.leaves_out(user, decision)
+        late = self._cutover is not None and carried is None and came_later(self._cutover, user, decision)
         return left_out(plan) if late else plan
 
     def _left_out(self, users: Iterable[User]) -> frozenset[str]:
@@ -275,6 +276,19 @@ def contenders(inventory: Inventory, subs: Iterable[str]) -> list[Contender]:
 def _users(inventory: Inventory, subs: Iterable[str]) -> list[User]:
     statement = f"SELECT {USER_COLUMNS} FROM users WHERE sub IN (SELECT value FROM json_each(?))"  # noqa: S608 -- a constant
     return [user_from_row(row) for row in inventory.execute(statement, (json.dumps(sorted(subs)),))]
+
+
+def planned_users(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
+    """Yield what becomes of each user: user name, sub, action, reason, new user name, whether a reset reaches them."""
+    after = ""
+    while page := inventory.execute(
+        "SELECT p.sub, u.username, p.action, p.reason, p.username, p.reset_channel FROM plan p "
+        "JOIN users u ON u.sub = p.sub WHERE p.sub > ? ORDER BY p.sub LIMIT ?",
+        (after, _CHUNK),
+    ).fetchall():
+        for sub, username, *rest in page:
+            yield (username, sub, *rest)
+        after = page[-1][0]
 
 
 def _refuse_decisions_about_nobody(inventory: Inventory, snapshot: Snapshot, decisions: Mapping[str, Decision]) -> None:

@@ -74,6 +74,12 @@ def recorded(
     _end(inventory, record, 0, now())
 
 
+def caller_of(inventory: Inventory, run_id: str) -> str | None:
+    """Return the ARN that a run was made with, None if it is not known."""
+    row = inventory.execute("SELECT caller FROM runs WHERE id = ?", (run_id,)).fetchone()
+    return row[0] if row else None
+
+
 def _end(inventory: Inventory, record: Record, code: int | None, ended: float) -> None:
     with inventory.transaction():
         inventory.execute(

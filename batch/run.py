@@ -16,7 +16,7 @@ from batch.delta import Judge
 from batch.gone import count_gone, gone, gone_jobs
 from batch.grouping import Grouping
 from batch.inventory import Inventory
-from batch.journal import Created, Done, Fact, Failed, Granted, Job, Journal, Problem
+from batch.journal import Created, Done, Fact, Failed, Granted, Job, Journal, Problem, count_pending
 from batch.migrate import Migration
 from batch.plan import Context
 from batch.progress import Progress
@@ -102,7 +102,7 @@ class Run:
         self._make_groups()
         updated = self._update(limit)
         self._create(now, None if limit is None else limit - updated)
-        self._summary.left = self._journal.pending() + self._changes.left()
+        self._summary.left = count_pending(self._inventory) + self._changes.left()
         self._summary.stopped = self._stop.is_set()
         self._summary.conflicts, self._summary.gone = conflicts(self._inventory), gone(self._inventory)
         return self._summary
@@ -129,7 +129,7 @@ class Run:
         return count
 
     def _create(self, now: Callable[[], float], limit: int | None) -> None:
-        pending = self._journal.pending()
+        pending = count_pending(self._inventory)
         total = pending if limit is None else min(pending, limit)
         jobs = self._journal.jobs(now=now, chunk=_CHUNK, limit=limit)
         with closing(jobs):

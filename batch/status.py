@@ -11,7 +11,7 @@ from batch.cutover import Cutover
 from batch.end import End
 from batch.estimate import Estimate, estimate
 from batch.inventory import Inventory, decoded
-from batch.journal import Journal
+from batch.journal import count_pending
 from batch.plan import Context
 from batch.snapshot import Snapshot
 
@@ -66,7 +66,7 @@ def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float
             "SELECT r.problem_kind, count(*) FROM progress r JOIN plan p ON p.sub = r.sub "  # noqa: S608 -- a constant
             f"WHERE {FAILED} GROUP BY r.problem_kind",
         ),
-        left=Journal(inventory, context).pending() + Changes(inventory, context).left(),
+        left=count_pending(inventory) + Changes(inventory, context).left(),
         conflicts=inventory.number("SELECT count(*) FROM conflicts"),
         estimate=estimate(inventory, context, rps_of) if actions else None,
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,

@@ -19,7 +19,6 @@ from batch.grouping import applied_definition, differing_fields, groups_wanted
 from batch.inventory import Inventory
 from batch.journal import State
 from batch.known import Known
-from batch.mfa import preference_of
 from batch.plan import Context
 from batch.progress import Progress
 from batch.scan import Way, membership_step, pages_of
@@ -215,7 +214,7 @@ class Verify:
             for users in batches:
                 known = self._known([user.sub for user in users])
                 for user in users:
-                    differences, notes = compare_factors(known[user.sub], preference_of(user))
+                    differences, notes = compare_factors(known[user.sub], user.preference)
                     self._summary.differences += differences
                     self._summary.notes += notes
         self._refuse_to_go_on()

@@ -12,7 +12,7 @@ from test_links import GOOGLE, identities, links_of
 from test_run import LEGACY_SUB, PowerCutError, World, empty, person, refused
 
 from batch.cohort import CohortRules
-from batch.cutover import Cutover, take_back, unread
+from batch.cutover import Cutover, record_cutover, take_back, unread
 from batch.decisions import Decision
 from batch.plan import AFTER_CUTOVER
 from batch.planning import make_plan
@@ -58,7 +58,7 @@ def cut_over(world):
     """Record the cut-over, as the command does: of the plan as it is now."""
     plan(world)
     with world.inventory() as inventory, inventory.transaction():
-        Cutover(1e12, 1).save(inventory)
+        record_cutover(inventory, Cutover(1e12, 1))
 
 
 def killed(world, old, operation):

@@ -21,7 +21,7 @@ from signing_in import set_password
 from test_run import LEGACY_SUB, person
 from test_whole_migration import step, writes
 
-from batch.cutover import Cutover, as_applied, stale
+from batch.cutover import Cutover, as_applied, record_cutover, stale
 from batch.decisions import Decision
 from batch.delta import Applied, change
 from batch.plan import AFTER_CUTOVER
@@ -389,7 +389,7 @@ def world(tmp_path, client):
     world.scanned([person(1), person(2)])
     world.run(limit=1)
     with world.inventory() as inventory, inventory.transaction():
-        Cutover(world.time, 1).save(inventory)
+        record_cutover(inventory, Cutover(world.time, 1))
     return world
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_planning import context, person, store, verified
 from test_run import FINGERPRINT, Watched, refused, unanswered
 
-from batch.cutover import Cutover
+from batch.cutover import Cutover, record_cutover
 from batch.export import EXPORTS
 from batch.factors import Asked, FactorsTable
 from batch.inventory import Inventory
@@ -116,7 +116,7 @@ class Machine:
     def cut_over(self):
         """Record the cut-over."""
         with Inventory.open(self.path, FINGERPRINT) as inventory, inventory.transaction():
-            Cutover(1e12, 1).save(inventory)
+            record_cutover(inventory, Cutover(1e12, 1))
 
     def planned(self):
         """Count what is planned, by action, and hold that who is blocked is told why."""

@@ -12,7 +12,6 @@ from test_delta import conflicting, planned, verified
 from test_run import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person, refused, unanswered
 
 from batch.factors import Asked, FactorsTable
-from batch.mfa import preference_of
 from batch.pacing import Pacer
 from userpool.factors import MAIL, SMS, TOTP, Factors, Preference
 from userpool.person import State
@@ -70,7 +69,7 @@ def old(world):
 
 def there(world, username="user1"):
     """The second factors of a user of the new pool."""
-    return preference_of(world.direct.find(username))
+    return world.direct.find(username).preference
 
 
 def put(world, username, preference):

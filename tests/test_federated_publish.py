@@ -13,7 +13,7 @@ from test_run import LEGACY_SUB, empty, person
 
 from batch.claims import CONFLICT
 from batch.cohort import CohortRules
-from batch.cutover import Cutover
+from batch.cutover import Cutover, record_cutover
 from batch.decisions import Decision
 from batch.factors import Asked, FactorsTable
 from batch.persons import digest
@@ -103,7 +103,7 @@ def test_after_the_cut_over_nothing_is_added_to_what_a_profile_is_owed(world):
     """What the old pool gives a deferred profile after the cut-over is not owed, what it takes is not owed any more."""
     world.run()
     with world.inventory() as inventory, inventory.transaction():
-        Cutover(1e12, 1).save(inventory)
+        record_cutover(inventory, Cutover(1e12, 1))
     groups, profiles = [Group("admins"), Group("superadmins")], [profile("s1", "Ada-1"), profile("s2", "Bob-1")]
     world.scanned(profiles, groups, [("s1", "admins"), ("s1", "superadmins"), ("s2", "superadmins")])
     for _ in range(2):
@@ -118,7 +118,7 @@ def test_a_group_that_only_a_deferred_profile_is_owed_is_made(world, client, poo
     """After the cut-over the new pool is given what a profile's first sign-in will give, though no run will."""
     world.run()
     with world.inventory() as inventory, inventory.transaction():
-        Cutover(1e12, 1).save(inventory)
+        record_cutover(inventory, Cutover(1e12, 1))
     client.delete_group(UserPoolId=pool_id, GroupName="admins")
     assert world.run().groups == 1
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batch.applied import AppliedTable
 from batch.config import Config, load
-from batch.cutover import Cutover
+from batch.cutover import Cutover, record_cutover
 from batch.delta import Applied
 from batch.inventory import Inventory
 from batch.reverse import Newcomers, doubts, reverse, text
@@ -140,7 +140,7 @@ def test_there_is_no_way_back_before_a_cut_over(configured, tmp_path):
 def test_the_file_is_written_beside_the_other_and_never_over_one(configured, tmp_path):
     """It is config-reverse.yaml unless --output says otherwise; a file that is there stays."""
     with Inventory.open(tmp_path / "migration.db", fingerprint(load(configured))) as inventory:
-        CUTOVER.save(inventory)
+        record_cutover(inventory, CUTOVER)
     written = command("--config", str(configured), "init", "--reverse")
     back = tmp_path / "config-reverse.yaml"
     assert (written.code, f"--config {back} check" in written.out) == (0, True)

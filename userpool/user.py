@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from userpool.factors import listed
+from userpool.factors import Preference, listed
 
 
 class Status(StrEnum):
@@ -75,6 +75,11 @@ class User:
         passwords). `factors` are the attributes at which the user gets those.
         """
         return next((name for name in recovery if name not in factors and self.verified(name)), None)
+
+    @property
+    def preference(self) -> Preference:
+        """The second factors of a user that AdminGetUser told; a listing does not tell them all."""
+        return Preference(frozenset(self.mfa), self.preferred_mfa)
 
     @property
     def has_reset_channel(self) -> bool:
