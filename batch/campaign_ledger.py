@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from batch import lease
-from batch.amends import CALL_SECONDS
+from batch.claims import CALL_SECONDS
 from batch.inventory import Inventory
 from batch.last_ledger import require_last_ledger
 from batch.lease import Lease

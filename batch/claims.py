@@ -1,23 +1,26 @@
-"""What the ledger has to do with bringing one user: claim, guard, record, give. And the same without a ledger."""
+"""What the ledger allows for one user who is created or changed, and what it records. The same without a ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
 
-from batch.amends import CALL_SECONDS, UNKNOWN, Amends, LedgerAmends, NoAmends
 from batch.journal import Job, Problem
 from batch.journal import State as JobState
 from batch.lease import Clock, Lease
 from batch.registrar import Registrar
 from userpool.errors import UserError
+from userpool.identities import linked
 from userpool.person import FORGOTTEN, Person, State
-from userpool.user import User
+from userpool.user import Status, User
 
 CONFLICT = "conflict"
 """Why who is to be created is held: an identifier is another person's already."""
+
+UNKNOWN = "is not in the ledger any more: rerun, which puts it there"
+
+CALL_SECONDS = 30.0  # more than the longest that a call to Cognito takes, connecting and reading
 
 _SIGN_IN_SECONDS = 15 * 60.0  # after that, Cognito did not create whom the trigger let it create
 _GIVING_SECONDS = 1800.0
@@ -64,14 +67,21 @@ class RefusedError(UserError):
         self.problem = problem
 
 
-class Claims(Amends, Protocol):
-    """What `batch.migrate` asks of a ledger."""
+class Claims:
+    """What the ledger allows for one user, and what it records about them.
 
-    def claim(self, job: Job, find: Find) -> Claim:
-        """Say what may be done; `find` looks for the user in the target. Raises RefusedError."""
+    This class works without a ledger: it allows everything and records nothing. `LedgerClaims` overrides every method.
+    """
+
+    def claim(self, job: Job, find: Find) -> Claim:  # noqa: ARG002 -- for the ledger
+        """Say what may be done for the user; `find` looks for the user in the new pool. Raises RefusedError."""
+        return Claim()
 
     def guard(self, job: Job, claim: Claim) -> None:
         """Raise unless a user may be created, or a password set, in this very moment."""
+
+    def hold(self) -> None:
+        """Raise unless this run may write to users in this very moment."""
 
     def secured(self, job: Job, claim: Claim, new_sub: str) -> None:
         """Record that the user has a password that nobody knows."""
@@ -83,57 +93,59 @@ class Claims(Amends, Protocol):
         """Give a claim back: the user was surely not created."""
 
     def begin_giving(self, job: Job, *, found: bool) -> tuple[str, ...]:
-        """Return the memberships to give, which nobody else gives meanwhile; `found`: somebody finished the user."""
+        """Return the memberships to give, which nobody else gives meanwhile.
 
-    def may_give(self, job: Job) -> bool:
-        """Whether the next of them may be given."""
-
-    def end_giving(self, job: Job, left: frozenset[str]) -> None:
-        """Record that all were given but those that are left."""
-
-
-class NoLedger(NoAmends):
-    """Claims where there is no ledger: everything is this run's."""
-
-    def claim(self, job: Job, find: Find) -> Claim:  # noqa: ARG002 -- a Claims
-        """Allow it."""
-        return Claim()
-
-    def guard(self, job: Job, claim: Claim) -> None:
-        """Allow it."""
-
-    def secured(self, job: Job, claim: Claim, new_sub: str) -> None:
-        """Record nothing."""
-
-    def disown(self, job: Job, claim: Claim, new_sub: str) -> None:
-        """Record nothing."""
-
-    def release(self, job: Job) -> None:
-        """Record nothing."""
-
-    def begin_giving(self, job: Job, *, found: bool) -> tuple[str, ...]:
-        """Return what this inventory has not given; nothing to whom it did not create."""
+        `found` says that somebody else finished the user. Without a ledger, such a user is given no membership.
+        """
         return () if found else job.owed
 
-    def may_give(self, job: Job) -> bool:  # noqa: ARG002 -- a Claims
-        """Allow it."""
+    def may_give(self, job: Job) -> bool:  # noqa: ARG002 -- for the ledger
+        """Return whether the next of these memberships may be given, and renew the right to give it."""
         return True
 
     def end_giving(self, job: Job, left: frozenset[str]) -> None:
-        """Record nothing."""
+        """Record that all these memberships were given except those in `left`."""
+
+    def refresh(self, job: Job) -> None:
+        """Make the memberships that are wanted now the owed ones, if the user never had a token."""
+
+    def owe(self, job: Job, groups: Iterable[str]) -> None:
+        """Owe memberships as well, each of them once: a membership that was given and has ended is not owed again.
+
+        Raises UserError if the ledger does not know the user.
+        """
+
+    def disowe(self, job: Job, groups: Iterable[str]) -> None:
+        """Stop owing these memberships."""
+
+    def relock(self, job: Job, locks: frozenset[str]) -> bool:  # noqa: ARG002 -- for the ledger
+        """Move the user's sign-in identifiers; return False, with nothing changed, if one is another person's."""
+        return True
+
+    def note_disabled(self, job: Job, *, disabled: bool) -> None:
+        """Record whether the old pool has the user disabled. The first token asks for it."""
+
+    def unused(self, job: Job, found: User, *, untouched: bool) -> bool:  # noqa: ARG002 -- for the ledger
+        """Return whether nobody has used the user. `untouched`: by its date, nobody else has written to it.
+
+        Without a ledger, status and date decide: a password of the user's own, or any other change, moves the date.
+        They do not decide for a user who is linked to a provider: no document says whether a sign-in from the provider
+        moves the date.
+        """
+        return found.status is Status.CONFIRMED and untouched and not linked(found.attributes)
 
 
-class LedgerClaims(LedgerAmends):
+class LedgerClaims(Claims):
     """Claims in a ledger, under the RUN lease. `giver` names whoever uses this inventory."""
 
     def __init__(self, ledger: Registrar, lease: Lease, giver: str, *, now: Clock) -> None:
-        super().__init__(ledger, lease)
+        self._ledger = ledger
+        self._lease = lease
         self._giver = giver
         self._now = now
         self._giving: dict[str, tuple[float, frozenset[str]]] = {}
 
     def claim(self, job: Job, find: Find) -> Claim:
-        """Claim the user in the ledger, or say what else is to be done for them. Raises RefusedError."""
         self._lease.require(CALL_SECONDS)
         epoch = self._lease.epoch
         turn = self._ledger.claim(job.sub, epoch, self._now())
@@ -177,9 +189,11 @@ class LedgerClaims(LedgerAmends):
         )
 
     def guard(self, job: Job, claim: Claim) -> None:
-        """Raise unless claim and lease stand, and for as long as the call takes."""
         if claim.hold is not Hold.RESET and not self._ledger.still_claimed(job.sub, self._lease.epoch):
             raise RefusedError(Problem.REJECTED, "was taken further by somebody else meanwhile; rerun to look again")
+        self._lease.require(CALL_SECONDS)
+
+    def hold(self) -> None:
         self._lease.require(CALL_SECONDS)
 
     def secured(self, job: Job, claim: Claim, new_sub: str) -> None:
@@ -218,7 +232,6 @@ class LedgerClaims(LedgerAmends):
         return turn.done
 
     def may_give(self, job: Job) -> bool:
-        """Whether they are still this run's to give; renews that right."""
         self._lease.require(0)
         since, _ = self._giving[job.sub]
         return self._now() - since < _GIVING_RENEWED or self._begin(job)
@@ -228,6 +241,33 @@ class LedgerClaims(LedgerAmends):
         _, owed = self._giving.pop(job.sub, _NOTHING)
         if owed:
             self._ledger.end_giving(job.sub, self._giver, owed - left)
+
+    def refresh(self, job: Job) -> None:
+        self._ledger.owe_instead(job.sub, self._lease.epoch, frozenset(job.owed))
+
+    def owe(self, job: Job, groups: Iterable[str]) -> None:
+        self.hold()
+        if not self._ledger.owe(job.sub, groups):
+            raise UserError(UNKNOWN)
+
+    def disowe(self, job: Job, groups: Iterable[str]) -> None:
+        self.hold()
+        self._ledger.disowe(job.sub, groups)
+
+    def relock(self, job: Job, locks: frozenset[str]) -> bool:
+        self.hold()
+        return self._ledger.relock(job.sub, locks)
+
+    def note_disabled(self, job: Job, *, disabled: bool) -> None:
+        self.hold()
+        self._ledger.note_disabled(job.sub, disabled=disabled)
+
+    def unused(self, job: Job, found: User, *, untouched: bool) -> bool:  # noqa: ARG002 -- the ledger knows
+        """Go by the ledger: who is pending has a password that nobody knows, and if not checked no token either."""
+        person = self._ledger.person(job.sub)
+        if person is None or person.checked:
+            return False
+        return person.state is State.PENDING and person.new_sub == found.sub
 
 
 def _held(reason: str) -> RefusedError:

@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import TypeVar
 
 from batch import engine
-from batch.amends import CALL_SECONDS
+from batch.claims import CALL_SECONDS
 from batch.inventory import Inventory, decoded
 from batch.lease import Lease
 from batch.persons import HELD_FEDERATED

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
 from batch.applied import Kept
-from batch.claims import Claim, Claims, Hold, NoLedger, RefusedError
+from batch.claims import Claim, Claims, Hold, RefusedError
 from batch.delta import Applied, Judge
 from batch.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State, Unbegun
 from batch.limiter import HaltedError
@@ -51,7 +51,7 @@ class Migration:
         self._marker = marker
         self._password = password
         self._stop = stop
-        self._claims = claims or NoLedger()
+        self._claims = claims or Claims()
         self._updates = Updates(target, judge or Judge(Schema(), SignIn(), marker), self._claims)
 
     def step(self, job: Job) -> Iterator[Fact]:

@@ -14,7 +14,7 @@ from batch.inventory import Inventory
 from batch.plan import Context
 from batch.progress import Bar, Progress
 from batch.undo_journal import UndoJournal, survey
-from batch.undo_records import Records
+from batch.undo_records import UndoClaims
 from batch.undo_step import Begun, Fact, Failed, Gone, Left, TakingBack, Undone, Would
 from batch.undo_verdict import Made
 from userpool.errors import FatalError, NotFoundError, UserError
@@ -54,7 +54,7 @@ class Undo:
         target: UserPool,
         inventory: Inventory,
         context: Context,
-        records: Records,
+        claims: UndoClaims,
         *,
         force_used: bool,
         workers: int,
@@ -65,7 +65,7 @@ class Undo:
         self._inventory = inventory
         self._context = context
         self._force_used = force_used
-        self._taking_back = TakingBack(target, records, marker=context.marker, force_used=force_used)
+        self._taking_back = TakingBack(target, claims, marker=context.marker, force_used=force_used)
         self.journal = UndoJournal(inventory, context)
         self._workers = workers
         self._stop = stop

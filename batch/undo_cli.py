@@ -21,10 +21,9 @@ from batch.terminal import Exit, as_json_option, connected, say, tell
 from batch.undo import Undo, UndoSummary
 from batch.undo_journal import survey
 from batch.undo_records import (
-    NoRecords,
-    ReadOnlyRecords,
-    Records,
-    ledger_records,
+    ReadOnly,
+    UndoClaims,
+    ledger_undo_claims,
     require_own_ledger,
 )
 from batch.wiring import Migration, ledger_as_it_is, ledger_table
@@ -49,12 +48,12 @@ def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit
             refuse_after_the_end(inventory, "undo")
             if not dry_run:
                 _approve(migration, inventory, yes=yes, force_used=force_used)
-            with _records(migration, inventory, stop, dry_run=dry_run) as records:
+            with _undo_claims(migration, inventory, stop, dry_run=dry_run) as claims:
                 undoing = Undo(
                     migration.target.pool,
                     inventory,
                     migration.context,
-                    records,
+                    claims,
                     force_used=force_used,
                     workers=migration.config.worker_count,
                     stop=stop,
@@ -66,19 +65,21 @@ def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit
 
 
 @contextmanager
-def _records(migration: Migration, inventory: Inventory, stop: threading.Event, *, dry_run: bool) -> Iterator[Records]:
+def _undo_claims(
+    migration: Migration, inventory: Inventory, stop: threading.Event, *, dry_run: bool
+) -> Iterator[UndoClaims]:
     """Give what knows who has been used: the ledger, if there is one."""
     if migration.config.ledger is None:
         require_no_ledger(inventory)
-        yield NoRecords()
+        yield UndoClaims()
     elif dry_run:
         table = ledger_as_it_is(migration.config, stop=stop)
         require_own_ledger(table, inventory)
-        yield ReadOnlyRecords(Ledger(table))
+        yield ReadOnly(Ledger(table))
     else:
         table = ledger_table(migration.config, stop=stop)
-        with ledger_records(table, inventory, now=migration.target_now) as records:
-            yield records
+        with ledger_undo_claims(table, inventory, now=migration.target_now) as claims:
+            yield claims
 
 
 def _approve(migration: Migration, inventory: Inventory, *, yes: bool, force_used: bool) -> None:

@@ -1,10 +1,9 @@
-"""What the ledger has to do with taking a user back. And the same without a ledger."""
+"""What the ledger allows when a user is taken back, and what it records. The same without a ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from batch import lease
 from batch.inventory import Inventory
@@ -25,12 +24,13 @@ class TakenFurtherError(UserError):
     """The person got a password of their own, or begins to, in this very moment."""
 
 
-class Records(Protocol):
-    """What undo asks of a ledger."""
+class UndoClaims:
+    """What the ledger allows when a user is taken back, and what it records. `ledger` is the ledger, if there is one.
 
-    @property
-    def ledger(self) -> Ledger | None:
-        """The ledger, if there is one."""
+    This class works without a ledger: it allows everything and records nothing.
+    """
+
+    ledger: Ledger | None = None
 
     def take(self, made: Made, new_sub: str, *, used: bool) -> None:
         """Let nobody capture a password for the user from now on. Raises TakenFurtherError if somebody does."""
@@ -41,38 +41,22 @@ class Records(Protocol):
     def let_be(self, made: Made) -> None:
         """Let passwords be captured again: the user is not deleted after all."""
 
-    def forget_user(self, made: Made, new_sub: str | None, *, used: bool, owed: frozenset[str]) -> bool:
-        """Record that the user is not there any more; return whether the old password is dead."""
-
-
-class NoRecords:
-    """Records where there is no ledger."""
-
-    ledger: Ledger | None = None
-
-    def take(self, made: Made, new_sub: str, *, used: bool) -> None:
-        """Allow it."""
-
-    def guard(self, made: Made, new_sub: str, *, used: bool) -> None:
-        """Allow it."""
-
-    def let_be(self, made: Made) -> None:
-        """Record nothing."""
-
-    def forget_user(self, made: Made, new_sub: str | None, *, used: bool, owed: frozenset[str]) -> bool:  # noqa: ARG002 -- a Records
-        """Record nothing."""
+    def forget_user(self, made: Made, new_sub: str | None, *, used: bool, owed: frozenset[str]) -> bool:  # noqa: ARG002 -- for the ledger
+        """Record that the user does not exist any more; return whether the old password is dead."""
         return used
 
 
-class ReadOnlyRecords(NoRecords):
-    """Records of a ledger that is only looked at."""
+class ReadOnly(UndoClaims):
+    """Claims in a ledger that is only looked at."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
 
 
-class LedgerRecords:
-    """Records in a ledger, under the RUN lease."""
+class LedgerUndoClaims(UndoClaims):
+    """Claims in a ledger, under the RUN lease."""
+
+    ledger: Registrar
 
     def __init__(self, ledger: Registrar, held: Lease, *, now: Callable[[], float]) -> None:
         self.ledger = ledger
@@ -90,7 +74,6 @@ class LedgerRecords:
             raise TakenFurtherError(f"is {turn.state} in the ledger by now")
 
     def guard(self, made: Made, new_sub: str, *, used: bool) -> None:
-        """Raise unless the person is still this run's, and unused, and for as long as the call takes."""
         if not used:
             self.take(made, new_sub, used=False)
         self._lease.require(_CALL_SECONDS)
@@ -111,15 +94,15 @@ class LedgerRecords:
 
 
 @contextmanager
-def ledger_records(table: LedgerTable, inventory: Inventory, *, now: Callable[[], float]) -> Iterator[Records]:
-    """Give the records of a ledger, with nobody else running meanwhile.
+def ledger_undo_claims(table: LedgerTable, inventory: Inventory, *, now: Callable[[], float]) -> Iterator[UndoClaims]:
+    """Give the claims in a ledger, with nobody else running meanwhile.
 
     Raises SettingsError unless the ledger is the one that this inventory was published to.
     """
     require_own_ledger(table, inventory)
     with lease.held(table, str(inventory.get_meta("lease_owner")), now=now) as held:
         require_own_ledger(table, inventory)
-        yield LedgerRecords(Registrar(table), held, now=now)
+        yield LedgerUndoClaims(Registrar(table), held, now=now)
 
 
 def require_own_ledger(table: LedgerTable, inventory: Inventory) -> None:
@@ -128,6 +111,6 @@ def require_own_ledger(table: LedgerTable, inventory: Inventory) -> None:
         raise SettingsError("The migration is finished: undo takes back a bulk run, and not a cut-over.")
 
 
-def person_of(records: Records, sub: str) -> Person | None:
+def person_of(claims: UndoClaims, sub: str) -> Person | None:
     """Return the person as the ledger knows them."""
-    return records.ledger.person(sub) if records.ledger else None
+    return claims.ledger.person(sub) if claims.ledger else None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from batch.journal import State
-from batch.undo_records import Records, TakenFurtherError, person_of
+from batch.undo_records import TakenFurtherError, UndoClaims, person_of
 from batch.undo_verdict import (
     CHANGED_NOW,
     UNDER_WAY,
@@ -117,9 +117,9 @@ class _GoneError(UserError):
 class TakingBack:
     """Looks at users, and takes them back. `marker` is the attribute that keeps the old sub, if there is one."""
 
-    def __init__(self, target: UserPool, records: Records, *, marker: str | None, force_used: bool) -> None:
+    def __init__(self, target: UserPool, claims: UndoClaims, *, marker: str | None, force_used: bool) -> None:
         self._target = target
-        self._records = records
+        self._claims = claims
         self._marker = marker
         self._force_used = force_used
 
@@ -154,14 +154,14 @@ class TakingBack:
         revoked = made.given - sight.groups
         yield Begun(made, sight.user.sub, sight.user.username, sight.used, revoked)
         try:
-            self._records.take(made, sight.user.sub, used=sight.used)
+            self._claims.take(made, sight.user.sub, used=sight.used)
             self._delete(made, sight.user, used=sight.used)
         except TakenFurtherError:
             yield self._left(made, UNDER_WAY, begun=True)
         except _ChangedError:
             yield self._left(made, CHANGED_NOW, begun=True)
         except _GoneError:
-            self._records.let_be(made)
+            self._claims.let_be(made)
             yield Gone(made.sub)
         else:
             yield self._ended(made, sight.user.sub, sight.used, revoked)
@@ -172,9 +172,9 @@ class TakingBack:
             return Sight(None)
         if reason := why_not_ours(made, found, self._marker):
             return Sight(found, reason)
-        person = person_of(self._records, made.sub)
+        person = person_of(self._claims, made.sub)
         groups = frozenset(name for page in self._target.groups_of(found.username) for name in page)
-        by_ledger = why_by_ledger(made, found, person) if self._records.ledger else why_without_ledger(found)
+        by_ledger = why_by_ledger(made, found, person) if self._claims.ledger else why_without_ledger(found)
         reason = by_ledger or why_used(made, found, groups, person)
         if reason and not (reason.forcible and self._force_used):
             return Sight(found, reason)
@@ -187,12 +187,12 @@ class TakingBack:
 
     def _left(self, made: Made, reason: Reason, *, begun: bool) -> Fact:
         if begun:
-            self._records.let_be(made)
+            self._claims.let_be(made)
         return Left(made.sub, reason.text, made.state if begun else None)
 
     def _ended(self, made: Made, new_sub: str | None, used: bool, revoked: frozenset[str]) -> Fact:  # noqa: FBT001 -- ours
         """Let the ledger begin anew with the person."""
-        dead = self._records.forget_user(made, new_sub, used=used, owed=made.wanted - revoked)
+        dead = self._claims.forget_user(made, new_sub, used=used, owed=made.wanted - revoked)
         return Undone(made.sub, dead, revoked) if new_sub else Withdrawn(made.sub)
 
     def _delete(self, made: Made, user: User, *, used: bool) -> None:
@@ -219,7 +219,7 @@ class TakingBack:
 
     def _look_again(self, made: Made, user: User, *, used: bool) -> None:
         """Look when the call is about to leave: it has waited for its slot, and somebody else may have come."""
-        self._records.guard(made, user.sub, used=used)
+        self._claims.guard(made, user.sub, used=used)
         again = self._target.find(user.username)
         if again is None or again.sub != user.sub:
             raise NotFoundError("deleted by somebody else meanwhile")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batch.claims import Claims, NoLedger
+from batch.claims import Claims
 from batch.config import Config
 from batch.decisions import Decision, read_decisions
 from batch.inventory import Inventory
@@ -237,7 +237,7 @@ def claims_of(
 ) -> AbstractContextManager[Claims]:
     """Return what a run claims users with: a ledger that is opened, and closed at the end, or none."""
     if migration.config.ledger is None:
-        return nullcontext(NoLedger())
+        return nullcontext(Claims())
     return Opening(
         table=ledger_table(migration.config, stop=stop, agent=migration.agent),
         inventory=inventory,

@@ -23,7 +23,7 @@ from batch.progress import Progress
 from batch.run import Run, RunSummary, failures
 from batch.scan import Scan
 from batch.undo import Undo, UndoSummary
-from batch.undo_records import NoRecords, ReadOnlyRecords, ledger_records
+from batch.undo_records import ReadOnly, UndoClaims, ledger_undo_claims
 from sandbox.in_process import client, dynamodb_client
 from userpool.ledger import Ledger
 from userpool.person import Person, State
@@ -123,17 +123,17 @@ class Moved:
         """Take back, or say what would be; `left` is kept by name."""
         with self.open() as inventory:
             if not self.with_ledger:
-                return self._undo(inventory, NoRecords(), force_used, workers, dry_run=dry_run, limit=limit)
+                return self._undo(inventory, UndoClaims(), force_used, workers, dry_run=dry_run, limit=limit)
             if dry_run:
-                looking = ReadOnlyRecords(Ledger(self.table()))
+                looking = ReadOnly(Ledger(self.table()))
                 return self._undo(inventory, looking, force_used, workers, dry_run=True, limit=limit)
-            with ledger_records(self.table(), inventory, now=self.now) as records:
-                return self._undo(inventory, records, force_used, workers, dry_run=False, limit=limit)
+            with ledger_undo_claims(self.table(), inventory, now=self.now) as claims:
+                return self._undo(inventory, claims, force_used, workers, dry_run=False, limit=limit)
 
     def _undo(
         self,
         inventory: Inventory,
-        records: Any,
+        claims: Any,
         force_used: bool,  # noqa: FBT001 -- as the command has it
         workers: int,
         *,
@@ -144,7 +144,7 @@ class Moved:
             self.target,
             inventory,
             self.context,
-            records,
+            claims,
             force_used=force_used,
             workers=workers,
             stop=threading.Event(),
