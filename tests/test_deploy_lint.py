@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import warnings
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 
+import parliament
 import pytest
 from cfnlint.api import ManualArgs, lint
 from templates import DEPLOY, Stack, template
@@ -65,34 +63,31 @@ def test_cfn_lint_finds_nothing(name):
     assert lint(text, config=ManualArgs(regions=["us-east-1", "eu-west-1"])) == []
 
 
-@cache
-def parliament() -> ModuleType:
-    """The linter of policies. As it is imported it leaves files open, and uses what setuptools has deprecated."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import parliament  # noqa: PLC0415 -- not while the warnings are errors
-
-        return parliament
-
-
 @pytest.mark.parametrize("whole", [False, True], ids=["the least", "with everything"])
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_parliament_finds_nothing(name, *, whole):
     """Each action of each policy exists and goes with its resource, and no pattern is a bad one."""
     for where, policy in filled(name, whole=whole).policies():
-        found = parliament().analyze_policy_string(json.dumps(policy)).findings
+        found = parliament.analyze_policy_string(json.dumps(policy)).findings
         assert [(where, one.issue, one.detail) for one in found if str(one.detail) not in MISTAKEN] == []
 
 
-def test_parliament_would_find_something():
-    """An action that is misspelt, and one on a resource that it does not know, are findings."""
-    for action, resource in (
-        ("cognito-idp:AdminGetUsers", "*"),
-        ("dynamodb:GetItem", "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_New"),
-    ):
-        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
-        policy = {"Version": "2012-10-17", "Statement": [statement]}
-        assert parliament().analyze_policy_string(json.dumps(policy)).findings
+@pytest.mark.parametrize(
+    ("issue", "mistake"),
+    [
+        ("UNKNOWN_ACTION", {"Action": "cognito-idp:AdminGetUsers", "Resource": "*"}),
+        ("RESOURCE_MISMATCH", {"Resource": "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_New"}),
+        ("UNKNOWN_CONDITION_FOR_ACTION", {"Condition": {"StringEquals": {"dynamodb:LeadingKey": "a"}}}),
+        (None, {}),
+    ],
+    ids=["a misspelt action", "a resource of another service", "a misspelt condition", "no mistake"],
+)
+def test_parliament_would_find_something(issue, mistake):
+    """A misspelt action, an action on a resource that it does not know, and a misspelt condition are findings."""
+    right = {"Action": "dynamodb:GetItem", "Resource": "arn:aws:dynamodb:us-east-1:123456789012:table/ledger"}
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | right | mistake]}
+    found = [one.issue for one in parliament.analyze_policy_string(json.dumps(policy)).findings]
+    assert found == ([issue] if issue else [])
 
 
 def test_every_template_is_looked_at():
