@@ -42,11 +42,11 @@ _ENABLED_AGAIN = (
     "UPDATE applied SET enabled = 1 WHERE enabled = 0 "
     "AND EXISTS (SELECT 1 FROM users u WHERE u.sub = applied.sub AND u.enabled AND u.scan = ?)"
 )
-# No change is known of who was there before changes were recorded.
+# A rebuilt inventory does not know which memberships the old pool had when they were carried last.
 _UNKNOWN = (
     f"SELECT {USER_COLUMNS_OF_U} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
-    "JOIN users u ON u.sub = r.sub LEFT JOIN applied a ON a.sub = r.sub "
-    "WHERE r.sub > ? AND r.state = 'done' AND (a.sub IS NULL OR a.groups IS NULL) ORDER BY r.sub LIMIT ?"
+    "JOIN users u ON u.sub = r.sub JOIN applied a ON a.sub = r.sub AND a.groups IS NULL "
+    "WHERE r.sub > ? AND r.state = 'done' ORDER BY r.sub LIMIT ?"
 )
 
 
@@ -216,14 +216,14 @@ class Changes:
                 self._inventory.execute(_ENABLED_AGAIN, (self._scan,))
 
     def take_baselines(self) -> None:
-        """Where it is not known what was applied, let it be what is wanted now: what differs is the target's own."""
+        """After a rebuild, let the memberships wanted now count as applied: what differs is the target's own."""
         after = ""
         while rows := self._inventory.execute(_UNKNOWN, (after, _PAGE)).fetchall():
             users = [user_from_row(row) for row in rows]
             facts = known(self._inventory, self._context.rules.groups, [user.sub for user in users])
             with self._inventory.transaction():
                 for user in users:
-                    base = facts[user.sub].applied or Applied(self._translated(user), user.enabled)
-                    groups = facts[user.sub].groups
-                    self._applied.save(user.sub, replace(base, groups=groups, giving=frozenset()))
+                    if base := facts[user.sub].applied:
+                        groups = facts[user.sub].groups
+                        self._applied.save(user.sub, replace(base, groups=groups, giving=frozenset()))
             after = users[-1].sub

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from batch.filesystem import is_on_network
-from batch.tables import ADDED, LATER, TABLES, TRIGGERS
+from batch.tables import TABLES, TRIGGERS
 from userpool.errors import FatalError, MigrationError, SettingsError
 
 _APPLICATION_ID = 0x436F676D  # "Cogm": tells our files from other SQLite files
@@ -212,7 +212,6 @@ def _claim(
     if not ours:
         _begin(connection, fingerprint)
     _compare(connection, path, fingerprint)
-    _renew(connection)
 
 
 def _journal(connection: sqlite3.Connection, *, network: bool) -> None:
@@ -241,28 +240,14 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def _begin(connection: sqlite3.Connection, fingerprint: Mapping[str, str]) -> None:
-    """Make the tables, all or nothing."""
+    """Make the tables and triggers, all or nothing."""
     connection.execute("BEGIN IMMEDIATE")
-    _make(connection, TABLES)
+    for statement in (*TABLES.split(";\n"), *TRIGGERS):
+        connection.execute(statement)
     connection.execute("INSERT INTO meta VALUES ('fingerprint', ?)", (json.dumps(fingerprint),))
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
-
-
-def _make(connection: sqlite3.Connection, tables: str) -> None:
-    for statement in tables.split(";\n"):
-        connection.execute(statement)
-
-
-def _renew(connection: sqlite3.Connection) -> None:
-    """Make what an older version had not."""
-    _make(connection, LATER)
-    for table, name, kind in ADDED:
-        if not connection.execute("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", (table, name)).fetchone():
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
-    for trigger in TRIGGERS:
-        connection.execute(trigger)
 
 
 def _compare(connection: sqlite3.Connection, path: Path, fingerprint: Mapping[str, str]) -> None:

@@ -84,10 +84,10 @@ def page(
 
 
 def _calls(facts: Facts) -> list[Calls]:
-    owners = sorted({owner for owner, _ in facts.calls or ()})
+    owners = sorted({owner for owner, _ in facts.calls})
     found = []
     for owner in owners:
-        of_owner = {category: some for (whose, category), some in (facts.calls or {}).items() if whose == owner}
+        of_owner = {category: some for (whose, category), some in facts.calls.items() if whose == owner}
         placed = sections(one for some in of_owner.values() for one in some)
         found.append(Calls(owner, placed, {category: series(some, placed) for category, some in of_owner.items()}))
     return found

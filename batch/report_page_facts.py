@@ -81,8 +81,7 @@ class Conflict:
 class Facts:
     """All that the inventory knows; `plan` is the summary of the last plan, None if there is none or it is not kept.
 
-    `outcomes` has each user of the last scan once; `problems` counts failures. `calls` are by owner and category, None
-    where nobody counted.
+    `outcomes` has each user of the last scan once; `problems` counts failures. `calls` are by owner and category.
     """
 
     standing: Status
@@ -95,7 +94,7 @@ class Facts:
     failures: Part
     conflicts: Part
     runs: Part
-    calls: Mapping[tuple[str, str], list[Interval]] | None
+    calls: Mapping[tuple[str, str], list[Interval]]
 
 
 def gather(inventory: Inventory, context: Context, rps_of: Callable[[str], float], *, names: bool) -> Facts:
@@ -196,9 +195,7 @@ def _role(arn: str | None) -> str | None:
     return f"{arn.rpartition('/')[0]}/…"
 
 
-def _calls(inventory: Inventory) -> dict[tuple[str, str], list[Interval]] | None:
-    if not inventory.number("SELECT count(*) FROM sqlite_master WHERE name = 'calls'"):
-        return None
+def _calls(inventory: Inventory) -> dict[tuple[str, str], list[Interval]]:
     found: dict[tuple[str, str], list[Interval]] = defaultdict(list)
     for owner, category, *row in inventory.execute(
         "SELECT owner, category, at, seconds, calls, throttled, allowed, quota FROM calls ORDER BY owner, category, at"

@@ -7,7 +7,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE users (
     sub TEXT PRIMARY KEY, username TEXT NOT NULL, status TEXT NOT NULL, enabled INTEGER NOT NULL,
     created REAL NOT NULL, modified REAL NOT NULL, attributes TEXT NOT NULL,
-    scan INTEGER NOT NULL, groups_read INTEGER NOT NULL DEFAULT 0
+    scan INTEGER NOT NULL, groups_read INTEGER NOT NULL DEFAULT 0,
+    factors_read INTEGER NOT NULL DEFAULT 0, mfa TEXT
 ) WITHOUT ROWID;
 CREATE INDEX users_by_username ON users (username);
 CREATE TABLE groups (
@@ -23,7 +24,7 @@ CREATE TABLE memberships (
 -- be linked to, `factors` second factors to set, `enrol` those that cannot be, NULL for none, of who is to be created.
 CREATE TABLE plan (
     sub TEXT PRIMARY KEY, action TEXT NOT NULL, reason TEXT, username TEXT, reset_channel INTEGER NOT NULL,
-    digest BLOB, disabled INTEGER, dropped TEXT, lacking TEXT
+    digest BLOB, disabled INTEGER, dropped TEXT, lacking TEXT, links TEXT, factors TEXT, enrol TEXT
 ) WITHOUT ROWID;
 CREATE TABLE identifiers (
     identifier TEXT NOT NULL, sub TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (identifier, sub)
@@ -47,13 +48,14 @@ CREATE TABLE target_groups (name TEXT PRIMARY KEY, made INTEGER NOT NULL, defini
 -- `groups` were wanted then, null if that is not known; `giving` may be given by now.
 CREATE TABLE applied (
     sub TEXT PRIMARY KEY, attributes TEXT NOT NULL, enabled INTEGER NOT NULL,
-    groups TEXT, giving TEXT NOT NULL DEFAULT '[]'
+    groups TEXT, giving TEXT NOT NULL DEFAULT '[]', links TEXT, factors TEXT
 ) WITHOUT ROWID;
 -- Whose changes are to be carried over, made with the plan: how many calls of each kind; `words` name what changes.
 CREATE TABLE changes (
     sub TEXT PRIMARY KEY, disables INTEGER NOT NULL, enables INTEGER NOT NULL, sets INTEGER NOT NULL,
     deletes INTEGER NOT NULL, joins INTEGER NOT NULL, leaves INTEGER NOT NULL,
-    restricted INTEGER NOT NULL, contested INTEGER NOT NULL DEFAULT 0, words TEXT
+    restricted INTEGER NOT NULL, contested INTEGER NOT NULL DEFAULT 0, words TEXT,
+    links INTEGER NOT NULL DEFAULT 0, unlinks INTEGER NOT NULL DEFAULT 0, factors INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 -- Changes that were not carried over; sub is empty for a group's. Those not final are tried again.
 CREATE TABLE conflicts (
@@ -73,71 +75,48 @@ CREATE TABLE undone (
     revoked TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX undone_by_sub ON undone (sub);
-"""
 
-# Tables that came later: made in an older file, too, when a command opens it to write.
-LATER = """
 -- Calls to Cognito in the `seconds` from `at` on, by quota category of an account and Region (`owner`), and how many of
 -- them were throttled; requests a second that the command was `allowed`, and the whole quota.
-CREATE TABLE IF NOT EXISTS calls (
+CREATE TABLE calls (
     at INTEGER NOT NULL, seconds INTEGER NOT NULL, owner TEXT NOT NULL, category TEXT NOT NULL,
     calls INTEGER NOT NULL, throttled INTEGER NOT NULL, allowed REAL NOT NULL, quota REAL NOT NULL,
     PRIMARY KEY (at, owner, category)
 ) WITHOUT ROWID;
 -- Whose plan may be out of date, because something that it was made of was written: noted by the triggers below.
-CREATE TABLE IF NOT EXISTS stale (sub TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE stale (sub TEXT PRIMARY KEY) WITHOUT ROWID;
 -- What users of the old pool can prove themselves by besides a password; without a row, nothing. `second` is JSON of
 -- Cognito's names, `read` the number of the scan that asked last, `unread` why Cognito did not tell.
-CREATE TABLE IF NOT EXISTS factors (
-    sub TEXT PRIMARY KEY, second TEXT NOT NULL, preferred TEXT, passkey INTEGER NOT NULL, read INTEGER NOT NULL
+CREATE TABLE factors (
+    sub TEXT PRIMARY KEY, second TEXT NOT NULL, preferred TEXT, passkey INTEGER NOT NULL, read INTEGER NOT NULL,
+    unread TEXT
 ) WITHOUT ROWID;
 -- What the last `verify` since the cut-over saw in the target: what it took away and the old pool did not, `since` when
 -- that was seen; when each user was modified last there, and whether it is CONFIRMED.
-CREATE TABLE IF NOT EXISTS revoked (
+CREATE TABLE revoked (
     sub TEXT NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL, since REAL NOT NULL, PRIMARY KEY (sub, what, detail)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS modified_there (
+CREATE TABLE modified_there (
     sub TEXT PRIMARY KEY, at REAL NOT NULL, confirmed INTEGER NOT NULL
 ) WITHOUT ROWID;
 -- Who was left out at the cut-over, by rule, collision or decision, and stays so whatever the old pool changes.
-CREATE TABLE IF NOT EXISTS left_out (sub TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE left_out (sub TEXT PRIMARY KEY) WITHOUT ROWID;
 -- Who asked to be erased, which no scan brings back.
-CREATE TABLE IF NOT EXISTS forgotten (sub TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE forgotten (sub TEXT PRIMARY KEY) WITHOUT ROWID;
 -- Whom `reset` is about: the `day` of one's own mailing; how far a code that Cognito sends is; since when, and by which
 -- attribute. state: planned, sending, waiting (let go, and not sent), sent, doubtful, refused. let_go: the time of the
 -- try before, which is the ledger's still if the last one ended before the ledger heard of it.
-CREATE TABLE IF NOT EXISTS campaign (
+CREATE TABLE campaign (
     sub TEXT PRIMARY KEY, day TEXT, state TEXT NOT NULL, at REAL, channel TEXT, reason TEXT, let_go REAL
 ) WITHOUT ROWID;
 """
-
-# Columns that came later, as table, name and type.
-ADDED = (
-    ("plan", "digest", "BLOB"),
-    ("plan", "disabled", "INTEGER"),
-    ("plan", "dropped", "TEXT"),
-    ("plan", "lacking", "TEXT"),
-    ("plan", "links", "TEXT"),
-    ("plan", "factors", "TEXT"),
-    ("plan", "enrol", "TEXT"),
-    ("changes", "words", "TEXT"),
-    ("changes", "links", "INTEGER NOT NULL DEFAULT 0"),
-    ("changes", "unlinks", "INTEGER NOT NULL DEFAULT 0"),
-    ("changes", "factors", "INTEGER NOT NULL DEFAULT 0"),
-    ("applied", "links", "TEXT"),
-    ("applied", "factors", "TEXT"),
-    ("users", "factors_read", "INTEGER NOT NULL DEFAULT 0"),
-    ("users", "mfa", "TEXT"),
-    ("factors", "unread", "TEXT"),
-    ("campaign", "let_go", "REAL"),
-)
 
 
 def _noting(name: str, event: str, sub: str, condition: str = "1") -> str:
     """Return a trigger that notes whose plan may be out of date; who has none is planned anyhow."""
     # Not INSERT OR IGNORE: within a trigger, SQLite takes the conflict clause of the statement outside.
     return (
-        f"CREATE TRIGGER IF NOT EXISTS {name} {event} "  # noqa: S608 -- constants
+        f"CREATE TRIGGER {name} {event} "  # noqa: S608 -- constants
         f"WHEN ({condition}) AND EXISTS (SELECT 1 FROM plan WHERE sub = {sub}) "
         f"AND NOT EXISTS (SELECT 1 FROM stale WHERE sub = {sub}) BEGIN INSERT INTO stale VALUES ({sub}); END"
     )

@@ -58,7 +58,6 @@ class UndoJournal:
         self._inventory = inventory
         self._context = context
         self._snapshot = Snapshot(inventory)
-        self._tables = {name for (name,) in inventory.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         # Not in memory, however many are left alone.
         inventory.execute("CREATE TEMP TABLE IF NOT EXISTS left_alone (username TEXT, reason TEXT, failed INTEGER)")
         inventory.execute("DELETE FROM left_alone")
@@ -153,7 +152,7 @@ class UndoJournal:
         """Let a run create the user anew, and give it everything but what was taken away from it."""
         execute = self._inventory.execute
         execute("UPDATE undone SET used = ? WHERE new_sub = (SELECT new_sub FROM progress WHERE sub = ?)", (used, sub))
-        for table in self._tables.intersection(_TABLES_OF_A_USER):
+        for table in _TABLES_OF_A_USER:
             execute(f"DELETE FROM {table} WHERE sub = ?", (sub,))  # noqa: S608 -- ours
         self._inventory.execute_many("INSERT INTO granted VALUES (?, ?)", [(sub, group) for group in sorted(revoked)])
         execute(

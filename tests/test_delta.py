@@ -303,18 +303,6 @@ def test_a_sign_in_name_that_two_would_have_goes_to_neither(world, old):
     assert attributes_of(world, "user1") == {**person(1).attributes, "nickname": "Zoe"}
 
 
-def test_of_whom_nothing_is_recorded_nothing_is_overwritten(world, old):
-    """Where what was applied is not known, what the new pool has counts, and only later changes are carried."""
-    with world.inventory() as inventory, inventory.transaction():
-        inventory.execute("DELETE FROM applied")
-    old.change(ONE, nickname="before")
-    old.carry()
-    assert writes(world) == []
-    old.change(ONE, given_name="after")
-    old.carry()
-    assert attributes_of(world, "user1") == {**person(1).attributes, "given_name": "after"}
-
-
 def test_who_left_the_old_pool_is_listed_and_disabled_only_if_told_and_unused(world, old):
     """Somebody gone is listed, left as it is, and with --disable-gone disabled, but not whom somebody has changed."""
     now = world.direct.find("user1").modified

@@ -278,22 +278,3 @@ def test_who_is_finished_under_another_name_than_the_plan_knew_is_planned_again(
         history.finished({"Ann"})
         history.compare()
         assert inventory.execute("SELECT action FROM plan WHERE sub = 'sub of ann'").fetchone() == ("collide",)
-
-
-def test_an_older_file_is_planned_as_a_whole(inventory, tmp_path):
-    """An inventory of a version that did not know whose plan is out of date gets what it lacks, and a new plan."""
-    store(inventory, [person("ann")])
-    make_plan(inventory, context(), {})
-    inventory.execute("DROP TABLE stale")
-    inventory.execute("DELETE FROM meta WHERE key = 'planned'")
-    for trigger in inventory.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        inventory.execute(f"DROP TRIGGER {trigger[0]}")
-    for column in ("digest", "disabled", "dropped", "lacking"):
-        inventory.execute(f"ALTER TABLE plan DROP COLUMN {column}")
-    inventory.execute("ALTER TABLE changes DROP COLUMN words")
-    inventory.copy_to(tmp_path / "older.db")
-    with Inventory.open(tmp_path / "older.db", {}) as older:
-        plan = plans_again(older)
-        assert plan(context(), {}) == {"ann"}
-        store(older, [person("ann", enabled=False)])
-        assert plan(context(), {}) == {"ann"}

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,12 @@ def a_table_of_somebody_else(path: Path) -> None:
     connection.close()
 
 
-def another_version(path: Path) -> None:
-    with Inventory.open(path, OURS, create=True) as inventory:
-        inventory.execute("PRAGMA user_version = 99")
+def of_version(version: int) -> Callable[[Path], None]:
+    def make_it(path: Path) -> None:
+        with Inventory.open(path, OURS, create=True) as inventory:
+            inventory.execute(f"PRAGMA user_version = {version}")
+
+    return make_it
 
 
 @pytest.mark.parametrize("create", [False, True], ids=["run", "scan"])
@@ -55,7 +59,8 @@ def another_version(path: Path) -> None:
         pytest.param(lambda path: path.write_text("name,email\n" * 1000), "not an inventory", id="text"),
         pytest.param(lambda path: path.write_bytes(bytes(range(256)) * 64), "not an inventory", id="noise"),
         pytest.param(a_table_of_somebody_else, "not an inventory", id="another SQLite file"),
-        pytest.param(another_version, "another version", id="another version"),
+        pytest.param(of_version(0), "another version of cognito-migrate", id="an older version"),
+        pytest.param(of_version(99), "another version of cognito-migrate", id="a newer version"),
         pytest.param(
             lambda path: make(path, **{"target.user_pool_id": "eu-west-1_Else"}),
             "another migration.*target.user_pool_id is eu-west-1_Else, not eu-west-1_New",

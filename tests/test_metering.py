@@ -145,18 +145,6 @@ def test_a_clock_that_is_set_back_breaks_nothing(inventory, clock):
     assert recorded(inventory) == [(BEGAN, 1, "UserRead", 1, 0)]
 
 
-def test_an_older_inventory_gets_the_table_when_it_is_opened_to_write(tmp_path, clock):
-    """An inventory without the table is as good as a new one once a command has it."""
-    path = tmp_path / "migration.db"
-    with Inventory.open(path, FINGERPRINT, create=True) as inventory:
-        inventory.execute("DROP TABLE calls")
-    meter = Meter(clock)
-    with Inventory.open(path, FINGERPRINT) as inventory, meter.kept_in(inventory):
-        policy(meter)("ListUsers", lambda: None, repeatable=True)
-    with Inventory.open_to_read(path, FINGERPRINT) as inventory:
-        assert recorded(inventory) == [(BEGAN, 1, "UserList", 1, 0)]
-
-
 @pytest.mark.parametrize(("operation", "quota"), [("AdminCreateUser", 50), ("ListGroups", 5), ("CreateGroup", 5)])
 def test_the_whole_quota_of_an_operation(operation, quota):
     """It is that of its category, or the operation's own cap in each pool."""

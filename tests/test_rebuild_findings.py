@@ -279,6 +279,16 @@ def test_who_was_disabled_in_the_old_pool_since_is_noticed(world):
     assert now == 1
 
 
+def test_memberships_that_the_old_pool_gives_and_ends_afterwards_are_carried(world):
+    """The first run after a rebuild takes the old pool as it is; what it changes from then on reaches the new pool."""
+    world.run_alone()
+    world.rebuild(ledger=False)
+    assert world.run_alone().memberships == 0
+    world.scanned(PEOPLE, GROUPS, [("sub-0001", "readers"), ("sub-0002", "bare"), ("sub-0003", "bare")])
+    world.run_alone()
+    assert [sorted(world.groups_of(f"user{number}")) for number in (1, 2, 3)] == [["readers"], ["bare"], ["bare"]]
+
+
 # What is refused
 
 
