@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from batch import lease
-from batch.claims import CALL_SECONDS
 from batch.inventory import Inventory
 from batch.last_ledger import require_last_ledger
-from batch.lease import Lease
+from batch.lease import CALL_SECONDS, Lease
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger, Turn
 from userpool.ledger_table import LedgerTable

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from batch.journal import Job, Problem
 from batch.journal import State as JobState
-from batch.lease import Clock, Lease
+from batch.lease import CALL_SECONDS, Clock, Lease
 from batch.registrar import Registrar
 from userpool.errors import UserError
 from userpool.identities import linked
@@ -19,8 +19,6 @@ CONFLICT = "conflict"
 """Why who is to be created is held: an identifier is another person's already."""
 
 UNKNOWN = "is not in the ledger any more: rerun, which puts it there"
-
-CALL_SECONDS = 30.0  # more than the longest that a call to Cognito takes, connecting and reading
 
 _SIGN_IN_SECONDS = 15 * 60.0  # after that, Cognito did not create whom the trigger let it create
 _GIVING_SECONDS = 1800.0

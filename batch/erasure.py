@@ -12,9 +12,8 @@ from contextlib import closing
 from typing import TypeVar
 
 from batch import engine
-from batch.claims import CALL_SECONDS
 from batch.inventory import Inventory, decoded
-from batch.lease import Lease
+from batch.lease import CALL_SECONDS, Lease
 from batch.persons import HELD_FEDERATED
 from batch.progress import Progress
 from batch.stopping import StoppedError

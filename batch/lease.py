@@ -21,6 +21,7 @@ Clock = Callable[[], float]
 
 KEY = "run"
 SECONDS = 120.0
+CALL_SECONDS = 30.0  # more than the longest that a call to Cognito takes, connecting and reading
 _SKEW = 15.0  # how far the clocks of two machines may be apart
 _RENEWED_EVERY = 20.0
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import InitVar, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 
 from batch.erasure import disabled_federated, kept_out, must_reset_again
 from batch.inventory import Inventory
 from batch.progress import Progress
+from batch.text import day
 from userpool.ledger import Ledger
 from userpool.person import Person, State
 
@@ -44,7 +45,7 @@ class LedgerCount:
 
     def __post_init__(self, days: int) -> None:
         """Begin with the last days, without anybody."""
-        today = _day(self.at)
+        today = day(self.at)
         self.settled = {str(today - timedelta(ago)): {} for ago in reversed(range(days))}
 
     def add(self, person: Person, federated: Collection[str] = ()) -> None:
@@ -53,7 +54,7 @@ class LedgerCount:
         _add_one(self.states, person.state)
         if person.state is State.HELD:
             _add_one(self.held, person.reason or "no reason")
-        if person.state.final and (of_day := self.settled.get(str(_day(person.changed)))) is not None:
+        if person.state.final and (of_day := self.settled.get(str(day(person.changed)))) is not None:
             _add_one(of_day, person.state)
         self.again += must_reset_again(person)
         self.kept_out += kept_out(person, federated)
@@ -96,7 +97,3 @@ def _is_stale(person: Person, now: float) -> bool:
             return person.changed < now - _STALE_MIGRATION
         case _:
             return False
-
-
-def _day(seconds: float) -> date:
-    return datetime.fromtimestamp(seconds, UTC).date()

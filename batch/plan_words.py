@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from batch.estimate import Estimate
@@ -16,6 +15,7 @@ from batch.planning import Contender
 from batch.prices import AS_OF
 from batch.report import duration, more
 from batch.status_words import cut_over_lines
+from batch.text import day
 from batch.wiring import Migration
 from userpool.factors import PASSKEY, SECOND
 
@@ -148,7 +148,7 @@ def _collision_lines(contenders: Sequence[Sequence[Contender]]) -> Iterator[str]
         for one in some:
             state = one.status if one.enabled else f"{one.status}, disabled"
             groups = ", ".join(one.groups) or "no groups"
-            yield f"  {one.username}  {state}, created {_day(one.created)}, modified {_day(one.modified)}; {groups}"
+            yield f"  {one.username}  {state}, created {day(one.created)}, modified {day(one.modified)}; {groups}"
     yield from more(len(contenders))
 
 
@@ -210,7 +210,3 @@ def _peak_lines(peak: Peak) -> Iterator[str]:
         )
     else:
         yield "  That fits."
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat()

@@ -24,6 +24,7 @@ from batch.records import config_digest, user_agent
 from batch.report import duration
 from batch.report_page_calls import Section, Series, sections, series
 from batch.report_page_facts import SHOWN, Facts
+from batch.text import day
 
 GENERATOR = '<meta name="generator" content="cognito-migrate'
 """What stands near the beginning of every report, and tells it from other files."""
@@ -124,4 +125,4 @@ def _moment(seconds: float | None) -> str:
 
 
 def _day(seconds: float | None) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}" if seconds else _NONE
+    return str(day(seconds)) if seconds else _NONE

@@ -20,13 +20,12 @@ from batch.journal import Created, Done, Fact, Failed, Granted, Job, Journal, Pr
 from batch.migrate import Migration
 from batch.plan import Context
 from batch.progress import Progress
+from batch.silence import Silence
 from userpool.description import Description
-from userpool.errors import FatalError
 from userpool.passwords import random_password
 from userpool.pool import UserPool
 
 _CHUNK = 50  # users intended at once, in one write
-_SILENCE = 25  # users in a row without an answer: it is Cognito, not they
 
 
 @dataclass(slots=True)
@@ -87,7 +86,7 @@ class Run:
         )
         self._changes = Changes(inventory, context)
         self._summary = RunSummary()
-        self._silent = 0
+        self._silence = Silence()
 
     def run(self, *, now: Callable[[], float], limit: int | None = None, disable_gone: bool = False) -> RunSummary:
         """Carry over what changed and create who is pending, `limit` users at most; `now()` is the target's time.
@@ -168,14 +167,10 @@ class Run:
                 summary.done += 1
             case Failed():
                 summary.failed[fact.problem] = summary.failed.get(fact.problem, 0) + 1
-                self._notice_silence(fact)
-                return
-        self._silent = 0
-
-    def _notice_silence(self, fact: Failed) -> None:
-        self._silent = self._silent + 1 if fact.problem is Problem.UNANSWERED else 0
-        if self._silent == _SILENCE:
-            raise FatalError(f"{fact.reason}. The last {_SILENCE} users got no answer; rerun when Cognito is well.")
+                if fact.problem is Problem.UNANSWERED:
+                    self._silence.note(fact.reason)
+                    return
+        self._silence.broken()
 
 
 def failures(inventory: Inventory) -> list[dict[str, str]]:

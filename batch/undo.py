@@ -13,15 +13,14 @@ from batch.grouping import groups_defined
 from batch.inventory import Inventory
 from batch.plan import Context
 from batch.progress import Bar, Progress
+from batch.silence import Silence
 from batch.undo_journal import UndoJournal, survey
 from batch.undo_records import UndoClaims
 from batch.undo_step import Begun, Fact, Failed, Gone, Left, TakingBack, Undone, Would
 from batch.undo_verdict import Made
-from userpool.errors import FatalError, NotFoundError, UserError
+from userpool.errors import NotFoundError, UserError
 from userpool.pool import UserPool
 from userpool.user import Group
-
-_SILENCE = 25  # users in a row without an answer: it is Cognito, not they
 
 
 @dataclass(slots=True)
@@ -71,7 +70,7 @@ class Undo:
         self._stop = stop
         self._progress = progress
         self._summary = UndoSummary()
-        self._silent = 0
+        self._silence = Silence()
 
     def preview(self) -> UndoSummary:
         """Look at everybody, and say what an undo would do; nothing is changed."""
@@ -137,9 +136,10 @@ class Undo:
             case Failed():
                 summary.failed += 1
                 self.journal.note(fact)
-        self._silent = self._silent + 1 if isinstance(fact, Failed) and fact.unanswered else 0
-        if isinstance(fact, Failed) and self._silent == _SILENCE:
-            raise FatalError(f"{fact.reason}. The last {_SILENCE} users got no answer; rerun when Cognito is well.")
+        if isinstance(fact, Failed) and fact.unanswered:
+            self._silence.note(fact.reason)
+        else:
+            self._silence.broken()
 
     def _delete_groups(self) -> None:
         """Delete the groups that this migration made, that are as it made them and that nobody is in."""

@@ -9,15 +9,13 @@ from batch import lease
 from batch.inventory import Inventory
 from batch.journal import State
 from batch.last_ledger import require_last_ledger
-from batch.lease import Lease
+from batch.lease import CALL_SECONDS, Lease
 from batch.registrar import Registrar
 from batch.undo_verdict import Made
 from userpool.errors import SettingsError, UserError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person
-
-_CALL_SECONDS = 30.0  # more than the longest that a call to Cognito takes, connecting and reading
 
 
 class TakenFurtherError(UserError):
@@ -65,7 +63,7 @@ class LedgerUndoClaims(UndoClaims):
 
     def take(self, made: Made, new_sub: str, *, used: bool) -> None:
         """Take `pending → creating`, on which no trigger acts, or whoever was used to `reset`."""
-        self._lease.require(_CALL_SECONDS)
+        self._lease.require(CALL_SECONDS)
         if used:
             turn = self.ledger.retire(made.sub, new_sub, self._now())
         else:
@@ -76,7 +74,7 @@ class LedgerUndoClaims(UndoClaims):
     def guard(self, made: Made, new_sub: str, *, used: bool) -> None:
         if not used:
             self.take(made, new_sub, used=False)
-        self._lease.require(_CALL_SECONDS)
+        self._lease.require(CALL_SECONDS)
 
     def let_be(self, made: Made) -> None:
         """Take `creating → pending`; who was not pending yet is left for a run to take over."""
