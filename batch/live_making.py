@@ -47,7 +47,7 @@ class Making:
         self._own: set[str] = set()
         self._made: dict[str, str] = {}  # ids by name
         self._doubtful: set[str] = set()
-        _refuse_others(client, self._own)
+        refuse_others(client, self._own, reads=_READS)
 
     def name(self, kind: str) -> str:
         """Return what the pool of a kind is called: nobody else's is."""
@@ -110,12 +110,17 @@ class Making:
         return LivePool(self._client, pool_id, self._cleaning)
 
 
-def _refuse_others(client: Any, own: set[str]) -> None:
-    """Let the client call only for the pools and app clients of this set, but for looking."""
+def refuse_others(client: Any, own: set[str], *, reads: frozenset[str] = frozenset(), by_token: bool = False) -> None:
+    """Let the client call only for the pools and app clients of this set, which may grow.
+
+    `reads` are operations that may name any pool. With `by_token`, calls may also name none but have a user's token.
+    """
 
     def refuse(params: Mapping[str, Any], model: Any, **_: object) -> None:
         named = {params.get("UserPoolId"), params.get("ClientId")} - {None}
-        if model.name in _OF_NO_POOL | _READS or (named and named <= own):
+        if model.name in _OF_NO_POOL | reads or (named and named <= own):
+            return
+        if by_token and not named and "AccessToken" in params:
             return
         raise PermissionError(f"{model.name} would be about a pool that this check has not made.")
 

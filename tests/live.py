@@ -16,11 +16,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from batch.live_making import refuse_others
 from sandbox.cognito import Cognito
 from sandbox.in_process import client
 
 _TAGS = {"purpose": "throw-away"}
-_HARMLESS = {"CreateUserPool", "ListUserPools"}
 
 
 def pytest_addoption(parser):
@@ -36,13 +36,7 @@ def refuse_other_pools(cognito: Any) -> Any:
     def note(parsed: dict[str, Any], **_: object) -> None:
         made.update({parsed.get("UserPool", {}).get("Id"), parsed.get("UserPoolClient", {}).get("ClientId")} - {None})
 
-    def refuse(params: dict[str, Any], model: Any, **_: object) -> None:
-        named = {params.get("UserPoolId"), params.get("ClientId")} - {None}
-        by_token = "AccessToken" in params and not named
-        if model.name not in _HARMLESS and not by_token and not (named and named <= made):
-            raise PermissionError(f"{model.name} names no pool that this test run made")
-
-    cognito.meta.events.register_first("provide-client-params.cognito-identity-provider", refuse)
+    refuse_others(cognito, made, by_token=True)
     for operation in ("CreateUserPool", "CreateUserPoolClient"):
         cognito.meta.events.register(f"after-call.cognito-identity-provider.{operation}", note)
     return cognito
