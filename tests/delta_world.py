@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from test_run import MARKER
+from migrating import MARKER
 
 from batch.naming import Naming
 from userpool.identity import SignIn

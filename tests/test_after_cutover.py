@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 from delta_world import Old, signing_in_by_email, writes
+from migrating import LEGACY_SUB, PowerCutError, World, empty, person, refused
 from test_delta import conflicting, set_there, theirs, verified
 from test_factors_carried import BOTH, NONE, SETS, OldWithFactors, put, there
 from test_links import GOOGLE, identities, links_of
-from test_run import LEGACY_SUB, PowerCutError, World, empty, person, refused
 
 from batch.cohort import CohortRules
 from batch.cutover import Cutover, record_cutover, take_back, unread

@@ -14,7 +14,7 @@ from random import Random
 import pytest
 import yaml
 from conftest import FAST, command
-from test_run import empty
+from migrating import empty
 
 from sandbox.faults import Fault
 from sandbox.local import add_federated, local_client

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from ledger_world import LedgerWorld
+from migrating import LEGACY_SUB, empty
+from migrating import person as numbered
 from test_planning import another_inventory, context, mark_created, person, reason, store
-from test_run import LEGACY_SUB, empty
-from test_run import person as numbered
 
 from batch.config import load
 from batch.inventory import Inventory

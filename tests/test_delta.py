@@ -7,7 +7,7 @@ from io import StringIO
 
 import pytest
 from delta_world import Old, attributes_of, calls, signing_in_by_email, writes
-from test_run import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
+from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
 
 from batch.applied import conflicts
 from batch.gone import gone

@@ -11,7 +11,7 @@ from delta_world import Old
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_world import LedgerWorld
-from test_run import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
+from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
 
 from batch.planning import make_plan
 from userpool.ledger_table import Write

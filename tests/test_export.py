@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgers import introduce
-from test_run import FINGERPRINT
+from migrating import FINGERPRINT
 
 from batch.decisions import read_decisions
 from batch.export import _PAGE, EXPORTS

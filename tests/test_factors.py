@@ -9,8 +9,8 @@ from io import StringIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from migrating import FINGERPRINT, Watched, refused, unanswered
 from test_planning import context, person, store, verified
-from test_run import FINGERPRINT, Watched, refused, unanswered
 
 from batch.cutover import Cutover, record_cutover
 from batch.export import EXPORTS

@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 from delta_world import Old, calls, writes
 from ledger_world import LedgerWorld
+from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person, refused, unanswered
 from test_delta import conflicting, planned, verified
-from test_run import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person, refused, unanswered
 
 from batch.factors import Asked, FactorsTable
 from batch.pacing import Pacer

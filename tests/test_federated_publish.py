@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger_world import LedgerWorld
-from test_run import LEGACY_SUB, empty, person
+from migrating import LEGACY_SUB, empty, person
 
 from batch.claims import CONFLICT
 from batch.cohort import CohortRules

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_run import FINGERPRINT
+from migrating import FINGERPRINT
 
 from batch.inventory import Inventory
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from ledgers import introduce
-from test_run import FINGERPRINT
+from migrating import FINGERPRINT
 
 from batch.inventory import Inventory
 from batch.ledger_count import LedgerCount, count

@@ -6,8 +6,8 @@ import json
 
 import pytest
 from delta_world import Old, calls, writes
+from migrating import LEGACY_SUB, PowerCutError, World, empty, person
 from test_delta import conflicting, planned, verified
-from test_run import LEGACY_SUB, PowerCutError, World, empty, person
 
 from batch.plan import Context
 from userpool.attributes import AttributeRules

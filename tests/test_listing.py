@@ -4,7 +4,7 @@ import threading
 from io import StringIO
 
 import pytest
-from test_run import FINGERPRINT, Watched, refused
+from migrating import FINGERPRINT, Watched, refused
 
 from batch.inventory import Inventory
 from batch.listing import in_shards

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_run import FINGERPRINT
+from migrating import FINGERPRINT
 
 from batch.inventory import Inventory
 from batch.progress import Progress

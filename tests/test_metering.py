@@ -3,7 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_run import FINGERPRINT
+from migrating import FINGERPRINT
 
 from batch.inventory import Inventory
 from batch.metering import Meter, Rates, quota_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from ledger_world import LedgerWorld
-from test_run import LEGACY_SUB, PASSWORD, PowerCutError, empty, person
+from migrating import LEGACY_SUB, PASSWORD, PowerCutError, empty, person
 
 from batch.decisions import Decision
 from batch.naming import Naming

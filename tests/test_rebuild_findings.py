@@ -8,7 +8,7 @@ from io import StringIO
 
 import pytest
 from ledger_world import OLD_POOL, LedgerWorld
-from test_run import GROUPS, LEGACY_SUB, MARKER, MEMBERSHIPS, PASSWORD, PEOPLE, empty, person
+from migrating import GROUPS, LEGACY_SUB, MARKER, MEMBERSHIPS, PASSWORD, PEOPLE, empty, person
 
 from batch.lease import KEY, LeasedError
 from batch.planning import make_plan

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from migrating import FINGERPRINT
 from test_planning import context, mark_created, person, store, verified
-from test_run import FINGERPRINT
 
 from batch.config import Config
 from batch.inventory import Inventory

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from ledger_world import LedgerWorld
-from test_run import GROUPS, LEGACY_SUB, MEMBERSHIPS, PEOPLE, WHOLE, PowerCutError, empty, person
+from migrating import GROUPS, LEGACY_SUB, MEMBERSHIPS, PEOPLE, WHOLE, PowerCutError, empty, person
 from test_run_with_ledger import become
 
 from batch.stopping import StoppedError

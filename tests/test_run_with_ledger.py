@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from ledger_world import LedgerWorld
-from test_run import (
+from migrating import (
     GROUPS,
     LEGACY_SUB,
     MARKER,

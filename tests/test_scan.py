@@ -6,7 +6,7 @@ from collections import Counter
 from io import StringIO
 
 import pytest
-from test_run import FINGERPRINT, Watched, empty, refused
+from migrating import FINGERPRINT, Watched, empty, refused
 
 from batch.inventory import Inventory
 from batch.progress import Progress

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from conftest import FAST
+from migrating import empty
 from pools import read_pool
-from test_run import empty
 
 from batch.backup import copies
 from batch.carry_out import CarriedOut, leave

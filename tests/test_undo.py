@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from test_run import gets_lost, happens_unheard, refused, unanswered
+from migrating import gets_lost, happens_unheard, refused, unanswered
 from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD
 from undoing import LEDGER_READS, WRITES, Moved, PowerCutError
 

@@ -4,7 +4,7 @@ import threading
 from io import StringIO
 
 import pytest
-from test_run import GROUPS, LEGACY_SUB, PASSWORD, WRITES, World, empty, person, refused
+from migrating import GROUPS, LEGACY_SUB, PASSWORD, WRITES, World, empty, person, refused
 
 from batch.planning import make_plan
 from batch.progress import Progress

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger_world import WatchedTable
-from test_run import Watched
+from migrating import Watched
 from triggering import World, new_world
 
 from batch.inventory import Inventory
