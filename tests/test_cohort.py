@@ -12,7 +12,7 @@ import pytest
 from ledger_world import LedgerWorld
 from migrating import LEGACY_SUB, empty
 from migrating import person as numbered
-from test_planning import another_inventory, context, mark_created, person, reason, store
+from planned import another_inventory, context, mark_created, person, reason, store
 
 from batch.config import load
 from batch.inventory import Inventory

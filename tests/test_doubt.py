@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_planning import ALIASES, ANY_CASE, MARKER, context, person, store, verified
+from planned import ALIASES, ANY_CASE, MARKER, context, person, store, verified
 
 from batch.applied import AppliedTable
 from batch.changes import Changes

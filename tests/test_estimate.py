@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from test_planning import context, mark_created, person, store
+from planned import context, mark_created, person, store
 
 from batch.decisions import Decision
 from batch.estimate import Estimate, estimate

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from migrating import FINGERPRINT, Watched, refused, unanswered
-from test_planning import context, person, store, verified
+from planned import context, person, store, verified
 
 from batch.cutover import Cutover, record_cutover
 from batch.export import EXPORTS

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from migrating import FINGERPRINT
-from test_planning import context, mark_created, person, store, verified
+from planned import context, mark_created, person, store, verified
 
 from batch.config import Config
 from batch.inventory import Inventory
@@ -276,7 +276,7 @@ def test_a_great_collision_is_cut(tmp_path):
     same = [person(f"user{number}", attributes=verified("same@example.com")) for number in range(300)]
     with Inventory.open(tmp_path / "migration.db", FINGERPRINT, create=True) as inventory:
         store(inventory, same)
-        from test_planning import ALIASES  # noqa: PLC0415
+        from planned import ALIASES  # noqa: PLC0415
 
         make_plan(inventory, context(ALIASES), {})
         said = parsed(inventory, names=True).section("collisions")
