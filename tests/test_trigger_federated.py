@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
+from federated import DEFER, profile, publish, returning, sign_in
 from hypothesis import given
 from hypothesis import strategies as st
 from signing_in import claims
@@ -15,9 +16,7 @@ from batch.config import Config
 from batch.decisions import Decision
 from batch.diagnosis import Diagnosis
 from batch.diagnosis_words import Verdict
-from batch.persons import Standing, introduce
 from batch.plan import DEFERRED, FEDERATED, OUTSIDE, Action, Context, plan_user, put_off
-from sandbox import links, managed_login
 from sandbox.errors import CognitoError
 from trigger.outcome import DeniedError
 from userpool.errors import SettingsError
@@ -25,55 +24,6 @@ from userpool.identities import Identity
 from userpool.person import State, federated_lock, lock_id
 from userpool.pool import UserPool
 from userpool.settings import PoolSettings, Rules, UserRules
-
-DEFER = Rules(UserRules(external_provider="defer"))
-PROVIDER = {
-    "ProviderName": "Google",
-    "ProviderType": "Google",
-    "ProviderDetails": {"client_id": "a", "client_secret": "b", "authorize_scopes": "email"},
-    "AttributeMapping": {"email": "email"},
-}
-
-
-def returning(world, subject="Ada-1", *, groups=("admins",), rules=DEFER, enabled=True):
-    """Make a profile in the old pool, and publish it; return its old sub."""
-    for pool_id in (world.old_id, world.new_id):
-        if "Google" not in world.local.world.pool(pool_id).moto.identity_providers:
-            world.cognito.create_identity_provider(UserPoolId=pool_id, **PROVIDER)
-        for group in groups:
-            if group not in world.local.world.pool(pool_id).groups:
-                world.cognito.create_group(UserPoolId=pool_id, GroupName=group)
-    with world.local.world.lock:
-        user = links.make_profile(world.local.world, world.local.world.pool(world.old_id), "Google", subject, {})
-    for group in groups:
-        world.cognito.admin_add_user_to_group(UserPoolId=world.old_id, Username=user.username, GroupName=group)
-    if not enabled:
-        world.disable_old(user.username)
-    publish(world, user.username, rules)
-    return user.sub
-
-
-def publish(world, username, rules=DEFER, decision=None):
-    """Tell the ledger of a user of the old pool, as a run does."""
-    source, target = UserPool(world.cognito, world.old_id), UserPool(world.cognito, world.new_id)
-    context = Context.of(rules, source.describe(), target.describe())
-    user = source.find(username)
-    plan = plan_user(user, context, decision)
-    groups = frozenset(name for page in source.groups_of(username) for name in page)
-    standing = Standing(user, plan.action, plan.reason, plan.username, groups)
-    world.ledger.publish([introduce(standing, context, world.new_id)])
-    world.warm()
-
-
-def sign_in(world, subject="Ada-1", **attributes):
-    """Sign in to the new pool by Google, as managed login does."""
-    with world.local.world.lock:
-        return managed_login.sign_in_from(world.local.world, world.app, "Google", subject, attributes)
-
-
-def profile(world, subject="Ada-1"):
-    """The profile in the new pool."""
-    return links.profile(world.local.world.pool(world.new_id), "Google", subject)
 
 
 @pytest.mark.parametrize("version", [None, "V2_0", "V3_0"])

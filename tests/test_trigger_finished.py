@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from federated import returning, sign_in
 from mishaps import quietly
-from test_trigger_federated import returning, sign_in
 from triggering import NEW_PASSWORD, OLD_PASSWORD
 
 from batch.erasure import erase

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError
+from federated import DEFER, profile, publish, returning, sign_in
 from signing_in import claims
-from test_trigger_federated import DEFER, profile, publish, returning, sign_in
 from triggering import MARKER, OLD_PASSWORD, RANDOM_PASSWORD, TRIGGERS, new_world, token_groups
 
 from batch.plan import DEFERRED, FEDERATED, Context, plan_user

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_trigger_federated import PROVIDER, sign_in
+from federated import PROVIDER, sign_in
 from undoing import Moved, PowerCutError
 
 from userpool.identities import Identity
