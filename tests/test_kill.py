@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import random
-import signal
-import time
-from collections.abc import Callable
 
 import pytest
+from killing import WRITES, assert_once_and_alike, kill_when
 from pools import MARKER, Pool, read_pool
 
 from sandbox.faults import Fault
@@ -14,21 +12,10 @@ from sandbox.people import GROUPS
 from sandbox.seed import make_target
 from sandbox.server import Sandbox
 
-WRITES = ("CreateGroup", "AdminCreateUser", "AdminDisableUser", "AdminSetUserPassword", "AdminAddUserToGroup")
 UNHEARD = (
     Fault("drop-after", "AdminCreateUser", every=5),
     Fault("drop-after", "AdminSetUserPassword", every=4),
 )
-
-
-def kill_when(condition: Callable[[], bool], moving, *words: str) -> None:
-    """Start a command and kill it, as the kernel does, once the condition holds; it must not have ended before."""
-    with moving.start(*words) as process:
-        while not condition() and process.poll() is None:
-            time.sleep(0.002)
-        process.kill()
-        _, said = process.communicate()
-    assert process.returncode == -signal.SIGKILL, said
 
 
 def step(moving, *words: str):
@@ -95,16 +82,6 @@ def small(client, seeded, between, kept):
         return kept["old"], kept[marker]
 
     return make
-
-
-def assert_once_and_alike(server: Sandbox, target: str, undisturbed: Pool) -> None:
-    """The pool is like the undisturbed one; every user was created once and given a password once."""
-    with local_client() as client:
-        there = read_pool(client, target)
-    assert there == undisturbed
-    creations = {name: count for (pool, name), count in server.created.items() if pool == target}
-    assert creations == dict.fromkeys((user.username for user in there.users.values()), 1)
-    assert server.succeeded["AdminSetUserPassword"] == len(there.users)
 
 
 @pytest.mark.slow

@@ -6,8 +6,9 @@ import itertools
 from random import Random
 
 import pytest
+from killing import WRITES, assert_once_and_alike, kill_when
 from pools import read_pool
-from test_kill import WRITES, assert_once_and_alike, kill_when, step
+from test_kill import step
 
 from batch.lease import KEY
 from batch.registrar import Registrar

@@ -5,8 +5,8 @@ import time
 from random import Random
 
 import pytest
+from killing import kill_when
 from pools import MARKER, read_pool
-from test_kill import kill_when
 
 from batch.lease import KEY
 from batch.registrar import Registrar

@@ -7,10 +7,11 @@ from collections import Counter
 from random import Random
 
 import pytest
+from killing import kill_when
 from ledgers import shared_client
 from pools import read_pool
 from test_cli import LONG, at_a_terminal
-from test_kill import kill_when, step
+from test_kill import step
 
 from batch.inventory import Inventory
 from sandbox.faults import Fault
