@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from changed import conflicting, set_there, theirs, verified
 from delta_world import Old, signing_in_by_email, writes
 from migrating import LEGACY_SUB, PowerCutError, World, empty, person, refused
-from test_delta import conflicting, set_there, theirs, verified
 from test_factors_carried import BOTH, NONE, SETS, OldWithFactors, put, there
 from test_links import GOOGLE, identities, links_of
 

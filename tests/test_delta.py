@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from dataclasses import replace
-from io import StringIO
 
 import pytest
+from changed import conflicting, planned, set_there, theirs, verified
 from delta_world import Old, attributes_of, calls, signing_in_by_email, writes
 from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
 
-from batch.applied import conflicts
 from batch.gone import gone
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.verify import Verify
 from userpool.user import Group
 
 ONE, TWO = "sub-0001", "sub-0002"
@@ -42,41 +37,6 @@ def old(world):
     old.members = {(ONE, "readers")}
     old.carry()
     return old
-
-
-def planned(world):
-    """The plan, and its reasons for updates."""
-    with world.inventory() as inventory:
-        summary = make_plan(inventory, world.context, {})
-    return summary.actions["update"], dict(summary.reasons.get("update", {}))
-
-
-def conflicting(world):
-    """What was not carried, as (user, what)."""
-    with world.inventory() as inventory:
-        return [(one["username"], one["what"]) for one in conflicts(inventory)]
-
-
-def verified(world):
-    """What verify calls a difference, and what it notes."""
-    with world.inventory() as inventory:
-        make_plan(inventory, world.context, {})
-        quiet = Progress(quiet=True, out=StringIO())
-        comparing = Verify(world.target, inventory, world.context, workers=2, stop=threading.Event(), progress=quiet)
-        summary = comparing.run(lambda _users, _groups: "group")
-    return [(one.username, one.what) for one in summary.differences], [
-        (one.username, one.what, one.detail) for one in summary.notes
-    ]
-
-
-def theirs(world, operation, **params):
-    """Make a call as somebody else would."""
-    return getattr(world.watched.client, operation)(UserPoolId=world.pool_id, **params)
-
-
-def set_there(world, username, **attributes):
-    pairs = [{"Name": name, "Value": value} for name, value in attributes.items()]
-    theirs(world, "admin_update_user_attributes", Username=username, UserAttributes=pairs)
 
 
 def test_an_unchanged_pool_plans_and_writes_nothing(world, old):

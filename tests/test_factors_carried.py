@@ -6,10 +6,10 @@ import threading
 from contextlib import suppress
 
 import pytest
+from changed import conflicting, planned, verified
 from delta_world import Old, calls, writes
 from ledger_world import LedgerWorld
 from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person, refused, unanswered
-from test_delta import conflicting, planned, verified
 
 from batch.factors import Asked, FactorsTable
 from batch.pacing import Pacer

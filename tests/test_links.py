@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from changed import conflicting, planned, verified
 from delta_world import Old, calls, writes
 from migrating import LEGACY_SUB, PowerCutError, World, empty, person
-from test_delta import conflicting, planned, verified
 
 from batch.plan import Context
 from userpool.attributes import AttributeRules

@@ -1,0 +1,46 @@
+"""What is planned after a change, what is left alone, and what somebody else changes in the new pool."""
+
+from __future__ import annotations
+
+import threading
+from io import StringIO
+
+from batch.applied import conflicts
+from batch.planning import make_plan
+from batch.progress import Progress
+from batch.verify import Verify
+
+
+def planned(world):
+    """The plan, and its reasons for updates."""
+    with world.inventory() as inventory:
+        summary = make_plan(inventory, world.context, {})
+    return summary.actions["update"], dict(summary.reasons.get("update", {}))
+
+
+def conflicting(world):
+    """What was not carried, as (user, what)."""
+    with world.inventory() as inventory:
+        return [(one["username"], one["what"]) for one in conflicts(inventory)]
+
+
+def verified(world):
+    """What verify calls a difference, and what it notes."""
+    with world.inventory() as inventory:
+        make_plan(inventory, world.context, {})
+        quiet = Progress(quiet=True, out=StringIO())
+        comparing = Verify(world.target, inventory, world.context, workers=2, stop=threading.Event(), progress=quiet)
+        summary = comparing.run(lambda _users, _groups: "group")
+    return [(one.username, one.what) for one in summary.differences], [
+        (one.username, one.what, one.detail) for one in summary.notes
+    ]
+
+
+def theirs(world, operation, **params):
+    """Make a call as somebody else would."""
+    return getattr(world.watched.client, operation)(UserPoolId=world.pool_id, **params)
+
+
+def set_there(world, username, **attributes):
+    pairs = [{"Name": name, "Value": value} for name, value in attributes.items()]
+    theirs(world, "admin_update_user_attributes", Username=username, UserAttributes=pairs)
