@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from live import create_user
-from test_cli import LONG, at_a_terminal
+from terminal import LONG, at_a_terminal
 from test_function import ALLOWS, aws, policy  # noqa: F401 -- pytest looks for the fixture here
 
 from batch.attach import attaching, detaching, left_half, not_of_the_pool, plainly, same

@@ -3,25 +3,21 @@ from __future__ import annotations
 import errno
 import io
 import os
-import pty
 import signal
-import subprocess
-import sys
 import threading
-from contextlib import contextmanager
 from random import Random
 
 import pytest
 import yaml
 from conftest import FAST, command
 from migrating import empty
+from terminal import LONG, at_a_terminal
 
 from sandbox.faults import Fault
 from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source
 
 COMMANDS = ("init", "scan", "plan", "run", "verify", "demo")
-LONG = 60  # seconds after which a test gives up; nothing is timed
 
 
 @pytest.fixture(scope="module")
@@ -174,26 +170,6 @@ def test_a_plan_writes_nothing_to_either_pool(moving, sandbox):
     """`plan` reads descriptions and no more."""
     said(moving("plan"), 0)
     assert set(sandbox.calls) <= {"DescribeUserPool"}
-
-
-@contextmanager
-def at_a_terminal(moving, *words):
-    """A command whose stdin is a terminal; gives the process and where a person types."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "batch", "--config", str(moving.config), *words],
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    os.close(theirs)
-    try:
-        yield process, ours
-    finally:
-        os.close(ours)
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize(("answer", "code", "goes_on"), [("y\n", 0, True), ("\n", 130, False)])

@@ -7,7 +7,7 @@ import shlex
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cli import LONG, at_a_terminal
+from terminal import LONG, at_a_terminal
 
 from batch.prepare import Lacking, attribute_command, lacking
 from userpool.attributes import Attribute, AttributeRules, Schema

@@ -10,7 +10,7 @@ import pytest
 from killing import kill_when
 from ledgers import shared_client
 from pools import read_pool
-from test_cli import LONG, at_a_terminal
+from terminal import LONG, at_a_terminal
 from test_kill import step
 
 from batch.inventory import Inventory
