@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from authorization import Gateway, Role
 from templates import ACCOUNT, Stack
-from test_package import boto3_alone, unpacked
 from triggering import TRIGGERS, World, new_world
+from unpacking import boto3_alone, unpacked
 
 from sandbox.lambdas import FunctionError, run
 from sandbox.server import Sandbox

@@ -9,7 +9,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from migrating import Act, Watched, World
+from migrating import (
+    Act,
+    Watched,
+    World,
+)
 
 from batch.decisions import Decision
 from batch.inventory import Inventory
@@ -21,8 +25,8 @@ from batch.progress import Progress
 from batch.registrar import Registrar
 from batch.run import Run, RunSummary
 from sandbox.in_process import dynamodb_client
-from userpool.ledger_table import LedgerTable
-from userpool.person import Person, State, lock_id
+from userpool.ledger_table import LedgerTable, Write
+from userpool.person import PERSON, Person, State, lock_id
 from userpool.terms import Terms
 
 _NUMBERS = itertools.count()
@@ -171,3 +175,9 @@ class LedgerWorld(World):
     def run_alone(self, **options: Any) -> RunSummary:
         """Plan and run without the ledger."""
         return super().run(**options)
+
+
+def become(world, sub, state, **values):
+    """Put a person into a state, as the trigger or time would have."""
+    change = "SET #state = :state" + "".join(f", #{name} = :{name}" for name in values)
+    assert world.table.write(Write(f"{PERSON}{sub}", change=change, values={"state": state, **values})).done

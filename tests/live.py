@@ -108,3 +108,23 @@ def new_pool(cognito) -> Iterator[Callable[..., str]]:
     for pool_id in made:
         with suppress(cognito.exceptions.ResourceNotFoundException):
             cognito.delete_user_pool(UserPoolId=pool_id)
+
+
+GOOGLE = {
+    "ProviderName": "Google",
+    "ProviderType": "Google",
+    "ProviderDetails": {"client_id": "id", "client_secret": "secret", "authorize_scopes": "openid"},
+}
+
+
+def link(cognito, pool_id, subject, provider="Google", attribute="Cognito_Subject"):
+    """Link a subject of another provider to bob."""
+    cognito.admin_link_provider_for_user(
+        UserPoolId=pool_id,
+        DestinationUser={"ProviderName": "Cognito", "ProviderAttributeValue": "bob"},
+        SourceUser={
+            "ProviderName": provider,
+            "ProviderAttributeName": attribute,
+            "ProviderAttributeValue": subject,
+        },
+    )

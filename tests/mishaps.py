@@ -111,3 +111,20 @@ def counted(client: Any, calls: Counter[str], prefix: str = "") -> Any:
 
     client.meta.events.register("before-call", count)
     return client
+
+
+class FakeTime:
+    """A clock that only sleeping, or a test, moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        """Say what time it is."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.slept.append(seconds)
+        self.now += seconds

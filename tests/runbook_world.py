@@ -9,8 +9,7 @@ from pathlib import Path
 
 from conftest import command
 from ending import end_long_ago
-from test_way_back import sign_up
-from triggering import OLD_PASSWORD, World, new_world
+from triggering import OLD_PASSWORD, World, new_world, sign_up
 
 from sandbox import managed_login
 from sandbox.in_process import dynamodb_client

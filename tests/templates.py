@@ -185,3 +185,19 @@ _PURE: dict[str, Any] = {
     "Split": lambda pair: pair[1].split(pair[0]),
     "Join": lambda pair: pair[0].join(pair[1]),
 }
+
+
+OLD, NEW = "us-east-1_OldPool01", "us-east-1_NewPool01"
+
+
+def stack(**parameters: str) -> Stack:
+    """The trigger's stack."""
+    given = {
+        "PackageBucket": "packages",
+        "PackageKey": "trigger.zip",
+        "SourceUserPoolId": OLD,
+        "SourceClientId": "4k2vexample1h6c1b0pq9m3rtd",
+        "TargetUserPoolId": NEW,
+        "AlarmTopic": f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms",
+    }
+    return Stack("trigger.yaml", given | parameters)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from changed import conflicting, set_there, theirs, verified
 from delta_world import Old, signing_in_by_email, writes
+from linking import GOOGLE, identities, links_of
 from migrating import LEGACY_SUB, PowerCutError, World, empty, person, refused
-from test_factors_carried import BOTH, NONE, SETS, OldWithFactors, put, there
-from test_links import GOOGLE, identities, links_of
+from second_factors import BOTH, NONE, SETS, OldWithFactors, put, there
 
 from batch.cohort import CohortRules
 from batch.cutover import Cutover, record_cutover, take_back, unread

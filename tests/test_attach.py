@@ -9,11 +9,11 @@ import uuid
 import pytest
 import yaml
 from botocore.exceptions import ClientError
+from function_policy import ALLOWS, aws, policy  # noqa: F401 -- pytest looks for the fixture here
 from hypothesis import given
 from hypothesis import strategies as st
 from live import create_user
 from terminal import LONG, at_a_terminal
-from test_function import ALLOWS, aws, policy  # noqa: F401 -- pytest looks for the fixture here
 
 from batch.attach import attaching, detaching, left_half, not_of_the_pool, plainly, same
 from batch.attach_cli import write_triggers

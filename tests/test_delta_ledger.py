@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from delta_world import Old, calls, signing_in_by_email, writes
 from ledger_world import LedgerWorld
+from linking import add_providers, identities
 from migrating import LEGACY_SUB, PowerCutError, empty, person
-from test_links import add_providers, identities
 
 from batch.applied import conflicts
 from userpool.identities import Identity

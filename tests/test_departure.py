@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from test_pacing import FakeTime
+from mishaps import FakeTime
 
 from batch.journal import Job, Unbegun
 from batch.migrate import Migration

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from templates import ACCOUNT
-from test_deploy_trigger import NEW, stack
+from templates import ACCOUNT, NEW, stack
 
 from trigger import log
 from trigger.outcome import Outcome

@@ -11,7 +11,7 @@ import pytest
 from ledgers import new_table
 from pools import read_pool
 from task import LONG, Task, batch, properties
-from test_sync import eventually, window
+from windows import eventually, window
 
 from batch.config import load
 from batch.terminal import Exit

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from templates import ACCOUNT, DEPLOY, Stack, template
+from templates import ACCOUNT, DEPLOY, NEW, OLD, Stack, stack, template
 
 from batch.config import Config
 from batch.package import HANDLER, environment
@@ -18,25 +18,11 @@ from userpool.function import lets_in
 from userpool.ledger_table import KEY
 from userpool.settings import LedgerSettings, PoolSettings
 
-OLD, NEW = "us-east-1_OldPool01", "us-east-1_NewPool01"
 OTHER_ACCOUNT, EXTERNAL_ID = "210987654321", "a-text-of-our-own"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:old-client-AbCdEf"
 NEW_POOL_ARN = f"arn:aws:cognito-idp:us-east-1:{ACCOUNT}:userpool/{NEW}"
 CAPTURE_ALONE = {"SOURCE_CLIENT_ID", "SOURCE_CLIENT_SECRET_ARN", "MFA_USERS", "FORGOT_PASSWORD"}
 LOGICAL = {"capture": "Capture", "gate": "Gate"}
-
-
-def stack(**parameters: str) -> Stack:
-    """The trigger's stack."""
-    given = {
-        "PackageBucket": "packages",
-        "PackageKey": "trigger.zip",
-        "SourceUserPoolId": OLD,
-        "SourceClientId": "4k2vexample1h6c1b0pq9m3rtd",
-        "TargetUserPoolId": NEW,
-        "AlarmTopic": f"arn:aws:sns:us-east-1:{ACCOUNT}:alarms",
-    }
-    return Stack("trigger.yaml", given | parameters)
 
 
 def other_account(**parameters: str) -> Stack:

@@ -7,11 +7,11 @@ from contextlib import suppress
 
 import pytest
 from changed import conflicting, planned, verified
-from delta_world import Old, calls, writes
+from delta_world import calls, writes
 from ledger_world import LedgerWorld
 from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person, refused, unanswered
+from second_factors import BOTH, BY_MAIL, BY_SMS, NONE, SETS, OldWithFactors, put, there
 
-from batch.factors import Asked, FactorsTable
 from batch.pacing import Pacer
 from userpool.factors import MAIL, SMS, TOTP, Factors, Preference
 from userpool.person import State
@@ -20,29 +20,6 @@ from userpool.quotas import DEFAULT_RPS
 from userpool.settings import Rules, UserRules
 
 ONE, TWO = "sub-0001", "sub-0002"
-SETS = "AdminSetUserMFAPreference"
-NONE, BY_SMS, BY_MAIL = Preference(), Preference(frozenset({SMS}), SMS), Preference(frozenset({MAIL}), MAIL)
-BOTH = Preference(frozenset({SMS, MAIL}), MAIL)
-
-
-class OldWithFactors(Old):
-    """An old pool whose users have second factors."""
-
-    def __init__(self, world, *users) -> None:
-        super().__init__(world, *users)
-        self.factors: dict[str, Factors] = {}
-
-    def prefer(self, sub: str, *second: str, preferred: str | None = None) -> None:
-        """Switch these factors on, and all others off."""
-        self.factors[sub] = Factors(frozenset(second), preferred)
-
-    def scan(self) -> None:
-        """Read it anew, with the factors."""
-        super().scan()
-        with self.world.inventory() as inventory, inventory.transaction():
-            scan, table = inventory.get_meta("scan"), FactorsTable(inventory)
-            table.save([Asked(sub, self.factors.get(sub)) for sub in self.users], scan)
-            table.complete(scan)
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +42,6 @@ def old(world):
     old.change(ONE, phone_number="+15550100")
     old.prefer(ONE, SMS, MAIL, TOTP, preferred=MAIL)
     return old
-
-
-def there(world, username="user1"):
-    """The second factors of a user of the new pool."""
-    return world.direct.find(username).preference
-
-
-def put(world, username, preference):
-    """Set second factors in the new pool as somebody else would."""
-    world.direct.prefer(username, preference, off=frozenset({SMS, MAIL}) - preference.on)
 
 
 def test_factors_are_set_between_the_password_and_the_end(world, old):

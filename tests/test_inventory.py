@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from inventories import OURS, a_table_of_somebody_else, make
 
 from batch.inventory import Inventory, LockedError, explain
 from userpool.errors import FatalError, MigrationError, SettingsError
-
-OURS = {"source.user_pool_id": "eu-west-1_Old", "target.user_pool_id": "eu-west-1_New", "users.keep_sub_as": ""}
 
 
 @pytest.fixture
@@ -22,25 +21,11 @@ def path(tmp_path):
     return tmp_path / "migration.db"
 
 
-def make(path: Path, *, values: int = 0, **changed: str) -> None:
-    """Begin an inventory with some content."""
-    with Inventory.open(path, OURS | changed, create=True) as inventory, inventory.transaction():
-        for number in range(values):
-            inventory.set_meta(f"key {number}", "x" * 100)
-
-
 def use_everything(path: Path) -> None:
     """Open an inventory and read all that is in it."""
     with Inventory.open(path, OURS) as inventory:
         for (table,) in inventory.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             inventory.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 -- a table's name
-
-
-def a_table_of_somebody_else(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE accounts (id)")
-    connection.commit()
-    connection.close()
 
 
 def of_version(version: int) -> Callable[[Path], None]:

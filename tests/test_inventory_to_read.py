@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
-from test_inventory import OURS, a_table_of_somebody_else, make
+from inventories import OURS, a_table_of_somebody_else, make
 
 from batch.inventory import Inventory
 from userpool.errors import SettingsError

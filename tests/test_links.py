@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from changed import conflicting, planned, verified
 from delta_world import Old, calls, writes
+from linking import CORP, GOOGLE, add_providers, identities, links_of
 from migrating import LEGACY_SUB, PowerCutError, World, empty, person
 
 from batch.plan import Context
@@ -15,12 +14,6 @@ from userpool.identities import Identity, linked, primary
 from userpool.settings import Rules
 
 ONE, TWO = "sub-0001", "sub-0002"
-GOOGLE, CORP = Identity("Google", "1042"), Identity("Corp", "Zoë@Example")
-
-
-def identities(*links: Identity, primary: bool = False) -> str:
-    """The attribute as Cognito has it."""
-    return json.dumps([{"providerName": one.provider, "userId": one.subject, "primary": primary} for one in links])
 
 
 @pytest.fixture(scope="module")
@@ -29,15 +22,6 @@ def pool_id(client):
     pool_id = client.create_user_pool(PoolName="new", Schema=[LEGACY_SUB])["UserPool"]["Id"]
     add_providers(client, pool_id)
     return pool_id
-
-
-def add_providers(client, pool_id):
-    """Give a pool the two."""
-    for name, kind in (("Google", "Google"), ("Corp", "OIDC")):
-        details = {"client_id": "one", "client_secret": "two", "authorize_scopes": "openid"}
-        client.create_identity_provider(
-            UserPoolId=pool_id, ProviderName=name, ProviderType=kind, ProviderDetails=details
-        )
 
 
 @pytest.fixture
@@ -53,10 +37,6 @@ def old(world):
     old = Old(world, person(1), person(2))
     old.change(ONE, identities=identities(GOOGLE, CORP))
     return old
-
-
-def links_of(world, username):
-    return linked(world.direct.find(username).attributes)
 
 
 def unlink(world, identity):

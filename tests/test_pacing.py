@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mishaps import FakeTime
 
 from batch.config import Config, RateSettings
 from batch.limiter import HaltedError, Limiter
@@ -25,23 +26,6 @@ from sandbox.server import Sandbox
 from userpool.errors import DroppedError, FatalError, ThrottledError, UnansweredError, UnreachableError, UserError
 from userpool.quotas import CATEGORY, DEFAULT_RPS
 from userpool.settings import PoolSettings, UserRules
-
-
-class FakeTime:
-    """A clock that only sleeping, or a test, moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def clock(self) -> float:
-        """Say what time it is."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass at once."""
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture

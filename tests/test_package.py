@@ -10,10 +10,10 @@ import re
 import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from unpacking import boto3_alone, unpacked
 
 import trigger.settings
 from batch import config
@@ -25,7 +25,6 @@ from userpool.groups import GroupRules
 from userpool.settings import LedgerSettings, PoolSettings
 
 ROOT = Path(__file__).parents[1]
-BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 OLD, NEW = "eu-west-1_OldPool01", "eu-west-2_NewPool01"
 
 # What Lambda does, and whether anything else of this project's environment is within reach.
@@ -38,23 +37,6 @@ answer = getattr(importlib.import_module(module), name)(event, None)
 reached = [name for name in {strangers!r} if importlib.util.find_spec(name)]
 print(json.dumps([answer == event, reached, [sys.modules[module].__file__, sys.modules["userpool"].__file__]]))
 """
-
-
-def unpacked(folder: Path) -> Path:
-    """The zip, unpacked."""
-    with zipfile.ZipFile(io.BytesIO(build().content)) as package:
-        package.extractall(folder)
-    return folder
-
-
-def boto3_alone(folder: Path) -> Path:
-    """A folder in which boto3 and what it needs can be imported, and nothing else."""
-    folder.mkdir()
-    for name in BOTO3:
-        origin = Path(find_spec(name).origin)
-        origin = origin.parent if origin.name == "__init__.py" else origin
-        (folder / origin.name).symlink_to(origin)
-    return folder
 
 
 def test_the_function_needs_boto3_alone(tmp_path):

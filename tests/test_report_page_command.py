@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 from conftest import FAST, Migration
-from test_report_page import Parsed
+from parsed_page import Parsed
 
 from batch.inventory import Inventory
 from sandbox.faults import Fault

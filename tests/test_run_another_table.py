@@ -3,9 +3,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from ledger_world import LedgerWorld
+from ledger_world import LedgerWorld, become
 from migrating import GROUPS, LEGACY_SUB, MEMBERSHIPS, PEOPLE, WHOLE, PowerCutError, empty, person
-from test_run_with_ledger import become
 
 from batch.stopping import StoppedError
 from userpool.errors import SettingsError

@@ -4,7 +4,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from ledger_world import LedgerWorld
+from ledger_world import LedgerWorld, become
 from migrating import (
     GROUPS,
     LEGACY_SUB,
@@ -28,7 +28,7 @@ from batch.journal import Job
 from batch.lease import KEY, SECONDS, Lease
 from userpool.errors import FatalError
 from userpool.ledger_table import Write
-from userpool.person import PERSON, State
+from userpool.person import State
 from userpool.user import Status
 
 PENDING = {"sub-0001": "pending", "sub-0002": "pending", "sub-0003": "pending"}
@@ -73,12 +73,6 @@ def make(world, sub="sub-0001", *, password=True, username="user1"):
     if password:
         world.direct.set_password(username, PASSWORD)
     return made.sub
-
-
-def become(world, sub, state, **values):
-    """Put a person into a state, as the trigger or time would have."""
-    change = "SET #state = :state" + "".join(f", #{name} = :{name}" for name in values)
-    assert world.table.write(Write(f"{PERSON}{sub}", change=change, values={"state": state, **values})).done
 
 
 def signs_in(world, username="user1"):

@@ -5,16 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from live import attributes_of, create_user, refused
+from live import GOOGLE, attributes_of, create_user, link, refused
 
 from sandbox.errors import CognitoError
 from sandbox.links import make_profile
-
-GOOGLE = {
-    "ProviderName": "Google",
-    "ProviderType": "Google",
-    "ProviderDetails": {"client_id": "id", "client_secret": "secret", "authorize_scopes": "openid"},
-}
 
 
 @pytest.fixture
@@ -53,19 +47,6 @@ def test_sms_that_was_set_the_old_way_is_told_by_a_listing_alone(cognito, pool_i
     assert "UserMFASettingList" not in get(cognito, pool_id)
     cognito.admin_set_user_settings(UserPoolId=pool_id, Username="bob", MFAOptions=[])
     assert "MFAOptions" not in get(cognito, pool_id)
-
-
-def link(cognito, pool_id, subject, provider="Google", attribute="Cognito_Subject"):
-    """Link a subject of another provider to bob."""
-    cognito.admin_link_provider_for_user(
-        UserPoolId=pool_id,
-        DestinationUser={"ProviderName": "Cognito", "ProviderAttributeValue": "bob"},
-        SourceUser={
-            "ProviderName": provider,
-            "ProviderAttributeName": attribute,
-            "ProviderAttributeValue": subject,
-        },
-    )
 
 
 def linked(cognito, pool_id):

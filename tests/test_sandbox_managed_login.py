@@ -9,13 +9,13 @@ from urllib.request import Request, urlopen
 
 import pytest
 import sample_triggers as sample
-from live import attributes_of, refused
+from live import GOOGLE, attributes_of, link, refused
 from signing_in import PASSWORD, add_bob, answering, claims, initiate, new_client
-from test_sandbox_factors import GOOGLE, link, make_profile
 
 from sandbox import managed_login
 from sandbox.cognito import shared
 from sandbox.errors import CognitoError
+from sandbox.links import make_profile
 from sandbox.seed import EVERY_FACTOR
 from sandbox.server import Sandbox
 

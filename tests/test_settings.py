@@ -1,28 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
-from typing import Any
 
 import pytest
+from configured import NEW, OLD, read_config, refusal
 
 from batch.config import Config
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules
 from userpool.settings import LedgerSettings, PoolSettings, Rules, UserRules, read
-
-OLD, NEW = {"user_pool_id": "eu-west-1_OldPool01"}, {"user_pool_id": "eu-west-1_NewPool01"}
-
-
-def read_config(**settings: Any) -> Config:
-    return read(Config, {"source": OLD, "target": NEW, **settings}, "")
-
-
-def refusal(**settings: Any) -> str:
-    """What is said of settings that are refused."""
-    with pytest.raises(SettingsError) as refused:
-        read_config(**settings)
-    return str(refused.value)
 
 
 def test_two_pool_ids_are_all_that_is_needed():

@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from conftest import FAST
 from migrating import empty
 from pools import read_pool
+from windows import LONG, eventually, window
 
 from batch.backup import copies
 from batch.carry_out import CarriedOut, leave
@@ -25,7 +23,6 @@ from sandbox.local import local_client
 from sandbox.seed import make_target
 
 USERS = 40
-LONG = 60  # seconds after which a test gives up; nothing is timed
 WRITES = ("AdminCreateUser", "AdminSetUserPassword", "AdminDisableUser", "AdminAddUserToGroup", "CreateGroup")
 
 
@@ -103,13 +100,6 @@ def runs(moving):
 
 def names(client, pool_id):
     return set(read_pool(client, pool_id, key=lambda user: user.username).users)
-
-
-def window(opens, closes):
-    """A window given by hours from now, whatever the time is."""
-    now = datetime.now(ZoneInfo("UTC"))
-    start, end = (f"{now + timedelta(hours=hours):%H:%M}" for hours in (opens, closes))
-    return {"start": start, "end": end, "timezone": "UTC"}
 
 
 def test_sync_is_a_whole_migration_and_another_brings_what_is_new(moving, client, sandbox, pools):
@@ -282,15 +272,6 @@ def test_sigterm_is_soon_over_at_a_small_share(moving, sandbox):
     assert sandbox.calls["AdminCreateUser"] == sandbox.calls["AdminSetUserPassword"]
     moving.configure(rate={"share": 1.0, "limits": FAST})
     said(moving("run", "--yes"), 0)
-
-
-def eventually(happened) -> bool:
-    """Wait until something happened in another process."""
-    for _ in range(LONG * 20):
-        if happened():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_the_end_of_the_window_ends_a_run_with_code_4(moving):

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 from conftest import Migration, command
-from live import listed
 from signing_in import claims
 from test_whole_migration import step, writes
-from triggering import NEW_PASSWORD, OLD_PASSWORD, World
+from triggering import OLD_PASSWORD, World, sign_up
 
 from sandbox.server import Sandbox
 
@@ -21,13 +20,6 @@ CHANGED, FORGOT_LATER = CAPTURED[:10], CAPTURED[10:15]
 NEWCOMERS = [f"newcomer{number:02}" for number in range(20)]
 IN_STAFF, IN_BETA = set(NEWCOMERS[:5]), set(NEWCOMERS[3:8])
 THIRD_PASSWORD = "Th1rd-Passw0rd!"
-
-
-def sign_up(world: World, name: str) -> None:
-    """Sign up in the new pool, and confirm it by the code that was mailed."""
-    attributes = listed({"email": f"{name}@example.com"})
-    world.cognito.sign_up(ClientId=world.app, Username=name, Password=NEW_PASSWORD, UserAttributes=attributes)
-    world.cognito.confirm_sign_up(ClientId=world.app, Username=name, ConfirmationCode=world.user(name).code)
 
 
 def change_password(world: World, signed_in: dict[str, Any]) -> None:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from configured import read_config, refusal
 from hypothesis import given
 from hypothesis import strategies as st
-from test_settings import read_config, refusal
 
 from batch.stopping import Stop, Why
 from batch.window import MARGIN, ClosedError, Window, closed, ended_in_time, passed, require_open

@@ -456,3 +456,10 @@ def _noted(world: World, event: dict[str, Any], context: Any) -> dict[str, Any]:
 def world() -> World:
     """A migration to a case-insensitive pool of plain user names."""
     return new_world()
+
+
+def sign_up(world: World, name: str) -> None:
+    """Sign up in the new pool, and confirm it by the code that was mailed."""
+    attributes = listed({"email": f"{name}@example.com"})
+    world.cognito.sign_up(ClientId=world.app, Username=name, Password=NEW_PASSWORD, UserAttributes=attributes)
+    world.cognito.confirm_sign_up(ClientId=world.app, Username=name, ConfirmationCode=world.user(name).code)

@@ -1,0 +1,29 @@
+"""The function's zip, unpacked, and boto3 beside it with nothing else."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from batch.package import build
+
+BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
+
+
+def unpacked(folder: Path) -> Path:
+    """The zip, unpacked."""
+    with zipfile.ZipFile(io.BytesIO(build().content)) as package:
+        package.extractall(folder)
+    return folder
+
+
+def boto3_alone(folder: Path) -> Path:
+    """A folder in which boto3 and what it needs can be imported, and nothing else."""
+    folder.mkdir()
+    for name in BOTO3:
+        origin = Path(find_spec(name).origin)
+        origin = origin.parent if origin.name == "__init__.py" else origin
+        (folder / origin.name).symlink_to(origin)
+    return folder
