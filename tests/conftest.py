@@ -3,49 +3,29 @@
 from __future__ import annotations
 
 import gc
-import io
 import itertools
 import json
 import os
 import random
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 import warm
-import yaml
+from command_line import FAST, Migration
 from ending import moving, own_server  # noqa: F401 -- pytest looks for them here
+from function_policy import aws  # noqa: F401 -- the same
 from ledgers import dynamodb, ledger, ledger_table  # noqa: F401 -- the same
 from live import cognito, live_client, local, new_pool, pytest_addoption  # noqa: F401 -- the same
 from signing_in import client_id, lambdas, new_app, pool_id, signed_in  # noqa: F401 -- the same
 from triggering import world  # noqa: F401 -- the same
 
-from batch import cli
 from sandbox.local import add_federated, local_client
 from sandbox.seed import Seeded, make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.pool import UserPool
-
-FAST = dict.fromkeys(
-    [
-        "UserCreation",
-        "UserAccountRecovery",
-        "UserRead",
-        "UserUpdate",
-        "UserResourceRead",
-        "UserList",
-        "UserPoolRead",
-        "UserPoolResourceRead",
-        "UserPoolResourceUpdate",
-    ],
-    100_000,
-)
-
 
 warm.share_models()
 # What was imported stays: looking for garbage in it, over and over, takes a quarter of the time of a small test.
@@ -100,68 +80,6 @@ def sandbox() -> Iterator[Sandbox]:
     """A local Cognito over HTTP in this process; it shares its pools with `client`."""
     with Sandbox() as sandbox:
         yield sandbox
-
-
-@dataclass
-class Result:
-    """What a command said and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The document on stdout."""
-        return json.loads(self.out)
-
-
-@dataclass
-class Migration:
-    """A configured migration between two pools, to be driven over the command line."""
-
-    folder: Path
-    source: str
-    target: str
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def config(self) -> Path:
-        """Where the configuration is."""
-        return self.folder / "config.yaml"
-
-    @property
-    def state(self) -> Path:
-        """Where the inventory is."""
-        return self.folder / "migration.db"
-
-    def configure(self, **settings: Any) -> None:
-        """Change settings, by top-level key."""
-        self.settings |= settings
-        self.config.write_text(yaml.safe_dump(self.settings, allow_unicode=True), encoding="utf-8")
-
-    def __call__(self, *words: str) -> Result:
-        """Run a command in this process."""
-        return command("--config", str(self.config), *words)
-
-    def start(self, *words: str) -> warm.Process:
-        """Start a command as a process of its own."""
-        return warm.start("batch", "--config", str(self.config), *words, stdout=warm.PIPE, stderr=warm.PIPE)
-
-
-def command(*words: str, out: io.StringIO | None = None) -> Result:
-    """Run the command line in this process; `out` is its stdout."""
-    out, err, argv = out or io.StringIO(), io.StringIO(), sys.argv
-    sys.argv = ["cognito-migrate", *words]
-    code = 0
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            cli.main()
-    except SystemExit as end:
-        code = int(end.code or 0)
-    finally:
-        sys.argv = argv
-    return Result(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture

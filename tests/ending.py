@@ -23,7 +23,7 @@ from userpool.ledger_table import LedgerTable
 from userpool.person import Person
 
 if TYPE_CHECKING:  # which looks for fixtures here
-    from conftest import Migration
+    from command_line import Migration
 
 SECRET = "qzx"  # in every personal value, and nowhere else
 PEOPLE = ("ada", "bob", "çyd", "dan", "eve")

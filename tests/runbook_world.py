@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from conftest import command
+from command_line import command
 from ending import end_long_ago
 from triggering import OLD_PASSWORD, World, new_world, sign_up
 

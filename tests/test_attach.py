@@ -9,7 +9,7 @@ import uuid
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-from function_policy import ALLOWS, aws, policy  # noqa: F401 -- pytest looks for the fixture here
+from function_policy import ALLOWS, policy
 from hypothesis import given
 from hypothesis import strategies as st
 from live import create_user
@@ -470,7 +470,7 @@ def test_a_person_is_asked(client, ready, answer, code):
     assert ("UserMigration" in attached(client, ready)) == (code == 0)
 
 
-def test_a_function_that_does_not_let_cognito_in(client, ready, aws, sandbox, monkeypatch):  # noqa: F811 -- a fixture
+def test_a_function_that_does_not_let_cognito_in(client, ready, aws, sandbox, monkeypatch):
     """A policy that lets nobody in is refused with the command that mends it; one that cannot be read is named."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", sandbox.endpoint_url)
     ready.configure(target={"user_pool_id": ready.target})

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 import yaml
-from conftest import FAST, command
+from command_line import FAST, command
 from migrating import empty
 from terminal import LONG, at_a_terminal
 

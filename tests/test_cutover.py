@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from command_line import step, writes
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger_world import LedgerWorld, put_another_in_its_place
@@ -19,7 +20,6 @@ from live import create_user, listed
 from migrating import LEGACY_SUB, person
 from pools import by_name, read_pool
 from signing_in import set_password
-from test_whole_migration import step, writes
 
 from batch.cutover import Cutover, as_applied, record_cutover, stale
 from batch.decisions import Decision

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from conftest import command
+from command_line import command
 
 
 def test_the_demo_migrates_a_made_up_pool_and_ends_well():

@@ -6,7 +6,7 @@ import csv
 from io import StringIO
 
 import pytest
-from test_plan_calls import run_as_planned
+from command_line import run_as_planned
 
 from sandbox.seed import EVERY_FACTOR, make_target
 from sandbox.server import Sandbox

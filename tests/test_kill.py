@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from command_line import step
 from killing import WRITES, assert_once_and_alike, kill_when
 from pools import MARKER, Pool, read_pool
 
@@ -16,13 +17,6 @@ UNHEARD = (
     Fault("drop-after", "AdminCreateUser", every=5),
     Fault("drop-after", "AdminSetUserPassword", every=4),
 )
-
-
-def step(moving, *words: str):
-    """Run a command that must end well, and return its result."""
-    result = moving(*words)
-    assert result.code == 0, result.err
-    return result
 
 
 def written(server: Sandbox) -> int:

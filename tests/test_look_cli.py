@@ -10,7 +10,7 @@ import uuid
 from random import Random
 
 import pytest
-from conftest import FAST, Migration
+from command_line import FAST, Migration
 from pools import read_pool
 
 from batch.inventory import Inventory

@@ -6,6 +6,7 @@ from collections import Counter
 from random import Random
 
 import pytest
+from command_line import run_as_planned
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.errors import SettingsError
-from userpool.quotas import DEFAULT_RPS, pace_key
+from userpool.quotas import DEFAULT_RPS
 
 NUMBERS = itertools.count()
 
@@ -50,19 +51,6 @@ def moving(request, server, client, old_pools, migration):
     more = {"ledger": {"table": f"plan-{next(NUMBERS)}", "endpoint_url": url}} if ledger else {}
     target = make_target(client, kind="plain")
     return migration(old_pools[pool], target, source_endpoint=url, target_endpoint=url, **more)
-
-
-def run_as_planned(moving, server):
-    """Scan, plan, and run; return the calls of the plan and those that the server counted, by what limits them."""
-    assert moving("scan").code == 0
-    planned = {name: load["calls"] for name, load in moving("plan", "--json").json["estimate"]["loads"].items()}
-    server.reset_counts()
-    assert moving("run", "--yes").code == 0
-    counted = Counter()
-    for operation, number in server.calls.items():
-        if not operation.startswith("DynamoDB"):
-            counted[pace_key(operation)] += number
-    return planned, dict(counted)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import itertools
 from random import Random
 
 import pytest
+from command_line import step
 from killing import WRITES, assert_once_and_alike, kill_when
 from pools import read_pool
-from test_kill import step
 
 from batch.lease import KEY
 from batch.registrar import Registrar

@@ -9,7 +9,7 @@ import uuid
 from random import Random
 
 import pytest
-from conftest import FAST, Migration
+from command_line import FAST, Migration
 from parsed_page import Parsed
 
 from batch.inventory import Inventory

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from conftest import command
+from command_line import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

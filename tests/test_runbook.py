@@ -14,7 +14,7 @@ import boto3
 import pytest
 import warm
 import yaml
-from conftest import FAST, command
+from command_line import FAST, command
 from following import AwsCall, Block, blocks, learn, replaced
 from runbook_world import LATE, NATIVE, PILOTS, PLAYED, an_old_pool, names
 from templates import template

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import command
+from command_line import command
 from live import create_user, refused
 from pools import by_name, client_of, read_pool
 from signing_in import add_bob, new_client, sign_in

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 
 import pytest
-from conftest import FAST
+from command_line import FAST
 from migrating import empty
 from pools import read_pool
 from windows import LONG, eventually, window

@@ -10,7 +10,7 @@ import sys
 import uuid
 
 import pytest
-from conftest import command
+from command_line import command
 from live import create_user
 from signing_in import new_client, set_password
 

@@ -7,11 +7,11 @@ from collections import Counter
 from random import Random
 
 import pytest
+from command_line import step
 from killing import kill_when
 from ledgers import shared_client
 from pools import read_pool
 from terminal import LONG, at_a_terminal
-from test_kill import step
 
 from batch.inventory import Inventory
 from sandbox.faults import Fault

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import Migration, command
+from command_line import Migration, command, step, writes
 from signing_in import claims
-from test_whole_migration import step, writes
 from triggering import OLD_PASSWORD, World, sign_up
 
 from sandbox.server import Sandbox

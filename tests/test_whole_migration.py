@@ -4,16 +4,11 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from command_line import step, writes
 from pools import MARKER, Account, Pool, by_name, by_sub, client_of, read_pool
 
 LEFT_OUT = {"UNCONFIRMED", "EXTERNAL_PROVIDER"}
-READS = ("AdminGet", "AdminList", "Describe", "Get", "List")
 PASSWORD = "Sandbox-Passw0rd!"
-
-
-def writes(calls: Counter[str]) -> Counter[str]:
-    """The calls that can change a pool."""
-    return Counter({operation: count for operation, count in calls.items() if not operation.startswith(READS)})
 
 
 def sign_in_name(user: Account, kinds: tuple[str, str]) -> str | None:
@@ -64,13 +59,6 @@ def assert_reasons(plan: dict, created: set[str], others: Counter[str]) -> None:
     assert plan["actions"] == {"create": len(created), "update": 0, **others}
     for action, count in others.items():
         assert sum(plan["reasons"].get(action, {}).values()) == count
-
-
-def step(migration, *words: str):
-    """Run a command that must end well, and return its result."""
-    result = migration(*words)
-    assert result.code == 0, result.err
-    return result
 
 
 def add_users(client, pool_id: str, count: int) -> list[str]:

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from botocore.exceptions import ClientError
-from conftest import FAST, Migration
+from command_line import FAST, Migration
 from signing_in import claims, new_client, respond
 from triggering import NEW_PASSWORD, TRIGGERS
 

@@ -1,0 +1,121 @@
+"""The command line in this process: a configured migration, and how its commands end."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import warm
+import yaml
+
+from batch import cli
+from userpool.quotas import pace_key
+
+FAST = dict.fromkeys(
+    [
+        "UserCreation",
+        "UserAccountRecovery",
+        "UserRead",
+        "UserUpdate",
+        "UserResourceRead",
+        "UserList",
+        "UserPoolRead",
+        "UserPoolResourceRead",
+        "UserPoolResourceUpdate",
+    ],
+    100_000,
+)
+READS = ("AdminGet", "AdminList", "Describe", "Get", "List")
+
+
+@dataclass
+class Result:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The document on stdout."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Migration:
+    """A configured migration between two pools, to be driven over the command line."""
+
+    folder: Path
+    source: str
+    target: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        """Where the configuration is."""
+        return self.folder / "config.yaml"
+
+    @property
+    def state(self) -> Path:
+        """Where the inventory is."""
+        return self.folder / "migration.db"
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings, by top-level key."""
+        self.settings |= settings
+        self.config.write_text(yaml.safe_dump(self.settings, allow_unicode=True), encoding="utf-8")
+
+    def __call__(self, *words: str) -> Result:
+        """Run a command in this process."""
+        return command("--config", str(self.config), *words)
+
+    def start(self, *words: str) -> warm.Process:
+        """Start a command as a process of its own."""
+        return warm.start("batch", "--config", str(self.config), *words, stdout=warm.PIPE, stderr=warm.PIPE)
+
+
+def command(*words: str, out: io.StringIO | None = None) -> Result:
+    """Run the command line in this process; `out` is its stdout."""
+    out, err, argv = out or io.StringIO(), io.StringIO(), sys.argv
+    sys.argv = ["cognito-migrate", *words]
+    code = 0
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            cli.main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        sys.argv = argv
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+def writes(calls: Counter[str]) -> Counter[str]:
+    """The calls that can change a pool."""
+    return Counter({operation: count for operation, count in calls.items() if not operation.startswith(READS)})
+
+
+def step(migration, *words: str):
+    """Run a command that must end well, and return its result."""
+    result = migration(*words)
+    assert result.code == 0, result.err
+    return result
+
+
+def run_as_planned(moving, server):
+    """Scan, plan, and run; return the calls of the plan and those that the server counted, by what limits them."""
+    assert moving("scan").code == 0
+    planned = {name: load["calls"] for name, load in moving("plan", "--json").json["estimate"]["loads"].items()}
+    server.reset_counts()
+    assert moving("run", "--yes").code == 0
+    counted = Counter()
+    for operation, number in server.calls.items():
+        if not operation.startswith("DynamoDB"):
+            counted[pace_key(operation)] += number
+    return planned, dict(counted)
