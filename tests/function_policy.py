@@ -9,8 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:capture"
-
-
 ALLOWS = {
     "Effect": "Allow",
     "Principal": {"Service": "cognito-idp.amazonaws.com"},

@@ -9,11 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from migrating import (
-    Act,
-    Watched,
-    World,
-)
+from migrating import Act, Watched, World
 
 from batch.decisions import Decision
 from batch.inventory import Inventory

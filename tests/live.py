@@ -21,6 +21,11 @@ from sandbox.cognito import Cognito
 from sandbox.in_process import client
 
 _TAGS = {"purpose": "throw-away"}
+GOOGLE = {
+    "ProviderName": "Google",
+    "ProviderType": "Google",
+    "ProviderDetails": {"client_id": "id", "client_secret": "secret", "authorize_scopes": "openid"},
+}
 
 
 def pytest_addoption(parser):
@@ -108,13 +113,6 @@ def new_pool(cognito) -> Iterator[Callable[..., str]]:
     for pool_id in made:
         with suppress(cognito.exceptions.ResourceNotFoundException):
             cognito.delete_user_pool(UserPoolId=pool_id)
-
-
-GOOGLE = {
-    "ProviderName": "Google",
-    "ProviderType": "Google",
-    "ProviderDetails": {"client_id": "id", "client_secret": "secret", "authorize_scopes": "openid"},
-}
 
 
 def link(cognito, pool_id, subject, provider="Google", attribute="Cognito_Subject"):

@@ -11,6 +11,7 @@ import yaml
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 ACCOUNT = "123456789012"
+OLD, NEW = "us-east-1_OldPool01", "us-east-1_NewPool01"
 _NOTHING = object()
 _WHOLE = {"Ref", "Condition"}
 
@@ -185,9 +186,6 @@ _PURE: dict[str, Any] = {
     "Split": lambda pair: pair[1].split(pair[0]),
     "Join": lambda pair: pair[0].join(pair[1]),
 }
-
-
-OLD, NEW = "us-east-1_OldPool01", "us-east-1_NewPool01"
 
 
 def stack(**parameters: str) -> Stack:
