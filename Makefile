@@ -23,8 +23,8 @@ clients: $(INSTALLED)
 	@command -v npm >/dev/null || { echo "make clients needs npm and Chromium: apt-get install npm chromium" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sandbox,dev,browser]'
 	cd tests/client_app && npm ci --no-progress
-	cd tests && ../$(BIN)/python -c 'import sys, client_page; sys.exit(client_page.missing() or 0)'
-	$(BIN)/pytest -m browser tests/test_clients_docs.py
+	cd tests/support && ../../$(BIN)/python -c 'import sys, client_page; sys.exit(client_page.missing() or 0)'
+	$(BIN)/pytest -m browser tests/docs/test_clients.py
 
 bench: $(INSTALLED)
 	$(BIN)/python -m bench

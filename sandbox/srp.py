@@ -1,7 +1,7 @@
 """The server's half of SRP-6a as Cognito speaks it: 3072 bits, generator 2, a key derived with its own label.
 
 The protocol is not documented; this follows AWS's open client libraries (amazon-cognito-identity-js,
-AuthenticationHelper.js) and is held against an independent client in tests/test_sandbox_end_to_end.py.
+AuthenticationHelper.js) and is held against an independent client in tests/sandbox/test_end_to_end.py.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ import yaml
 from batch.cli import cli
 
 ROOT = Path(__file__).parents[1]
+SUPPORT = ROOT / "tests" / "support"
 PACKAGES = ("userpool", "batch", "trigger")  # what runs in production; sandbox and tests are for testing it
 
 ALLOWED = {
@@ -116,7 +118,11 @@ def named_tests(path: Path) -> Iterator[ast.FunctionDef]:
             yield node
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.stem)
+def files_with_tests() -> list[Path]:
+    return [path for path in files_of("tests") if path.name.startswith("test_")]
+
+
+@pytest.mark.parametrize("path", files_with_tests(), ids=shortly)
 def test_every_test_says_in_a_sentence_what_it_shows(path):
     """Each test function has a docstring that ends as a sentence does."""
     found = list(named_tests(path))
@@ -131,6 +137,20 @@ def test_every_test_file_is_found():
         path.name for path in files_of("tests") if not path.name.startswith("test_") and any(named_tests(path))
     ]
     assert overlooked == []
+
+
+def test_no_test_imports_a_test():
+    """What two test files need lies in tests/support/: nobody imports a test file or conftest.py."""
+    others = {"tests"} | {path.stem for path in files_of("tests") if not path.is_relative_to(SUPPORT)}
+    ours = [path for path in files_of("tests") if "node_modules" not in path.parts]
+    assert {shortly(path): found for path in ours if (found := imports(path) & others)} == {}
+
+
+def test_support_takes_nobodys_name():
+    """The files of tests/support/ are imported by their bare names: each has one that no other module has."""
+    names = [path.stem for path in SUPPORT.rglob("*.py")]
+    assert len(names) == len(set(names))
+    assert not set(names) & {*sys.stdlib_module_names, *packages_distributions(), *ALLOWED, "bench", "deploy"}
 
 
 def readme() -> str:

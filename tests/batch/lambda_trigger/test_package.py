@@ -24,7 +24,7 @@ from userpool.attributes import AttributeRules
 from userpool.groups import GroupRules
 from userpool.settings import LedgerSettings, PoolSettings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 OLD, NEW = "eu-west-1_OldPool01", "eu-west-2_NewPool01"
 
 # What Lambda does, and whether anything else of this project's environment is within reach.

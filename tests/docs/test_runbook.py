@@ -23,7 +23,7 @@ from triggering import NEW_PASSWORD, OLD_PASSWORD, World
 from batch import cli
 from sandbox.server import Sandbox
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 PROGRESS = re.compile(r"^[^\n]+: \d+(?: of \d+)?, [\d.]+/s[^\n]*\n", re.MULTILINE)
 WRITING = {"UserCreation", "UserAccountRecovery", "UserUpdate", "UserResourceUpdate"}

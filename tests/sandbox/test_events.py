@@ -14,7 +14,7 @@ from signing_in import NEW_PASSWORD, PASSWORD, code_of, initiate, new_client, re
 
 from sandbox import managed_login
 
-EVENTS = Path(__file__).parent / "events"
+EVENTS = Path(__file__).parents[1] / "events"
 NOT_OURS = {"TokenGeneration_AuthenticateDevice"}  # remembered devices
 FREE = {"userAttributes", "validationData", "clientMetadata", "privateChallengeParameters"}
 

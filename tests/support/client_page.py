@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
 APP = ROOT / "tests" / "client_app"
 RECIPES = dict(re.findall(r"```js\n// (\S+)\.js\n(.*?)```", GUIDE, re.DOTALL))

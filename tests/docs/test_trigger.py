@@ -14,7 +14,7 @@ from triggering import OLD_PASSWORD, WRONG_PASSWORD, new_world, token_groups
 import trigger.handler
 from trigger.handler import ROUTES
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "trigger.md").read_text(encoding="utf-8")
 
 

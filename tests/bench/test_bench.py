@@ -11,7 +11,7 @@ from bench import fast_table, report, run, scale
 from bench.__main__ import BENCHMARKS, WHOLE
 from bench.figures import Figure, medians, to_json
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FIGURE = Figure("run: 10 users", 21.0, "s", floor=20.0, at_most=1.1)
 MEASURED = {
     "date": "2026-11-23",

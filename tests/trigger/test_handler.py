@@ -198,7 +198,7 @@ def test_the_function_works_as_it_is_deployed(environment):
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     first, again, response = (json.loads(line) for line in done.stdout.splitlines())
     assert [first["outcome"], again["outcome"]] == ["migrated", "migrated"]

@@ -20,7 +20,7 @@ from live import create_user, refused
 from pools import by_name, client_of, read_pool
 from signing_in import add_bob, new_client, sign_in
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 FUNCTIONS = """
 import json

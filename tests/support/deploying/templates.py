@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-DEPLOY = Path(__file__).parents[1] / "deploy"
+DEPLOY = Path(__file__).parents[3] / "deploy"
 ACCOUNT = "123456789012"
 OLD, NEW = "us-east-1_OldPool01", "us-east-1_NewPool01"
 _NOTHING = object()

@@ -42,7 +42,7 @@ NEW_PASSWORD = "N3w-Passw0rd!"
 WRONG_PASSWORD = "Wr0ng-Passw0rd!"
 RANDOM_PASSWORD = "R4ndom-Passw0rd!"
 MARKER = "custom:legacy_sub"
-EVENTS = Path(__file__).parent / "events"
+EVENTS = Path(__file__).parents[1] / "events"
 
 TRIGGERS = [
     "UserMigration",

@@ -8,7 +8,7 @@ from migrating import FINGERPRINT
 
 from batch.inventory import Inventory
 
-DOCUMENT = (Path(__file__).parents[1] / "docs" / "inventory.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "inventory.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
 
 

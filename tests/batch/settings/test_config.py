@@ -15,7 +15,7 @@ from userpool.errors import SettingsError
 from userpool.quotas import DEFAULT_RPS
 from userpool.settings import PoolSettings
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "config.example.yaml"
 OLD, NEW = "eu-west-1_OldPool01", "eu-west-1_NewPool01"
 POOLS = f"source: {{user_pool_id: {OLD}}}\ntarget: {{user_pool_id: {NEW}}}\n"
