@@ -1,5 +1,5 @@
 """`python -m batch` is `cognito-migrate`."""
 
-from batch.cli import main
+from batch.cli.main import main
 
 main()

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from batch.package import build
+from batch.lambda_trigger.package import build
 from bench.figures import Figure, command
 
 _MOST = 1.3  # of what boto3 costs alone

@@ -20,12 +20,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from batch import config as configuration
-from batch.changes import Changes
-from batch.delta import Applied
-from batch.journal import Created, Done, Journal, Secured
-from batch.planning import make_plan
-from batch.wiring import connect
+from batch.plan.changes import Changes
+from batch.plan.plan import make_plan
+from batch.plan.three_way import Applied
+from batch.pools.connect import connect
+from batch.run.journal import Created, Done, Journal, Secured
+from batch.settings import config as configuration
 from bench.figures import Figure, command
 from bench.stub_pool import EMPTY_POOL_ID, POOL_ID
 from bench.stub_server import stub

@@ -16,18 +16,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from batch.backup import back_up
-from batch.changes import Changes
-from batch.delta import Applied
-from batch.inventory import Inventory
-from batch.journal import Created, Done, Granted, Job, Journal, Secured
-from batch.plan import Action
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.run import Run
-from batch.scan import Scan
-from batch.status import status
-from batch.verify import Verify
+from batch.inventory.backup import back_up
+from batch.inventory.inventory import Inventory
+from batch.plan.changes import Changes
+from batch.plan.plan import make_plan
+from batch.plan.three_way import Applied
+from batch.plan.user_plan import Action
+from batch.report.status import status
+from batch.run.journal import Created, Done, Granted, Job, Journal, Secured
+from batch.run.run import Run
+from batch.runtime.progress_bar import Progress
+from batch.scan.scan import Scan
+from batch.verify.verify import Verify
 from bench.made_up_pool import MadeUpPool, context, sub_of
 from userpool.attributes import Schema
 from userpool.description import Description

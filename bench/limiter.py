@@ -13,7 +13,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from batch.limiter import Ending, HaltedError, Limiter
+from batch.pacing.limiter import Ending, HaltedError, Limiter
 from bench.figures import Figure, command
 
 _RATES = (5, 25, 50, 500, 2_000)

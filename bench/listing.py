@@ -16,11 +16,11 @@ from functools import partial
 from io import StringIO
 from pathlib import Path
 
-from batch.inventory import Inventory
-from batch.listing import Listing
-from batch.pacing import AHEAD, Pacer
-from batch.progress import Progress
-from batch.scan import Scan, Way, cheaper_way
+from batch.inventory.inventory import Inventory
+from batch.pacing.pacer import AHEAD, Pacer
+from batch.runtime.progress_bar import Progress
+from batch.scan.scan import Scan, Way, cheaper_way
+from batch.scan.shards import Listing
 from bench.figures import Figure, command
 from bench.stub_pool import POOL_ID
 from bench.stub_server import Stub, stub

@@ -22,8 +22,8 @@ from urllib.request import urlopen
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from batch.limiter import HaltedError
-from batch.pacing import AHEAD, Pacer
+from batch.pacing.limiter import HaltedError
+from batch.pacing.pacer import AHEAD, Pacer
 from bench.figures import Figure, command
 from userpool.client import cognito_client, stand_in_session
 from userpool.pool import UserPool

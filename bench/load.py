@@ -19,8 +19,8 @@ from typing import Any, Literal
 import boto3
 from botocore.config import Config
 
-from batch import engine
-from batch.pacing import AHEAD, Pacer
+from batch.pacing.pacer import AHEAD, Pacer
+from batch.runtime import engine
 from bench.stub_pool import POOL_ID
 from userpool.client import cognito_client
 from userpool.pool import UserPool

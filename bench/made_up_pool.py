@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
-from batch.naming import Naming
-from batch.plan import Context
+from batch.plan.naming import Naming
+from batch.plan.user_plan import Context
 from userpool.attributes import Attribute, Schema
 from userpool.identity import SignIn
 from userpool.settings import Rules

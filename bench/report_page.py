@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from batch import wiring
-from batch.config import Config
-from batch.inventory import Inventory
-from batch.planning import make_plan
-from batch.report_page import page
-from batch.report_page_facts import gather
-from batch.snapshot import Snapshot
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.plan.plan import make_plan
+from batch.pools import connect as wiring
+from batch.report.page_facts import gather
+from batch.report.page_render import page
+from batch.settings.config import Config
 from bench.figures import Figure, command
 from bench.made_up_pool import context
 from userpool.settings import PoolSettings

@@ -6,8 +6,8 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batch.plan import Context, plan_user
-from batch.registrar import Registrar
+from batch.ledger.ledger import Registrar
+from batch.plan.user_plan import Context, plan_user
 from sandbox.cognito import Cognito
 from sandbox.in_process import client, dynamodb_client
 from sandbox.triggers import attributes_of

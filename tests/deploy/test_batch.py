@@ -10,9 +10,9 @@ from moto.events.models import EventPattern
 from task import NEW, OLD, ROOT, Task, batch, container, instructions, properties
 from templates import ACCOUNT, Stack, template
 
-from batch.config import load
-from batch.permissions import COMMANDS, Resource, statements
-from batch.terminal import Exit
+from batch.check.permissions import COMMANDS, Resource, statements
+from batch.cli.terminal import Exit
+from batch.settings.config import load
 
 ROLE = "arn:aws:iam::210987654321:role/old-pool"
 SOON = 20  # seconds in which a run promises to end after SIGTERM

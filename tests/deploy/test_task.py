@@ -13,8 +13,8 @@ from pools import read_pool
 from task import LONG, Task, batch, properties
 from windows import eventually, window
 
-from batch.config import load
-from batch.terminal import Exit
+from batch.cli.terminal import Exit
+from batch.settings.config import load
 from sandbox.faults import Fault
 from sandbox.local import local_client
 from sandbox.seed import make_target

@@ -8,9 +8,9 @@ import re
 import pytest
 from templates import ACCOUNT, DEPLOY, NEW, OLD, Stack, stack, template
 
-from batch.config import Config
-from batch.package import HANDLER, environment
-from batch.permissions import COMMANDS, FUNCTIONS, LAMBDA, SOURCES, Needed, Resource, together
+from batch.check.permissions import COMMANDS, FUNCTIONS, LAMBDA, SOURCES, Needed, Resource, together
+from batch.lambda_trigger.package import HANDLER, environment
+from batch.settings.config import Config
 from trigger.deadline import COGNITO_SECONDS
 from trigger.handler import ROUTES
 from trigger.settings import TriggerSettings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from migrating import FINGERPRINT
 
-from batch.inventory import Inventory
+from batch.inventory.inventory import Inventory
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "inventory.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)

@@ -20,7 +20,7 @@ from runbook_world import LATE, NATIVE, PILOTS, PLAYED, an_old_pool, names
 from templates import template
 from triggering import NEW_PASSWORD, OLD_PASSWORD, World
 
-from batch import cli
+from batch.cli import main as cli
 from sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[2]

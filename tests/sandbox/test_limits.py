@@ -14,8 +14,8 @@ from live import create_user, refused
 from pools import client_of
 from signing_in import new_client, set_password, sign_in
 
-from batch.config import Config, RateSettings
-from batch.wiring import connect
+from batch.pools.connect import connect
+from batch.settings.config import Config, RateSettings
 from sandbox.cognito import _FROM_MOTO, _OWN, Cognito
 from sandbox.errors import CognitoError
 from sandbox.in_process import client

@@ -11,18 +11,18 @@ from typing import Any
 
 from ledgers import new_table
 
-from batch.check import findings
-from batch.check_facts import Facts
-from batch.check_finding import Finding, Severity
-from batch.check_reading import PoolReader, Where, read_facts
-from batch.config import Config
-from batch.inventory import Inventory
-from batch.opening import Opening
-from batch.plan import Context
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.scan import Scan
-from batch.wiring import fingerprint
+from batch.check.check import findings
+from batch.check.facts import Facts
+from batch.check.finding import Finding, Severity
+from batch.check.reading import PoolReader, Where, read_facts
+from batch.inventory.inventory import Inventory
+from batch.ledger.opening import Opening
+from batch.plan.plan import make_plan
+from batch.plan.user_plan import Context
+from batch.pools.connect import fingerprint
+from batch.runtime.progress_bar import Progress
+from batch.scan.scan import Scan
+from batch.settings.config import Config
 from sandbox.cognito import Cognito
 from sandbox.in_process import client
 from userpool.errors import NotAllowedError

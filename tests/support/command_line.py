@@ -14,7 +14,7 @@ from typing import Any
 import warm
 import yaml
 
-from batch import cli
+from batch.cli import main as cli
 from userpool.quotas import pace_key
 
 FAST = dict.fromkeys(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batch.config import Config
+from batch.settings.config import Config
 from userpool.errors import SettingsError
 from userpool.settings import read
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from batch.persons import Standing, introduce
-from batch.plan import Context, plan_user
+from batch.ledger.persons import Standing, introduce
+from batch.plan.user_plan import Context, plan_user
 from sandbox import links, managed_login
 from userpool.pool import UserPool
 from userpool.settings import Rules, UserRules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from batch.inventory import Inventory
+from batch.inventory.inventory import Inventory
 
 OURS = {"source.user_pool_id": "eu-west-1_Old", "target.user_pool_id": "eu-west-1_New", "users.keep_sub_as": ""}
 

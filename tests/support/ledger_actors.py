@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from batch.registrar import Registrar
+from batch.ledger.ledger import Registrar
 from userpool.person import Person, State
 
 Steps = Generator[None, None, None]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batch.registrar import Registrar
+from batch.ledger.ledger import Registrar
 from sandbox.in_process import dynamodb_client
 from userpool.ledger_table import LedgerTable
 from userpool.person import PERSON, Person

@@ -83,12 +83,12 @@ THROW_AWAY = {"by_name", "by_mail", "live", "to_clean"}
 # Classes of which single methods are reached: by what an object of theirs is called where the method is.
 DOORS = {
     Symbol("userpool.pool", "UserPool"): {"pool", "source", "target", "paced_by", "UserPool", *THROW_AWAY},
-    Symbol("batch.check_reading", "PoolReader"): {"reader", "source", "target"},
-    Symbol("batch.managed_pool", "ManagedPool"): {"target", "managed", *THROW_AWAY},
-    Symbol("batch.live_pools", "LivePool"): THROW_AWAY,
-    Symbol("batch.live_pools", "AccountPools"): {"account", "AccountPools"},
+    Symbol("batch.check.reading", "PoolReader"): {"reader", "source", "target"},
+    Symbol("batch.pools.managed_pool", "ManagedPool"): {"target", "managed", *THROW_AWAY},
+    Symbol("batch.check.live.throw_away_pools", "LivePool"): THROW_AWAY,
+    Symbol("batch.check.live.throw_away_pools", "AccountPools"): {"account", "AccountPools"},
     Symbol("userpool.ledger_table", "LedgerTable"): {"table", "ledger_table"},
-    Symbol("batch.registrar", "Registrar"): {"ledger", "Registrar", "Ledger"},
+    Symbol("batch.ledger.ledger", "Registrar"): {"ledger", "Registrar", "Ledger"},
     Symbol("userpool.ledger", "Ledger"): {"ledger", "Ledger"},
     Symbol("userpool.terms", "Terms"): {"terms", "Terms"},
     Symbol("userpool.terms", "Lasting"): {"Lasting"},
@@ -97,7 +97,7 @@ DOORS = {
 POOLS = ("Pool", "PoolReader", "AccountPools")
 """How the names end of the doors to user pools."""
 
-ASKING_ONLY = {"batch.check_rights"}
+ASKING_ONLY = {"batch.check.rights"}
 """What makes calls to learn whether they are allowed, and nothing else: of those that others need."""
 
 SIDES = {

@@ -21,8 +21,8 @@ from mishaps import Watch, counted, quietly
 from pycognito.aws_srp import AWSSRP
 from signing_in import FLOWS, claims, new_client
 
-from batch.plan import Action, Context, plan_user
-from batch.registrar import Registrar
+from batch.ledger.ledger import Registrar
+from batch.plan.user_plan import Action, Context, plan_user
 from sandbox.cognito import Cognito
 from sandbox.in_process import client, dynamodb_client
 from sandbox.seed import EVERY_FACTOR

@@ -223,7 +223,10 @@ def main(module: str, asked: int) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-_IMPORTED = {"batch": ["batch.cli"], "sandbox": ["sandbox.dump", "sandbox.rehearsal", "sandbox.seed", "sandbox.server"]}
+_IMPORTED = {
+    "batch": ["batch.cli.main"],
+    "sandbox": ["sandbox.dump", "sandbox.rehearsal", "sandbox.seed", "sandbox.server"],
+}
 _SERVICES = {"batch": ["cognito-idp", "dynamodb"], "sandbox": ["cognito-idp"]}
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from command_line import FAST, Migration
 from signing_in import claims, new_client, respond
 from triggering import NEW_PASSWORD, TRIGGERS
 
-from batch.registrar import Registrar
+from batch.ledger.ledger import Registrar
 from sandbox import managed_login, totp
 from sandbox.cognito import shared
 from sandbox.errors import CognitoError

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from signing_in import claims
 from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, new_world, token_groups
 
-from batch.config import Config
-from batch.decisions import Decision
-from batch.diagnosis import Diagnosis
-from batch.diagnosis_words import Verdict
-from batch.plan import DEFERRED, FEDERATED, OUTSIDE, Action, Context, plan_user, put_off
+from batch.lambda_trigger.diagnosis import Diagnosis
+from batch.lambda_trigger.findings import Verdict
+from batch.plan.user_plan import DEFERRED, FEDERATED, OUTSIDE, Action, Context, plan_user, put_off
+from batch.settings.config import Config
+from batch.settings.decisions import Decision
 from sandbox.errors import CognitoError
 from trigger.outcome import DeniedError
 from userpool.errors import SettingsError

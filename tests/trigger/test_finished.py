@@ -7,7 +7,7 @@ from federated import returning, sign_in
 from mishaps import quietly
 from triggering import NEW_PASSWORD, OLD_PASSWORD
 
-from batch.erasure import erase
+from batch.ledger.erasure import erase
 from sandbox.errors import CognitoError
 from userpool.person import State
 

@@ -14,7 +14,7 @@ from mishaps import error_of, on, raising, refusal
 from signing_in import FLOWS, claims
 from triggering import MARKER, OLD_PASSWORD, new_world
 
-from batch.registrar import Registrar
+from batch.ledger.ledger import Registrar
 from trigger.deadline import Deadline
 from trigger.handler import ROUTES, Handler, handler
 from trigger.outcome import DeniedError, RefusalError

@@ -8,7 +8,7 @@ from federated import DEFER, profile, publish, returning, sign_in
 from signing_in import claims
 from triggering import MARKER, OLD_PASSWORD, RANDOM_PASSWORD, TRIGGERS, new_world, token_groups
 
-from batch.plan import DEFERRED, FEDERATED, Context, plan_user
+from batch.plan.user_plan import DEFERRED, FEDERATED, Context, plan_user
 from sandbox.errors import CognitoError
 from userpool.attributes import AttributeRules
 from userpool.identities import Identity

@@ -13,7 +13,7 @@ from botocore.utils import parse_timestamp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batch.records import user_agent
+from batch.inventory.runs import user_agent
 from userpool.client import caller_arn, cognito_client, instant, is_loopback
 from userpool.errors import DroppedError, FatalError, SettingsError, ThrottledError
 from userpool.pool import UserPool

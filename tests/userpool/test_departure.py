@@ -5,9 +5,9 @@ import threading
 import pytest
 from mishaps import FakeTime
 
-from batch.journal import Job, Unbegun
-from batch.migrate import Migration
-from batch.pacing import Pacer
+from batch.pacing.pacer import Pacer
+from batch.run.journal import Job, Unbegun
+from batch.run.migrate_user import Migration
 from sandbox.server import Sandbox
 from userpool.client import cognito_client
 from userpool.departure import departing

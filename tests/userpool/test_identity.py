@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batch.naming import Naming
+from batch.plan.naming import Naming
 from userpool.attributes import AttributeRules, Schema, translate
 from userpool.errors import SettingsError, UserError
 from userpool.identity import SignIn, UsernameFrom, identifiers

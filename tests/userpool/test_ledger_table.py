@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import new_table, shared_client
 
-from batch.registrar import Registrar
+from batch.ledger.ledger import Registrar
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from userpool.errors import DroppedError, FatalError, ThrottledError, UnreachableError

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 from configured import NEW, OLD, read_config, refusal
 
-from batch.config import Config
+from batch.settings.config import Config
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules

@@ -10,9 +10,9 @@ import pytest
 from jobs import Job
 from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world, token_groups
 
-from batch.decisions import Decision
-from batch.inventory import Inventory
-from batch.package import build
+from batch.inventory.inventory import Inventory
+from batch.lambda_trigger.package import build
+from batch.settings.decisions import Decision
 from userpool.person import State
 
 BOBS = "B0bs-0wn-Passw0rd!"

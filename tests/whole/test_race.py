@@ -13,7 +13,7 @@ from jobs import Job, KilledError
 from mishaps import quietly
 from triggering import OLD_PASSWORD, World, new_world
 
-from batch.inventory import Inventory
+from batch.inventory.inventory import Inventory
 from sandbox.in_process import dynamodb_client
 from userpool.ledger_table import LedgerTable
 from userpool.person import State

@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 from resetting import RESET, Waiting
 
-from batch.campaign_ledger import Overtaken, overtaken
-from batch.campaign_sender import Blame, Sender, blame
-from batch.stopping import StoppedError
+from batch.campaign.end_capture import Overtaken, overtaken
+from batch.campaign.sender import Blame, Sender, blame
+from batch.runtime.stopping import StoppedError
 from userpool.errors import UserError
 from userpool.ledger import Turn
 from userpool.person import Person, State

@@ -6,7 +6,7 @@ import pytest
 from resetting import Waiting
 from triggering import NEW_PASSWORD
 
-from batch.campaign import NO_ADDRESS, NO_RECOVERY, ONLY_FACTORS, why_no_code
+from batch.campaign.recipients import NO_ADDRESS, NO_RECOVERY, ONLY_FACTORS, why_no_code
 from userpool.person import State
 from userpool.user import User
 

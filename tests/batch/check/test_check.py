@@ -11,13 +11,13 @@ import pytest
 from checking import FUNCTION, MARKER, TRIGGERS, Setup, set_up, tenant
 from ledgers import shared_client
 
-from batch.check import JUDGES, as_values, conclusion, findings, has_errors
-from batch.check_facts import Read
-from batch.check_finding import Severity
-from batch.check_reading import machine
-from batch.config import RateSettings
-from batch.inventory import Inventory
-from batch.wiring import fingerprint
+from batch.check.check import JUDGES, as_values, conclusion, findings, has_errors
+from batch.check.facts import Read
+from batch.check.finding import Severity
+from batch.check.reading import machine
+from batch.inventory.inventory import Inventory
+from batch.pools.connect import fingerprint
+from batch.settings.config import RateSettings
 from userpool.errors import NotAllowedError
 from userpool.ledger_table import LedgerTable, Write
 from userpool.settings import LedgerSettings, PoolSettings, UserRules

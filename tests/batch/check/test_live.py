@@ -11,16 +11,16 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.live import PROBES, cost, probed
-from batch.live_by_hand import BY_HAND
-from batch.live_making import PREFIX, Making
-from batch.live_pools import TAG
-from batch.live_probe import Verdict
-from batch.live_settings import FILTERED, IGNORED, INCOMPLETE, judged
-from batch.live_stage import MOST_USERS, USERS, Stage
-from batch.pacing import Pacer
-from batch.prices import Prices
-from batch.stopping import StoppedError
+from batch.check.live.live_by_hand import BY_HAND
+from batch.check.live.live_making import PREFIX, Making
+from batch.check.live.made_up_users import MOST_USERS, USERS, Stage
+from batch.check.live.probe import Verdict
+from batch.check.live.results import PROBES, cost, probed
+from batch.check.live.settings_probes import FILTERED, IGNORED, INCOMPLETE, judged
+from batch.check.live.throw_away_pools import TAG
+from batch.pacing.pacer import Pacer
+from batch.runtime.stopping import StoppedError
+from batch.settings.prices import Prices
 from sandbox.cognito import Cognito
 from sandbox.in_process import client as client_of
 from userpool.errors import FatalError, UnansweredError

@@ -22,9 +22,9 @@ from operations import (
     tree,
 )
 
-from batch import permissions
-from batch.cli import cli
-from batch.permissions import COMMANDS, FUNCTIONS, ONLY_IF_ALLOWED, SOURCES, Resource, statements, table, together
+from batch.check import permissions
+from batch.check.permissions import COMMANDS, FUNCTIONS, ONLY_IF_ALLOWED, SOURCES, Resource, statements, table, together
+from batch.cli.main import cli
 from trigger.handler import ROUTES
 from userpool.quotas import CATEGORY
 
@@ -111,13 +111,13 @@ def test_a_command_is_granted_what_it_calls(name):
 def test_scan_with_its_option():
     """`scan --rebuild` is granted what `scan` calls in all; without it, only what reads the old pool."""
     check(COMMANDS[REBUILD], start("scan"))
-    check(COMMANDS["scan"], Symbol("batch.read_old_pool", "read_old_pool"), Symbol("batch.session", "session"))
+    check(COMMANDS["scan"], Symbol("batch.cli.read_old_pool", "read_old_pool"), Symbol("batch.cli.session", "session"))
 
 
 def test_check_with_its_option():
     """`check` is granted what reads; with --live what throw-away pools need, and nothing on any other pool."""
-    check(COMMANDS["check"], Symbol("batch.check_cli", "check_by_reading"))
-    live = [Symbol("batch.check_live_cli", name) for name in ("check_live", "delete_left_over")]
+    check(COMMANDS["check"], Symbol("batch.cli.check", "check_by_reading"))
+    live = [Symbol("batch.cli.check_live", name) for name in ("check_live", "delete_left_over")]
     check(COMMANDS[LIVE], *live)
     assert set(COMMANDS[LIVE]) == {Resource.THROW_AWAY, Resource.ACCOUNT, Resource.ROLE}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from terminal import LONG, at_a_terminal
 
-from batch.prepare import Lacking, attribute_command, lacking
+from batch.check.prepare import Lacking, attribute_command, lacking
 from userpool.attributes import Attribute, AttributeRules, Schema
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules

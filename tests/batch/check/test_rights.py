@@ -9,10 +9,10 @@ from botocore import xform_name
 from checking import set_up
 from ledgers import shared_client
 
-from batch.check_facts import Allowed
-from batch.check_finding import Severity
-from batch.check_rights import NEEDED, READ_ANYHOW, harmless, rights
-from batch.permissions import ONLY_IF_ALLOWED, Resource
+from batch.check.facts import Allowed
+from batch.check.finding import Severity
+from batch.check.permissions import ONLY_IF_ALLOWED, Resource
+from batch.check.rights import NEEDED, READ_ANYHOW, harmless, rights
 from userpool.errors import DroppedError, FatalError, NotAllowedError
 from userpool.ledger_table import LedgerTable, Write
 

@@ -7,13 +7,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.check_facts import Described, Facts, Machine, PoolFacts, Read
-from batch.check_finding import Severity
-from batch.check_pools import schema
-from batch.check_sign_in import passwords
-from batch.config import Config
-from batch.diagnosis_setup import strong_enough
-from batch.diagnosis_words import Verdict
+from batch.check.facts import Described, Facts, Machine, PoolFacts, Read
+from batch.check.finding import Severity
+from batch.check.pools import schema
+from batch.check.sign_in import passwords
+from batch.lambda_trigger.capture_way import strong_enough
+from batch.lambda_trigger.findings import Verdict
+from batch.settings.config import Config
 from userpool.attributes import Attribute, AttributeRules, Schema
 from userpool.description import Description
 from userpool.identity import SignIn

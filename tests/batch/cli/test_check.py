@@ -13,8 +13,8 @@ from checking import NEW, NEW_APP, OLD, OLD_APP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.check_finding import Finding, Severity
-from batch.check_words import lines
+from batch.check.finding import Finding, Severity
+from batch.cli.check_words import lines
 
 WRITES = ("Admin", "Create", "Update", "Delete", "Add", "Set")
 ASKED_OF_NOBODY = {

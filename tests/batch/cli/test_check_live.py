@@ -13,11 +13,11 @@ from datetime import timedelta
 
 import pytest
 
-from batch.live import PROBES
-from batch.live_by_hand import BY_HAND
-from batch.live_making import PREFIX
-from batch.live_pools import TAG
-from batch.live_stage import USERS
+from batch.check.live.live_by_hand import BY_HAND
+from batch.check.live.live_making import PREFIX
+from batch.check.live.made_up_users import USERS
+from batch.check.live.results import PROBES
+from batch.check.live.throw_away_pools import TAG
 from sandbox.faults import Fault
 
 

@@ -21,10 +21,10 @@ from migrating import LEGACY_SUB, person
 from pools import by_name, read_pool
 from signing_in import set_password
 
-from batch.cutover import Cutover, as_applied, record_cutover, stale
-from batch.decisions import Decision
-from batch.delta import Applied, change
-from batch.plan import AFTER_CUTOVER
+from batch.plan.after_cutover import Cutover, as_applied, record_cutover, stale
+from batch.plan.three_way import Applied, change
+from batch.plan.user_plan import AFTER_CUTOVER
+from batch.settings.decisions import Decision
 from sandbox.in_process import dynamodb_client
 from sandbox.local import backdate
 from sandbox.seed import make_target

@@ -14,12 +14,12 @@ from ending import SECRET, end_long_ago, found, persons, rows, stored, sub_map, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch import lease
-from batch.end import End, EndError, Standing, checklist, refuse_left, refuse_purge
-from batch.erasure import erase
-from batch.export import EXPORTS, OF_SUBS
-from batch.inventory import Inventory
-from batch.personal import CLEARED, EMPTIED, KEPT, NOBODYS, purge, without_lists
+from batch.cutover.finish_checklist import End, EndError, Standing, checklist, refuse_left, refuse_purge
+from batch.inventory.erasure import CLEARED, EMPTIED, KEPT, NOBODYS, purge, without_lists
+from batch.inventory.inventory import Inventory
+from batch.ledger import lease
+from batch.ledger.erasure import erase
+from batch.report.export import EXPORTS, OF_SUBS
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.person import State

@@ -10,8 +10,8 @@ import pytest
 from ending import SECRET, found, persons, rows, stored, table
 from live import create_user
 
-from batch.inventory import Inventory
-from batch.personal import TO_SCRUB, forget, scrub
+from batch.inventory.erasure import TO_SCRUB, forget, scrub
+from batch.inventory.inventory import Inventory
 from userpool.errors import FatalError
 from userpool.ledger import Ledger
 from userpool.ledger_table import Write

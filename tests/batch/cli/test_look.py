@@ -13,8 +13,8 @@ import pytest
 from command_line import FAST, Migration
 from pools import read_pool
 
-from batch.inventory import Inventory
-from batch.registrar import Registrar
+from batch.inventory.inventory import Inventory
+from batch.ledger.ledger import Registrar
 from sandbox.faults import Fault
 from sandbox.in_process import dynamodb_client
 from sandbox.local import add_federated, local_client

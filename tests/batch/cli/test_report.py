@@ -12,7 +12,7 @@ import pytest
 from command_line import FAST, Migration
 from parsed_page import Parsed
 
-from batch.inventory import Inventory
+from batch.inventory.inventory import Inventory
 from sandbox.faults import Fault
 from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source

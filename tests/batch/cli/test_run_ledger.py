@@ -8,8 +8,8 @@ import pytest
 from killing import kill_when
 from pools import MARKER, read_pool
 
-from batch.lease import KEY
-from batch.registrar import Registrar
+from batch.ledger.lease import KEY
+from batch.ledger.ledger import Registrar
 from sandbox.faults import Fault
 from sandbox.in_process import dynamodb_client
 from sandbox.local import add_federated, local_client

@@ -10,13 +10,13 @@ from migrating import empty
 from pools import read_pool
 from windows import LONG, eventually, window
 
-from batch.backup import copies
-from batch.carry_out import CarriedOut, leave
-from batch.read_old_pool import read_old_pool
-from batch.run import RunSummary
-from batch.session import session
-from batch.stopping import Why
-from batch.window import ClosedError
+from batch.cli.read_old_pool import read_old_pool
+from batch.cli.run import CarriedOut, leave
+from batch.cli.session import session
+from batch.inventory.backup import copies
+from batch.run.run import RunSummary
+from batch.runtime.stopping import Why
+from batch.settings.window import ClosedError
 from sandbox.cognito import shared
 from sandbox.faults import Fault
 from sandbox.local import local_client

@@ -14,7 +14,7 @@ from command_line import command
 from live import create_user
 from signing_in import new_client, set_password
 
-from batch.package import build
+from batch.lambda_trigger.package import build
 
 OLD_PASSWORD = "0ld-Passw0rd!"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:never-called"

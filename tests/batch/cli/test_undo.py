@@ -13,7 +13,7 @@ from ledgers import shared_client
 from pools import read_pool
 from terminal import LONG, at_a_terminal
 
-from batch.inventory import Inventory
+from batch.inventory.inventory import Inventory
 from sandbox.faults import Fault
 from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source

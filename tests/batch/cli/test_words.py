@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch import report
-from batch.run import RunSummary
-from batch.scan import ScanSummary
-from batch.verify import Difference, VerifySummary
+from batch.run.run import RunSummary
+from batch.runtime import text as report
+from batch.scan.scan import ScanSummary
+from batch.verify.verify import Difference, VerifySummary
 
 CANARIES = {
     "email": "canary.mail@example.com",

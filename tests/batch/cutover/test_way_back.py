@@ -10,13 +10,13 @@ from command_line import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.applied import AppliedTable
-from batch.config import Config, load
-from batch.cutover import Cutover, record_cutover
-from batch.delta import Applied
-from batch.inventory import Inventory
-from batch.reverse import Newcomers, doubts, reverse, text
-from batch.wiring import fingerprint
+from batch.cutover.way_back import Newcomers, doubts, reverse, text
+from batch.inventory.baseline import AppliedTable
+from batch.inventory.inventory import Inventory
+from batch.plan.after_cutover import Cutover, record_cutover
+from batch.plan.three_way import Applied
+from batch.pools.connect import fingerprint
+from batch.settings.config import Config, load
 from userpool.attributes import AttributeRules
 from userpool.cohort import CohortRules
 from userpool.groups import GroupRules

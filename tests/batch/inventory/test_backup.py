@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from batch.backup import KEPT, back_up, copies
-from batch.inventory import Inventory
+from batch.inventory.backup import KEPT, back_up, copies
+from batch.inventory.inventory import Inventory
 from userpool.errors import FatalError
 
 FINGERPRINT = {"source.user_pool_id": "eu-west-1_Old", "target.user_pool_id": "eu-west-1_New"}

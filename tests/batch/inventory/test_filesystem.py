@@ -5,8 +5,8 @@ from contextlib import closing
 
 import pytest
 
-from batch.filesystem import is_on_network, kind_of
-from batch.inventory import Inventory
+from batch.inventory.filesystem import is_on_network, kind_of
+from batch.inventory.inventory import Inventory
 
 FINGERPRINT = {"source.user_pool_id": "eu-west-1_Old", "target.user_pool_id": "eu-west-1_New"}
 MOUNTS = """\

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from inventories import OURS, a_table_of_somebody_else, make
 
-from batch.inventory import Inventory, LockedError, explain
+from batch.inventory.inventory import Inventory, LockedError, explain
 from userpool.errors import FatalError, MigrationError, SettingsError
 
 

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from inventories import OURS, a_table_of_somebody_else, make
 
-from batch.inventory import Inventory
+from batch.inventory.inventory import Inventory
 from userpool.errors import SettingsError
 
 

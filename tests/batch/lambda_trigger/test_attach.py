@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from live import create_user
 from terminal import LONG, at_a_terminal
 
-from batch.attach import attaching, detaching, left_half, not_of_the_pool, plainly, same
-from batch.attach_cli import write_triggers
-from batch.attach_words import cloudformation, is_over, let_in, nobody_waits, published, taken, terraform
-from batch.check_facts import LedgerFacts
-from batch.diagnosis_setup import INSTEAD, NEEDED, missing_triggers
-from batch.diagnosis_words import Verdict
-from batch.ledger_count import LedgerCount
-from batch.managed_pool import ManagedPool, differing
-from batch.permissions import SOURCES
+from batch.check.facts import LedgerFacts
+from batch.check.permissions import SOURCES
+from batch.cli.trigger_attach import write_triggers
+from batch.lambda_trigger.attach import attaching, detaching, left_half, not_of_the_pool, plainly, same
+from batch.lambda_trigger.attach_text import cloudformation, is_over, let_in, nobody_waits, published, taken, terraform
+from batch.lambda_trigger.capture_way import INSTEAD, NEEDED, missing_triggers
+from batch.lambda_trigger.findings import Verdict
+from batch.ledger.count import LedgerCount
+from batch.pools.managed_pool import ManagedPool, differing
 from sandbox.faults import Fault
 from userpool.description import triggers_of
 from userpool.errors import FatalError, UserError

@@ -12,10 +12,10 @@ from signing_in import new_client
 from triggering import OLD_PASSWORD, TRIGGERS, WRONG_PASSWORD, new_world
 
 import trigger
-from batch import claims, persons
-from batch.diagnosis import Diagnosis
-from batch.diagnosis_setup import Way, new_clients
-from batch.diagnosis_words import HELD, REASONS, Verdict, conclusion, first_wrong
+from batch.lambda_trigger.capture_way import Way, new_clients
+from batch.lambda_trigger.diagnosis import Diagnosis
+from batch.lambda_trigger.findings import HELD, REASONS, Verdict, conclusion, first_wrong
+from batch.ledger import claims, persons
 from userpool.app_client import AppClient
 from userpool.errors import FatalError, NotAllowedError
 from userpool.ledger_table import LedgerTable, Write

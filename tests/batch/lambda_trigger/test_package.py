@@ -16,9 +16,9 @@ import pytest
 from unpacking import boto3_alone, unpacked
 
 import trigger.settings
-from batch import config
-from batch.config import Config
-from batch.package import HANDLER, MOST_BYTES, build, environment
+from batch.lambda_trigger.package import HANDLER, MOST_BYTES, build, environment
+from batch.settings import config
+from batch.settings.config import Config
 from trigger.settings import TriggerSettings
 from userpool.attributes import AttributeRules
 from userpool.groups import GroupRules

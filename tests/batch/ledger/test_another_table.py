@@ -6,7 +6,7 @@ import pytest
 from ledger_world import LedgerWorld, become
 from migrating import GROUPS, LEGACY_SUB, MEMBERSHIPS, PEOPLE, WHOLE, PowerCutError, empty, person
 
-from batch.stopping import StoppedError
+from batch.runtime.stopping import StoppedError
 from userpool.errors import SettingsError
 from userpool.ledger_table import Write
 from userpool.person import State

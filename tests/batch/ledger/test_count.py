@@ -6,9 +6,9 @@ import pytest
 from ledgers import introduce
 from migrating import FINGERPRINT
 
-from batch.inventory import Inventory
-from batch.ledger_count import LedgerCount, count
-from batch.progress import Progress
+from batch.inventory.inventory import Inventory
+from batch.ledger.count import LedgerCount, count
+from batch.runtime.progress_bar import Progress
 from userpool.person import Person, State
 
 NOW = datetime(2026, 9, 14, 12, tzinfo=UTC).timestamp()

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch import lease
-from batch.erasure import Emptying, disabled_federated, erase, kept_out, last_state, tombstone
-from batch.inventory import Inventory
-from batch.progress import Progress
+from batch.inventory.inventory import Inventory
+from batch.ledger import lease
+from batch.ledger.erasure import Emptying, disabled_federated, erase, kept_out, last_state, tombstone
+from batch.runtime.progress_bar import Progress
 from userpool.errors import SettingsError
 from userpool.ledger import LOCK, Ledger
 from userpool.ledger_table import Write

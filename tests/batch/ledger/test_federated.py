@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from ledgers import new_table
 
-from batch.registrar import Registrar
+from batch.ledger.ledger import Registrar
 from userpool.person import Person, State
 
 SUB, LOCK = "fay", "a profile's"

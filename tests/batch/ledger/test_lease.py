@@ -6,8 +6,8 @@ import threading
 import pytest
 from botocore.exceptions import ClientError
 
-from batch.inventory import LockedError
-from batch.lease import KEY, SECONDS, Lease, held
+from batch.inventory.inventory import LockedError
+from batch.ledger.lease import KEY, SECONDS, Lease, held
 from sandbox.in_process import dynamodb_client
 from userpool.errors import DroppedError, FatalError
 from userpool.ledger_table import LedgerTable

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from ledgers import introduce, lock_of, new_table, raw
 
-from batch.erasure import erase
-from batch.registrar import Registrar
+from batch.ledger.erasure import erase
+from batch.ledger.ledger import Registrar
 from userpool.ledger_table import MOST_WRITES, LedgerTable
 from userpool.person import FORGOTTEN, UNCONFIRMED, Person, State
 

@@ -29,7 +29,7 @@ from ledger_actors import (
 )
 from ledgers import lock_of, new_table
 
-from batch.registrar import Registrar
+from batch.ledger.ledger import Registrar
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, State
 

@@ -8,8 +8,8 @@ import pytest
 from ledger_world import LedgerWorld
 from migrating import LEGACY_SUB, PASSWORD, PowerCutError, empty, person
 
-from batch.decisions import Decision
-from batch.naming import Naming
+from batch.plan.naming import Naming
+from batch.settings.decisions import Decision
 from userpool.groups import GroupRules
 from userpool.identity import SignIn
 from userpool.ledger_table import Write

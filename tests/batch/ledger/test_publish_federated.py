@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from ledger_world import LedgerWorld
 from migrating import LEGACY_SUB, empty, person
 
-from batch.claims import CONFLICT
-from batch.cohort import CohortRules
-from batch.cutover import Cutover, record_cutover
-from batch.decisions import Decision
-from batch.factors import Asked, FactorsTable
-from batch.persons import digest
-from batch.planning import make_plan
-from batch.restored import Restored
-from batch.snapshot import Snapshot
+from batch.inventory.snapshot import Snapshot
+from batch.ledger.claims import CONFLICT
+from batch.ledger.persons import digest
+from batch.plan.after_cutover import Cutover, record_cutover
+from batch.plan.cohort import CohortRules
+from batch.plan.plan import make_plan
+from batch.scan.read_second_factors import Asked, FactorsTable
+from batch.scan.rebuild_evidence import Restored
+from batch.settings.decisions import Decision
 from userpool.factors import Factors
 from userpool.ledger_table import Write
 from userpool.person import PERSON, Person, State, federated_lock

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from migrating import FINGERPRINT
 
-from batch.inventory import Inventory
-from batch.metering import Meter, Rates, quota_of
+from batch.inventory.inventory import Inventory
+from batch.pacing.call_counts import Meter, Rates, quota_of
 from userpool.door import call_once
 from userpool.errors import ThrottledError
 from userpool.quotas import DEFAULT_RPS

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mishaps import FakeTime
 
-from batch.config import Config, RateSettings
-from batch.limiter import HaltedError, Limiter
-from batch.pace import taken
-from batch.pacing import ATTEMPTS, Pacer
-from batch.wiring import connect, usual_rps
+from batch.pacing.limiter import HaltedError, Limiter
+from batch.pacing.pacer import ATTEMPTS, Pacer
+from batch.pacing.rate import taken
+from batch.pools.connect import connect, usual_rps
+from batch.settings.config import Config, RateSettings
 from sandbox.local import local_client
 from sandbox.server import Sandbox
 from userpool.errors import DroppedError, FatalError, ThrottledError, UnansweredError, UnreachableError, UserError

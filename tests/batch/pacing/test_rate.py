@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.pace import Pace, taken
+from batch.pacing.rate import Pace, taken
 
 throttles = st.lists(st.tuples(st.floats(0, 400), st.floats(0, 5)), max_size=20)
 """Of each the seconds since the one before, and those until its answer."""

@@ -11,11 +11,11 @@ from linking import GOOGLE, identities, links_of
 from migrating import LEGACY_SUB, PowerCutError, World, empty, person, refused
 from second_factors import BOTH, NONE, SETS, OldWithFactors, put, there
 
-from batch.cohort import CohortRules
-from batch.cutover import Cutover, record_cutover, take_back, unread
-from batch.decisions import Decision
-from batch.plan import AFTER_CUTOVER
-from batch.planning import make_plan
+from batch.plan.after_cutover import Cutover, record_cutover, take_back, unread
+from batch.plan.cohort import CohortRules
+from batch.plan.plan import make_plan
+from batch.plan.user_plan import AFTER_CUTOVER
+from batch.settings.decisions import Decision
 from userpool.factors import MAIL, SMS, Factors
 from userpool.settings import Rules, UserRules
 from userpool.user import Status

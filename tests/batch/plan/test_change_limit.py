@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from batch.guard import USUAL, GuardError, Most, most_changes, refuse_changing, refuse_shrinking
-from batch.scan import RefusedScanError
+from batch.plan.change_limit import USUAL, GuardError, Most, most_changes, refuse_changing, refuse_shrinking
+from batch.scan.scan import RefusedScanError
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from migrating import LEGACY_SUB, empty
 from migrating import person as numbered
 from planned import another_inventory, context, mark_created, person, reason, store
 
-from batch.config import load
-from batch.inventory import Inventory
-from batch.plan_summary import PlanSummary
-from batch.planning import collisions, make_plan
+from batch.inventory.inventory import Inventory
+from batch.plan.plan import collisions, make_plan
+from batch.plan.summary import PlanSummary
+from batch.settings.config import load
 from trigger.settings import TriggerSettings
 from userpool.cohort import CohortRules
 from userpool.errors import SettingsError

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ledger_world import LedgerWorld
 from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
 
-from batch.planning import make_plan
+from batch.plan.plan import make_plan
 from userpool.ledger_table import Write
 from userpool.person import PERSON, State
 

@@ -8,7 +8,7 @@ from delta_world import Old, calls, writes
 from linking import CORP, GOOGLE, add_providers, identities, links_of
 from migrating import LEGACY_SUB, PowerCutError, World, empty, person
 
-from batch.plan import Context
+from batch.plan.user_plan import Context
 from userpool.attributes import AttributeRules
 from userpool.identities import Identity, linked, primary
 from userpool.settings import Rules

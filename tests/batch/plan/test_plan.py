@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned import ALIASES, ANY_CASE, PLAIN, another_inventory, context, mark_created, person, reason, store, verified
 
-from batch.decisions import Decision
-from batch.inventory import Inventory
-from batch.plan import Action, plan_user
-from batch.planning import collisions, make_plan
+from batch.inventory.inventory import Inventory
+from batch.plan.plan import collisions, make_plan
+from batch.plan.user_plan import Action, plan_user
+from batch.settings.decisions import Decision
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError
 from userpool.groups import GroupRules

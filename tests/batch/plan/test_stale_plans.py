@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned import ALIASES, ANY_CASE, MARKER, context, person, store, verified
 
-from batch.applied import AppliedTable
-from batch.changes import Changes
-from batch.decisions import Decision
-from batch.delta import Applied
-from batch.inventory import Inventory
-from batch.journal import Created, Done, Granted, Journal
-from batch.plan import Context
-from batch.plan_summary import PlanSummary
-from batch.planning import make_plan
+from batch.inventory.baseline import AppliedTable
+from batch.inventory.inventory import Inventory
+from batch.plan.changes import Changes
+from batch.plan.plan import make_plan
+from batch.plan.summary import PlanSummary
+from batch.plan.three_way import Applied
+from batch.plan.user_plan import Context
+from batch.run.journal import Created, Done, Granted, Journal
+from batch.settings.decisions import Decision
 from userpool.cohort import CohortRules
 from userpool.groups import GroupRules
 from userpool.user import Group, Status

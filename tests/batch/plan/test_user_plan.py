@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.decisions import Decision
-from batch.naming import Naming
-from batch.plan import Action, Context, marker_of, plan_user
+from batch.plan.naming import Naming
+from batch.plan.user_plan import Action, Context, marker_of, plan_user
+from batch.settings.decisions import Decision
 from userpool.attributes import Attribute, AttributeRules, Schema
 from userpool.description import Description
 from userpool.errors import SettingsError

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.managed_pool import ManagedPool, attribute_to_api, differing, update_arguments
+from batch.pools.managed_pool import ManagedPool, attribute_to_api, differing, update_arguments
 from userpool.attributes import Attribute, Schema
 from userpool.errors import FatalError
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from planned import context, mark_created, person, store
 
-from batch.decisions import Decision
-from batch.estimate import Estimate, estimate
-from batch.inventory import Inventory
-from batch.planning import make_plan
+from batch.inventory.inventory import Inventory
+from batch.plan.plan import make_plan
+from batch.report.estimate import Estimate, estimate
+from batch.settings.decisions import Decision
 from userpool.groups import GroupRules
 from userpool.user import Group, Status
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from ledgers import introduce
 from migrating import FINGERPRINT
 
-from batch.decisions import read_decisions
-from batch.export import _PAGE, EXPORTS
-from batch.export_file import whole_file, write_rows
-from batch.inventory import Inventory
-from batch.snapshot import Snapshot
-from batch.spreadsheet import guarded, unguarded
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.report.export import _PAGE, EXPORTS
+from batch.runtime.output_file import whole_file, write_rows
+from batch.runtime.spreadsheet import guarded, unguarded
+from batch.settings.decisions import read_decisions
 from userpool.errors import FatalError, SettingsError
 from userpool.person import Person, State
 from userpool.user import User

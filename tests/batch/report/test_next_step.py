@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from batch.case import Case, Done, InLedger, InNewPool, InOldPool, Planned, Seen
-from batch.diagnosis_words import HELD
-from batch.next_step import _OF_STATE, next_step
+from batch.lambda_trigger.findings import HELD
+from batch.report.case import Case, Done, InLedger, InNewPool, InOldPool, Planned, Seen
+from batch.report.next_step import _OF_STATE, next_step
 from userpool.person import State
 from userpool.user import Status
 

@@ -13,13 +13,13 @@ from migrating import FINGERPRINT
 from parsed_page import SECTIONS, Parsed
 from planned import context, mark_created, person, store, verified
 
-from batch.config import Config
-from batch.inventory import Inventory
-from batch.ledger_count import LedgerCount
-from batch.planning import make_plan
-from batch.report_page import page
-from batch.report_page_facts import SHOWN, gather
-from batch.report_page_words import waiting_by_day
+from batch.inventory.inventory import Inventory
+from batch.ledger.count import LedgerCount
+from batch.plan.plan import make_plan
+from batch.report.page import waiting_by_day
+from batch.report.page_facts import SHOWN, gather
+from batch.report.page_render import page
+from batch.settings.config import Config
 from userpool.person import State
 from userpool.settings import LedgerSettings, PoolSettings
 from userpool.user import Group, Status

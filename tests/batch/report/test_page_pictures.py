@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch import report_page_svg as svg
-from batch.report_page_calls import Interval, sections, series
+from batch.report import page_pictures as svg
+from batch.report.page_calls import Interval, sections, series
 
 NIGHT = 86_400.0
 

@@ -10,9 +10,9 @@ from command_line import run_as_planned
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.estimate import Estimate, Load
-from batch.levers import levers, peak
-from batch.prices import Prices
+from batch.report.estimate import Estimate, Load
+from batch.report.levers import levers, peak
+from batch.settings.prices import Prices
 from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source
 from sandbox.server import Sandbox

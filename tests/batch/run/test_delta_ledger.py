@@ -6,7 +6,7 @@ from ledger_world import LedgerWorld
 from linking import add_providers, identities
 from migrating import LEGACY_SUB, PowerCutError, empty, person
 
-from batch.applied import conflicts
+from batch.inventory.baseline import conflicts
 from userpool.identities import Identity
 from userpool.ledger_table import Write
 from userpool.person import PERSON, State, linked_lock, lock_id

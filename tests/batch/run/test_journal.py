@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.inventory import Inventory
-from batch.journal import (
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.plan.naming import Naming
+from batch.plan.plan import make_plan
+from batch.plan.user_plan import Context
+from batch.run.journal import (
     Created,
     Done,
     Failed,
@@ -21,10 +25,6 @@ from batch.journal import (
     count_memberships_owed,
     count_pending,
 )
-from batch.naming import Naming
-from batch.plan import Context
-from batch.planning import make_plan
-from batch.snapshot import Snapshot
 from userpool.attributes import Attribute, Schema
 from userpool.groups import GroupRules
 from userpool.identity import SignIn

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from batch.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State, Unbegun
-from batch.limiter import HaltedError
-from batch.migrate import Migration
+from batch.pacing.limiter import HaltedError
+from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State, Unbegun
+from batch.run.migrate_user import Migration
 from userpool.errors import AlreadyExistsError, FatalError, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import Status, User

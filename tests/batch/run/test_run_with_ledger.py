@@ -22,10 +22,10 @@ from migrating import (
     unanswered,
 )
 
-from batch.claims import LedgerClaims
-from batch.decisions import Decision
-from batch.journal import Job
-from batch.lease import KEY, SECONDS, Lease
+from batch.ledger.claims import LedgerClaims
+from batch.ledger.lease import KEY, SECONDS, Lease
+from batch.run.journal import Job
+from batch.settings.decisions import Decision
 from userpool.errors import FatalError
 from userpool.ledger_table import Write
 from userpool.person import State

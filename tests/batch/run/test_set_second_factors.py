@@ -12,7 +12,7 @@ from ledger_world import LedgerWorld
 from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person, refused, unanswered
 from second_factors import BOTH, BY_MAIL, BY_SMS, NONE, SETS, OldWithFactors, put, there
 
-from batch.pacing import Pacer
+from batch.pacing.pacer import Pacer
 from userpool.factors import MAIL, SMS, TOTP, Factors, Preference
 from userpool.person import State
 from userpool.pool import UserPool

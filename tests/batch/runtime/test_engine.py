@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch import engine
+from batch.runtime import engine
 
 LONG = 10  # seconds after which a test gives up; nothing is timed
 

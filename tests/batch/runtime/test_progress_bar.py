@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from batch.progress import Progress
+from batch.runtime.progress_bar import Progress
 
 
 class Terminal(StringIO):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from batch.stopping import stop_on_signals
+from batch.runtime.stopping import stop_on_signals
 
 BEGIN = "import signal, sys\nfrom batch.stopping import stop_on_signals\nwith stop_on_signals() as stop:\n"
 

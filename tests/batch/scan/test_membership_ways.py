@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from migrating import FINGERPRINT
 
-from batch.inventory import Inventory
-from batch.progress import Progress
-from batch.scan import Bill, Memberships, Scan, cheaper_way, pages_of
-from batch.snapshot import Snapshot
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.runtime.progress_bar import Progress
+from batch.scan.scan import Bill, Memberships, Scan, cheaper_way, pages_of
 from userpool.door import PAGE
 from userpool.user import Group, User
 

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from migrating import FINGERPRINT, Watched, refused, unanswered
 from planned import context, person, store, verified
 
-from batch.cutover import Cutover, record_cutover
-from batch.export import EXPORTS
-from batch.factors import Asked, FactorsTable
-from batch.inventory import Inventory
-from batch.mfa import judge
-from batch.pacing import Pacer
-from batch.plan import Context
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.scan import Scan
-from batch.stopping import StoppedError
+from batch.inventory.inventory import Inventory
+from batch.pacing.pacer import Pacer
+from batch.plan.after_cutover import Cutover, record_cutover
+from batch.plan.plan import make_plan
+from batch.plan.user_plan import Context
+from batch.report.export import EXPORTS
+from batch.run.set_second_factors import judge
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import StoppedError
+from batch.scan.read_second_factors import Asked, FactorsTable
+from batch.scan.scan import Scan
 from sandbox.seed import EVERY_FACTOR
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError, UnansweredError

@@ -10,8 +10,8 @@ from command_line import step
 from killing import WRITES, assert_once_and_alike, kill_when
 from pools import read_pool
 
-from batch.lease import KEY
-from batch.registrar import Registrar
+from batch.ledger.lease import KEY
+from batch.ledger.ledger import Registrar
 from sandbox.faults import Fault
 from sandbox.in_process import dynamodb_client
 from sandbox.seed import make_target, seed_source

@@ -10,11 +10,11 @@ import pytest
 from ledger_world import OLD_POOL, LedgerWorld
 from migrating import GROUPS, LEGACY_SUB, MARKER, MEMBERSHIPS, PASSWORD, PEOPLE, empty, person
 
-from batch.lease import KEY, LeasedError
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.rebuild import Rebuild, Rebuilt, Where
-from batch.rebuild_words import rebuilt_lines
+from batch.cli.rebuild_words import rebuilt_lines
+from batch.ledger.lease import KEY, LeasedError
+from batch.plan.plan import make_plan
+from batch.runtime.progress_bar import Progress
+from batch.scan.rebuild import Rebuild, Rebuilt, Where
 from userpool.errors import SettingsError
 from userpool.ledger_table import Write
 from userpool.person import PERSON, State

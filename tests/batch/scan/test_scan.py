@@ -8,11 +8,11 @@ from io import StringIO
 import pytest
 from migrating import FINGERPRINT, Watched, empty, refused
 
-from batch.inventory import Inventory
-from batch.progress import Progress
-from batch.scan import Scan, ScanSummary, cheaper_way
-from batch.snapshot import Snapshot
-from batch.stopping import StoppedError
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import StoppedError
+from batch.scan.scan import Scan, ScanSummary, cheaper_way
 from userpool.errors import FatalError, SettingsError
 from userpool.pool import UserPool
 from userpool.user import Group, Status

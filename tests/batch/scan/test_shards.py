@@ -6,12 +6,12 @@ from io import StringIO
 import pytest
 from migrating import FINGERPRINT, Watched, refused
 
-from batch.inventory import Inventory
-from batch.listing import in_shards
-from batch.progress import Progress
-from batch.scan import RefusedScanError, Scan
-from batch.snapshot import Snapshot
-from batch.stopping import StoppedError
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import StoppedError
+from batch.scan.scan import RefusedScanError, Scan
+from batch.scan.shards import in_shards
 from userpool.errors import FatalError
 from userpool.pool import UserPool
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from batch.config import Config, RateSettings, load, template
+from batch.settings.config import Config, RateSettings, load, template
 from userpool.errors import SettingsError
 from userpool.quotas import DEFAULT_RPS
 from userpool.settings import PoolSettings

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.decisions import Decision, read_decisions
+from batch.settings.decisions import Decision, read_decisions
 from userpool.errors import SettingsError
 
 HEADER = "username,action,target_username\n"

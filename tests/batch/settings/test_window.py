@@ -9,8 +9,8 @@ from configured import read_config, refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.stopping import Stop, Why
-from batch.window import MARGIN, ClosedError, Window, closed, ended_in_time, passed, require_open
+from batch.runtime.stopping import Stop, Why
+from batch.settings.window import MARGIN, ClosedError, Window, closed, ended_in_time, passed, require_open
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 NIGHT = Window("22:00", "06:00", "Europe/Amsterdam")

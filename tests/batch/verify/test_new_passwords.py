@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.new_passwords import PERHAPS, SURE, of_dates, of_person
-from batch.revoked import Seen
+from batch.verify.new_passwords import PERHAPS, SURE, of_dates, of_person
+from batch.verify.revoked import Seen
 from userpool.person import CLOSED, FORGOTTEN, UNCONFIRMED, Person, State
 
 TIMES = st.floats(0, 2e9)

@@ -6,10 +6,10 @@ from io import StringIO
 import pytest
 from migrating import GROUPS, LEGACY_SUB, PASSWORD, WRITES, World, empty, person, refused
 
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.stopping import StoppedError
-from batch.verify import Difference, Verify
+from batch.plan.plan import make_plan
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import StoppedError
+from batch.verify.verify import Difference, Verify
 from userpool.user import Group
 
 PEOPLE = [person(1), person(2, enabled=False), person(3)]

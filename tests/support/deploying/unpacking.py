@@ -7,7 +7,7 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from batch.package import build
+from batch.lambda_trigger.package import build
 
 BOTO3 = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 

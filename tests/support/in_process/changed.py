@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from io import StringIO
 
-from batch.applied import conflicts
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.verify import Verify
+from batch.inventory.baseline import conflicts
+from batch.plan.plan import make_plan
+from batch.runtime.progress_bar import Progress
+from batch.verify.verify import Verify
 
 
 def planned(world):

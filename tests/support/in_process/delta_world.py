@@ -7,7 +7,7 @@ from typing import Any
 
 from migrating import MARKER
 
-from batch.naming import Naming
+from batch.plan.naming import Naming
 from userpool.identity import SignIn
 from userpool.user import Group, User
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from triggering import World
 
-from batch.decisions import Decision
-from batch.inventory import Inventory
-from batch.opening import Opening
-from batch.plan import Context
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.run import Run, RunSummary
-from batch.scan import Scan
+from batch.inventory.inventory import Inventory
+from batch.ledger.opening import Opening
+from batch.plan.plan import make_plan
+from batch.plan.user_plan import Context
+from batch.run.run import Run, RunSummary
+from batch.runtime.progress_bar import Progress
+from batch.scan.scan import Scan
+from batch.settings.decisions import Decision
 from sandbox.in_process import client
 from userpool.pool import UserPool
 from userpool.settings import Rules

@@ -11,15 +11,15 @@ from typing import Any
 
 from migrating import Act, Watched, World
 
-from batch.decisions import Decision
-from batch.inventory import Inventory
-from batch.opening import Opening
-from batch.pacing import Patience
-from batch.patient_table import PatientTable
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.registrar import Registrar
-from batch.run import Run, RunSummary
+from batch.inventory.inventory import Inventory
+from batch.ledger.ledger import Registrar
+from batch.ledger.opening import Opening
+from batch.ledger.table import PatientTable
+from batch.pacing.pacer import Patience
+from batch.plan.plan import make_plan
+from batch.run.run import Run, RunSummary
+from batch.runtime.progress_bar import Progress
+from batch.settings.decisions import Decision
 from sandbox.in_process import dynamodb_client
 from userpool.ledger_table import LedgerTable, Write
 from userpool.person import PERSON, Person, State, lock_id

@@ -13,14 +13,14 @@ from typing import Any
 from botocore import xform_name
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from batch.inventory import Inventory
-from batch.naming import Naming
-from batch.pacing import Pacer
-from batch.plan import Context, marker_of
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.run import Run, RunSummary, failures
-from batch.snapshot import Snapshot
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.pacing.pacer import Pacer
+from batch.plan.naming import Naming
+from batch.plan.plan import make_plan
+from batch.plan.user_plan import Context, marker_of
+from batch.run.run import Run, RunSummary, failures
+from batch.runtime.progress_bar import Progress
 from userpool.identity import SignIn
 from userpool.pool import UserPool
 from userpool.quotas import CATEGORY, DEFAULT_RPS

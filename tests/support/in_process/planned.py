@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from batch.inventory import Inventory
-from batch.naming import Naming
-from batch.plan import Context
-from batch.snapshot import Snapshot
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.plan.naming import Naming
+from batch.plan.user_plan import Context
 from userpool.attributes import Attribute, AttributeRules, Schema
 from userpool.groups import GroupRules
 from userpool.identity import SignIn

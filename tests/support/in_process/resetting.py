@@ -15,14 +15,14 @@ from botocore.exceptions import ClientError
 from triggering import RANDOM_PASSWORD, World
 from undoing import Moved, PowerCutError, _quiet
 
-from batch.campaign import Budget, day_of
-from batch.campaign_export import ExportSummary, Files, export
-from batch.campaign_ledger import letting
-from batch.campaign_records import CampaignRecords
-from batch.campaign_run import Campaign, CampaignSummary
-from batch.campaign_step import SendingCodes
-from batch.cohort import Cohort
-from batch.planning import make_plan
+from batch.campaign.campaign import Campaign, CampaignSummary
+from batch.campaign.end_capture import letting
+from batch.campaign.journal import CampaignRecords
+from batch.campaign.mailing_lists import ExportSummary, Files, export
+from batch.campaign.recipients import Budget, day_of
+from batch.campaign.send_code import SendingCodes
+from batch.plan.cohort import Cohort
+from batch.plan.plan import make_plan
 from userpool.cohort import CohortRules
 from userpool.ledger import Ledger
 from userpool.ledger_table import Write

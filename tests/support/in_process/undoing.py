@@ -13,17 +13,17 @@ from ledger_world import WatchedTable
 from migrating import Watched
 from triggering import World, new_world
 
-from batch.inventory import Inventory
-from batch.opening import Opening
-from batch.pacing import Pacer, Patience
-from batch.patient_table import PatientTable
-from batch.plan import Context
-from batch.planning import make_plan
-from batch.progress import Progress
-from batch.run import Run, RunSummary, failures
-from batch.scan import Scan
-from batch.undo import Undo, UndoSummary
-from batch.undo_records import ReadOnly, UndoClaims, ledger_undo_claims
+from batch.inventory.inventory import Inventory
+from batch.ledger.opening import Opening
+from batch.ledger.table import PatientTable
+from batch.pacing.pacer import Pacer, Patience
+from batch.plan.plan import make_plan
+from batch.plan.user_plan import Context
+from batch.run.run import Run, RunSummary, failures
+from batch.runtime.progress_bar import Progress
+from batch.scan.scan import Scan
+from batch.undo.claims import ReadOnly, UndoClaims, ledger_undo_claims
+from batch.undo.undo import Undo, UndoSummary
 from sandbox.in_process import client, dynamodb_client
 from userpool.ledger import Ledger
 from userpool.person import Person, State

@@ -1,0 +1,201 @@
+"""Carry the campaign out: send codes, or close it, with everybody whom the survey found."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from batch.campaign.end_capture import Letting, Overtaken, overtaken
+from batch.campaign.journal import CampaignRecords
+from batch.campaign.recipients import MAIL, SMS, Awaited, Budget, Progress, Turn, day_of, turn_of
+from batch.campaign.send_code import (
+    Doubtful,
+    Fact,
+    Failed,
+    Held,
+    Left,
+    LetGo,
+    Over,
+    Refused,
+    Sending,
+    SendingCodes,
+    Sent,
+)
+from batch.inventory.inventory import Inventory
+from batch.runtime import engine
+from batch.runtime.progress_bar import Progress as Bars
+from batch.runtime.stopping import StoppedError
+
+_KEPT = 1000  # of any list of reasons by name
+
+
+@dataclass(slots=True)
+class Standing:
+    """What there is to do today: persons by turn, and of those who are to get a code, by attribute."""
+
+    turns: Counter[Turn] = field(default_factory=Counter)
+    channels: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def standing(people: Iterator[Awaited], recovery: Collection[str], now: float) -> Standing:
+    """Count whose turn it is."""
+    found = Standing()
+    for one in people:
+        turn = turn_of(one, recovery, day_of(now))
+        found.turns[turn] += 1
+        if turn is Turn.SEND:
+            found.channels[one.channel(recovery) or ""] += 1
+        elif turn is Turn.LEFT_OUT:
+            found.left_out[one.left_out() or ""] += 1
+    return found
+
+
+@dataclass(slots=True)
+class CampaignSummary:
+    """What a run of the campaign did.
+
+    `let_go` counts whose old password counts no more, told nothing (None where codes are sent); `left` who was left as
+    they are, by reason; `held` who was let go and sent nothing yet; `later` who waits for their day; `capturing` who
+    signs in for the first time just now. `why` has the reason of those who got nothing, by old user name.
+    `over`: more could be sent, another day or by another run; `ended` is why nobody can be sent anything now.
+    """
+
+    sent: int = 0
+    doubtful: int = 0
+    refused: int = 0
+    failed: int = 0
+    held: int = 0
+    later: int = 0
+    capturing: int = 0
+    let_go: int | None = None
+    left: dict[str, int] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+    over: bool = False
+    ended: str | None = None
+    stopped: bool = False
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the same command has more to do, now or later."""
+        return bool(self.stopped or self.over or self.ended or self.held or self.later or self.capturing)
+
+    def add(self, fact: Fact, username: str) -> None:
+        """Count a fact."""
+        match fact:
+            case Sent():
+                self.sent += 1
+            case Doubtful():
+                self.doubtful += 1
+            case Refused():
+                self.refused += 1
+            case Failed():
+                self.failed += 1
+            case LetGo():
+                self.let_go = (self.let_go or 0) + 1
+            case Left() | Overtaken():
+                self._leave(fact)
+            case Held():
+                self.held += 1
+            case Over():
+                self.over = True
+        if isinstance(fact, Doubtful | Refused | Failed | Held | Left) and len(self.why) < _KEPT:
+            self.why[username] = fact.reason
+
+    def _leave(self, fact: Left | Overtaken) -> None:
+        if isinstance(fact, Overtaken) and fact.signing_in:
+            self.capturing += 1
+        else:
+            self.left[fact.reason] = self.left.get(fact.reason, 0) + 1
+
+
+class Campaign:
+    """One run of it. Safe to kill and to repeat. `survey` first."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        records: CampaignRecords,
+        *,
+        now: Callable[[], float],
+        workers: int,
+        stop: threading.Event,
+        progress: Bars,
+    ) -> None:
+        self._inventory = inventory
+        self._records = records
+        self._now = now
+        self._workers = workers
+        self._stop = stop
+        self._progress = progress
+        self._names: dict[str, str] = {}  # of those who are under way
+        self._summary = CampaignSummary(capturing=records.capturing)
+
+    def send(self, sending: SendingCodes, budget: Budget, recovery: Collection[str], total: int) -> CampaignSummary:
+        """Send codes to whose turn it is, as far as the budget goes."""
+        summary = self._carry_out("send", self._to_send(sending, budget, recovery), sending.step, total)
+        summary.ended = sending.sender.broken
+        return summary
+
+    def _to_send(self, sending: SendingCodes, budget: Budget, recovery: Collection[str]) -> Iterator[Awaited]:
+        today = day_of(self._now())
+        for one in self._records.queue():
+            if sending.sender.broken:
+                return
+            turn = turn_of(one, recovery, today)
+            has_room = one.row.state is Progress.SENDING or budget.left(one.channel(recovery) or "", today)
+            if turn is Turn.ASK or (turn is Turn.SEND and has_room):
+                yield one
+            elif turn is Turn.SEND:
+                self._summary.over = True
+                if not budget.left(MAIL, today) and not budget.left(SMS, today):
+                    return
+            elif turn is Turn.LATER:
+                self._summary.later += 1
+
+    def close(self, letting: Letting, *, limit: int | None, total: int) -> CampaignSummary:
+        """Let go of everybody who waits, `limit` at most."""
+
+        def step(one: Awaited) -> Iterator[Fact]:
+            turn = letting.let_go(one.sub, one.new_sub, self._now())
+            yield LetGo(one.sub) if turn.done else overtaken(one.sub, one.new_sub, turn)
+
+        self._summary.let_go = 0
+        return self._carry_out("close", self._to_close(limit), step, min(total, limit or total))
+
+    def _to_close(self, limit: int | None) -> Iterator[Awaited]:
+        waiting = (one for one in self._records.queue() if not one.is_reset)
+        for number, one in enumerate(waiting):
+            if number == limit:
+                self._summary.over = True
+                return
+            yield one
+
+    def _carry_out(
+        self, name: str, people: Iterator[Awaited], step: Callable[[Awaited], Iterator[Fact]], total: int
+    ) -> CampaignSummary:
+        try:
+            with (
+                self._progress.bar(name, total=total) as bar,
+                closing(engine.run(self._named(people), step, workers=self._workers, stop=self._stop)) as batches,
+            ):
+                for batch in batches:
+                    with self._inventory.transaction():
+                        for fact in batch:
+                            self._records.record(fact)
+                    ends = [fact for fact in batch if not isinstance(fact, Sending)]
+                    for fact in ends:
+                        self._summary.add(fact, self._names.pop(fact.sub, ""))
+                    bar.advance(len(ends))
+        except StoppedError:
+            self._summary.stopped = True
+        self._summary.stopped |= self._stop.is_set()
+        return self._summary
+
+    def _named(self, people: Iterator[Awaited]) -> Iterator[Awaited]:
+        for one in people:
+            self._names[one.sub] = one.username
+            yield one

@@ -1,0 +1,191 @@
+"""Send one person a code, or let go of one: steps for the engine.
+
+The order matters. That a message is about to go out is durable before anything is done, so that nobody gets two. Then
+the ledger lets go of the person, if they still wait: from there on no old password is captured, so that
+AdminResetUserPassword cannot take away one that was. Only then Cognito is called. A call whose answer nobody heard
+counts as a message: such a person is never sent another, but is on the list for the help desk.
+
+Before, the user is looked at by ListUsers. AdminGetUser would be as good and fresher, but it makes the user monthly
+active, which costs more than a hundred mails; who was captured, which must not be seen late, is the ledger's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from batch.campaign.end_capture import Letting, Overtaken, overtaken
+from batch.campaign.recipients import Awaited, Budget, Progress, day_of, why_left
+from batch.campaign.sender import Blame, Sender, blame
+from userpool.errors import MigrationError, UnansweredError, UserError
+from userpool.pool import UserPool
+from userpool.user import Status, User
+
+_UNHEARD = "a code may have been sent: the call got no answer"
+_REFUSED_AND_DONE = "a code may have been sent: the call was refused, and made the user RESET_REQUIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A message is about to go out; the person is let go at this very time, and was before if `let_go` says so."""
+
+    sub: str
+    at: float
+    channel: str
+    let_go: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Cognito has sent it."""
+
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Cognito may have sent it."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Cognito will not send this person one, for their own sake; they are let go all the same."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing was sent, and that is not surely the person's own; they are let go, and a later run tries again."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The person is left as they are."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The user could not be looked at; a rerun tries again."""
+
+    sub: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """There is no more room for a message today, or in this run."""
+
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """The person's old password counts no more; they are told nothing."""
+
+    sub: str
+
+
+Fact = Sending | Sent | Doubtful | Refused | Held | Left | Overtaken | Failed | Over | LetGo
+
+
+class SendingCodes:
+    """Sends codes, as long as the `sender` is not broken. `recovery` is the pool's order of attributes."""
+
+    def __init__(
+        self,
+        target: UserPool,
+        letting: Letting,
+        budget: Budget,
+        *,
+        recovery: Collection[str],
+        now: Callable[[], float],
+    ) -> None:
+        self._target = target
+        self._letting = letting
+        self._budget = budget
+        self._recovery = recovery
+        self._now = now
+        self.sender = Sender()
+
+    def step(self, one: Awaited) -> Iterator[Fact]:
+        """Send one person a code, or say why not, yielding each fact when it is true."""
+        try:
+            found = self._target.find_listed(one.new_sub)
+        except UserError as error:
+            yield Failed(one.sub, str(error))
+            return
+        if one.is_in_doubt:
+            yield _settled(one.sub, found)
+            return
+        if one.row.state is Progress.SENDING:  # surely never called: the person still waits
+            self._budget.give_back(one.row.channel or "", day_of(one.row.at or 0))
+        if one.is_reset and found is not None and found.status is Status.RESET_REQUIRED:
+            yield Doubtful(one.sub, _REFUSED_AND_DONE)
+        elif reason := why_left(one, found):
+            yield Left(one.sub, reason)
+        elif found is not None:
+            yield from self._send(one, found)
+
+    def _send(self, one: Awaited, found: User) -> Iterator[Fact]:
+        by, at = found.reset_channel(self._recovery, one.factors), self._now()
+        if by is None:
+            yield Left(one.sub, "has no verified e-mail address or phone number any more that a code can go to")
+            return
+        if self.sender.broken or not self._budget.take(by, day_of(at)):
+            yield Over(one.sub)
+            return
+        yield Sending(one.sub, at, by, one.let_go)
+        turn = self._letting.let_go(one.sub, one.new_sub, at, seen=one.let_go)
+        if not turn.done:
+            self._budget.forgo(by, day_of(at))
+            yield overtaken(one.sub, one.new_sub, turn)
+            return
+        yield from self._call(one, found, by, at)
+
+    def _call(self, one: Awaited, found: User, by: str, at: float) -> Iterator[Fact]:
+        try:
+            self._target.send_reset_code(found.username, before=self._letting.require)
+        except UnansweredError:
+            yield self._after_silence(one)
+        except UserError as error:
+            self._budget.give_back(by, day_of(at))
+            yield self._refused(one.sub, error)
+        except MigrationError as error:  # the run ends by it, and says so
+            yield Held(one.sub, str(error))
+            raise
+        else:
+            self.sender.works()
+            yield Sent(one.sub)
+
+    def _refused(self, sub: str, error: UserError) -> Fact:
+        whose = blame(error)
+        if whose is Blame.PERSON:
+            return Refused(sub, str(error))
+        self.sender.fails(str(error), surely=whose is Blame.EVERYBODY)
+        return Held(sub, str(error))
+
+    def _after_silence(self, one: Awaited) -> Fact:
+        try:
+            fact = _settled(one.sub, self._target.find_listed(one.new_sub))
+        except UserError:
+            fact = Doubtful(one.sub, _UNHEARD)
+        if isinstance(fact, Doubtful):
+            self.sender.fails(fact.reason)
+        return fact
+
+
+def _settled(sub: str, found: User | None) -> Sent | Doubtful:
+    """Say of a call that was never answered what can be known: the status tells that it was carried out."""
+    done = found is not None and found.status is Status.RESET_REQUIRED
+    return Sent(sub) if done else Doubtful(sub, _UNHEARD)

@@ -1,0 +1,171 @@
+"""Findings on the account and this machine: providers, quotas, permissions, clock, state file. Pure; see `check`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+
+from batch.check.facts import Allowed, Facts, Machine
+from batch.check.finding import Finding, Topic
+from batch.check.permissions import ONLY_IF_ALLOWED, Resource, statements
+from userpool.quotas import DEFAULT_RPS
+
+_PROVIDERS, _QUOTAS, _RIGHTS = map(Topic, ("identity providers", "quotas", "permissions"))
+_CLOCK, _STATE, _VERSIONS = map(Topic, ("clock", "state file", "versions"))
+_REFUSED_SECONDS = 300.0  # AWS refuses signatures that are older, or from further ahead (Signature Version 4)
+_SKEWED_SECONDS = 30.0
+_ROOM = 1024**3
+_PRIVATE = 0o077
+_NEEDED_BOTOCORE = (1, 40)
+_KNOWS_LIMITS = (1, 44, 5)
+
+
+def providers(facts: Facts) -> Iterator[Finding]:
+    """Say which identity providers of the old pool the new one lacks: its users come back by them alone."""
+    old, new = facts.source.providers.value, facts.target.providers.value
+    missing = {name: kind for name, kind in sorted(old.items()) if name not in new}
+    if not missing:
+        yield _PROVIDERS.ok("every provider of the old pool is in the new one." if old else "there are none.")
+    for name, kind in missing.items():
+        yield _PROVIDERS.warning(
+            "provider-missing",
+            f"the new pool lacks {name} ({kind}): who signs in by it does not cross, and cannot come back.",
+            "Attach it under the very same name, which is part of its users' names:",
+            f"aws cognito-idp create-identity-provider --user-pool-id {facts.config.target.user_pool_id} "
+            f"--provider-name {shlex.quote(name)} --provider-type {kind} --provider-details … --attribute-mapping …",
+        )
+
+
+def quotas(facts: Facts) -> Iterator[Finding]:
+    """Say which quotas are in force, and where the configuration hopes for more."""
+    found, rate = facts.limits.found, facts.config.rate
+    if found is None:
+        yield _QUOTAS.note(
+            "quotas-not-told",
+            "Cognito does not tell the account's quotas, so AWS's defaults are taken.",
+            "Allow cognito-idp:GetProvisionedLimit, or write raised ones into rate.limits.",
+        )
+        found = {}
+    limits = {**DEFAULT_RPS, **found}
+    hoped = {} if isinstance(rate.limits, str) else rate.limits
+    above = [
+        f"{name} {wanted:g} instead of {limits[name]:g}" for name, wanted in hoped.items() if wanted > limits[name]
+    ]
+    if above:
+        yield _QUOTAS.warning(
+            "limits-above-quota",
+            f"rate.limits hopes for more RPS than there are: {', '.join(sorted(above))}; live sign-ins are throttled.",
+            "Set rate.limits: auto, or raise the quotas first.",
+        )
+    used = {**limits, **hoped}
+    three = ("UserCreation", "UserAccountRecovery", "UserUpdate")
+    said = ", ".join(f"{name} {used[name] * rate.share_of(name):g} of {limits[name]:g} RPS" for name in three)
+    yield _QUOTAS.ok(f"the job takes {said}.")
+
+
+def permissions(facts: Facts) -> Iterator[Finding]:
+    """Say which permissions that a run needs are not there, or not known to be."""
+    denied = [right for right, allowed in facts.rights.items() if allowed is Allowed.NO]
+    unknown = [right for right, allowed in facts.rights.items() if allowed is Allowed.UNKNOWN]
+    for resource in Resource:
+        actions = sorted(action for on, action in denied if on is resource)
+        needed = [action for action in actions if action not in ONLY_IF_ALLOWED]
+        if needed:
+            yield _RIGHTS.error(
+                "not-allowed",
+                f"not allowed on the {resource}: {', '.join(needed)}.",
+                "Add to the policy of whoever runs the job:",
+                _policy(facts, resource, actions),
+            )
+        elif actions:
+            yield _RIGHTS.note("not-allowed-optional", f"not allowed, and done without: {', '.join(actions)}.")
+    if unknown:
+        names = ", ".join(sorted(f"{action} on the {resource}" for resource, action in unknown))
+        yield _RIGHTS.note(
+            "not-known",
+            f"whether these are allowed cannot be told without doing them: {names}.",
+            "Allow iam:SimulatePrincipalPolicy to have it asked, or compare your policy with docs/permissions.md.",
+        )
+    _ = facts.source.described.value, facts.target.described.value  # of one that was not read, nothing was asked
+    if not denied:
+        sure = len(facts.rights) - len(unknown)
+        yield _RIGHTS.ok(f"{sure} of {len(facts.rights)} actions that `scan`, `run` and `verify` need are allowed.")
+
+
+def _policy(facts: Facts, resource: Resource, actions: list[str]) -> str:
+    arns = {resource: arn for resource, arn in arns_of(facts).items() if arn}
+    needed = {resource: frozenset(actions)}
+    return "\n".join(json.dumps(statement) for statement in statements(needed, {resource: "…", **arns}))
+
+
+def arns_of(facts: Facts) -> dict[Resource, str]:
+    """Return the ARNs of what is asked about, as far as they are known."""
+    found = {}
+    for resource, pool in ((Resource.SOURCE, facts.source), (Resource.TARGET, facts.target)):
+        found[resource] = pool.described.found.description.arn if pool.described.found else ""
+    ledger = facts.ledger.found
+    found[Resource.LEDGER] = ledger.identity.partition(" ")[0] if ledger else ""
+    return found
+
+
+def clock(facts: Facts) -> Iterator[Finding]:
+    """Say how far this machine's clock is from Cognito's."""
+    off = max((facts.source.description.clock_offset, facts.target.description.clock_offset), key=abs)
+    said = f"this machine's clock is {abs(off):.0f} s {'behind' if off > 0 else 'ahead of'} Cognito's"
+    if abs(off) >= _REFUSED_SECONDS:
+        yield _CLOCK.error("clock-wrong", f"{said}: AWS refuses what it signs.", "Set it.", "timedatectl set-ntp true")
+    elif abs(off) >= _SKEWED_SECONDS:
+        yield _CLOCK.warning("clock-skewed", f"{said}.", "Let it be set by the network.", "timedatectl set-ntp true")
+    else:
+        yield _CLOCK.ok("within seconds of Cognito's.")
+
+
+def state_file(facts: Facts) -> list[Finding]:
+    """Say whether the inventory can be written, is private, and is on a filesystem that locks."""
+    machine = facts.machine
+    found = [*_place(machine, has_ledger=facts.captures)]
+    return _STATE.or_ok(found, f"{machine.state} is on {machine.filesystem or 'a local disk'} and yours alone.")
+
+
+def _place(machine: Machine, *, has_ledger: bool) -> Iterator[Finding]:
+    if machine.state_problem:
+        yield _STATE.error("state-unusable", machine.state_problem, "Correct `state` in config.yaml, or the folder.")
+    if machine.mode is not None and machine.mode & _PRIVATE:
+        yield _STATE.warning(
+            "state-readable-by-others",
+            f"{machine.state} holds every user's attributes, and others of this machine may read it.",
+            "Keep it to yourself:",
+            f"chmod 600 {shlex.quote(machine.state)}",
+        )
+    if machine.on_network and not has_ledger:
+        yield _STATE.warning(
+            "state-on-network",
+            f"{machine.state} is on a network filesystem ({machine.filesystem}), where no lock surely keeps another "
+            "machine's run away.",
+            "Let one machine alone run, or put `state` on a local disk.",
+        )
+    if machine.free is not None and machine.free < _ROOM:
+        yield _STATE.warning(
+            "little-room",
+            f"{machine.free // 1024**2} MB are left where {machine.state} is; each user needs about a kilobyte, and as "
+            "much again for each backup.",
+            "Make room, or put `state` elsewhere.",
+        )
+
+
+def versions(facts: Facts) -> Iterator[Finding]:
+    """Say whether botocore is new enough."""
+    found = facts.machine.botocore
+    said = ".".join(map(str, found))
+    if found < _NEEDED_BOTOCORE:
+        yield _VERSIONS.error("botocore-too-old", f"botocore is {said}.", "Update it:", "pip install -U boto3")
+    elif found < _KNOWS_LIMITS:
+        yield _VERSIONS.note(
+            "botocore-without-limits",
+            f"botocore is {said}, which does not know GetProvisionedLimit: AWS's default quotas are taken.",
+            "Update it:",
+            "pip install -U boto3",
+        )
+    else:
+        yield _VERSIONS.ok(f"botocore {said}.")

@@ -1,0 +1,197 @@
+"""Findings on what captures passwords: app clients, triggers and the ledger. Pure; see `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from batch.check.facts import Client, Facts
+from batch.check.finding import Finding, Topic, template
+from batch.lambda_trigger.capture_way import Way, attached, callable_by_cognito, missing_triggers, new_clients, ours
+from batch.lambda_trigger.findings import Verdict
+from userpool.function import lets_in
+
+_OLD_CLIENT, _CLIENTS, _TRIGGERS, _LEDGER = map(Topic, ("old app client", "app clients", "triggers", "ledger"))
+_ALL_AT_ONCE = "Attach the function to all of them at once, by `cognito-migrate trigger attach` or in the template:"
+
+
+def old_client(facts: Facts) -> Iterator[Finding]:
+    """Say as which app client of the old pool passwords can be proved."""
+    if not facts.captures:
+        return
+    named = [one for one in facts.source.clients.value if facts.client_id in (None, one.app.client_id)]
+    good = [one for one in named if one.app.allows("ADMIN_USER_PASSWORD_AUTH")]
+    if not good:
+        which = f"its app client {facts.client_id}" if facts.client_id else "an app client"
+        yield _OLD_CLIENT.error(
+            "old-flow-not-allowed",
+            f"the old pool does not have {which} that allows ALLOW_ADMIN_USER_PASSWORD_AUTH: nothing can be proved.",
+            "Make one for the function alone, and name it in SOURCE_CLIENT_ID:",
+            f"aws cognito-idp create-user-pool-client --user-pool-id {facts.config.source.user_pool_id} "
+            "--client-name cognito-migrate --explicit-auth-flows ALLOW_ADMIN_USER_PASSWORD_AUTH",
+        )
+        return
+    yield _OLD_CLIENT.ok(f"passwords can be proved as {_names(good)}.")
+    if secret := [one for one in good if one.has_secret]:
+        yield _OLD_CLIENT.note(
+            "old-client-has-secret",
+            f"{_names(secret)} of the old pool has a secret.",
+            "The function reads it from Secrets Manager: SOURCE_CLIENT_SECRET_ARN.",
+        )
+
+
+def app_clients(facts: Facts) -> list[Finding]:
+    """Say whether the apps can sign in in a way that captures."""
+    clients = facts.target.clients.value
+    if not (clients or facts.captures):  # with a ledger the flows say so
+        return [_CLIENTS.note("no-app-client", "the new pool has none, so nobody can sign in yet.", "Make the app's.")]
+    found = [*_flows(facts, clients), *_manners(facts, clients)]
+    return _CLIENTS.or_ok(found, f"the new pool's {len(clients)} app clients are set up for it.")
+
+
+def _flows(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:
+    if not facts.captures:
+        return
+    flows = {Way.USER_MIGRATION: "ALLOW_USER_PASSWORD_AUTH", Way.CUSTOM_AUTH: "ALLOW_CUSTOM_AUTH"}
+    for way, flow in flows.items():
+        judged = new_clients([one.app for one in clients], way)
+        if judged.verdict is Verdict.WRONG:
+            yield _CLIENTS.error(
+                f"{flow.removeprefix('ALLOW_').lower().replace('_', '-')}-not-allowed",
+                judged.said,
+                "On the app client that the app signs in by, beside what it has. In the new pool's template:",
+                template("ExplicitAuthFlows:", f"  - {flow}", "  - ALLOW_REFRESH_TOKEN_AUTH"),
+            )
+
+
+def _manners(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:
+    tells = [one for one in clients if not one.hides_users]
+    if tells:
+        yield _CLIENTS.warning(
+            "tells-who-exists",
+            f"{_names(tells)}: the errors tell strangers which users exist (PreventUserExistenceErrors).",
+            "In the new pool's template:",
+            template("PreventUserExistenceErrors: ENABLED"),
+        )
+    managed = [one for one in clients if one.app.managed_login]
+    domain = facts.target.settings.get("Domain") or facts.target.settings.get("CustomDomain")
+    if facts.captures and managed and domain:
+        yield _CLIENTS.warning(
+            "managed-login",
+            f"{_names(managed)} has managed login ({domain}), where there is no CUSTOM_AUTH: who is created ahead is "
+            "not captured there, and has to reset the password.",
+            "For its sake publish with `run --limit 1`, attach the function, let users come, and create the rest late.",
+        )
+    if secret := [one for one in clients if one.has_secret]:
+        yield _CLIENTS.note("client-has-secret", f"{_names(secret)}: the app has to send a SECRET_HASH with each call.")
+
+
+def _names(clients: Sequence[Client]) -> str:
+    return "app client " + ", ".join(sorted(one.name for one in clients))
+
+
+def triggers(facts: Facts) -> Iterator[Finding]:
+    """Say whether all of the needed triggers are attached, or none, and whether Cognito may call the function."""
+    there = facts.target.description.triggers
+    missing = missing_triggers(there)
+    if not facts.captures:
+        if there:
+            yield _TRIGGERS.note("triggers-of-others", f"the new pool calls functions on {', '.join(sorted(there))}.")
+        else:
+            yield _TRIGGERS.ok("none, and without a ledger none is needed.")
+        return
+    challenge_or_migration = {"UserMigration", "VerifyAuthChallengeResponse"} & there.keys()
+    if not missing:
+        yield from _whole(facts)
+    elif challenge_or_migration:
+        yield _TRIGGERS.error(
+            "triggers-half-attached",
+            f"{attached(there).said} Half of them let an old password count twice.",
+            _ALL_AT_ONCE,
+            _lambda_config(missing, there.get("UserMigration", "")),
+        )
+    else:
+        yield _TRIGGERS.note(
+            "triggers-not-attached",
+            "the function is not attached yet, and nobody is captured: that comes after `run` has published everybody.",
+            _ALL_AT_ONCE,
+            _lambda_config(missing, ""),
+        )
+    if old := facts.source.description.triggers:
+        yield _TRIGGERS.note(
+            "old-pools-triggers",
+            f"the old pool calls functions of its own ({', '.join(sorted(old))}) whenever a password is proved there, "
+            "inside the five seconds that the new pool waits.",
+        )
+
+
+def _lambda_config(missing: Sequence[str], arn: str) -> str:
+    return template("LambdaConfig:", *(f"  {name}: {arn or '<ARN of the function>'}" for name in missing))
+
+
+def _whole(facts: Facts) -> Iterator[Finding]:
+    pool = facts.target.description
+    yield _TRIGGERS.ok("a function is attached to every trigger of the new pool that it needs.")
+    policies = {arn: policy for arn, policy in facts.policies.value.items() if arn in ours(pool.triggers)}
+    allowed = {arn: bool(policy and lets_in(policy, pool.arn)) for arn, policy in policies.items()}
+    judged = callable_by_cognito(allowed, pool.arn)
+    if judged.verdict is Verdict.WRONG:
+        yield _TRIGGERS.error("invoke-permission-missing", judged.said, "Let it:", judged.remedy)
+    else:
+        yield _TRIGGERS.ok("Cognito may call the function.")
+
+
+def ledger(facts: Facts) -> Iterator[Finding]:
+    """Say whether the ledger is there, is ours, and knows everybody."""
+    if facts.config.ledger is None:
+        yield _LEDGER.note(
+            "no-ledger",
+            "there is no ledger, so passwords are not captured: everybody chooses a new one by forgot-password.",
+            "For the trigger set `ledger` in config.yaml (docs/trigger.md).",
+        )
+        return
+    name, region = facts.config.ledger.table, facts.config.ledger.region
+    if region not in {None, facts.config.target.region_name}:
+        yield _LEDGER.error(
+            "ledger-elsewhere",
+            f"the ledger {name} is in {region}, and the function looks for it in the new pool's Region.",
+            "Leave `ledger.region` out, and keep the table in the new pool's Region.",
+        )
+    found = facts.ledger.value
+    if found.lost:
+        yield _LEDGER.error("ledger-lost", f"there is no table {name} any more.", found.lost)
+    elif not found.there:
+        yield _LEDGER.error("ledger-missing", f"there is no table {name}.", "Make it:", _create(name))
+    elif found.whose:
+        yield _LEDGER.error("ledger-of-another", found.whose, "Set `ledger` to a table of its own.", _create(name))
+    else:
+        yield _published(facts)
+
+
+def _published(facts: Facts) -> Finding:
+    found, attached_already = facts.ledger.value, not missing_triggers(facts.target.description.triggers)
+    if found.written is not None and found.written != found.identity:
+        return _LEDGER.error(
+            "ledger-restored",
+            "the ledger is a copy, restored from a backup perhaps: the function refuses everybody.",
+            "Close whoever is open in it:",
+            "cognito-migrate run",
+        )
+    if found.written is not None and not found.unpublished:
+        known = "" if found.unpublished == 0 else "; there is no inventory here to tell whether of everybody"
+        return _LEDGER.ok(f"published for these two pools{known}.")
+    said = "nothing was published to the ledger yet"
+    if found.written is not None:
+        said = f"{found.unpublished} scanned users are not published to the ledger"
+    severity = _LEDGER.error if attached_already else _LEDGER.note
+    late = ", and the function is attached already: they are refused" if attached_already else ""
+    return severity("ledger-not-published", f"{said}{late}.", "`run` does, before it creates anybody:", _RUN)
+
+
+_RUN = "cognito-migrate run"
+
+
+def _create(name: str) -> str:
+    return (
+        f"aws dynamodb create-table --table-name {name} --billing-mode PAY_PER_REQUEST --attribute-definitions "
+        "AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH"
+    )

@@ -1,0 +1,110 @@
+"""Will it work? Judges what was read of both pools, the ledger, the account and this machine; reads nothing itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from batch.check import account as check_account
+from batch.check import capture as check_capture
+from batch.check import pools as check_pools
+from batch.check import sign_in as check_sign_in
+from batch.check.facts import Facts, PoolFacts, Read, UnreadError
+from batch.check.finding import Finding, Severity, Topic
+
+Judge = Callable[[Facts], Iterable[Finding]]
+
+JUDGES: Mapping[str, Judge] = {
+    "kinds": check_pools.kinds,
+    "case": check_pools.case,
+    "aliases": check_pools.aliases,
+    "schema": check_pools.schema,
+    "marker": check_pools.marker,
+    "passwords": check_sign_in.passwords,
+    "MFA": check_sign_in.second_factors,
+    "recovery": check_sign_in.recovery,
+    "mail": check_sign_in.mail,
+    "sign-up": check_sign_in.sign_up,
+    "old app client": check_capture.old_client,
+    "app clients": check_capture.app_clients,
+    "triggers": check_capture.triggers,
+    "ledger": check_capture.ledger,
+    "identity providers": check_account.providers,
+    "quotas": check_account.quotas,
+    "permissions": check_account.permissions,
+    "clock": check_account.clock,
+    "state file": check_account.state_file,
+    "versions": check_account.versions,
+}
+"""Every topic, in the order in which it is told."""
+
+_ORDER = list(Severity)
+
+
+def findings(facts: Facts) -> list[Finding]:
+    """Return everything that is to be said, the worst first. What could not be read is a finding, too."""
+    found = list(_unread(facts))
+    for name, judge in JUDGES.items():
+        found += _judged(name, judge, facts)
+    return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
+
+
+def _judged(name: str, judge: Judge, facts: Facts) -> Iterator[Finding]:
+    try:
+        yield from judge(facts)
+    except UnreadError:
+        yield Topic(name).note("not-checked", "not looked at, or not wholly, for want of what could not be read.")
+
+
+def _unread(facts: Facts) -> Iterator[Finding]:
+    for side, pool in (("old pool", facts.source), ("new pool", facts.target)):
+        yield from _pool_unread(side, pool)
+    reads: Mapping[str, Read[Any]] = {"ledger": facts.ledger, "triggers": facts.policies}
+    for name, read in reads.items():
+        if read.problem:
+            severity = Severity.ERROR if name == "ledger" else Severity.NOTE
+            yield Finding(severity, name, "not-readable", str(read.problem), _AGAIN)
+
+
+def _pool_unread(side: str, pool: PoolFacts) -> Iterator[Finding]:
+    if pool.described.problem:
+        yield Topic(side).error("not-readable", str(pool.described.problem), _AGAIN)
+        return
+    description = pool.description
+    yield Topic(side).ok(f"{description.pool_id}, about {description.estimated_users} users.")
+    parts: tuple[Read[Any], ...] = (pool.mfa, pool.clients, pool.providers)
+    for problem in (part.problem for part in parts if part.problem):
+        yield Topic(side).warning("not-readable", str(problem), _AGAIN)
+
+
+_AGAIN = "Mend that, and check again."
+
+
+def as_values(found: Sequence[Finding]) -> dict[str, Any]:
+    """Return the findings as JSON-able values, with how many there are of each severity."""
+    counts = Counter(finding.severity for finding in found)
+    return {
+        "counts": {str(severity): counts[severity] for severity in Severity},
+        "findings": [asdict(finding) for finding in found],
+    }
+
+
+def has_errors(found: Iterable[Finding]) -> bool:
+    """Whether something must be mended before anything is written."""
+    return any(finding.severity is Severity.ERROR for finding in found)
+
+
+def conclusion(found: Sequence[Finding]) -> str:
+    """Say it in the end, in a line."""
+    counts = Counter(finding.severity for finding in found)
+    said = ", ".join(
+        f"{counts[severity]} {severity if severity is Severity.OK or counts[severity] == 1 else f'{severity}s'}"
+        for severity in Severity
+    )
+    if counts[Severity.ERROR]:
+        return f"{said}. Mend the errors before anything is written."
+    if counts[Severity.WARNING]:
+        return f"{said}. Nothing forbids to go on; some users will notice what the warnings say."
+    return f"{said}. Nothing speaks against the first `cognito-migrate run`."

@@ -1,0 +1,119 @@
+"""What the new pool lacks before the first run, as far as it can be added there: custom attributes and groups.
+
+Values in, values out; `batch.prepare_cli` asks and adds.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from batch.pools.managed_pool import attribute_to_api
+from userpool.attributes import Attribute, Schema
+from userpool.settings import Rules
+from userpool.user import Group
+
+_CUSTOM = "custom:"
+_LONGEST_NAME = 20  # characters, without the prefix: developer guide, "Custom attributes"
+_LONGEST_SUB = 64  # characters, of which a sub has 36
+_MOST = 50  # custom attributes a pool: developer guide, quotas
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What the new pool lacks and can be given, and what cannot be given, with the reason by attribute name."""
+
+    attributes: tuple[Attribute, ...] = ()
+    groups: tuple[Group, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to add."""
+        return bool(self.attributes or self.groups)
+
+
+def lacking(
+    rules: Rules, source: Schema, target: Schema, *, old_groups: Iterable[Group], new_groups: Iterable[Group]
+) -> Lacking:
+    """Return what is to be added for everybody and everything to have a place in the new pool.
+
+    Raises SettingsError if rules merge two groups.
+    """
+    given: list[Attribute] = []
+    refused: list[tuple[str, str]] = []
+    room = _MOST - sum(":" in name for name in target.attributes)
+    for attribute in _wanted(rules, source):
+        if target.get(attribute.name):
+            continue
+        reason = _why_not(attribute, room - len(given))
+        if reason:
+            refused.append((attribute.name, reason))
+        else:
+            given.append(attribute)
+    return Lacking(tuple(given), tuple(_groups(rules, old_groups, new_groups)), tuple(refused))
+
+
+def _wanted(rules: Rules, source: Schema) -> Iterator[Attribute]:
+    """Yield the custom attributes that users come to have; the one that keeps the old sub first, never changeable."""
+    marker = rules.users.keep_sub_as
+    if marker:
+        yield Attribute(marker, mutable=False, shortest=0, longest=_LONGEST_SUB)
+    seen = {marker}
+    for name, old in sorted(source.attributes.items()):
+        new = rules.attributes.rename.get(name, name)
+        if ":" in new and name not in rules.attributes.drop and new not in seen:
+            seen.add(new)
+            yield Attribute(new, old.type, old.mutable, False, old.shortest, old.longest, old.least, old.greatest)  # noqa: FBT003 -- a custom attribute is never required
+    for name in sorted(rules.attributes.set):
+        if ":" in name and name not in seen:
+            seen.add(name)
+            yield Attribute(name)
+
+
+def _why_not(attribute: Attribute, room: int) -> str | None:
+    name = attribute.name.removeprefix(_CUSTOM)
+    if not attribute.name.startswith(_CUSTOM) or ":" in name:
+        return "is a developer-only attribute, which cannot be added any more: rename or drop it (attributes)"
+    if len(name) > _LONGEST_NAME:
+        return f"has a name of more than {_LONGEST_NAME} characters: rename it (attributes.rename)"
+    if room <= 0:
+        return f"is one too many: a user pool has {_MOST} custom attributes at most, so drop one"
+    return None
+
+
+def _groups(rules: Rules, old_groups: Iterable[Group], new_groups: Iterable[Group]) -> Iterator[Group]:
+    old = {group.name: group for group in old_groups}
+    rules.groups.refuse_merging(old)
+    there = {group.name for group in new_groups}
+    for _, group in sorted(old.items()):
+        name = rules.groups.target_name(group.name)
+        if name is not None and name not in there:
+            yield Group(name, group.description, group.precedence, group.role_arn)
+
+
+def attribute_in_words(attribute: Attribute) -> str:
+    """Say what kind of attribute it is."""
+    low, high = (
+        (attribute.least, attribute.greatest) if attribute.type == "Number" else (attribute.shortest, attribute.longest)
+    )
+    bounds = "" if low is None and high is None else f", {_or_none(low)} to {_or_none(high)}"
+    unit = " characters" if bounds and attribute.type == "String" else ""
+    change = "changeable" if attribute.mutable else "never changed"
+    return f"{attribute.name} ({attribute.type}{bounds}{unit}, {change})"
+
+
+def _or_none(bound: float | None) -> str:
+    return "any" if bound is None else f"{bound:g}"
+
+
+def attribute_command(pool_id: str, attribute: Attribute) -> str:
+    """Return the AWS CLI command that adds the attribute."""
+    definition = shlex.quote(json.dumps([attribute_to_api(attribute)], separators=(",", ":")))
+    return f"aws cognito-idp add-custom-attributes --user-pool-id {pool_id} --custom-attributes {definition}"
+
+
+def template_line(attribute: Attribute) -> str:
+    """Return what a CloudFormation template has of the attribute, under `Schema`."""
+    return json.dumps(attribute_to_api(attribute))

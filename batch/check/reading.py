@@ -1,0 +1,190 @@
+"""Read what `check` judges. Every call reads, or is about somebody who is not there; none can change anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from batch.check.facts import (
+    Client,
+    Described,
+    Facts,
+    LedgerFacts,
+    Machine,
+    PoolFacts,
+    Read,
+    Rights,
+)
+from batch.check.rights import Simulate, rights
+from batch.inventory.filesystem import is_on_network, kind_of
+from batch.inventory.inventory import StorageError, explain
+from batch.inventory.snapshot import Snapshot
+from batch.lambda_trigger.capture_way import ours
+from batch.ledger.own_ledger import lost
+from batch.pools.connect import inventory_to_read
+from batch.settings.config import Config
+from userpool.description import Description
+from userpool.errors import MigrationError, SettingsError
+from userpool.ledger_table import LedgerTable, MissingTableError
+from userpool.pool import UserPool
+from userpool.quotas import ADJUSTABLE
+from userpool.terms import Lasting, refuse_another
+
+_UNPUBLISHED = (
+    "SELECT count(*) FROM users u LEFT JOIN published l ON l.sub = u.sub "
+    "WHERE u.scan = ? AND (l.sub IS NULL OR l.as_of = 'lost')"
+)
+
+
+class PoolReader(UserPool):
+    """A user pool with the calls that only a check makes."""
+
+    def described(self) -> Described:
+        """Read all of the pool's settings. Raises FatalError if there is no such pool."""
+        answer = self._call("DescribeUserPool")
+        return Described(Description.from_api(self.pool_id, answer), answer["UserPool"])
+
+    def mfa(self) -> Mapping[str, Any]:
+        """Read the second factors that the pool allows: the answer of GetUserPoolMfaConfig."""
+        answer: Mapping[str, Any] = self._call("GetUserPoolMfaConfig")
+        return answer
+
+    def identity_providers(self) -> Mapping[str, str]:
+        """Read the identity providers' types, by name."""
+        pages = self._pages("ListIdentityProviders", "Providers", size="MaxResults")
+        return {item["ProviderName"]: item["ProviderType"] for page in pages for item in page}
+
+    def clients(self) -> tuple[Client, ...]:
+        """Read every app client."""
+        return tuple(Client.from_api(item) for item in self._client_items())
+
+    def _client_items(self) -> Iterator[Mapping[str, Any]]:
+        for client_id in dict.fromkeys(client_id for page in self.app_clients() for client_id in page):
+            yield self._call("DescribeUserPoolClient", ClientId=client_id)["UserPoolClient"]
+
+    def ask(self, operation: str, *, of_pool: bool = True, **parameters: Any) -> None:
+        """Make a call for its refusal's sake. Raises what it raises."""
+        self._call(operation, of_pool=of_pool, **parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What is asked. `policy_of` reads a function's policy by its ARN, `simulate` asks IAM as each side's caller."""
+
+    config: Config
+    source: PoolReader
+    target: PoolReader
+    table: LedgerTable | None
+    policy_of: Callable[[str], str | None]
+    simulate: Mapping[str, Simulate]
+    client_id: str | None = None
+    mfa_users: Literal["reset", "capture"] = "reset"
+
+
+def read_facts(where: Where) -> Facts:
+    """Read everything there is to judge."""
+    source, target = _pool(where.source), _pool(where.target)
+    table = where.table
+    return Facts(
+        config=where.config,
+        source=source,
+        target=target,
+        machine=machine(where.config),
+        policies=Read.of(lambda: _policies(where, target)),
+        ledger=Read.of(lambda: read_ledger(where.config, table)) if table else Read(),
+        limits=Read.of(lambda: {name: where.target.provisioned_rps(name) for name in sorted(ADJUSTABLE)}),
+        rights=_rights(where, source, target),
+        client_id=where.client_id,
+        mfa_users=where.mfa_users,
+    )
+
+
+def _pool(reader: PoolReader) -> PoolFacts:
+    described = Read.of(reader.described)
+    if described.found is None:  # then one problem is told, and not the same one four times
+        return PoolFacts(described, Read(), Read(), Read())
+    return PoolFacts(described, Read.of(reader.mfa), Read.of(reader.clients), Read.of(reader.identity_providers))
+
+
+def _policies(where: Where, target: PoolFacts) -> dict[str, str | None]:
+    described = target.described.found
+    return {arn: where.policy_of(arn) for arn in ours(described.description.triggers)} if described else {}
+
+
+def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:
+    """Read whether the ledger is there, whose it is, and whether everybody is published to it."""
+    try:
+        identity = table.identity()
+    except MissingTableError:
+        return LedgerFacts(there=False, lost=_lost(config))
+    try:
+        refuse_another(table, config.source.user_pool_id, config.target.user_pool_id)
+    except SettingsError as error:
+        return LedgerFacts(there=True, identity=identity, whose=str(error))
+    lasting = Lasting.of(table)
+    return LedgerFacts(
+        there=True, identity=identity, written=lasting.table if lasting else None, unpublished=_unpublished(config)
+    )
+
+
+def _lost(config: Config) -> str:
+    """Say what to do where everybody was published to the table that is missing; nothing where it was never made."""
+    try:
+        with inventory_to_read(config) as inventory:
+            return lost(config, inventory)
+    except (MigrationError, StorageError):
+        return ""  # `state_problem` says why
+
+
+def _unpublished(config: Config) -> int | None:
+    try:
+        with inventory_to_read(config) as inventory:
+            return inventory.number(_UNPUBLISHED, (Snapshot(inventory).number,))
+    except (MigrationError, StorageError):
+        return None  # `state_problem` says why
+
+
+def _rights(where: Where, source: PoolFacts, target: PoolFacts) -> Rights:
+    there = {"source": source.described.found, "target": target.described.found}
+    readers = {"source": where.source, "target": where.target}
+    return rights(
+        {side: (readers[side].ask, described.description) for side, described in there.items() if described},
+        where.table,
+        where.simulate,
+    )
+
+
+def machine(config: Config) -> Machine:
+    """Look at this machine."""
+    path = Path(config.state)
+    folder = path.parent if path.parent.is_dir() else None
+    return Machine(
+        state=config.state,
+        state_problem=_state_problem(config, path),
+        mode=path.stat().st_mode & 0o777 if path.exists() else None,
+        on_network=is_on_network(path),
+        filesystem=kind_of(path),
+        free=shutil.disk_usage(folder).free if folder else None,
+        botocore=tuple(int(part) for part in version("botocore").split(".") if part.isdigit()),
+    )
+
+
+def _state_problem(config: Config, path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"There is no folder {path.parent}, where {path.name} is to be."
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        return f"{path} cannot be written."
+    if not path.exists():
+        return ""
+    try:
+        with inventory_to_read(config):
+            return ""
+    except MigrationError as error:
+        return str(error)
+    except StorageError as error:
+        return str(explain(error, str(path)))

@@ -1,0 +1,83 @@
+"""The command `check`: will it work? Nothing is changed anywhere; with --live, throw-away pools are made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from batch.check.check import as_values, conclusion, findings, has_errors
+from batch.check.check_wiring import where
+from batch.check.finding import Finding, Severity
+from batch.check.reading import read_facts
+from batch.cli.check_live import check_live, delete_left_over
+from batch.cli.check_words import lines, plain
+from batch.cli.terminal import Exit, as_json_option, mfa_users_option, say
+from batch.settings import config as configuration
+from batch.settings.config import Config
+from userpool.errors import SettingsError
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan", Severity.OK: "green"}
+_WIDEST = 120
+_WITHOUT_TERMINAL = 100
+
+
+@click.command()
+@click.option("--client-id", envvar="SOURCE_CLIENT_ID", show_envvar=True, help="The old pool's app client.")
+@mfa_users_option
+@click.option("--live", is_flag=True, help="Instead, test Cognito itself in two throw-away pools; asks first.")
+@click.option("--yes", is_flag=True, help="With --live: do not ask.")
+@click.option(
+    "--clean-up", is_flag=True, help="With --live: only delete throw-away pools that an earlier check has left."
+)
+@as_json_option
+@click.pass_obj
+def check(
+    config_path: Path,
+    *,
+    client_id: str | None,
+    mfa_users: Literal["reset", "capture"],
+    live: bool,
+    yes: bool,
+    clean_up: bool,
+    as_json: bool,
+) -> None:
+    """Say what speaks against a run, and the remedy: of both pools, the ledger, the account and this machine.
+
+    Nothing is changed, without --live. Ends with code 5 if there is an error, or with --live a setting to change.
+    """
+    config = configuration.load(config_path)
+    if (yes or clean_up) and not live:
+        raise SettingsError("--yes and --clean-up go with --live: without it nothing is changed.")
+    if clean_up:
+        delete_left_over(config, yes=yes, as_json=as_json)
+    elif live:
+        check_live(config, yes=yes, as_json=as_json, in_lines=_lines)
+    else:
+        check_by_reading(config, client_id, mfa_users, as_json=as_json)
+
+
+def check_by_reading(
+    config: Config, client_id: str | None, mfa_users: Literal["reset", "capture"], *, as_json: bool
+) -> None:
+    """Read everything, and say what was found."""
+    found = findings(read_facts(where(config, client_id=client_id or None, mfa_users=mfa_users)))
+    say(lambda: as_values(found), lambda: _lines(found, conclusion(found)), as_json=as_json)
+    if has_errors(found):
+        sys.exit(Exit.DIFFERENT)
+
+
+def _lines(found: list[Finding], end: str) -> list[str]:
+    terminal = sys.stdout.isatty()
+    width = min(shutil.get_terminal_size().columns, _WIDEST) if terminal else _WITHOUT_TERMINAL
+    paint = _coloured if terminal and not os.environ.get("NO_COLOR") else plain
+    return [*lines(found, width, paint), "", *textwrap.wrap(end, width)]
+
+
+def _coloured(severity: Severity, text: str) -> str:
+    return click.style(text, fg=_COLOURS[severity], bold=severity is Severity.ERROR)

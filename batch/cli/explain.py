@@ -1,0 +1,137 @@
+"""Say in words, or as JSON-able values, what is known of one user, and what is to be done next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from batch.cli.status import moment
+from batch.lambda_trigger.findings import HELD
+from batch.report.case import Case, InNewPool, InOldPool
+from batch.report.next_step import next_step
+from userpool.person import State
+from userpool.user import Status
+
+
+def case_json(case: Case) -> dict[str, Any]:
+    """Return a case as JSON-able values."""
+    differing = {"missing": case.missing, "taken_away": case.taken_away, "added": case.added}
+    values = {**asdict(case), "memberships": differing, "next": next_step(case)._asdict()}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Put sets in order."""
+    match value:
+        case dict():
+            return {name: _plain(one) for name, one in value.items()}
+        case frozenset():
+            return sorted(value)
+        case _:
+            return value
+
+
+def cases_lines(cases: Iterable[Case]) -> Iterator[str]:
+    """Say all of some cases."""
+    for number, case in enumerate(cases):
+        if number:
+            yield ""
+        yield from _lines(case)
+
+
+def _lines(case: Case) -> Iterator[str]:
+    yield f"{case.username}{f', old sub {case.sub}' if case.sub else ''}"
+    if case.sub:
+        yield _line("old pool", _old_words(case.old))
+        yield _line("scanned", case.seen)
+        yield _line("plan", _plan_words(case))
+        yield _line("done", _done_words(case))
+    yield _line("new pool", _new_words(case.new))
+    if differing := _differing_words(case):
+        yield _line("memberships", differing)
+    if case.conflicts:
+        yield _line("conflicts", "; ".join(case.conflicts))
+    if case.with_ledger:
+        yield _line("ledger", _ledger_words(case))
+    step = next_step(case)
+    yield f"Next: {step.said}{f' Command: {step.command}' if step.command else ''}"
+
+
+def _line(name: str, said: str) -> str:
+    return f"  {f'{name}:':<13}{said}"
+
+
+def _old_words(old: InOldPool | None) -> str:
+    if old is None:
+        return "not there, or another user has the name"
+    changed = "; changed since the last scan" if old.changed else ""
+    mfa = f"MFA {', '.join(old.mfa)}" if old.mfa else "no MFA"
+    return f"{_account_words(old)}, {mfa}{changed}"
+
+
+def _account_words(user: InOldPool | InNewPool) -> str:
+    enabled = "enabled" if user.enabled else "DISABLED"
+    verified = f"{' and '.join(user.verified)} verified" if user.verified else "no verified e-mail or phone number"
+    groups = f"groups {_listed(user.groups)}" if user.groups else "no groups"
+    return f"{user.status}, {enabled}, {verified}, {groups}"
+
+
+def _plan_words(case: Case) -> str:
+    plan = case.plan
+    if plan is None:
+        return "none"
+    name = f" as {plan.name}" if plan.name else ""
+    reason = f": {plan.reason}" if plan.reason else ""
+    channel = "" if plan.reset_channel or not plan.name else "; cannot reset a password alone"
+    return f"{plan.action}{name}{reason}{channel}"
+
+
+def _done_words(case: Case) -> str:
+    done = case.done
+    if done is None:
+        return "nothing"
+    there = f", new sub {done.new_sub}" if done.new_sub else ""
+    problem = f"; {done.problem}: {done.reason}" if done.problem else ""
+    return f"{done.state}{there}{problem}"
+
+
+def _new_words(new: InNewPool | None) -> str:
+    if new is None:
+        return "not there"
+    ours = "made by this migration" if new.ours else "NOT made by this migration for this user"
+    if new.status is Status.EXTERNAL_PROVIDER:
+        ours = "made by a federated sign-in"
+    return f"{new.username}: {ours}, {_account_words(new)}"
+
+
+def _differing_words(case: Case) -> str:
+    if not (case.new and case.new.ours):
+        return ""
+    parts = {
+        "still to be given": case.missing,
+        "taken away in the new pool": case.taken_away,
+        "only in the new pool": case.added,
+    }
+    return "; ".join(f"{said} {_listed(groups)}" for said, groups in parts.items() if groups)
+
+
+def _ledger_words(case: Case) -> str:
+    person = case.ledger
+    if person is None:
+        return "not there"
+    since = f" since {moment(person.since)}" if person.since else ""
+    held = f" ({_why_held(person.reason)})" if person.state is State.HELD else ""
+    until = f", until {moment(person.until)}" if person.state is State.CAPTURING else ""
+    owed = f", owed {_listed(person.owed)}" if person.owed else ""
+    run = f"; a run is on, until {moment(case.running_until)} at least" if case.running_until else ""
+    return f"{person.state}{since}{until}{held}{owed}, sign-in names locked: {person.locks}{run}"
+
+
+def _why_held(reason: str | None) -> str:
+    said, _ = HELD.get(reason or "", (reason or "no reason", ""))
+    return said.removeprefix("held: ").rstrip(".")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,142 @@
+"""`finish`: the closing checklist, the end of the migration, taking it back, and the deletion of personal data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from batch.cli.cutover import left_in
+from batch.cli.forget import purge
+from batch.cli.session import Session, apart, session
+from batch.cli.status import moment
+from batch.cli.terminal import Exit, as_json_option, confirm, say, tell
+from batch.cutover.finish_checklist import DETACH, End, EndError, Finding, Standing, checklist, refuse_left
+from batch.ledger import lease
+from batch.ledger.count import count
+from batch.ledger.own_ledger import any_ledger, last_ledger, lease_owner, set_finished
+from batch.plan.after_cutover import Cutover
+from batch.plan.plan import make_plan
+from batch.runtime.progress_bar import Progress
+from userpool.errors import SettingsError
+from userpool.ledger import Ledger
+from userpool.ledger_table import LedgerTable
+from userpool.person import State
+from userpool.terms import PURGED, FinishedError
+
+_PURGED = (
+    "Personal data is deleted from inventory and ledger; the sub map stays: cognito-migrate export map",
+    "Not known here, and yours to delete: exports, reports, copies elsewhere, the ledger's backups, the logs.",
+)
+_PASSWORD = "USER_PASSWORD_AUTH"  # noqa: S105 -- a flow
+
+
+@click.command("finish")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option(
+    "--despite-left", type=click.IntRange(min=0), default=0, help="Go on although so many, or fewer, are left."
+)
+@click.option(
+    "--purge", "to_purge", is_flag=True, help="After the end: delete personal data from inventory and ledger."
+)
+@click.option("--reopen", is_flag=True, help="Take the end back; not after --purge.")
+@as_json_option
+@click.pass_obj
+def finish(config_path: Path, *, yes: bool, despite_left: int, to_purge: bool, reopen: bool, as_json: bool) -> None:
+    """Say what is left to do, and end the migration when nothing is."""
+    if to_purge and reopen:
+        raise SettingsError("One at a time: --purge or --reopen.")
+    if to_purge:
+        with apart(config_path, "finish") as now:
+            _say(purge(now, yes=yes), [], _PURGED, as_json=as_json)
+        return
+    with session(config_path, "finish") as now:
+        before, findings = End.of(now.inventory), list[Finding]()
+        if reopen:
+            done = _reopen(now, before, yes=yes)
+        elif before.at is None:
+            done, findings = _finish(now, despite_left, yes=yes)
+        else:
+            done = before
+        now.record.counts = {"left": sum(finding.left for finding in findings)}
+        attached = bool(now.migration.target.description.triggers)
+        lines = _PURGED if done.purged == "done" else _lines(before, done, attached=attached)
+        _say(done, findings, lines, as_json=as_json)
+        if findings and done.at is None:
+            sys.exit(Exit.DIFFERENT)
+
+
+def _say(done: End, findings: list[Finding], lines: Iterable[str], *, as_json: bool) -> None:
+    values = {**asdict(done), "findings": [asdict(finding) for finding in findings]}
+    say(lambda: values, lambda: lines, as_json=as_json)
+
+
+def _finish(now: Session, despite: int, *, yes: bool) -> tuple[End, list[Finding]]:
+    config, clock = now.migration.config, now.migration.target_now
+    table = last_ledger(config, now.inventory, stop=now.stop, agent=now.migration.agent)
+    standing = _standing(now, table)
+    findings = [*checklist(standing)]
+    for line in _checklist_lines(findings):
+        tell(line)
+    try:
+        refuse_left(standing, despite)
+    except EndError as error:
+        tell(str(error))
+        return End(None), findings
+    confirm("End the migration? No old password counts any more, and nobody is created.", yes=yes)
+    if table:  # under the lease, so that no run elsewhere goes on creating
+        with lease.held(table, lease_owner(now.inventory), now=clock):
+            set_finished(table, finished=True)
+    end = End(clock())
+    end.save(now.inventory)
+    return end, findings
+
+
+def _standing(now: Session, table: LedgerTable | None) -> Standing:
+    make_plan(now.inventory, now.migration.context, now.migration.decisions())
+    left, target = left_in(now), now.migration.target
+    counted = count(Ledger(table), now.inventory, Progress(), now=now.migration.target_now()) if table else None
+    return Standing(
+        cut_over=Cutover.of(now.inventory) is not None,
+        to_create=left.to_create,
+        to_change=left.to_change,
+        failed=left.failed,
+        states={State(name): number for name, number in counted.states.items()} if counted else {},
+        owing=counted.owing if counted else 0,
+        has_ledger=table is not None,
+        attached=[*target.description.triggers],
+        again=counted.again if counted else 0,
+        kept_out=counted.kept_out if counted else 0,
+        clients=[one.name or one.client_id for one in target.pool.each_app_client() if one.allows(_PASSWORD)],
+    )
+
+
+def _reopen(now: Session, before: End, *, yes: bool) -> End:
+    if before.purged:
+        raise FinishedError(PURGED)
+    config = now.migration.config
+    table = any_ledger(config, now.inventory, stop=now.stop, agent=now.migration.agent)
+    confirm("Let the migration go on? Who waits is captured again.", yes=yes)
+    if table:  # perhaps restored from a backup: then the next run closes whoever is open in it
+        set_finished(table, finished=False)
+    End(None).save(now.inventory)
+    return End(None)
+
+
+def _checklist_lines(findings: Iterable[Finding]) -> Iterator[str]:
+    for finding in findings:
+        yield f"{finding.left:>9}  {finding.said}" if finding.left else f"  look at  {finding.said}"
+        yield f"           {finding.remedy}"
+
+
+def _lines(before: End, done: End, *, attached: bool) -> Iterator[str]:
+    if done.at is None:
+        yield "The migration goes on." if before.at else "Not finished."
+    else:
+        yield f"{'Finished already, since' if before.at else 'Finished at'} {moment(done.at)}."
+        if attached:
+            yield f"Now the function can go: {DETACH}"
+        yield "Weeks later, when nobody asks any more, what is known of people can go: cognito-migrate finish --purge"

@@ -1,0 +1,65 @@
+"""`init`: write a configuration, for the way there or for the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from batch.cutover.finish_checklist import refuse_after_a_purge
+from batch.cutover.way_back import Newcomers, reverse, text
+from batch.plan.after_cutover import Cutover
+from batch.pools import connect as wiring
+from batch.settings import config as configuration
+from userpool.errors import SettingsError
+
+
+@click.command()
+@click.argument("old", required=False)
+@click.argument("new", required=False)
+@click.option("--reverse", "is_reverse", is_flag=True, help="The way back, from the configuration and its cut-over.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="With --reverse, the file.  [default: NAME-reverse.yaml]"
+)
+@click.pass_obj
+def init(config_path: Path, old: str | None, new: str | None, *, is_reverse: bool, output: Path | None) -> None:
+    """Write a commented configuration for the pools with the ids OLD and NEW."""
+    if is_reverse:
+        if old:
+            raise SettingsError("--reverse takes the pools from the configuration: leave the ids out.")
+        path = output or config_path.with_name(f"{config_path.stem}-reverse{config_path.suffix}")
+        _write(path, _way_back(config_path, path), option="--output")
+    elif old and new:
+        if output:
+            raise SettingsError("--output goes with --reverse: name the file with --config, before `init`.")
+        path = config_path
+        _write(path, configuration.template(old, new), option="--config")
+    else:
+        raise SettingsError("Two pool ids are needed: cognito-migrate init OLD_ID NEW_ID.")
+    words = f" --config {path}" if is_reverse else ""
+    click.echo(f"Wrote {path}. Next: cognito-migrate{words} check")
+
+
+def _way_back(config_path: Path, path: Path) -> str:
+    """Return the file. Raises SettingsError if no cut-over is recorded, and after a purge."""
+    config = configuration.load(config_path)
+    with wiring.inventory_to_read(config) as inventory:
+        refuse_after_a_purge(inventory)  # with what was applied, the marker that tells newcomers is gone
+        cutover = Cutover.of(inventory)
+        if cutover is None:
+            raise SettingsError(
+                "There is no way back yet: no cut-over is recorded (cognito-migrate cutover), so nobody knows since "
+                "when sign-ups of the new pool are to be brought back."
+            )
+        newcomers = Newcomers.of(inventory, cutover, config.users.keep_sub_as)
+    return text(config, reverse(config, newcomers), path.parent)
+
+
+def _write(path: Path, content: str, *, option: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(content)
+    except FileExistsError:
+        raise SettingsError(f"{path} exists: remove it, or name another with {option}.") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written ({error.strerror}): name another with {option}.") from None

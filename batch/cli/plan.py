@@ -1,0 +1,91 @@
+"""The command `plan`, and how `run` shows the plan before it asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch.cli.plan_text import Planned, plan_json, plan_lines
+from batch.cli.terminal import as_json_option, connected, tell
+from batch.cutover.finish_checklist import refuse_after_the_end
+from batch.inventory.inventory import Inventory
+from batch.plan.plan import collisions, make_plan, planned_users
+from batch.plan.summary import PlanSummary
+from batch.pools.connect import Migration
+from batch.report.outlook import look_ahead
+from batch.runtime import text as report
+from batch.runtime.output_file import whole_file, write_rows
+from userpool.errors import SettingsError
+
+_PAGE = 1000
+
+
+@click.command("plan")
+@click.option(
+    "--peak", "per_minute", type=click.IntRange(min=1), help="Compare so many first sign-ins a minute with the quotas."
+)
+@click.option(
+    "--csv",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write there what becomes of each user (users.csv), the calls and the collisions; personal data.",
+)
+@as_json_option
+@click.pass_obj
+def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, as_json: bool) -> None:
+    """Show what a run would do, and for whom it would not, how long it takes and what it costs. Changes nothing."""
+    migration = connected(config_path, threading.Event())
+    with migration.open_inventory() as inventory:
+        refuse_after_the_end(inventory, "plan")
+        summary = make_plan(inventory, migration.context, migration.decisions())
+        planned = plan_of(migration, inventory, summary, per_minute=per_minute)
+        if folder:
+            _write(folder, inventory, planned)
+        click.echo(report.as_json(plan_json(planned)) if as_json else "\n".join(plan_lines(planned)))
+
+
+def plan_of(
+    migration: Migration, inventory: Inventory, summary: PlanSummary, *, per_minute: int | None = None
+) -> Planned:
+    """Put together what there is to say about the plan that was made last."""
+    ahead = look_ahead(migration, inventory, per_minute=per_minute)
+    return Planned(migration, summary, ahead, collisions(inventory))
+
+
+def show_plan(migration: Migration, inventory: Inventory, summary: PlanSummary) -> None:
+    """Show the plan to who is about to be asked."""
+    click.echo("\n".join(plan_lines(plan_of(migration, inventory, summary))), err=True)
+
+
+def _write(folder: Path, inventory: Inventory, planned: Planned) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{folder} cannot be made ({error.strerror}): name another with --csv.") from None
+    loads = planned.ahead.estimate.loads.items()
+    files: dict[str, tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]] = {
+        "users.csv": (
+            ("username", "sub", "action", "reason", "target_username", "reset_channel"),
+            planned_users(inventory),
+        ),
+        "calls.csv": (
+            ("quota_category", "calls", "calls_per_second", "seconds"),
+            ((name, load.calls, load.rps, load.seconds) for name, load in loads),
+        ),
+        "collisions.csv": (
+            ("set", "username", "status", "enabled", "groups"),
+            (
+                (number, one.username, one.status, int(one.enabled), " ".join(one.groups))
+                for number, some in enumerate(planned.contenders, 1)
+                for one in some
+            ),
+        ),
+    }
+    for name, (columns, rows) in files.items():
+        with whole_file(folder / name, replace=True, option="--csv") as out:
+            write_rows(out, columns, rows, as_="csv")
+    tell(f"Wrote {', '.join(files)} to {folder}.")

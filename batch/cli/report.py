@@ -1,0 +1,84 @@
+"""`report`: the plan before and the result after, as one page to look at and to send."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import click
+
+from batch.cli.status import not_read
+from batch.cli.terminal import as_json_option, say, tell
+from batch.inventory.inventory import Inventory
+from batch.ledger.count import LedgerCount, count
+from batch.ledger.own_ledger import still_there
+from batch.pools import connect as wiring
+from batch.report.page_facts import gather
+from batch.runtime.output_file import whole_file
+from batch.runtime.progress_bar import Progress
+from batch.settings import config as configuration
+from batch.settings.config import Config
+from userpool.errors import MigrationError, SettingsError
+from userpool.ledger import Ledger
+from userpool.ledger_table import MissingTableError
+
+_DAYS = 92  # that are counted back
+_BEGINNING = 2000  # bytes in which a report says that it is one
+
+
+@click.command("report")
+@click.option(
+    "--output", "--out", default="report.html", show_default=True, help="The file; a report that is there is replaced."
+)
+@click.option("--with-names", is_flag=True, help="Name users who failed, collide or conflict: personal data.")
+@click.option("--title", help="The title of the page.  [default: the two pools]")
+@click.option("--offline", is_flag=True, help="Do not read the ledger, only the inventory.")
+@as_json_option
+@click.pass_obj
+def make_report(
+    config_path: Path, *, output: str, with_names: bool, title: str | None, offline: bool, as_json: bool
+) -> None:
+    """Write the plan and the result as one HTML page, beside a run or without one. Neither pool is asked."""
+    from batch.report import page_render as report_page  # noqa: PLC0415 -- Jinja2 is slow to import, and only this command needs it
+
+    config, path = configuration.load(config_path), Path(output)
+    _refuse(path, report_page.GENERATOR)
+    counted, failure = None, None
+    with wiring.inventory_to_read(config) as inventory:
+        facts = gather(inventory, wiring.unconnected(config), wiring.usual_rps(config), names=with_names)
+        if config.ledger and not offline:
+            try:
+                counted = _count(config, inventory)
+            except MigrationError as error:
+                failure = error
+    unread = not_read(failure, offline=bool(config.ledger) and offline)
+    page = report_page.page(config, facts, counted, unread, names=with_names, made=time.time(), title=title)
+    with whole_file(path, replace=True) as out:
+        out.write(page)
+    values = {"output": output, "bytes": len(page.encode()), "names": with_names, "ledger_not_read": unread}
+    say(lambda: values, lambda: [f"Wrote {output}: open it in a browser."], as_json=as_json)
+    if failure and not isinstance(failure, MissingTableError):  # the page says so, but it is no good end
+        raise failure
+
+
+def _count(config: Config, inventory: Inventory) -> LedgerCount:
+    tell("Reading the whole ledger: a Scan of its table, which DynamoDB bills by size; --offline leaves it out.")
+    ledger = Ledger(wiring.ledger_as_it_is(config, stop=threading.Event()))
+    with still_there(config, inventory):
+        return count(ledger, inventory, Progress(), now=time.time(), days=_DAYS)
+
+
+def _refuse(path: Path, mark: str) -> None:
+    """Raise SettingsError if the file is there and is no report, or if it is meant to be stdout."""
+    if str(path) == "-":
+        raise SettingsError("A report is a file, for a browser to open: name one with --output.")
+    if not path.is_file():
+        return
+    try:
+        with path.open("rb") as file:
+            is_report = mark.encode() in file.read(_BEGINNING)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}): name another with --output.") from None
+    if not is_report:
+        raise SettingsError(f"{path} is there and is no report: name another file with --output, or remove it.")

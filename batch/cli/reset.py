@@ -1,0 +1,225 @@
+"""`reset`: what becomes of those who never signed in. Lists them, lets go of them, or has Cognito send them codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from batch.campaign.campaign import Campaign, CampaignSummary, Standing, standing
+from batch.campaign.end_capture import letting, require_own
+from batch.campaign.journal import CampaignRecords
+from batch.campaign.mailing_lists import Files, export
+from batch.campaign.recipients import DEFAULT_MAILS, MAIL, SMS, Budget, Turn, day_of
+from batch.campaign.send_code import SendingCodes
+from batch.cli.campaign_words import before_closing, before_sending, export_lines, run_lines
+from batch.cli.session import Session, session
+from batch.cli.terminal import Exit, as_json_option, confirm, say, tell
+from batch.cutover.way_back import first_run
+from batch.plan.after_cutover import Cutover
+from batch.plan.cohort import Cohort
+from batch.pools.connect import ledger_table
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import INTERRUPTED
+from batch.settings.prices import Prices
+from userpool.cohort import CohortRules
+from userpool.errors import SettingsError
+from userpool.ledger import Ledger
+from userpool.ledger_table import LedgerTable
+
+_DATE = click.DateTime(["%Y-%m-%d"])
+_ONLY_WITH = {
+    "export": ("per_day", "first", "output", "help_desk", "force"),
+    "close_by": ("yes", "limit"),
+    "send_codes": ("yes", "limit", "mail_per_day", "sms_per_day"),
+}
+_WITHOUT_LEDGER = (
+    "Only a ledger knows who still waits for a first sign-in, and this migration has none: nobody's password is "
+    "captured, and everybody resets theirs by forgot-password. Write to those of `cognito-migrate export map`."
+)
+
+
+@click.command("reset")
+@click.option("--export", "to_export", is_flag=True, help="List who still waits, for your own mailing.  [default]")
+@click.option("--close-by", type=_DATE, help="From this day on (UTC), let their old passwords count no more.")
+@click.option("--send-codes", is_flag=True, help="Let Cognito send each a code to choose a password with.")
+@click.option("--group", "groups", multiple=True, help="Only members of this group of the old pool; may be repeated.")
+@click.option("--file", "names", type=click.Path(), help="Only those whose old user names or subs it has, one a line.")
+@click.option("--per-day", type=click.IntRange(min=1), help="Give each a day for the mailing, so many a day.")
+@click.option("--from", "first", type=_DATE, help="The first such day.  [default: today, UTC]")
+@click.option("--output", default="reset.csv", show_default=True, help="The list.")
+@click.option("--help-desk", default="help-desk.csv", show_default=True, help="The list of whom no code can reach.")
+@click.option("--force", is_flag=True, help="Replace the files if they are there.")
+@click.option(
+    "--mail-per-day",
+    type=click.IntRange(min=0),
+    default=DEFAULT_MAILS,
+    show_default=True,
+    help="With --send-codes, so many e-mails a day (UTC) at most.",
+)
+@click.option(
+    "--sms-per-day",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="With --send-codes, so many SMS a day (UTC) at most.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="So many persons at most.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@as_json_option
+@click.pass_context
+def reset(
+    context: click.Context, /, *, groups: tuple[str, ...], names: str | None, as_json: bool, **options: Any
+) -> None:
+    """Lead those who never signed in to a new password: list them, close the capture, or send codes."""
+    mode = _mode(context, options)
+    with session(context.obj, "reset") as now:
+        if now.migration.config.ledger is None:
+            raise SettingsError(_WITHOUT_LEDGER)
+        table = ledger_table(now.migration.config, stop=now.stop, agent=now.migration.agent)
+        if mode == "close_by" and _is_early(now, options["close_by"].date(), as_json=as_json):
+            sys.exit(Exit.STOPPED_EARLY)
+        require_own(table, now.inventory)
+        records = CampaignRecords(now.inventory, now.migration.context)
+        cohort = Cohort(now.inventory, CohortRules(groups=groups, file=names), groups_by="--group", file_by="--file")
+        records.survey(Ledger(table), cohort, Progress(), now=now.migration.target_now())
+        match mode:
+            case "export":
+                _export(now, records, options, as_json=as_json)
+            case "close_by":
+                _close(now, table, records, options, as_json=as_json)
+            case _:
+                _send(now, table, records, options, as_json=as_json)
+
+
+def _mode(context: click.Context, options: dict[str, Any]) -> str:
+    """Return what is to be done. Raises SettingsError for two things at once, and for an option of another thing."""
+    modes = {"export": options["to_export"], "close_by": options["close_by"], "send_codes": options["send_codes"]}
+    chosen = [name for name, wanted in modes.items() if wanted] or ["export"]
+    if len(chosen) > 1:
+        raise SettingsError("One at a time: --export, --close-by or --send-codes.")
+    others = {name for names in _ONLY_WITH.values() for name in names} - set(_ONLY_WITH[chosen[0]])
+    for parameter in context.command.params:
+        if parameter.name in others and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            raise SettingsError(f"{parameter.opts[0]} is not for --{chosen[0].replace('_', '-')}: leave it out.")
+    if options["first"] and not options["per_day"]:
+        raise SettingsError("--from is the first day of --per-day: give both.")
+    return chosen[0]
+
+
+def _is_early(now: Session, day: date, *, as_json: bool) -> bool:
+    """Say so before the day, in a way that a scheduler can call every day. Raises SettingsError for a wrong year."""
+    today = day_of(now.migration.target_now())
+    if day < (began := _began(now, today)):
+        raise SettingsError(
+            f"--close-by {day} is before anybody could sign in to the new pool ({began}): is it the year?"
+        )
+    if today < day:
+        said = f"Nothing is closed before {day} (UTC); today is {today}."
+        say(lambda: asdict(CampaignSummary(let_go=0, over=True)), lambda: [said], as_json=as_json)
+    return today < day
+
+
+def _began(now: Session, today: date) -> date:
+    """Return the day of the cut-over, or of the first run before one."""
+    cutover = Cutover.of(now.inventory)
+    at = cutover.at if cutover else first_run(now.inventory)
+    return today if at is None else day_of(at)
+
+
+def _export(now: Session, records: CampaignRecords, options: dict[str, Any], *, as_json: bool) -> None:
+    files = Files(Path(options["output"]), Path(options["help_desk"]), options["force"])
+    per_day, first = options["per_day"], _day(options["first"]) or day_of(now.migration.target_now())
+    target = now.migration.target
+    records.look(target.pool, Progress(), about=target.description.estimated_users)
+    summary = export(records, target.description.recovery, files, first=first, per_day=per_day)
+    now.record.counts = asdict(summary)
+    say(lambda: asdict(summary), lambda: export_lines(summary, files), as_json=as_json)
+
+
+def _close(
+    now: Session, table: LedgerTable, records: CampaignRecords, options: dict[str, Any], *, as_json: bool
+) -> None:
+    total = records.waiting()
+    if total:
+        _tell(before_closing(total, now.migration.config.target.user_pool_id))
+        confirm("Close the capture for them?", yes=options["yes"])
+    with letting(table, now.inventory, now=now.migration.target_now) as closing:
+        summary = _campaign(now, records).close(closing, limit=options["limit"], total=total)
+    _end(now, records, summary, as_json=as_json)
+
+
+def _send(
+    now: Session, table: LedgerTable, records: CampaignRecords, options: dict[str, Any], *, as_json: bool
+) -> None:
+    migration = now.migration
+    recovery = migration.target.description.recovery
+    if not recovery:
+        raise SettingsError(
+            f"In {migration.target.pool.pool_id} only administrators reset passwords (its account recovery is "
+            "`admin_only`), so Cognito sends nobody a code: write to whom `cognito-migrate reset` lists yourself."
+        )
+    per_day = {MAIL: options["mail_per_day"], SMS: options["sms_per_day"]}
+    found = standing(records.queue(), recovery, migration.target_now())
+    spent = records.spent()
+    money = migration.config.prices or Prices()
+    today = day_of(migration.target_now())
+    _tell(before_sending(found, per_day, spent, money, today=today, counts=records.counts()))
+    if found.channels or found.turns[Turn.ASK]:
+        confirm("Send the codes?", yes=options["yes"])
+    budget = Budget(per_day, spent, options["limit"])
+    with letting(table, now.inventory, now=migration.target_now) as let:
+        sending = SendingCodes(
+            migration.target.pool,
+            let,
+            budget,
+            recovery=recovery,
+            now=migration.target_now,
+        )
+        total = _most(found, budget, now)
+        summary = _campaign(now, records).send(sending, budget, recovery, total)
+    _end(now, records, summary, as_json=as_json)
+
+
+def _most(found: Standing, budget: Budget, now: Session) -> int:
+    """Return how many messages there can be today, for the bar."""
+    today = day_of(now.migration.target_now())
+    return sum(min(number, budget.left(by, today)) for by, number in found.channels.items())
+
+
+def _campaign(now: Session, records: CampaignRecords) -> Campaign:
+    return Campaign(
+        now.inventory,
+        records,
+        now=now.migration.target_now,
+        workers=now.migration.writers,
+        stop=now.stop,
+        progress=Progress(),
+    )
+
+
+def _tell(said: Iterator[str]) -> None:
+    for line in said:
+        tell(line)
+
+
+def _end(now: Session, records: CampaignRecords, summary: CampaignSummary, *, as_json: bool) -> None:
+    now.record.counts = {name: value for name, value in asdict(summary).items() if name != "why"}
+    values = {**asdict(summary), "campaign": records.counts()}
+    say(lambda: values, lambda: run_lines(summary), as_json=as_json)
+    if summary.stopped:
+        sys.exit(INTERRUPTED)
+    if summary.failed or summary.refused or summary.doubtful:
+        sys.exit(Exit.FAILED)
+    if summary.is_unfinished:
+        sys.exit(Exit.STOPPED_EARLY)
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None

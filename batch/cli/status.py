@@ -1,0 +1,136 @@
+"""Say in words, or as JSON-able values, where a migration stands. Knows neither terminals nor files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from batch.ledger.count import DAYS, LedgerCount
+from batch.report.status import Status
+from batch.run.journal import State as Progress
+from batch.runtime.text import duration
+from userpool.errors import MigrationError
+from userpool.ledger_table import MissingTableError
+from userpool.person import State
+
+
+def not_read(failure: MigrationError | None, *, offline: bool) -> str | None:
+    """Say why the ledger is not counted, or nothing."""
+    if isinstance(failure, MissingTableError):
+        return "its table is not there; a run says how to make it."
+    return str(failure) if failure else "--offline." if offline else None
+
+
+def status_json(status: Status, counted: LedgerCount | None, unread: str | None) -> dict[str, Any]:
+    """Return it as JSON-able values; `unread` is why there is no count of the ledger."""
+    return {**asdict(status), "ledger": asdict(counted) if counted else None, "ledger_not_read": unread}
+
+
+def status_lines(status: Status, counted: LedgerCount | None, unread: str | None) -> Iterator[str]:
+    """Say it; `unread` is why there is no count of the ledger."""
+    yield from _scan_lines(status)
+    yield from cut_over_lines(status.cut_over)
+    yield from _end_lines(status)
+    if not status.purged:  # which deleted the plan
+        yield from _work_lines(status)
+    yield from _run_lines(status)
+    if counted:
+        yield from _ledger_lines(counted)
+    if unread:
+        yield f"Ledger: not read: {unread}"
+
+
+def _scan_lines(status: Status) -> Iterator[str]:
+    scan = status.scan
+    read = f"{scan.users} users, {scan.groups} groups, {scan.memberships} memberships"
+    if scan.completed is not None:
+        yield f"Scan: {read}; completed {moment(scan.completed)}."
+    else:
+        yield f"Scan: not complete ({read} so far). Go on with: cognito-migrate scan"
+
+
+def _end_lines(status: Status) -> Iterator[str]:
+    if status.finished is not None:
+        yield f"Finished since {moment(status.finished)}: no old password counts, and nobody is created or changed."
+    if status.purged:
+        yield (
+            "Personal data is deleted; the sub map stays: cognito-migrate export map"
+            if status.purged == "done"
+            else "The deletion of personal data began and did not end. Go on with: cognito-migrate finish --purge"
+        )
+
+
+def _work_lines(status: Status) -> Iterator[str]:
+    if not status.actions:
+        yield "Plan: none yet. Make one with: cognito-migrate plan"
+        return
+    yield f"Plan: {_counts(status.actions)}."
+    there = {state: number for state, number in status.made.items() if state != Progress.GONE}
+    yield f"In the new pool: {sum(there.values())} users of this migration ({_counts(there) or 'nobody yet'})."
+    if gone := status.made.get(Progress.GONE, 0):
+        yield f"Deleted there by somebody: {gone} users, who stay deleted. Who: cognito-migrate export gone"
+    if status.failed:
+        yield f"Failed: {_counts(status.failed)}. Who and why: cognito-migrate export failed"
+    if colliding := status.actions.get("collide", 0):
+        yield f"Collisions: {colliding} users wait for a decision. Who: cognito-migrate export collisions"
+    if status.conflicts:
+        yield f"Changes of the old pool that were not carried over: {status.conflicts}."
+    if status.finished is None:
+        yield _left(status)
+
+
+def _left(status: Status) -> str:
+    if not status.left:
+        return "Left to do: nothing."
+    estimated = status.estimate
+    time = f", {duration(estimated.seconds)} at the configured pace ({estimated.slowest})" if estimated else ""
+    return f"Left to do: {status.left} users{time}. Go on with: cognito-migrate run"
+
+
+def _run_lines(status: Status) -> Iterator[str]:
+    if status.runs:
+        yield "Last runs:"
+    for run in status.runs:
+        ended = f"ended {moment(run['ended'])} with code {run['exit_code']}" if run["ended"] else "is on, or was killed"
+        yield f"  {run['command']:<8} began {moment(run['started'])}, {ended}"
+
+
+def _ledger_lines(counted: LedgerCount) -> Iterator[str]:
+    yield f"Ledger: {counted.persons} persons ({_counts(_in_order(counted.states)) or 'nobody is published'})."
+    if counted.held:
+        yield f"  held: {_counts(counted.held)}"
+    if counted.without_channel:
+        yield f"  {counted.without_channel} of those pending have no verified e-mail or phone number to reset by"
+    if counted.owing:
+        yield f"  {counted.owing} persons are owed {counted.owed} memberships"
+    for state, number in counted.stale.items():
+        yield f"  {number} are {state} from a sign-in that ended half-way; the next sign-in takes it up"
+    settled = {day: numbers for day, numbers in counted.settled.items() if numbers}
+    yield f"  Captured, or reset (chose a password, or closed), in {DAYS} days (UTC):{'' if settled else ' nobody'}"
+    for day, numbers in settled.items():
+        yield f"    {day}  {numbers.get(State.CAPTURED, 0):>8} captured {numbers.get(State.RESET, 0):>8} reset"
+
+
+def _in_order(states: Mapping[str, int]) -> dict[str, int]:
+    """Put states in the order in which a person takes them."""
+    return {state: states[state] for state in State if state in states}
+
+
+def _counts(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in numbers.items())
+
+
+def cut_over_lines(at: float | None) -> Iterator[str]:
+    """Say that the cut-over was, if it was; `at` is when."""
+    if at is not None:
+        yield (
+            f"Cut over since {moment(at)}: of the old pool only passwords and who is disabled there count; "
+            "nothing else of it crosses."
+        )
+
+
+def moment(seconds: float) -> str:
+    """Say a time to the minute, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,89 @@
+"""`sync`: scan, plan and run in one process, for schedulers. Nobody watches, so it stops where a person would."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import click
+
+from batch.cli.read_old_pool import read_old_pool
+from batch.cli.run import CAUGHT_UP, carry_out, leave
+from batch.cli.session import Session, session
+from batch.cli.status import cut_over_lines
+from batch.cli.terminal import as_json_option, ignore_window_option, say
+from batch.plan.change_limit import Most, changes, most_changes, refuse_changing, refuse_shrinking
+from batch.plan.plan import make_plan
+from batch.plan.summary import PlanSummary
+from batch.runtime import text as report
+
+
+class _MostChanges(click.ParamType[Most]):
+    name = "N or N%"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Most:
+        """Read the value, or say what one looks like."""
+        most = Most.of(str(value))
+        return most or self.fail(f"{value!r} is not a number of users, like 500, or a percentage, like 5%.", param, ctx)
+
+
+@click.command("sync")
+@click.option(
+    "--max-shrink",
+    type=click.FloatRange(0, 100),
+    default=1.0,
+    show_default=True,
+    help="Believe no scan that lists fewer users than the last one, by more than this percentage.",
+)
+@click.option(
+    "--max-changes",
+    type=_MostChanges(),
+    help="Change no more users than this: a number, or a percentage of the old pool's. "
+    "[default: any until one run has come to its end; then 10%, or 100 users if that is more]",
+)
+@click.option("--disable-gone", is_flag=True, help="Disable who left the old pool and was never used in the new one.")
+@ignore_window_option
+@as_json_option
+@click.pass_obj
+def sync(
+    config_path: Path,
+    *,
+    max_shrink: float,
+    max_changes: Most | None,
+    disable_gone: bool,
+    ignore_window: bool,
+    as_json: bool,
+) -> None:
+    """Scan, plan and run without asking: for schedulers. Ends with code 3 where a person should look first."""
+    with session(config_path, "sync", create=True, backup=True, in_window=not ignore_window) as now:
+        scanned = read_old_pool(now, accept=partial(refuse_shrinking, percent=max_shrink))
+        now.record.counts["scan"] = asdict(scanned)
+        planned = _planned(now, scanned.users, max_changes, disable_gone=disable_gone)
+        carried = carry_out(now, disable_gone=disable_gone)
+        now.record.counts["run"] = dict(carried.values)
+        say(
+            lambda: {
+                "scan": asdict(scanned),
+                "plan": asdict(planned),
+                "run": report.run_json(carried.summary, carried.failed),
+            },
+            lambda: [
+                *report.scan_lines(scanned),
+                *cut_over_lines(planned.cut_over),
+                *report.run_lines(carried.summary, carried.failed),
+            ],
+            as_json=as_json,
+        )
+        leave(now, carried)
+
+
+def _planned(now: Session, users: int, max_changes: Most | None, *, disable_gone: bool) -> PlanSummary:
+    """Make the plan. Raises GuardError if it changes too much."""
+    planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
+    now.record.plan_digest = planned.digest
+    count = changes(now.inventory, disable_gone=disable_gone)
+    now.record.counts["changes"] = count
+    most = most_changes(max_changes, caught_up=now.inventory.get_meta(CAUGHT_UP, default=False))
+    refuse_changing(count, users, most, planned.digest)
+    return planned

@@ -1,0 +1,94 @@
+"""What all commands share: how they connect, say their result, and end.
+
+Results go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch.inventory.inventory import LockedError, StorageError, explain
+from batch.pools.connect import Migration, connect
+from batch.runtime import text as report
+from batch.runtime.stopping import INTERRUPTED, StoppedError
+from batch.settings import config as configuration
+from batch.settings.window import ClosedError
+from userpool.errors import MigrationError, SettingsError
+
+
+class Exit(IntEnum):
+    """How a command ends; 0 is all well. Listed in `--help` and in the README."""
+
+    FAILED = 1
+    USAGE = 2
+    FATAL = 3
+    STOPPED_EARLY = 4
+    DIFFERENT = 5
+    LOCKED = 6
+
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to stdout.")
+
+mfa_users_option = click.option(
+    "--mfa-users",
+    envvar="MFA_USERS",
+    show_envvar=True,
+    type=click.Choice(["reset", "capture"]),
+    default="reset",
+    show_default=True,
+    help="What users with MFA get, as the function has it.",
+)
+
+ignore_window_option = click.option("--ignore-window", is_flag=True, help="Run now, whatever `window` says.")
+
+
+def exit_code(error: BaseException) -> int | None:  # noqa: PLR0911 -- one for each kind
+    """Return the code that a command ends with after an error; None for a mistake of ours."""
+    match error:
+        case SystemExit(code=code):
+            return int(code or 0)
+        case StoppedError() | KeyboardInterrupt() | click.Abort():
+            return INTERRUPTED
+        case ClosedError():
+            return Exit.STOPPED_EARLY
+        case SettingsError():
+            return Exit.USAGE
+        case LockedError():
+            return Exit.LOCKED
+        case MigrationError():
+            return Exit.FATAL
+        case StorageError():
+            return exit_code(explain(error, "The inventory"))
+        case _:
+            return None
+
+
+def connected(config_path: Path, stop: threading.Event) -> Migration:
+    """Reach both pools as the configuration says."""
+    return connect(configuration.load(config_path), stop=stop, say=tell)
+
+
+def tell(sentence: str) -> None:
+    """Say something that is no result."""
+    click.echo(sentence, err=True)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask a person to go on, unless that was said. Raises SettingsError if nobody is there, Abort if they do not."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError("Nobody is there to confirm: pass --yes.")
+    click.confirm(question, abort=True, err=True)
+
+
+def say(values: Callable[[], Any], lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:
+    """Give the result, as JSON or in lines."""
+    click.echo(report.as_json(values()) if as_json else "\n".join(lines()))

@@ -1,0 +1,140 @@
+"""The command `undo`: take back a bulk run."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch.cli.terminal import Exit, as_json_option, connected, say, tell
+from batch.cutover.finish_checklist import refuse_after_the_end
+from batch.inventory.inventory import Inventory
+from batch.ledger.own_ledger import require_no_ledger
+from batch.pools.connect import Migration, ledger_as_it_is, ledger_table
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import INTERRUPTED, stop_on_signals
+from batch.undo.claims import (
+    ReadOnly,
+    UndoClaims,
+    ledger_undo_claims,
+    require_own_ledger,
+)
+from batch.undo.journal import survey
+from batch.undo.undo import Undo, UndoSummary
+from userpool.errors import SettingsError
+from userpool.ledger import Ledger
+
+_SHOWN = 20  # lines of any list on a terminal; --json gives all
+
+
+@click.command("undo")
+@click.option("--dry-run", is_flag=True, help="Look at everybody, say what would be done, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--force-used", is_flag=True, help="Take back those, too, who were used or changed since.")
+@click.option("--limit", type=click.IntRange(min=1), help="Take back so many users at most.")
+@as_json_option
+@click.pass_obj
+def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit: int | None, as_json: bool) -> None:
+    """Delete from the new pool what `run` made there and nobody has used since. It is not for after a cut-over."""
+    with stop_on_signals() as stop:
+        migration = connected(config_path, stop)
+        with migration.open_inventory() as inventory:
+            refuse_after_the_end(inventory, "undo")
+            if not dry_run:
+                _approve(migration, inventory, yes=yes, force_used=force_used)
+            with _undo_claims(migration, inventory, stop, dry_run=dry_run) as claims:
+                undoing = Undo(
+                    migration.target.pool,
+                    inventory,
+                    migration.context,
+                    claims,
+                    force_used=force_used,
+                    workers=migration.config.worker_count,
+                    stop=stop,
+                    progress=Progress(),
+                )
+                summary = undoing.preview() if dry_run else undoing.run(limit=limit)
+            _say(undoing, summary, as_json=as_json)
+    _exit(summary)
+
+
+@contextmanager
+def _undo_claims(
+    migration: Migration, inventory: Inventory, stop: threading.Event, *, dry_run: bool
+) -> Iterator[UndoClaims]:
+    """Give what knows who has been used: the ledger, if there is one."""
+    if migration.config.ledger is None:
+        require_no_ledger(inventory)
+        yield UndoClaims()
+    elif dry_run:
+        table = ledger_as_it_is(migration.config, stop=stop)
+        require_own_ledger(table, inventory)
+        yield ReadOnly(Ledger(table))
+    else:
+        table = ledger_table(migration.config, stop=stop)
+        with ledger_undo_claims(table, inventory, now=migration.target_now) as claims:
+            yield claims
+
+
+def _approve(migration: Migration, inventory: Inventory, *, yes: bool, force_used: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError("Nobody is there to confirm: pass --yes, or --dry-run to look only.")
+    made, target = survey(inventory), migration.config.target.user_pool_id
+    minutes = made.users / migration.target.rps("AdminDeleteUser") / 60
+    tell(f"This migration made {made.users - made.in_doubt} users and {made.groups} groups in {target}.")
+    if made.in_doubt:
+        tell(f"Of {made.in_doubt} more it is not known whether they were created; that is looked up.")
+    tell(
+        "They are deleted, EVEN IF THEY WERE USED SINCE: whoever chose a password there loses it."
+        if force_used
+        else "They are deleted, but for those who were used or changed since (`undo --dry-run` counts them)."
+    )
+    tell(f"It takes {minutes:.0f} minutes at most of what AdminDeleteUser may have.")
+    click.confirm(f"Go on, and delete them from {target}?", abort=True, err=True)
+
+
+def _say(undoing: Undo, summary: UndoSummary, *, as_json: bool) -> None:
+    def values() -> dict[str, Any]:
+        left, failures = undoing.journal.noted(failed=False), undoing.journal.noted(failed=True)
+        return {**asdict(summary), "left_alone": left, "failures": failures}
+
+    say(values, lambda: _lines(undoing, summary), as_json=as_json)
+
+
+def _lines(undoing: Undo, summary: UndoSummary) -> Iterator[str]:
+    done = "would be taken back" if summary.dry_run else "taken back"
+    used = f", {summary.used} of them although they had been used" if summary.used else ""
+    yield f"{summary.undone} users {done}{used}."
+    if summary.dry_run:
+        yield f"{summary.groups} groups were made; those that nobody is left in would be deleted."
+    else:
+        yield f"{summary.groups} groups deleted, {len(summary.groups_left)} left."
+    if summary.gone:
+        yield f"{summary.gone} users had been deleted by somebody else; they stay deleted."
+    if summary.left:
+        yield f"{summary.left} users left alone:"
+        for reason, count in summary.reasons.items():
+            yield f"{count:>9}  {reason}"
+    for name, reason in list(summary.groups_left.items())[:_SHOWN]:
+        yield f"Group {name} left: {reason}."
+    for one in undoing.journal.noted(failed=True)[:_SHOWN]:
+        yield f"{one['username']}: {one['reason']}"
+
+
+def _exit(summary: UndoSummary) -> None:
+    if summary.stopped:
+        tell("Stopped; what was done is recorded. Go on with: cognito-migrate undo")
+        sys.exit(INTERRUPTED)
+    if summary.failed:
+        sys.exit(Exit.FAILED)
+    if summary.limited:
+        tell("Stopped at --limit. Go on with: cognito-migrate undo")
+        sys.exit(Exit.STOPPED_EARLY)

@@ -1,0 +1,173 @@
+"""The end of a migration: what is still in its way, that it was reached, and that personal data is gone.
+
+Values and decisions. The counts come from the inventory, the ledger and the new pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from batch.inventory.inventory import Inventory
+from userpool.errors import SettingsError
+from userpool.person import State
+from userpool.terms import FINISHED, FRESH_SECONDS, PURGED, FinishedError
+
+_FINISHED, _PURGED = "finished", "purged"
+KEPT_OUT = "{count} from other providers are disabled in the old pool: only the function keeps them out."
+KEEP_OUT = (
+    "disable them at their provider, or in the new pool once they have come back, before the function is detached"
+)
+DETACH = "cognito-migrate trigger detach --capture ARN --gate ARN --apply (if one function is both: --function ARN)"
+_WRITING = frozenset({"run", "sync", "reset", "cutover", "prepare", "undo"})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is. `states` counts the ledger's persons, `owing` those of them who are owed memberships.
+
+    `again` counts who have to reset their password once more, `kept_out` disabled profiles of other providers.
+    `attached` are triggers of the new pool that call functions, `clients` app clients of it that may send a password.
+    """
+
+    cut_over: bool
+    to_create: int = 0
+    to_change: int = 0
+    failed: int = 0
+    states: Mapping[State, int] = field(default_factory=dict)
+    owing: int = 0
+    again: int = 0
+    kept_out: int = 0
+    has_ledger: bool = True
+    attached: Collection[str] = ()
+    clients: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A line of the checklist. `left` counts who is in the way; 0 is for somebody to look at."""
+
+    said: str
+    remedy: str
+    left: int = 0
+
+
+_OPEN = {
+    State.PENDING: ("wait for a first sign-in", "cognito-migrate reset"),
+    State.KNOWN: ("are known to the ledger and not in the new pool", "cognito-migrate sync"),
+    State.CREATING: ("are being created", "cognito-migrate sync"),
+    State.CAPTURING: ("are signing in for the first time", "rerun this in a minute"),
+    State.MIGRATING: ("began to come over by their own sign-in, and did not end it", "cognito-migrate sync"),
+    State.DEFERRED: ("are federated profiles that have not come back", "cognito-migrate export deferred"),
+}
+
+
+def checklist(standing: Standing) -> Iterator[Finding]:
+    """Yield what is in the way, then what is to be done or looked at."""
+    if standing.to_create:
+        yield Finding("are still to be created in the new pool", "cognito-migrate sync", standing.to_create)
+    if standing.to_change and not standing.cut_over:
+        yield Finding("are still to be changed there", "cognito-migrate sync", standing.to_change)
+    if standing.failed:
+        yield Finding("failed", "cognito-migrate export failed", standing.failed)
+    for state, (said, remedy) in _OPEN.items():
+        if count := standing.states.get(state, 0):
+            yield Finding(said, remedy, count)
+    if standing.owing:
+        yield Finding(
+            "are owed memberships, which their next token gives them", "cognito-migrate status", standing.owing
+        )
+    if standing.again:
+        yield Finding(
+            "have to reset their password once more: the old one may stand, and the function alone refuses it",
+            "forgot-password (docs/security.md, Windows that remain)",
+            standing.again,
+        )
+    yield from _to_look_at(standing)
+
+
+def _to_look_at(standing: Standing) -> Iterator[Finding]:
+    if held := standing.states.get(State.HELD, 0):
+        yield Finding(f"{held} are held: left out by rule or by a decision.", "cognito-migrate export held")
+    if standing.kept_out:
+        yield Finding(KEPT_OUT.format(count=standing.kept_out), KEEP_OUT)
+    if standing.has_ledger:
+        yield Finding(
+            "No fault in the last days? The trigger's dashboard, or its metric `Faults`, says so.",
+            "docs/trigger.md, Logs and metrics",
+        )
+    if standing.attached:
+        names = ", ".join(sorted(standing.attached))
+        yield Finding(
+            f"Functions are attached to the new pool: {names}. Those of the migration are detached after the end.",
+            DETACH,
+        )
+    if standing.clients:
+        names = ", ".join(sorted(standing.clients))
+        yield Finding(
+            f"App clients that may still send the password itself: {names}. They can go back to SRP.",
+            "let the apps use USER_SRP_AUTH, then take ALLOW_USER_PASSWORD_AUTH from ExplicitAuthFlows",
+        )
+    yield Finding(
+        "The old pool can be retired when nothing accepts its tokens any more, and nobody needs the way back.",
+        "docs/runbook.md",
+    )
+
+
+class EndError(SettingsError):
+    """Something is in the way of the end."""
+
+
+def refuse_left(standing: Standing, despite: int) -> None:
+    """Raise EndError before the cut-over, and if more people are left than somebody decided to go on with."""
+    if not standing.cut_over:
+        raise EndError("There was no cut-over yet: cognito-migrate cutover, when the new pool is in use.")
+    left = sum(finding.left for finding in checklist(standing))
+    if left > despite:
+        raise EndError(
+            f"{left} are left, as listed. To finish all the same: --despite-left {left}; no old password counts after "
+            "that, and nobody is created; what is owed is still given with a token while the function is attached, and "
+            "forgot-password stays open."
+        )
+
+
+def refuse_purge(finished: float, now: float) -> None:
+    """Raise SettingsError as long as a function may go by terms of before the end, and ask the old pool by name."""
+    if now < finished + 2 * FRESH_SECONDS:
+        raise SettingsError(
+            "The migration was finished just now, and functions may take a minute to notice: rerun this in two minutes."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """When the migration was finished, and how far the deletion of personal data is: begun, done, or None."""
+
+    at: float | None
+    purged: str | None = None
+
+    @classmethod
+    def of(cls, inventory: Inventory) -> End:
+        """Read it."""
+        return cls(inventory.get_meta(_FINISHED), inventory.get_meta(_PURGED))
+
+    def save(self, inventory: Inventory) -> None:
+        """Record it, durably."""
+        with inventory.transaction():
+            inventory.set_meta(_FINISHED, self.at)
+            inventory.set_meta(_PURGED, self.purged)
+
+
+def refuse_after_the_end(inventory: Inventory, command: str) -> None:
+    """Raise SettingsError for a command that has nothing to do any more."""
+    end = End.of(inventory)
+    if command != "finish":
+        refuse_after_a_purge(inventory)
+    if end.at is not None and command in _WRITING:
+        raise FinishedError(FINISHED)
+
+
+def refuse_after_a_purge(inventory: Inventory) -> None:
+    """Raise FinishedError where what was deleted would be missed without a word."""
+    if End.of(inventory).purged:
+        raise FinishedError(PURGED)

@@ -1,0 +1,70 @@
+"""A copy of the inventory before each run that writes, beside it. Restored by putting it in the inventory's place."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from batch.inventory.inventory import Inventory
+from userpool.errors import FatalError
+
+KEPT = 5
+_SPARE = 64 * 1024 * 1024  # bytes that a run may need besides
+
+
+def back_up(
+    inventory: Inventory,
+    *,
+    now: Callable[[], float] = time.time,
+    free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+) -> Path | None:
+    """Copy the inventory, and keep the last five copies; None if nothing was written since the last one.
+
+    Raises FatalError where there is no room for it: a run would soon fill the disk.
+    """
+    path = inventory.path
+    before = copies(path)
+    if before and _as_of(before[-1]) == _as_of(path) and not _has_a_log(path):
+        return None
+    _require_room(path, free)
+    copy = path.with_name(f"{path.name}.backup-{datetime.fromtimestamp(now(), UTC):%Y%m%dT%H%M%SZ}")
+    unfinished = path.with_name(f"{path.name}.backup-unfinished")
+    try:
+        inventory.copy_to(unfinished)
+        os.utime(unfinished, ns=(_as_of(path), _as_of(path)))  # the time of the content, which tells whether it changed
+        unfinished.replace(copy)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    for old in copies(path)[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return copy
+
+
+def copies(path: Path) -> list[Path]:
+    """Return the copies of an inventory, the oldest first."""
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}.backup-[0-9]*Z"))
+
+
+def _as_of(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+def _has_a_log(path: Path) -> bool:
+    """Whether something was written that is not in the file itself yet."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _require_room(path: Path, free: Callable[[Path], int]) -> None:
+    needed = path.stat().st_size + _SPARE
+    if free(path.parent) < needed:
+        raise FatalError(
+            f"There is no room for a backup of {path} ({needed // 1_000_000} MB): make room, or remove older "
+            f"{path.name}.backup-* files, and rerun."
+        )

@@ -1,0 +1,233 @@
+"""What this migration wrote of each user last, in the inventory: what a later run compares with. And the conflicts.
+
+What was recorded of a user moves on with each change that is carried, and with each that was settled otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from batch.inventory.inventory import Inventory, decoded
+from batch.plan.three_way import Applied, Conflict
+from userpool.factors import Preference
+from userpool.identities import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """These changes of a user are settled: in the target, or not to be tried again. `attributes` are all of them.
+
+    `untouched`: nobody else had written to the user since this migration did.
+    """
+
+    sub: str
+    untouched: bool
+    names: tuple[str, ...] = ()
+    attributes: Mapping[str, str] | None = field(default=None, repr=False)
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """These changes of a user are not carried."""
+
+    sub: str
+    conflicts: tuple[Conflict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Giving:
+    """From now on these memberships may be given."""
+
+    sub: str
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The user is no member of the group of the target any more, as the old pool wants it."""
+
+    sub: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relinked:
+    """A link of the user was made or ended, by this `name`; `links` are now all that are as applied.
+
+    `untouched`: nobody else had written to the user since this migration did.
+    """
+
+    sub: str
+    untouched: bool
+    name: str
+    links: frozenset[Identity]
+
+
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """Second factors of the user, by these `names`, are settled; `factors` are now those as applied.
+
+    `untouched`: nobody else had written to the user since this migration did.
+    """
+
+    sub: str
+    untouched: bool
+    names: tuple[str, ...]
+    factors: Preference
+
+
+UpdateFact = Updated | Kept | Giving | Removed | Relinked | Preferred
+
+
+class AppliedTable:
+    """Reads and writes what was applied; writing is part of the transaction that is open."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+
+    def of(self, subs: Iterable[str]) -> dict[str, Applied]:
+        """Return what was applied of those users of whom that is known."""
+        rows = self._inventory.execute(
+            "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, a.factors, w.at "
+            "FROM json_each(?) j JOIN applied a ON a.sub = j.value LEFT JOIN last_write w ON w.sub = a.sub",
+            (json.dumps(list(subs)),),
+        )
+        return {
+            sub: Applied(
+                decoded(attributes),
+                bool(enabled),
+                None if groups is None else frozenset(decoded(groups)),
+                frozenset(decoded(giving)),
+                frozenset(Identity(*pair) for pair in decoded(links)) if links else frozenset(),
+                _preference(factors),
+                at,
+            )
+            for sub, attributes, enabled, groups, giving, links, factors, at in rows
+        }
+
+    def granted(self, subs: Iterable[str]) -> dict[str, frozenset[str]]:
+        """Return the memberships that this inventory has given, by sub."""
+        subs = list(subs)
+        found: dict[str, set[str]] = {sub: set() for sub in subs}
+        for sub, group in self._inventory.execute(
+            "SELECT g.sub, g.group_name FROM json_each(?) j JOIN granted g ON g.sub = j.value", (json.dumps(subs),)
+        ):
+            found[sub].add(group)
+        return {sub: frozenset(groups) for sub, groups in found.items()}
+
+    def save(self, sub: str, applied: Applied) -> None:
+        """Record what was applied, instead of whatever was recorded."""
+        self._inventory.execute(
+            "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving, links, factors) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                sub,
+                json.dumps(dict(applied.attributes), ensure_ascii=False),
+                int(applied.enabled),
+                None if applied.groups is None else _names(applied.groups),
+                _names(applied.giving),
+                _pairs(applied.links),
+                _factors(applied.factors),
+            ),
+        )
+
+    def disabled(self, sub: str) -> None:
+        """Record that the user was disabled."""
+        self._inventory.execute("UPDATE applied SET enabled = 0 WHERE sub = ?", (sub,))
+
+    def settle(self, sub: str, groups: frozenset[str] | None) -> None:
+        """Record that nothing is left to do for a user, whose memberships were to be these."""
+        if groups is not None:
+            execute = self._inventory.execute
+            execute("UPDATE applied SET groups = ?, giving = '[]' WHERE sub = ?", (_names(groups), sub))
+        self.forget_changes(sub)
+
+    def forget_changes(self, sub: str) -> None:
+        """Take the user from those who are to be changed."""
+        self._inventory.execute("DELETE FROM changes WHERE sub = ?", (sub,))
+
+    def record(self, fact: UpdateFact, at: float) -> None:
+        """Record a fact at this time of the target's."""
+        execute = self._inventory.execute
+        match fact:
+            case Updated():
+                self._record_update(fact, at)
+            case Kept():
+                self._keep(fact.sub, fact.conflicts)
+            case Giving():
+                execute("UPDATE applied SET giving = ? WHERE sub = ?", (_names(fact.groups), fact.sub))
+            case Removed():
+                execute("DELETE FROM granted WHERE sub = ? AND group_name = ?", (fact.sub, fact.group))
+                self._forget_conflicts(fact.sub, (f"-{fact.group}", f"+{fact.group}"))
+            case Relinked():
+                execute("UPDATE applied SET links = ? WHERE sub = ?", (_pairs(fact.links), fact.sub))
+                self._record_write(fact.sub, at, untouched=fact.untouched)
+                self._forget_conflicts(fact.sub, (fact.name,))
+            case Preferred():
+                execute("UPDATE applied SET factors = ? WHERE sub = ?", (_factors(fact.factors), fact.sub))
+                self._record_write(fact.sub, at, untouched=fact.untouched)
+                self._forget_conflicts(fact.sub, fact.names)
+            case _:
+                assert_never(fact)
+
+    def _record_update(self, fact: Updated, at: float) -> None:
+        execute = self._inventory.execute
+        if fact.attributes is not None:
+            attributes = json.dumps(dict(fact.attributes), ensure_ascii=False)
+            execute("UPDATE applied SET attributes = ? WHERE sub = ?", (attributes, fact.sub))
+        if fact.enabled is not None:
+            execute("UPDATE applied SET enabled = ? WHERE sub = ?", (int(fact.enabled), fact.sub))
+            execute("UPDATE changes SET disables = 0, enables = 0 WHERE sub = ?", (fact.sub,))
+        self._record_write(fact.sub, at, untouched=fact.untouched)
+        self._forget_conflicts(fact.sub, fact.names)
+
+    def _record_write(self, sub: str, at: float, *, untouched: bool) -> None:
+        if untouched:
+            self._inventory.execute("UPDATE last_write SET at = ? WHERE sub = ?", (at, sub))
+        else:
+            self._inventory.execute("DELETE FROM last_write WHERE sub = ?", (sub,))
+
+    def _forget_conflicts(self, sub: str, names: Iterable[str]) -> None:
+        self._inventory.execute_many(
+            "DELETE FROM conflicts WHERE sub = ? AND name = ?", [(sub, name) for name in names]
+        )
+
+    def _keep(self, sub: str, conflicts: Iterable[Conflict]) -> None:
+        self._inventory.execute_many(
+            "INSERT OR REPLACE INTO conflicts (sub, name, reason, final) VALUES (?, ?, ?, ?)",
+            [(sub, one.name, one.reason, int(one.final)) for one in conflicts],
+        )
+
+
+def conflicts(inventory: Inventory) -> list[dict[str, str]]:
+    """Return every change of the old pool that was not carried and why, by user; those of groups have no user name.
+
+    Those that are not final count as long as they are planned, or nothing was planned since they were met.
+    """
+    rows = inventory.execute(
+        "SELECT coalesce(u.username, ''), c.name, c.reason FROM conflicts c LEFT JOIN users u ON u.sub = c.sub "
+        "LEFT JOIN plan p ON p.sub = c.sub WHERE c.final OR p.action = 'update' "
+        "OR EXISTS (SELECT 1 FROM stale s WHERE s.sub = c.sub) ORDER BY 1, 2"
+    )
+    return [{"username": username, "what": name, "reason": reason} for username, name, reason in rows]
+
+
+def _pairs(links: Iterable[Identity]) -> str | None:
+    return json.dumps(sorted(links), ensure_ascii=False) if links else None
+
+
+def _factors(preference: Preference) -> str | None:
+    return json.dumps([sorted(preference.on), preference.preferred]) if preference.on else None
+
+
+def _preference(text: str | None) -> Preference:
+    on, preferred = decoded(text) if text else ((), None)
+    return Preference(frozenset(on), preferred)
+
+
+def _names(groups: Iterable[str]) -> str:
+    return json.dumps(sorted(groups), ensure_ascii=False)

@@ -1,0 +1,171 @@
+"""What in the inventory is about a person, table by table, and its deletion: of everybody, or of one.
+
+What stays of a migration is the sub map (old `sub`, new `sub`, how far), and counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from batch.inventory.backup import copies
+from batch.inventory.inventory import Inventory, StorageError, decoded
+from batch.ledger.publish import AGAIN, LOST
+from batch.plan.after_cutover import Cutover
+from batch.plan.plan import SUMMARY
+from userpool.errors import FatalError, SettingsError
+
+NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten"})
+"""Tables with nothing of a person: groups are the pool's, and `forgotten` has subs alone."""
+
+# In this order: what is deleted of most tables is noted in `stale` where there is a plan.
+EMPTIED = (
+    *("plan", "identifiers", "memberships", "users", "granted", "published", "applied", "changes", "conflicts"),
+    *("last_write", "factors", "revoked", "modified_there", "left_out", "campaign", "stale"),
+)
+"""Tables whose rows go whole."""
+
+CLEARED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "progress": MappingProxyType({"username": None, "problem": None}),
+        "undone": MappingProxyType({"username": None, "revoked": "[]"}),
+        "runs": MappingProxyType({"caller": None}),
+    }
+)
+"""Tables that stay, the columns that do not, and what takes their place."""
+
+KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "progress": frozenset({"sub", "state", "intended_at", "new_sub", "problem_kind"}),
+        "undone": frozenset({"new_sub", "sub", "was", "used"}),
+        "runs": frozenset({"id", "command", "started", "ended", "config_digest", "plan_digest", "counts", "exit_code"}),
+    }
+)
+"""Their other columns: the sub map, and counts."""
+
+_BY_OLD = (
+    "SELECT sub FROM users WHERE sub = ?1 OR username = ?1 "
+    "UNION SELECT sub FROM progress WHERE sub = ?1 OR new_sub = ?1 "
+    "UNION SELECT sub FROM forgotten WHERE sub = ?1"
+)
+_BY_NEW = "SELECT sub FROM progress WHERE username = ?1 ORDER BY sub"
+_KNOWN_AS = (
+    "SELECT (SELECT username FROM users WHERE sub = ?1), (SELECT new_sub FROM progress WHERE sub = ?1), "
+    "(SELECT username FROM progress WHERE sub = ?1)"
+)
+_OF_NO_PERSON = frozenset({"runs"})
+# Who would be one account with the person: their plan may name them, and be another now; a lock may be theirs now.
+_THESE = (
+    "(SELECT o.sub FROM identifiers m JOIN identifiers o ON o.identifier = m.identifier AND o.sub <> m.sub "
+    "WHERE m.sub = ?)"
+)
+_BESIDE = (
+    f"INSERT OR IGNORE INTO stale SELECT sub FROM plan WHERE sub IN {_THESE}",  # noqa: S608 -- constants
+    f"UPDATE plan SET reason = NULL WHERE sub IN {_THESE}",  # noqa: S608 -- constants
+    f"UPDATE published SET as_of = '{AGAIN}' WHERE as_of <> '{LOST}' AND sub IN {_THESE}",  # noqa: S608 -- constants
+)
+_NO_LISTS = "SELECT id, counts FROM runs WHERE counts LIKE '%[%'"
+_NO_ROOM = (
+    "{path} is written anew by way of a temporary file (in SQLITE_TMPDIR, TMPDIR, else /var/tmp), and there is no room "
+    "for it there, or beside the inventory: make as much room in each as the inventory takes, and rerun."
+)
+TO_SCRUB = "to_scrub"
+"""The key under which stands whose rows were deleted (a sub, or `EVERYBODY`), while the file may still have them."""
+EVERYBODY = "everybody"
+
+
+def sub_of(inventory: Inventory, user: str) -> str | None:
+    """Return the old sub of a user, None if nobody has that name or sub. A name of the old pool comes first.
+
+    `user` is a user name of either pool, an old sub or a new sub. Raises SettingsError if several users have it.
+    """
+    for statement in (_BY_OLD, _BY_NEW):
+        found = [sub for (sub,) in inventory.execute(statement, (user,))]
+        if len(found) > 1:
+            raise SettingsError(f"{len(found)} persons have that: {', '.join(found)}. Name one by the old sub.")
+        if found:
+            return str(found[0])
+    return None
+
+
+def names_of(inventory: Inventory, sub: str) -> tuple[str | None, str | None, str | None]:
+    """Return the old user name, the new sub and the new user name that belong to an old sub; None is not known."""
+    old, new_sub, new = inventory.execute(_KNOWN_AS, (sub,)).fetchone()
+    return old, new_sub, new
+
+
+def purge(inventory: Inventory) -> None:
+    """Delete what is about persons, and make it durable; safe to repeat. `scrub` takes it out of the file."""
+    with inventory.transaction():
+        for table in EMPTIED:
+            inventory.execute(f"DELETE FROM {table}")  # noqa: S608 -- a constant
+        for table, columns in CLEARED.items():
+            inventory.execute(_clearing(table, columns), tuple(columns.values()))
+        if cutover := Cutover.of(inventory):
+            replace(cutover, by=None).save(inventory)
+        _forget_what_names(inventory, EVERYBODY)
+
+
+def forget(inventory: Inventory, sub: str) -> None:
+    """Delete what is about one person, by old sub, who is left out of later scans; safe to repeat."""
+    with inventory.transaction():
+        inventory.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (sub,))
+        for statement in _BESIDE:
+            inventory.execute(statement, (sub,))
+        _expect_one_less(inventory, sub)
+        for table in EMPTIED:
+            inventory.execute(f"DELETE FROM {table} WHERE sub = ?", (sub,))  # noqa: S608 -- a constant
+        for table, columns in CLEARED.items():
+            if table not in _OF_NO_PERSON:
+                inventory.execute(f"{_clearing(table, columns)} WHERE sub = ?", (*columns.values(), sub))
+        _forget_what_names(inventory, sub)
+
+
+def _expect_one_less(inventory: Inventory, sub: str) -> None:
+    """Let no later scan be refused because it lists one user fewer."""
+    if inventory.number("SELECT count(*) FROM users WHERE sub = ? AND scan = ?", (sub, inventory.get_meta("scan", 0))):
+        inventory.set_meta("scan_users", max(0, inventory.get_meta("scan_users", 0) - 1))
+
+
+def _clearing(table: str, columns: Mapping[str, Any]) -> str:
+    return f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in columns)}"  # noqa: S608 -- constants
+
+
+def _forget_what_names(inventory: Inventory, whom: str) -> None:
+    inventory.execute("DELETE FROM meta WHERE key = ?", (SUMMARY,))
+    counts = [(json.dumps(without_lists(decoded(counts))), run) for run, counts in inventory.execute(_NO_LISTS)]
+    inventory.execute_many("UPDATE runs SET counts = ? WHERE id = ?", counts)
+    inventory.set_meta(TO_SCRUB, whom)
+
+
+def without_lists(value: Any) -> Any:
+    """Return counts of a run with the length of each list, which may name users, in its place."""
+    if isinstance(value, dict):
+        return {name: without_lists(one) for name, one in value.items()}
+    return len(value) if isinstance(value, list) else value
+
+
+def scrub(inventory: Inventory) -> int:
+    """Write the file anew without what was deleted, which SQLite leaves in it, and remove its backup copies.
+
+    Returns how many copies there were. Raises FatalError while another program reads the file, and without room for it;
+    then `TO_SCRUB` stands, and it is safe to repeat.
+    """
+    old = [*copies(inventory.path), inventory.path.with_name(f"{inventory.path.name}.backup-unfinished")]
+    for copy in old:
+        copy.unlink(missing_ok=True)
+    try:
+        inventory.execute("VACUUM")
+    except StorageError as error:
+        if "full" not in str(error) and "disk I/O" not in str(error):
+            raise
+        raise FatalError(_NO_ROOM.format(path=inventory.path)) from None
+    busy, *_ = inventory.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise FatalError(f"{inventory.path} is being read by another program: close it there and rerun.")
+    with inventory.transaction():
+        inventory.set_meta(TO_SCRUB, None)
+    return len(old) - 1

@@ -1,0 +1,88 @@
+"""What each run did and how it ended, kept in the inventory. Its id is also in the user agent of its calls."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from batch.inventory.inventory import Inventory, StorageError
+from batch.settings.config import Config
+
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True)
+class Record:
+    """What is to be kept of a run, filled in as it becomes known."""
+
+    id: str
+    plan_digest: str | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+
+
+def new_id(now: Clock = time.time) -> str:
+    """Return an id; ids sort by the second."""
+    return f"{datetime.fromtimestamp(now(), UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def user_agent(run_id: str | None = None) -> str:
+    """Return what calls say of who makes them, so that CloudTrail tells runs apart."""
+    try:
+        program = f"cognito-migrate/{version('cognito-migrate')}"
+    except PackageNotFoundError:  # run from a tree that is not installed
+        program = "cognito-migrate"
+    return f"{program} run/{run_id}" if run_id else program
+
+
+def config_digest(config: Config) -> str:
+    """Return what tells whether two runs had the same settings."""
+    return hashlib.sha256(json.dumps(asdict(config), sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def recorded(
+    inventory: Inventory,
+    run_id: str,
+    command: str,
+    config: Config,
+    caller: str | None,
+    *,
+    code_of: Callable[[BaseException], int | None],
+    now: Clock = time.time,
+) -> Iterator[Record]:
+    """Record that a run begins, and how it ends; of one that is killed, `ended` stays empty."""
+    record = Record(run_id)
+    with inventory.transaction():
+        inventory.execute(
+            "INSERT INTO runs (id, command, started, caller, config_digest) VALUES (?, ?, ?, ?, ?)",
+            (run_id, command, now(), caller, config_digest(config)),
+        )
+    try:
+        yield record
+    except BaseException as error:
+        with suppress(StorageError):  # the disk may be full; what ended the run is what is to be told
+            _end(inventory, record, code_of(error), now())
+        raise
+    _end(inventory, record, 0, now())
+
+
+def caller_of(inventory: Inventory, run_id: str) -> str | None:
+    """Return the ARN that a run was made with, None if it is not known."""
+    row = inventory.execute("SELECT caller FROM runs WHERE id = ?", (run_id,)).fetchone()
+    return row[0] if row else None
+
+
+def _end(inventory: Inventory, record: Record, code: int | None, ended: float) -> None:
+    with inventory.transaction():
+        inventory.execute(
+            "UPDATE runs SET ended = ?, plan_digest = ?, counts = ?, exit_code = ? WHERE id = ?",
+            (ended, record.plan_digest, json.dumps(record.counts, default=str), code, record.id),
+        )

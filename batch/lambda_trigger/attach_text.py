@@ -1,0 +1,209 @@
+"""Say in words which triggers are to call our functions, as lines of a template, and what speaks against it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from batch.check.facts import LedgerFacts
+from batch.cutover.finish_checklist import KEEP_OUT, KEPT_OUT
+from batch.lambda_trigger.attach import Change, Functions, LambdaConfig, left_half, plainly
+from batch.lambda_trigger.findings import Finding, Verdict, ok, unchecked, wrong
+from batch.ledger.count import LedgerCount
+from userpool.person import State
+
+_OWN = 'docs/trigger.md, "Functions of your own"'
+_RUN = "Publish everybody first: cognito-migrate run"
+
+
+def cloudformation(config: LambdaConfig) -> Iterator[str]:
+    """Yield the lines of a LambdaConfig in a template of CloudFormation."""
+    if not config:
+        yield "LambdaConfig: {}"
+        return
+    yield "LambdaConfig:"
+    for name, value in plainly(config).items():
+        if isinstance(value, Mapping):
+            yield f"  {name}:"
+            yield from (f"    {inner}: {said}" for inner, said in value.items())
+        else:
+            yield f"  {name}: {value}"
+
+
+def terraform(config: LambdaConfig) -> Iterator[str]:
+    """Yield the lines of a LambdaConfig in Terraform."""
+    told = plainly(config)
+    yield "lambda_config {"
+    yield from _assignments({name: value for name, value in told.items() if not isinstance(value, Mapping)}, "  ")
+    for name, value in told.items():
+        if isinstance(value, Mapping):
+            yield f"  {_in_terraform(name)} {{"
+            yield from _assignments(value, "    ")
+            yield "  }"
+    yield "}"
+
+
+def _assignments(values: Mapping[str, Any], indent: str) -> Iterator[str]:
+    named = {_in_terraform(name): value for name, value in values.items()}
+    width = max(map(len, named), default=0)
+    yield from (f'{indent}{name:<{width}} = "{value}"' for name, value in named.items())
+
+
+def _in_terraform(name: str) -> str:
+    """Return a name as Terraform has it: `kms_key_id` for KMSKeyID."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def taken(change: Change) -> Iterator[Finding]:
+    """Say which triggers call somebody else's function."""
+    for trigger, arn in change.taken.items():
+        yield wrong(
+            "triggers",
+            f"{trigger} calls {arn} already.",
+            f"Let that function call ours ({_OWN}) and pass --keep {trigger}; or let it go: --replace {trigger}.",
+            "trigger-taken",
+        )
+
+
+def detachable(change: Change, *, force: bool) -> Iterator[Finding]:
+    """Say whether anything is to be detached, and nothing of it by halves, unless that is forced."""
+    if not change.removed:
+        there = ", ".join(f"{name}: {arn}" for name, arn in change.kept.items())
+        yield wrong(
+            "triggers",
+            f"no trigger calls these functions; the pool has {there or 'no functions at all'}.",
+            "Name the functions just as they stand there.",
+            "not-attached",
+        )
+    if not force and (left := left_half(change)):
+        yield wrong(
+            "triggers",
+            f"{', '.join(left)} would still take old passwords, and nothing would settle whose they are.",
+            f"Detach that as well: --capture {next(iter(left.values()))}; or --force, if that function is not ours.",
+            "left-half",
+        )
+
+
+def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> Finding:
+    """Say whether everybody is published; `elsewhere` is a ledger in another Region than the new pool."""
+    if elsewhere:
+        said = f"the ledger {table} is in another Region than the new pool, where the function looks for it."
+        remedy = "Leave `ledger.region` out, and keep the table in the new pool's Region."
+    elif found.lost:
+        said, remedy = f"there is no table {table} any more.", found.lost
+    elif not found.there:
+        said, remedy = f"there is no table {table}.", f"Make it (docs/trigger.md). {_RUN}"
+    elif found.whose:
+        said, remedy = "the ledger is not of these two pools.", found.whose
+    elif found.written is None:
+        said, remedy = "nothing was published to the ledger yet: the function would refuse everybody.", _RUN
+    elif found.written != found.identity:
+        said = "the ledger is a copy, restored from a backup perhaps: the function would refuse everybody."
+        remedy = "Close whoever is open in it: cognito-migrate run"
+    elif found.unpublished is None:
+        said = "there is no inventory here to tell whether everybody is published."
+        remedy = "Give the command where migration.db is (`state` in config.yaml)."
+    elif found.unpublished:
+        said, remedy = f"{found.unpublished} scanned users are not published: the function would refuse them.", _RUN
+    else:
+        return ok("ledger", "everybody is published for these two pools.")
+    return wrong("ledger", said, remedy, "not-published")
+
+
+def let_in(counted: LedgerCount) -> Iterator[Finding]:
+    """Say who gets in without the function, though the old pool has them disabled or they chose another password."""
+    if counted.kept_out:
+        said = KEPT_OUT.format(count=counted.kept_out)
+        yield unchecked("disabled profiles", f"{said} {KEEP_OUT.capitalize()}.")
+    if counted.again:
+        said = f"{counted.again} have to reset their password once more: the old one may stand"
+        yield unchecked("passwords", f"{said}, and only the function refuses it. Let them go by forgot-password first.")
+
+
+def nobody_waits(counted: LedgerCount) -> Finding:
+    """Say whether the function has nothing left to do."""
+    waiting = {state: counted.states[state] for state in State if state in counted.states and not _needs_nothing(state)}
+    said = [f"{number} {state}" for state, number in waiting.items()]
+    if counted.owing:
+        said.append(f"{counted.owing} owed {counted.owed} memberships")
+    if not said:
+        return ok("ledger", f"nobody of {counted.persons} persons waits for the function.")
+    return wrong(
+        "ledger",
+        f"persons wait for the function: {', '.join(said)}.",
+        "Leave it attached until they have come. Or --force: they have to reset the password, and lack what is owed.",
+        "persons-wait",
+    )
+
+
+def is_over(counted: LedgerCount) -> Iterator[Finding]:
+    """Say of a finished migration that no password waits for the function, and who is still owed something by it."""
+    yield ok("ledger", "the migration is finished: no old password counts any more.")
+    if counted.owing:
+        said = f"{counted.owing} are owed {counted.owed} memberships, which only the function gives, with a token."
+        yield unchecked("memberships", said)
+
+
+def _needs_nothing(state: State) -> bool:
+    return state.final or state in {State.HELD, State.RETURNED}
+
+
+def template_lines(change: Change, pool_id: str) -> Iterator[str]:
+    """Say how the pool's own template has what is to be."""
+    yield f"If a template owns {pool_id}, put this there: its next deployment drops what is attached behind its back."
+    yield "  CloudFormation, in the Properties of the AWS::Cognito::UserPool:"
+    yield from (f"    {line}" for line in cloudformation(change.after))
+    yield "  Terraform, in the aws_cognito_user_pool:"
+    yield from (f"    {line}" for line in terraform(change.after))
+
+
+def change_lines(change: Change, undo: str) -> Iterator[str]:
+    """Say what would be changed, and how to undo it."""
+    replaced = change.replaced
+    for trigger, arn in change.set.items():
+        yield f"{trigger}: {arn}" + (f", instead of {replaced[trigger]}" if trigger in replaced else "")
+    yield from (f"{trigger}: nothing any more; now {arn}" for trigger, arn in change.removed.items())
+    yield from (f"{trigger}: {arn}, as now" for trigger, arn in change.kept.items())
+    for trigger, instead in change.stand_ins.items():
+        yield (
+            f"Note: {trigger} is left to the app's function, and {instead} does instead: the first token lacks groups "
+            f"that are still owed, and managed login may not call it. Better let that function call ours ({_OWN}), and "
+            f"pass --keep {trigger}."
+        )
+    if change.changed:
+        yield f"To undo: {undo}"
+        if replaced:
+            yield "  It does not bring back what was replaced."
+        yield f"  LambdaConfig before: {json.dumps(change.before, sort_keys=True)}"
+
+
+def finding_lines(found: list[Finding]) -> Iterator[str]:
+    """Say what was looked at, with the remedy of what is wrong."""
+    for one in found:
+        yield str(one)
+        if one.remedy:
+            yield f"  Remedy: {one.remedy}"
+
+
+def as_values(
+    change: Change, found: list[Finding], functions: Functions, undo: str, *, applied: bool
+) -> dict[str, Any]:
+    """Return it all as JSON-able values."""
+    return {
+        "applied": applied,
+        "refused": any(one.verdict is Verdict.WRONG for one in found),
+        "findings": [asdict(one) for one in found],
+        "functions": dict(functions),
+        "set": change.set,
+        "replaced": change.replaced,
+        "removed": change.removed,
+        "kept": change.kept,
+        "before": dict(change.before),
+        "after": dict(change.after),
+        "cloudformation": "\n".join(cloudformation(change.after)),
+        "terraform": "\n".join(terraform(change.after)),
+        "undo": undo,
+    }

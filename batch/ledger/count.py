@@ -1,0 +1,99 @@
+"""Count the persons of a ledger, some at a time: how far they are, and who needs somebody to do something."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import InitVar, dataclass, field
+from datetime import timedelta
+
+from batch.inventory.inventory import Inventory
+from batch.ledger.erasure import disabled_federated, kept_out, must_reset_again
+from batch.runtime.days import day
+from batch.runtime.progress_bar import Progress
+from userpool.ledger import Ledger
+from userpool.person import Person, State
+
+DAYS = 14
+_STALE_CAPTURE = 60.0  # a capture takes ten seconds at most
+_STALE_MIGRATION = 15 * 60.0  # after that, Cognito did not create whom the trigger let it create, or no token followed
+_NOT_THERE = {State.HELD, State.KNOWN, State.CREATING, State.DEFERRED}
+
+
+@dataclass(slots=True)
+class LedgerCount:
+    """What was counted at a time; nobody is named.
+
+    `settled` counts persons by day (UTC) and final state, for the last days; `without_channel` those pending who
+    cannot reset a password alone; `again` those who have to reset theirs once more; `kept_out` disabled profiles that
+    only the function keeps out; `owing` those who exist and are owed memberships, `owed` these; `stale` those whose
+    sign-in stopped half-way, by state.
+    """
+
+    at: float
+    persons: int = 0
+    states: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    settled: dict[str, dict[str, int]] = field(default_factory=dict)
+    without_channel: int = 0
+    owing: int = 0
+    owed: int = 0
+    stale: dict[str, int] = field(default_factory=dict)
+    again: int = 0
+    kept_out: int = 0
+    days: InitVar[int] = DAYS
+
+    def __post_init__(self, days: int) -> None:
+        """Begin with the last days, without anybody."""
+        today = day(self.at)
+        self.settled = {str(today - timedelta(ago)): {} for ago in reversed(range(days))}
+
+    def add(self, person: Person, federated: Collection[str] = ()) -> None:
+        """Count a person; `federated` is as for `kept_out`."""
+        self.persons += 1
+        _add_one(self.states, person.state)
+        if person.state is State.HELD:
+            _add_one(self.held, person.reason or "no reason")
+        if person.state.final and (of_day := self.settled.get(str(day(person.changed)))) is not None:
+            _add_one(of_day, person.state)
+        self.again += must_reset_again(person)
+        self.kept_out += kept_out(person, federated)
+        if person.owed and person.state not in _NOT_THERE:
+            self.owing += 1
+            self.owed += len(person.owed)
+        if _is_stale(person, self.at):
+            _add_one(self.stale, person.state)
+
+
+def count(ledger: Ledger, inventory: Inventory, progress: Progress, *, now: float, days: int = DAYS) -> LedgerCount:
+    """Read the whole ledger, a page at a time, and count."""
+    counted, federated = LedgerCount(now, days=days), disabled_federated(inventory)
+    with progress.bar("read the ledger", total=inventory.number("SELECT count(*) FROM published")) as bar:
+        for people in ledger.persons():
+            for person in people:
+                counted.add(person, federated)
+            counted.without_channel += _without_channel(inventory, people)
+            bar.advance(len(people))
+    return counted
+
+
+def _without_channel(inventory: Inventory, people: list[Person]) -> int:
+    subs = [person.sub for person in people if person.state in {State.PENDING, State.CAPTURING}]
+    return inventory.number(
+        "SELECT count(*) FROM json_each(?) j JOIN plan p ON p.sub = j.value WHERE p.reset_channel = 0",
+        (json.dumps(subs),),
+    )
+
+
+def _add_one(numbers: dict[str, int], of: str) -> None:
+    numbers[str(of)] = numbers.get(of, 0) + 1
+
+
+def _is_stale(person: Person, now: float) -> bool:
+    match person.state:
+        case State.CAPTURING:
+            return person.until < now - _STALE_CAPTURE
+        case State.MIGRATING:
+            return person.changed < now - _STALE_MIGRATION
+        case _:
+            return False

@@ -1,0 +1,167 @@
+"""Take persons out of the ledger, all but their subs and state, so that no old password counts again.
+
+A tombstone stays, with the subs and how far the person was: with the item gone, a run of another inventory would
+publish the person anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
+from typing import TypeVar
+
+from batch.inventory.inventory import Inventory, decoded
+from batch.ledger.lease import CALL_SECONDS, Lease
+from batch.ledger.persons import HELD_FEDERATED
+from batch.runtime import engine
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import StoppedError
+from userpool.errors import SettingsError
+from userpool.identities import is_profile, linked
+from userpool.ledger import LOCK, Ledger
+from userpool.ledger_table import Item, LedgerTable, Write
+from userpool.person import FORGOTTEN, PERSON, Person, State
+
+One = TypeVar("One")
+
+_TRIES = 3  # of a person who changes meanwhile
+_FEDERATED = {State.DEFERRED, State.RETURNED}
+_SEEN = ("state", "new_sub", "checked", "token", "until", "disabled", "locks")  # what a tombstone is made of
+
+
+def last_state(state: State) -> State:
+    """Return what a person's tombstone says: who had no password of their own gets none by the old one."""
+    match state:
+        case State.CAPTURED | State.RESET | State.RETURNED | State.HELD:
+            return state
+        case State.DEFERRED:
+            return State.HELD
+        case _:
+            return State.RESET
+
+
+def kept_out(person: Person, federated: Collection[str]) -> bool:
+    """Whether the ledger alone keeps somebody out: disabled in the old pool, and no user of the new one carries that.
+
+    `federated` are the old subs of who could come from another provider: of who is held, the ledger may not tell.
+    """
+    told = person.state in _FEDERATED or person.reason == FORGOTTEN  # a tombstone is disabled for nothing else
+    left_out = person.new_sub is None and (person.reason == HELD_FEDERATED or person.sub in federated)
+    return person.disabled and (told or left_out)
+
+
+def disabled_federated(inventory: Inventory) -> frozenset[str]:
+    """Return the old subs of profiles, and of users linked to a provider, who were disabled when scanned last."""
+    rows = inventory.execute("SELECT sub, status, attributes FROM users WHERE NOT enabled")
+    read = ((sub, status, decoded(attributes)) for sub, status, attributes in rows)
+    return frozenset(sub for sub, status, has in read if is_profile(status, has) or linked(has))
+
+
+def must_reset_again(person: Person) -> bool:
+    """Whether nobody knows if the old password stands, after a capture that met `reset`: no token is given by it."""
+    return person.state is State.RESET and person.token is not None
+
+
+def tombstone(person: Person, federated: Collection[str]) -> Person:
+    """Return what stays of a person. Random and hashed values stay where without them somebody would get in."""
+    again, out = must_reset_again(person), kept_out(person, federated)
+    return Person(
+        person.sub,
+        last_state(person.state),
+        reason=FORGOTTEN,
+        new_sub=person.new_sub,
+        locks=person.locks if out else frozenset(),
+        disabled=out,
+        checked=person.checked,
+        token=person.token if again else None,
+        until=person.until if again else 0,
+        changed=person.changed,
+    )
+
+
+def is_under_way(person: Person, now: float) -> bool:
+    """Whether a capture may still set a password, and says so by its token, which whoever is captured keeps."""
+    return person.state is not State.CAPTURED and person.token is not None and person.until >= now
+
+
+def erase(ledger: Ledger, sub: str, *, now: float, federated: Collection[str] = ()) -> bool:
+    """Make a person a tombstone, and delete their locks; safe to repeat. Return whether the ledger knew them.
+
+    Raises SettingsError while they are in the middle of their first sign-in.
+    """
+    for _ in range(_TRIES):
+        seen = ledger.table.get(f"{PERSON}{sub}")
+        if seen is None:
+            return False
+        person = Person.from_item(seen)
+        if is_under_way(person, now):
+            break
+        stone = tombstone(person, federated)
+        for lock in person.locks - stone.locks:  # first: with the person gone, nobody would know which they were
+            ledger.table.write(Write(f"{LOCK}{lock}", condition="#sub = :sub", values={"sub": sub}))
+        if ledger.table.write(_instead_of(seen, stone)).done:
+            return True
+    raise SettingsError("The person is signing in for the first time just now: rerun this in a minute.")
+
+
+def _instead_of(seen: Item, stone: Person) -> Write:
+    """Return the write of a whole item, so that nothing else of the person is left, if they are still as seen."""
+    same = (f"#{name} = :{name}" if name in seen else f"attribute_not_exists(#{name})" for name in _SEEN)
+    return Write(str(seen["id"]), item=stone.to_item(), condition=" AND ".join(same), values=seen)
+
+
+class Emptying:
+    """Erases everybody, some at a time, under the RUN lease. Safe to stop and to repeat."""
+
+    def __init__(
+        self,
+        table: LedgerTable,
+        held: Lease,
+        *,
+        federated: Collection[str],
+        now: float,
+        workers: int,
+        stop: threading.Event,
+        progress: Progress,
+    ) -> None:
+        self._table = table
+        self._ledger = Ledger(table)
+        self._held = held
+        self._federated = federated
+        self._now = now
+        self._workers = workers
+        self._stop = stop
+        self._progress = progress
+
+    def run(self) -> int:
+        """Return how many persons there were. Raises StoppedError if it was stopped."""
+        people = (person for some in self._ledger.persons() for person in some)
+        count = self._each("erase persons", people, self._erase)
+        locks = (item for items in self._table.items(LOCK) for item in items)
+        self._each("erase locks", locks, self._unlock)
+        return count
+
+    def _erase(self, person: Person) -> Iterator[bool]:
+        self._held.require(CALL_SECONDS)
+        yield erase(self._ledger, person.sub, now=self._now, federated=self._federated)
+
+    def _unlock(self, lock: Item) -> Iterator[bool]:
+        """Delete a lock, but of one whom it keeps out; most are gone with their persons."""
+        self._held.require(CALL_SECONDS)
+        owner = self._ledger.person(str(lock["sub"]))
+        kept = owner is not None and str(lock["id"]).removeprefix(LOCK) in owner.locks
+        yield not kept and self._table.write(Write(str(lock["id"]))).done
+
+    def _each(self, name: str, items: Iterator[One], step: Callable[[One], Iterator[bool]]) -> int:
+        count = 0
+        with (
+            self._progress.bar(name, total=0) as bar,
+            closing(engine.run(items, step, workers=self._workers, stop=self._stop)) as batches,
+        ):
+            for batch in batches:
+                count += len(batch)
+                bar.advance(len(batch))
+        if self._stop.is_set():
+            raise StoppedError("Stopped; the same command goes on.")
+        return count

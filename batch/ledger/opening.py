@@ -1,0 +1,152 @@
+"""Open the ledger for a run: the table, the terms, the RUN lease, and everybody published."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from batch.inventory.inventory import Inventory
+from batch.ledger import lease
+from batch.ledger.claims import Claims, LedgerClaims
+from batch.ledger.lease import Lease
+from batch.ledger.ledger import Registrar
+from batch.ledger.publish import LOST, Publishing
+from batch.plan.after_cutover import Cutover
+from batch.plan.user_plan import Context
+from batch.runtime import engine
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import StoppedError
+from batch.settings.decisions import Decision
+from userpool.errors import SettingsError
+from userpool.ledger_table import LedgerTable
+from userpool.person import Person, State
+from userpool.pool import UserPool
+from userpool.terms import FINISHED, FinishedError, Lasting, Terms, note_cut_over, refuse_another
+
+_ASKING_SECONDS = 30.0
+_UNHEARD_OF = (
+    "The ledger {table} knows of a cut-over and this inventory does not. Use the inventory of the cut-over; if that is "
+    "lost, begin with cognito-migrate scan --rebuild, and record it again: cognito-migrate cutover "
+    "--at {at:%Y-%m-%dT%H:%M:%S}. If it was taken back: cognito-migrate cutover --undo"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the ledger is opened with. `now()` is the target's time, `clock` this machine's own."""
+
+    table: LedgerTable
+    inventory: Inventory
+    context: Context
+    decisions: Mapping[str, Decision]
+    source_pool_id: str
+    target: UserPool
+    now: Callable[[], float]
+    workers: int
+    stop: threading.Event
+    progress: Progress
+    say: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+
+    @contextmanager
+    def claims(self) -> Iterator[Claims]:
+        """Give what users are claimed with; nobody else runs meanwhile, and everybody is published.
+
+        Raises SettingsError if the ledger is another migration's, LeasedError if another run has it.
+        """
+        identity = self.table.identity()
+        refuse_another(
+            self.table, self.source_pool_id, self.target.pool_id
+        )  # or its run would be kept from its own lease
+        owner = self._owner()
+        with lease.held(self.table, owner, now=self.now, clock=self.clock) as held:
+            ledger = Registrar(self.table)
+            self._agree_on(identity, ledger, held)
+            self._publish(ledger, held)
+            yield LedgerClaims(ledger, held, owner, now=self.now)
+
+    def _terms(self, identity: str, lasting: Lasting | None) -> Terms:
+        return Terms(
+            source_pool_id=self.source_pool_id,
+            target_pool_id=self.target.pool_id,
+            marker=self.context.marker or "",
+            sign_in=self.context.target,
+            schema=self.context.schema,
+            rules=self.context.rules,
+            offered=self.context.offered,
+            by_phone=self.context.by_phone,
+            table=identity,
+            log_key=(lasting.log_key if lasting else "") or secrets.token_hex(32),
+        )
+
+    def _owner(self) -> str:
+        """Return what this inventory is known by; one process at a time has it."""
+        if (owner := self.inventory.get_meta("lease_owner")) is None:
+            owner = secrets.token_hex(8)
+            with self.inventory.transaction():
+                self.inventory.set_meta("lease_owner", owner)
+        return str(owner)
+
+    def _agree_on(self, identity: str, ledger: Registrar, held: Lease) -> None:
+        lasting = Lasting.of(self.table)
+        cutover = Cutover.of(self.inventory)
+        if lasting and lasting.cut_over and cutover is None:
+            at = datetime.fromtimestamp(lasting.cut_over, UTC)
+            raise SettingsError(_UNHEARD_OF.format(table=self.table.name, at=at))
+        if lasting is None or lasting.table != identity:
+            self._reset_open(ledger, held)
+        held.require(_ASKING_SECONDS)
+        if lasting and lasting.finished:
+            raise FinishedError(FINISHED)
+        self._terms(identity, lasting).save(self.table)
+        if cutover:
+            note_cut_over(self.table, self.source_pool_id, self.target.pool_id, cutover.at)
+        if self.inventory.get_meta("published_to") != identity:
+            with self.inventory.transaction():
+                self.inventory.execute("UPDATE published SET as_of = ?", (LOST,))
+                self.inventory.set_meta("published_to", identity)
+
+    def _reset_open(self, ledger: Registrar, held: Lease) -> None:
+        """In a table restored from a backup, let nobody's old password count: who came since is not in it."""
+
+        def step(person: Person) -> Iterator[str]:
+            held.require(_ASKING_SECONDS)
+            ledger.reset(person.sub, self.now())
+            if person.token and person.until < self.now():  # the capture of a backup says nothing of what came since
+                ledger.end_capture(person.sub, person.token)
+            yield person.sub
+
+        people = (person for some in ledger.persons() for person in some if _is_open(person))
+        with closing(engine.run(people, step, workers=self.workers, stop=self.stop)) as batches:
+            count = sum(len(batch) for batch in batches)
+        if self.stop.is_set():
+            raise StoppedError("Stopped; the ledger's table is another, and a rerun goes on to look at its persons.")
+        if count:
+            self.say(
+                f"Note: the ledger {self.table.name} is another table than before; {count} persons in it are reset, "
+                "because they may have a password of their own by now."
+            )
+
+    def _publish(self, ledger: Registrar, held: Lease) -> None:
+        count = Publishing(
+            ledger,
+            held,
+            self.inventory,
+            self.context,
+            self.decisions,
+            target_pool_id=self.target.pool_id,
+            workers=self.workers,
+            stop=self.stop,
+            progress=self.progress,
+        ).run()
+        if count:
+            self.say(f"Published {count} users to the ledger {self.table.name}.")
+
+
+def _is_open(person: Person) -> bool:
+    return not person.state.final and person.state not in {State.HELD, State.DEFERRED, State.RETURNED}

@@ -1,0 +1,93 @@
+"""The ledger that an inventory was published to, and whether it still is the one that it was."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from batch.inventory.inventory import Inventory
+from batch.pools.connect import ledger_table
+from batch.settings.config import Config
+from userpool.errors import FatalError, SettingsError
+from userpool.ledger_table import LedgerTable, MissingTableError
+from userpool.terms import Terms, refuse_another
+
+
+class LostTableError(FatalError):
+    """The table is not there that everybody was published to."""
+
+
+@contextmanager
+def still_there(config: Config, inventory: Inventory) -> Iterator[None]:
+    """Tell a table that is not there any more from one that was never made: in a new one, nobody would be known.
+
+    Raises LostTableError in place of MissingTableError where the inventory was published to a table.
+    """
+    try:
+        yield
+    except MissingTableError:
+        if said := lost(config, inventory):
+            raise LostTableError(said) from None
+        raise
+
+
+def lost(config: Config, inventory: Inventory) -> str:
+    """Say what to do about a missing table that everybody was published to; nothing if nobody ever was."""
+    if config.ledger is None or inventory.get_meta("published_to") is None:
+        return ""
+    return (
+        f"Everybody is published to the ledger, and there is no table {config.ledger.table} in this account and "
+        "region: correct `ledger` (table, region), or restore the table from its backup. Make a new one only if there "
+        "is none: it would know nobody, and all who still wait would have to reset their password."
+    )
+
+
+def last_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, agent: str) -> LedgerTable | None:
+    """Return its table; None if nothing was ever published, to any. Raises SettingsError for another, or none."""
+    table = any_ledger(config, inventory, stop=stop, agent=agent)
+    if table is None or (inventory.get_meta("published_to") is None and Terms.of(table) is None):
+        return None
+    require_last_ledger(table, inventory)
+    return table
+
+
+def require_last_ledger(table: LedgerTable, inventory: Inventory) -> Terms:
+    """Raise SettingsError unless the ledger knows what became of everybody that this inventory created."""
+    identity, terms = table.identity(), Terms.of(table)
+    if terms is None or terms.table != identity or inventory.get_meta("published_to") != identity:
+        raise SettingsError(
+            f"The ledger {table.name} is not the one of the last run (another one, new, or restored from a backup), so "
+            "it cannot tell who has been used: correct `ledger`, or run `cognito-migrate run` once, which settles that "
+            "(after the end: finish --reopen first), and rerun this."
+        )
+    return terms
+
+
+def require_no_ledger(inventory: Inventory) -> None:
+    """Raise SettingsError if there was a ledger, which knows who has been used."""
+    if inventory.get_meta("published_to") is not None:
+        raise SettingsError("This migration has a ledger, which knows who has been used: set `ledger` and rerun.")
+
+
+def any_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, agent: str) -> LedgerTable | None:
+    """Return the table that is configured, whatever became of it. Raises SettingsError if it is another migration's."""
+    if config.ledger is None:
+        require_no_ledger(inventory)
+        return None
+    table = ledger_table(config, stop=stop, agent=agent)
+    refuse_another(table, config.source.user_pool_id, config.target.user_pool_id)
+    return table
+
+
+def set_finished(table: LedgerTable, *, finished: bool, purged: bool = False) -> None:
+    """Tell the functions that the migration is over, or goes on. Raises FinishedError to go on after a purge."""
+    if terms := Terms.of(table):
+        replace(terms, finished=finished, purged=terms.purged or purged).save(table, reopen=not finished)
+
+
+def lease_owner(inventory: Inventory) -> str:
+    """Return what this inventory is known by, or a name for once if it never ran."""
+    return str(inventory.get_meta("lease_owner") or secrets.token_hex(8))

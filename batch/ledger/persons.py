@@ -1,0 +1,138 @@
+"""Decide what the ledger is told of a user. Values in, values out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from batch.plan.user_plan import DEFERRED, FEDERATED, NEVER_CONFIRMED, OUTSIDE, Action, Context, plan_user
+from batch.run.journal import State as Progress
+from batch.settings.decisions import Decision
+from userpool.factors import MAIL
+from userpool.identities import Identity, is_profile, primary
+from userpool.identity import SignIn, identifiers
+from userpool.person import CLOSED, UNCONFIRMED, Person, State, federated_lock, linked_lock, lock_id
+from userpool.user import User
+
+_REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
+HELD_FEDERATED = "federated"
+
+ONLY_BY_RUN = frozenset({MAIL})
+"""Second factors that a run sets and UserMigration cannot: whom that creates lacks them until the next run."""
+
+_COHORT = "cohort"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the inventory knows of a user: what is planned, and what was done. Groups are the target's.
+
+    `enrol` are second factors that cannot cross, or may not be there at the first token, by Cognito's names.
+    """
+
+    user: User
+    action: Action
+    reason: str | None
+    name: str | None
+    groups: frozenset[str] = frozenset()
+    granted: frozenset[str] = frozenset()
+    progress: Progress | None = None
+    new_sub: str | None = None
+    decision: Decision | None = None
+    enrol: frozenset[str] = frozenset()
+
+
+def introduce(standing: Standing, context: Context, target_pool_id: str) -> Person:
+    """Return the person that a user is published as."""
+    person = Person(
+        sub=standing.user.sub,
+        state=State.KNOWN,
+        username=standing.user.username,
+        name=standing.name,
+        owed=standing.groups,
+        enrol=standing.enrol,
+        locks=_locks(standing, context, target_pool_id),
+        disabled=not standing.user.enabled,
+    )
+    if standing.new_sub is not None:
+        return _there(person, standing)
+    if standing.action is Action.CREATE:
+        return person
+    if standing.reason == DEFERRED:
+        return replace(person, state=State.DEFERRED, name=_profile(standing.user))
+    return _held(person, _why_held(standing))
+
+
+def _held(person: Person, reason: str) -> Person:
+    return replace(person, state=State.HELD, reason=reason, name=None, owed=frozenset(), enrol=frozenset())
+
+
+def _there(person: Person, standing: Standing) -> Person:
+    """Return one whom this migration created when the ledger did not know it: its password may be its own by now."""
+    finished = standing.progress in {Progress.DONE, Progress.GONE}
+    owed = frozenset[str]() if finished else standing.groups - standing.granted
+    return replace(person, state=State.RESET, reason=CLOSED, new_sub=standing.new_sub, owed=owed)
+
+
+def _why_held(standing: Standing) -> str:
+    if standing.reason == OUTSIDE:
+        return _COHORT
+    if standing.reason == FEDERATED:
+        return HELD_FEDERATED
+    return UNCONFIRMED if standing.reason == NEVER_CONFIRMED else _REASONS[standing.action]
+
+
+def _locks(standing: Standing, context: Context, target_pool_id: str) -> frozenset[str]:
+    """Lock what the user signs in with, or would: nobody else may sign up under it."""
+    user = standing.user
+    if is_profile(user.status, user.attributes):  # its e-mail address is no sign-in name, and may be a native user's
+        return frozenset({federated_lock(target_pool_id, _profile(user))})
+    name = standing.name or plan_user(user, context, standing.decision).username or user.username
+    return native_locks(target_pool_id, context.target, name, context.translate(user).attributes, context.links(user))
+
+
+def native_locks(
+    pool_id: str, sign_in: SignIn, name: str, attributes: Mapping[str, str], links: Iterable[Identity]
+) -> frozenset[str]:
+    """Return the locks of a native user: on what it signs in with, and on the identities that it is linked to.
+
+    A first sign-in of one of these, before the link is made, would make a profile that can never be linked again.
+    """
+    names = (lock_id(pool_id, identifier) for identifier in identifiers(name, attributes, sign_in))
+    return frozenset({*names, *(linked_lock(pool_id, sign_in.fold(identity.username)) for identity in links)})
+
+
+def _profile(user: User) -> str:
+    """Return the case-preserved `Provider_id` that a federated profile has in every pool."""
+    identity = primary(user.attributes)
+    return identity.username if identity else user.username
+
+
+def conflicting(person: Person, reason: str) -> Person:
+    """Return what is published of one whose identifiers are another person's already."""
+    if person.state in {State.KNOWN, State.DEFERRED}:
+        return _held(person, reason)
+    return replace(person, locks=frozenset())  # exists in the target, so it is not held
+
+
+def departed(sub: str) -> Person:
+    """Return what is published of one who is not in the old pool any more: its identifiers are free."""
+    return Person(sub, State.HELD, reason="departed")
+
+
+def perhaps_returned(person: Person) -> Person:
+    """Return what is published of a federated profile that may have come back, and been given what it was owed.
+
+    It gets its old sub with its next token and nothing else, so that what was ended in the target stays ended.
+    """
+    return replace(person, state=State.RETURNED, owed=frozenset())
+
+
+def digest(person: Person) -> str:
+    """Return what changes whenever the person does."""
+    item = person.to_item() | {"owed": sorted(person.owed), "locks": sorted(person.locks)}
+    if person.enrol:
+        item["enrol"] = sorted(person.enrol)
+    return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:16]

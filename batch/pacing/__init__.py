@@ -1,0 +1,7 @@
+"""How fast calls may leave, and which calls are tried again.
+
+Read `rate` first: it is pure, and says how a rate falls after a throttle and recovers. `limiter` hands out the slots.
+`pacer` joins limiters and retries by quota category: it is the only file that knows tenacity. `call_counts` counts.
+
+This wing does not know what a call is for.
+"""

@@ -1,0 +1,304 @@
+"""Make the plan of a whole pool in the inventory, and find collisions, which only the whole can show.
+
+What nothing has changed of since the last plan stays as it is (`doubt`); the outcome is that of a plan made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from typing import Any
+
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import USER_COLUMNS, Snapshot, user_from_row
+from batch.plan.after_cutover import Cutover, came_later, is_let_in, left_out, were_left_out
+from batch.plan.changes import Carried, Changes
+from batch.plan.cohort import Cohort
+from batch.plan.stale_plans import SHARING, Doubt
+from batch.plan.summary import PlanSummary, summarize
+from batch.plan.user_plan import DEFERRED, Action, Context, Plan, as_there, plan_user, put_off
+from batch.run.journal import State
+from batch.scan.read_second_factors import FactorsTable, require_read
+from batch.settings.decisions import Decision
+from userpool.errors import SettingsError
+from userpool.factors import Factors, Preference
+from userpool.identities import Identity
+from userpool.identity import identifiers
+from userpool.user import Group, User
+
+SUMMARY = "plan_summary"
+"""The key under which stands what the last plan came to, when it was made (`at`), and of which scan."""
+
+_CHUNK = 500
+_INSERT = (
+    "INSERT INTO plan (sub, action, reason, username, reset_channel, digest, disabled, dropped, lacking, links, "
+    "factors, enrol) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_DIGEST_BYTES = 8
+
+# Who exists in the target already cannot be taken out of the plan by a collision; the others can.
+_CREATED = "SELECT sub FROM progress WHERE new_sub IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One of several old users who would be one account in the target, with what a person needs to decide."""
+
+    username: str
+    status: str
+    enabled: bool
+    created: float
+    modified: float
+    groups: tuple[str, ...]
+
+
+def make_plan(
+    inventory: Inventory, context: Context, decisions: Mapping[str, Decision], *, as_of: Cutover | None = None
+) -> PlanSummary:
+    """Decide about every scanned user and store it; the same scan and rules give the same digest.
+
+    After the cut-over that is recorded; `as_of` is one that is about to be.
+    Raises SettingsError if the scan is not complete, a decision or `users.only` is about nobody, or rules merge groups.
+    """
+    snapshot = Snapshot(inventory)
+    snapshot.require_complete()
+    context.rules.groups.refuse_merging(group.name for group in snapshot.groups())
+    if context.rules.users.mfa == "preferences":
+        require_read(inventory)
+    _refuse_decisions_about_nobody(inventory, snapshot, decisions)
+    cohort = Cohort(inventory, context.rules.users.only)
+    return _Planning(inventory, snapshot, context, decisions, cohort, cutover=as_of or Cutover.of(inventory)).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    """What one who is to be created is given besides: links and second factors; and what they have to enrol anew."""
+
+    links: frozenset[Identity] = frozenset()
+    factors: Preference = field(default_factory=Preference)
+    enrol: frozenset[str] = frozenset()
+
+
+class _Planning:
+    def __init__(
+        self,
+        inventory: Inventory,
+        snapshot: Snapshot,
+        context: Context,
+        decisions: Mapping[str, Decision],
+        cohort: Cohort,
+        *,
+        cutover: Cutover | None,
+    ) -> None:
+        self._inventory = inventory
+        self._snapshot = snapshot
+        self._context = context
+        self._decisions = decisions
+        self._cohort = cohort
+        self._cutover = cutover
+        self._doubt = Doubt(inventory, snapshot)
+        self._changes = Changes(inventory, context, is_cut_over=cutover is not None)
+        self._factors = FactorsTable(inventory)
+
+    def run(self) -> PlanSummary:
+        groups = self._snapshot.groups()
+        with self._inventory.transaction():
+            self._doubt.begin(self._made_of(groups))
+            for users in _chunks(self._doubt.users()):
+                self._plan_some(users)
+            _mark_collisions(self._inventory, self._doubt.sharing)
+            self._changes.mark_contested(self._doubt.sharing)
+            self._doubt.end()
+            summary = summarize(self._inventory, self._digest(groups), self._of_providers(groups))
+            made = {"at": time.time(), "scan": self._snapshot.number}
+            self._inventory.set_meta(SUMMARY, asdict(summary) | made)
+        return summary
+
+    def _of_providers(self, groups: Iterable[Group]) -> dict[str, str | None]:
+        rules = self._context.rules.groups
+        left = (group for group in groups if rules.target_name(group.name) is None and group.name not in rules.drop)
+        return {group.name: group.role_arn for group in left}
+
+    def _made_of(self, groups: Iterable[Group]) -> str:
+        """Return a digest of what is the same for all users: if any of it changes, so may everybody's plan."""
+        decisions = sorted(self._decisions.items(), key=lambda item: item[0])
+        digest = hashlib.sha256()
+        for part in (_program(), self._context, decisions, [group.name for group in groups], self._cutover):
+            digest.update(repr(part).encode() + b"\n")
+        digest.update(self._cohort.digest)
+        return digest.hexdigest()
+
+    def _plan_some(self, users: list[User]) -> None:
+        groups = self._snapshot.groups_by_user(user.sub for user in users)
+        factors = self._factors.of(user.sub for user in users)
+        there = self._changes.carried(users)
+        inside = self._cohort.members(users, groups)
+        out = self._left_out(user for user in users if user.sub not in there)
+        rows, owned = [], []
+        for user in users:
+            # As if everybody crossed at once: who crosses later must not find the name taken.
+            whole = self._whole(user, there.get(user.sub))
+            plan = whole if user.sub in inside else put_off(whole)
+            plan = left_out(plan) if user.sub in out else plan
+            plan = self._known_factors(plan, factors[user.sub], there.get(user.sub))
+            crossing = self._context.rules.groups.target_names(groups[user.sub])
+            extras = self._extras(user, plan, factors[user.sub])
+            told = (_digest(user, plan, crossing, extras), int(not user.enabled), *self._told(plan, extras))
+            if extras.factors.on:
+                plan = plan.with_factors(extras.factors.on, self._context.recovery)
+            plan = self._changes.plan(user, plan, crossing, factors[user.sub], there.get(user.sub))
+            rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel), *told))
+            if whole.username is not None:
+                name = there[user.sub].username if user.sub in there else whole.username
+                found = identifiers(name, whole.attributes, self._context.target)
+                owned += [(identifier, user.sub, kind) for identifier, kind in found.items()]
+        self._inventory.execute_many(_INSERT, rows)
+        self._doubt.own(owned)
+
+    def _whole(self, user: User, carried: Carried | None) -> Plan:
+        """Return what becomes of a user, now or later; after the cut-over, of one who is there, what became of them."""
+        if self._cutover and carried and carried.applied:
+            return as_there(carried.username, carried.applied.attributes, self._context.recovery)
+        decision = self._decisions.get(user.username)
+        plan = plan_user(user, self._context, decision)
+        late = self._cutover is not None and carried is None and came_later(self._cutover, user, decision)
+        return left_out(plan) if late else plan
+
+    def _left_out(self, users: Iterable[User]) -> frozenset[str]:
+        """Return those who were left out at the cut-over, unless a person has decided otherwise."""
+        if self._cutover is None:
+            return frozenset()
+        undecided = (user.sub for user in users if not is_let_in(self._decisions.get(user.username)))
+        return were_left_out(self._inventory, undecided)
+
+    def _known_factors(self, plan: Plan, factors: Factors, carried: Carried | None) -> Plan:
+        """Return the plan, unless the factors are to be set and not known; after the cut-over, who has them stays."""
+        has_them = self._cutover and carried and carried.state is State.DONE
+        is_asked = self._context.rules.users.mfa == "preferences" and not has_them
+        return plan.unless_unread(factors) if is_asked else plan
+
+    def _extras(self, user: User, plan: Plan, factors: Factors) -> _Extras:
+        if plan.action is not Action.CREATE:
+            return _Extras()
+        preference = self._context.preference(plan.attributes, factors) or Preference()
+        return _Extras(self._context.links(user), preference, self._context.to_enrol(plan.attributes, factors))
+
+    def _told(self, plan: Plan, extras: _Extras) -> tuple[str | None, ...]:
+        """Name, of one who is to be created, what does not cross, what the target lacks, and what comes besides."""
+        if plan.action is not Action.CREATE:
+            return (None,) * 5
+        lacking = sorted(self._context.schema.required - plan.attributes.keys())
+        providers = sorted(identity.provider for identity in extras.links)
+        told = (plan.dropped, lacking, providers, sorted(extras.factors.on), sorted(extras.enrol))
+        return tuple(json.dumps(names) if names else None for names in told)
+
+    def _digest(self, groups: Iterable[Group]) -> str:
+        """Return a digest of the whole plan."""
+        digest = hashlib.sha256()
+        for group in groups:
+            name = self._context.rules.groups.target_name(group.name)
+            digest.update(json.dumps([name, *group.to_api().items()]).encode())
+        for (one,) in self._inventory.execute("SELECT digest FROM plan ORDER BY sub"):
+            digest.update(one)
+        colliding = self._inventory.execute("SELECT sub FROM plan WHERE action = ? ORDER BY sub", (Action.COLLIDE,))
+        digest.update(json.dumps([sub for (sub,) in colliding]).encode())
+        return digest.hexdigest()[:16]
+
+
+def _digest(user: User, plan: Plan, groups: Iterable[str], extras: _Extras) -> bytes:
+    row = [user.sub, plan.action, plan.username, user.enabled, sorted(plan.attributes.items()), sorted(groups)]
+    row += [DEFERRED] * (plan.reason == DEFERRED)  # who gets these groups, too, though nobody is created
+    factors = [sorted(extras.factors.on), extras.factors.preferred] if extras.factors.on else []
+    return hashlib.sha256(json.dumps([*row, *sorted(extras.links), *factors]).encode()).digest()[:_DIGEST_BYTES]
+
+
+def _program() -> str:
+    """Name the version that plans: another one may plan otherwise."""
+    try:
+        return version("cognito-migrate")
+    except PackageNotFoundError:  # run from a tree that is not installed
+        return ""
+
+
+def _mark_collisions(inventory: Inventory, sharing: str) -> None:
+    """Take every user who shares an identifier out of the plan. The tool never decides for one."""
+    shared: dict[str, tuple[str, list[str]]] = {}
+    for mine, kind, theirs in inventory.execute(
+        f"SELECT mine.sub, mine.kind, theirs.sub {sharing} WHERE mine.sub NOT IN ({_CREATED}) "
+        "ORDER BY mine.sub, mine.identifier"
+    ):
+        shared.setdefault(mine, (kind, []))[1].append(theirs)
+    for sub, (kind, others) in shared.items():
+        names = ", ".join(repr(_username(inventory, other)) for other in sorted(set(others)))
+        inventory.execute(
+            "UPDATE plan SET action = ?, reason = ?, username = NULL, dropped = NULL, lacking = NULL, links = NULL, "
+            "factors = NULL, enrol = NULL WHERE sub = ?",
+            (Action.COLLIDE, f"would be one account in the target with {names} (same {kind})", sub),
+        )
+
+
+def _username(inventory: Inventory, sub: str) -> str:
+    return str(inventory.execute("SELECT username FROM users WHERE sub = ?", (sub,)).fetchone()[0])
+
+
+def collisions(inventory: Inventory) -> list[list[Contender]]:
+    """Return the sets of users of which only one can have the account, each sorted by name."""
+    found = (contenders(inventory, members) for members in colliding(inventory))
+    return sorted(found, key=lambda some: some[0].username)
+
+
+def colliding(inventory: Inventory) -> list[set[str]]:
+    """Return the subs of each set of users of which only one can have the account."""
+    sets: dict[str, set[str]] = {}
+    for mine, theirs in inventory.execute(f"SELECT mine.sub, theirs.sub {SHARING}"):
+        united = sets.get(mine, {mine}) | sets.get(theirs, {theirs})
+        for member in united:
+            sets[member] = united
+    return [*{id(members): members for members in sets.values()}.values()]
+
+
+def contenders(inventory: Inventory, subs: Iterable[str]) -> list[Contender]:
+    """Return the users of a set, sorted by name."""
+    snapshot = Snapshot(inventory)
+    users = _users(inventory, subs)
+    groups = snapshot.groups_by_user(user.sub for user in users)
+    return [
+        Contender(user.username, user.status, user.enabled, user.created, user.modified, tuple(groups[user.sub]))
+        for user in sorted(users, key=lambda user: user.username)
+    ]
+
+
+def _users(inventory: Inventory, subs: Iterable[str]) -> list[User]:
+    statement = f"SELECT {USER_COLUMNS} FROM users WHERE sub IN (SELECT value FROM json_each(?))"  # noqa: S608 -- a constant
+    return [user_from_row(row) for row in inventory.execute(statement, (json.dumps(sorted(subs)),))]
+
+
+def planned_users(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
+    """Yield what becomes of each user: user name, sub, action, reason, new user name, whether a reset reaches them."""
+    after = ""
+    while page := inventory.execute(
+        "SELECT p.sub, u.username, p.action, p.reason, p.username, p.reset_channel FROM plan p "
+        "JOIN users u ON u.sub = p.sub WHERE p.sub > ? ORDER BY p.sub LIMIT ?",
+        (after, _CHUNK),
+    ).fetchall():
+        for sub, username, *rest in page:
+            yield (username, sub, *rest)
+        after = page[-1][0]
+
+
+def _refuse_decisions_about_nobody(inventory: Inventory, snapshot: Snapshot, decisions: Mapping[str, Decision]) -> None:
+    for username in decisions:
+        if not inventory.number(
+            "SELECT count(*) FROM users WHERE username = ? AND scan = ?", (username, snapshot.number)
+        ):
+            raise SettingsError(f"collisions: nobody in the old pool is called {username!r}: mend the line.")
+
+
+def _chunks(users: Iterator[User]) -> Iterator[list[User]]:
+    while chunk := list(islice(users, _CHUNK)):
+        yield chunk

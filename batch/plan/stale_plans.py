@@ -1,0 +1,131 @@
+"""Whose plan is to be made anew: of whom something was written since. The plan of everybody else stands.
+
+What a plan is made of user by user is watched by the triggers of `tables`, whoever writes it; what it is made of
+besides is told by `begin`, and if that is another than last time, everybody is planned. Collisions and updates depend
+on other users and on the target, so whoever has one is planned each time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
+from userpool.user import User
+
+_LAST = "planned"
+_PAGE = 500
+_TEMPORARY = (
+    "CREATE TEMP TABLE IF NOT EXISTS doubtful (sub TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TEMP TABLE IF NOT EXISTS touched (identifier TEXT PRIMARY KEY) WITHOUT ROWID",
+    "DELETE FROM temp.doubtful",
+    "DELETE FROM temp.touched",
+)
+_WRITTEN = (
+    "INSERT INTO doubtful SELECT sub FROM stale UNION SELECT sub FROM changes "
+    "UNION SELECT sub FROM plan WHERE action IN ('collide', 'update')"
+)
+_CAME = (
+    "INSERT OR IGNORE INTO doubtful SELECT u.sub FROM users u "
+    "WHERE u.scan = ? AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.sub = u.sub)"
+)
+_LEFT = (
+    "INSERT OR IGNORE INTO doubtful SELECT p.sub FROM plan p "
+    "WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.sub = p.sub AND u.scan = ?)"
+)
+_SHARED = "(SELECT identifier FROM identifiers GROUP BY identifier HAVING count(*) > 1)"
+_SHARING = (
+    "FROM {these} t JOIN identifiers mine ON mine.identifier = t.identifier "
+    "JOIN identifiers theirs ON theirs.identifier = t.identifier AND theirs.sub <> mine.sub"
+)
+
+SHARING = _SHARING.format(these=_SHARED)
+"""All pairs of users, `mine` and `theirs`, with an identifier in common."""
+
+
+class Doubt:
+    """Of one planning: `begin`, plan the `users`, say what they would sign in with, ask for `sharing`, and `end`."""
+
+    def __init__(self, inventory: Inventory, snapshot: Snapshot) -> None:
+        self._inventory = inventory
+        self._snapshot = snapshot
+        self._whole = True
+
+    def begin(self, made_of: str) -> None:
+        """Forget the plan of everybody who is in doubt; `made_of` tells what is the same for all."""
+        last = self._inventory.get_meta(_LAST, {})
+        self._made_of = made_of
+        self._whole = last.get("of") != made_of
+        for statement in _TEMPORARY:
+            self._inventory.execute(statement)
+        if not self._whole:
+            self._inventory.execute(_WRITTEN)
+            if last["scan"] != self._snapshot.number:
+                self._inventory.execute(_CAME, (self._snapshot.number,))
+                self._inventory.execute(_LEFT, (self._snapshot.number,))
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._whole:
+            condition = ""
+        elif self._inventory.execute("SELECT 1 FROM doubtful LIMIT 1").fetchone():
+            condition = " WHERE sub IN (SELECT sub FROM doubtful)"
+        else:
+            return
+        for table in ("plan", "identifiers", "changes"):
+            self._inventory.execute(f"DELETE FROM {table}{condition}")  # noqa: S608 -- constants
+
+    def users(self) -> Iterator[User]:
+        """Yield who is to be planned, by sub."""
+        if self._whole:
+            yield from self._snapshot.users()
+            return
+        after = ""
+        while rows := self._page(after):
+            yield from (user_from_row(row) for row in rows)
+            after = rows[-1][0]
+
+    def _page(self, after: str) -> list[tuple[Any, ...]]:
+        return self._inventory.execute(
+            f"SELECT {USER_COLUMNS_OF_U} FROM doubtful d JOIN users u ON u.sub = d.sub AND u.scan = ? "  # noqa: S608 -- constants
+            "WHERE d.sub > ? ORDER BY d.sub LIMIT ?",
+            (self._snapshot.number, after, _PAGE),
+        ).fetchall()
+
+    def own(self, rows: list[tuple[str, str, str]]) -> None:
+        """Record identifiers of users who are planned, as (identifier, sub, kind)."""
+        self._inventory.execute_many("INSERT INTO identifiers VALUES (?, ?, ?)", rows)
+        if not self._whole:
+            self._inventory.execute_many("INSERT OR IGNORE INTO touched VALUES (?)", [row[:1] for row in rows])
+
+    @property
+    def sharing(self) -> str:
+        """Pairs of users, `mine` and `theirs`, with an identifier in common: all of which the plan is in doubt."""
+        return SHARING if self._whole else _SHARING.format(these="touched")
+
+    def end(self) -> None:
+        """Nobody's plan is in doubt any more."""
+        self._inventory.execute("DELETE FROM stale")
+        self._inventory.set_meta(_LAST, {"of": self._made_of, "scan": self._snapshot.number})
+
+
+def no_longer_stale(inventory: Inventory, subs: Iterable[str]) -> None:
+    """Record that the plan of these users would come out as it stands; part of the transaction that is open."""
+    inventory.execute_many("DELETE FROM stale WHERE sub = ?", [(sub,) for sub in subs])
+
+
+def owns(inventory: Inventory, sub: str, identifiers: Iterable[str]) -> bool:
+    """Whether the plan was made with all of these as the user's."""
+    wanted = [*identifiers]
+    found = inventory.number(
+        "SELECT count(*) FROM json_each(?) j JOIN identifiers i ON i.identifier = j.value AND i.sub = ?",
+        (json.dumps(wanted), sub),
+    )
+    return found == len(wanted)
+
+
+def is_of_last_scan(inventory: Inventory, scan: int) -> bool:
+    """Whether the plan was made of this scan, so that nothing of the old pool was written since."""
+    return bool(inventory.get_meta(_LAST, {}).get("scan") == scan)

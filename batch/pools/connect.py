@@ -1,0 +1,297 @@
+"""Put the parts together: clients, limiters, pools and rules of one configuration. Nothing else builds them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batch.inventory.inventory import Inventory
+from batch.inventory.runs import user_agent
+from batch.ledger.claims import Claims
+from batch.ledger.opening import Opening
+from batch.ledger.table import PatientTable
+from batch.pacing.call_counts import Meter, Rates, quota_of
+from batch.pacing.limiter import Ending, Limiter
+from batch.pacing.pacer import AHEAD, Pacer, Patience
+from batch.pacing.rate import taken
+from batch.plan.naming import Naming
+from batch.plan.user_plan import Context
+from batch.pools.managed_pool import ManagedPool
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import StoppedError
+from batch.scan.scan import Way, cheaper_way
+from batch.settings.config import Config
+from batch.settings.decisions import Decision, read_decisions
+from userpool.attributes import Schema
+from userpool.client import cognito_client, dynamodb_client, is_loopback
+from userpool.description import Description
+from userpool.door import Policy, call_once
+from userpool.errors import MigrationError, SettingsError, ThrottledError
+from userpool.identity import SignIn
+from userpool.ledger_table import LedgerTable, MissingTableError
+from userpool.pool import UserPool
+from userpool.quotas import ADJUSTABLE, DEFAULT_RPS
+from userpool.settings import PoolSettings, UserRules
+
+Say = Callable[[str], None]
+
+_ASKS = 3
+_CONNECT_SECONDS, _READ_SECONDS = 3.0, 10.0  # of the ledger, which answers in milliseconds
+_FINISHED_IN = 8.0  # seconds
+_FEWEST_WRITERS = 2  # so that one waits for its slot while another's call is under way
+_BELOW = 0.9  # of one request a second: requests that leave a second apart may arrive closer together
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two pools: its calls, what it is, and its pace."""
+
+    pool: UserPool
+    description: Description
+    pacer: Pacer
+
+    def rps(self, operation: str) -> float:
+        """Return the requests a second that an operation has here, unless it is throttled."""
+        return self.pacer.limiter(operation).ceiling
+
+    def cheaper_way(self, users: int, pages: int) -> Way:
+        """Say how memberships are read in fewer seconds here."""
+        return cheaper_way(
+            users=users,
+            pages=pages,
+            list_rps=self.rps("ListUsersInGroup"),
+            per_user_rps=self.rps("AdminListGroupsForUser"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """Both sides of a migration and what decides how users cross."""
+
+    config: Config
+    source: Side
+    target: Side
+    context: Context
+    agent: str = ""
+
+    @property
+    def writers(self) -> int:
+        """How many users are brought over at once: no more than a stop can finish in seconds, at the target's pace."""
+        slowest = min(self.target.rps("AdminSetUserPassword"), self.target.rps("AdminDisableUser"))
+        return min(self.config.worker_count, max(_FEWEST_WRITERS, int(slowest * _FINISHED_IN)))
+
+    def decisions(self) -> Mapping[str, Decision]:
+        """Read what people decided about collisions."""
+        return {} if self.config.collisions == "report" else read_decisions(Path(self.config.collisions))
+
+    def open_inventory(self, *, create: bool = False) -> Inventory:
+        """Open this migration's inventory."""
+        return Inventory.open(Path(self.config.state), fingerprint(self.config), create=create)
+
+    def read_memberships_by(self, side: Side) -> Callable[[int, int], Way]:
+        """Return how the way of reading memberships is chosen: as configured, else the cheaper one."""
+        configured = self.config.groups.read
+        return side.cheaper_way if configured == "auto" else lambda _users, _groups: configured
+
+    def target_now(self) -> float:
+        """Return Cognito's time, rounded down as its Date header is."""
+        return time.time() + self.target.description.clock_offset - 1.0
+
+
+def inventory_to_read(config: Config) -> Inventory:
+    """Open this migration's inventory beside whoever has it; nothing can be written."""
+    return Inventory.open_to_read(Path(config.state), fingerprint(config))
+
+
+def fingerprint(config: Config) -> dict[str, str]:
+    """Say what makes an inventory this migration's."""
+    return {
+        "source.user_pool_id": config.source.user_pool_id,
+        "target.user_pool_id": config.target.user_pool_id,
+        "users.keep_sub_as": config.users.keep_sub_as or "",
+    }
+
+
+def connect(
+    config: Config, *, stop: threading.Event, say: Say, run_id: str | None = None, meter: Meter | None = None
+) -> Migration:
+    """Reach both pools. Raises FatalError if one cannot be; `say` is told what a person should know."""
+    connections, agent = config.worker_count, user_agent(run_id)
+    pools = [
+        (settings, UserPool(cognito_client(settings, connections=connections, agent=agent), settings.user_pool_id))
+        for settings in (config.source, config.target)
+    ]
+    first = Pacer({}, share=config.rate.share, stopping=stop)  # until it is known whose quotas they are
+    crossing, paced = config.users.mfa == "preferences", [pool.paced_by(first.policy()) for _, pool in pools]
+    descriptions = [pool.describe_with_factors() if crossing else pool.describe() for pool in paced]
+    pacers: dict[tuple[Any, ...], Pacer] = {}
+    quotas: dict[tuple[Any, ...], dict[str, float]] = {}
+    sides = []
+    for (settings, pool), description in zip(pools, descriptions, strict=True):
+        owner = _owner_of_quotas(settings, description)
+        if owner not in pacers:
+            quotas[owner] = _quotas(config, pool, say, stop)
+            pacers[owner] = Pacer(_shared(config, quotas[owner]), ahead=AHEAD, stopping=stop)
+        policy = _policy(pacers[owner], quotas[owner], description, meter)
+        sides.append(Side(pool.paced_by(policy), description, pacers[owner]))
+    source, target = sides
+    context = Context.of(config.rules, source.description, target.description)
+    if config.ledger and not context.marker:
+        raise SettingsError(_without_marker(config))
+    if config.users.keep_sub_as and not context.marker:
+        say(
+            f"Note: the target has no attribute {config.users.keep_sub_as}, so the old sub is not kept (README, "
+            '"The old sub").'
+        )
+    return Migration(config, source, target, context, agent)
+
+
+def _policy(pacer: Pacer, quotas: Mapping[str, float], description: Description, meter: Meter | None) -> Policy:
+    """Return how calls are paced and repeated, and counted if there is a meter."""
+    if meter is None:
+        return pacer.policy()
+
+    def rates(operation: str) -> Rates:
+        return Rates(pacer.limiter(operation).ceiling, quota_of(operation, quotas))
+
+    return meter.policy(pacer.policy(), f"{description.account} {description.region}", rates)
+
+
+def _without_marker(config: Config) -> str:
+    name = config.users.keep_sub_as or UserRules().keep_sub_as or ""
+    return (
+        "With a ledger every user keeps the old sub, in an attribute that nobody can change: set users.keep_sub_as to "
+        f"{name}, and run `aws cognito-idp add-custom-attributes --user-pool-id {config.target.user_pool_id} "
+        f"--custom-attributes Name={name.removeprefix('custom:')},AttributeDataType=String,Mutable=false`."
+    )
+
+
+def ledger_table(config: Config, *, stop: threading.Event, agent: str | None = None) -> LedgerTable:
+    """Return the ledger's table, made if it is a stand-in's.
+
+    Raises SettingsError without a ledger, and FatalError if there is no such table or it cannot be used.
+    """
+    table = ledger_as_it_is(config, stop=stop, agent=agent)
+    try:
+        table.identity()
+    except MissingTableError:
+        if not is_loopback(config.ledger.endpoint_url if config.ledger else None):
+            raise
+        table.create()
+    return table
+
+
+def ledger_as_it_is(config: Config, *, stop: threading.Event, agent: str | None = None) -> LedgerTable:
+    """Return the ledger's table, whether it is there or not. Raises SettingsError without a ledger."""
+    ledger = config.ledger
+    if ledger is None:
+        raise SettingsError("There is no ledger in this migration: it is needed only with a trigger (set `ledger`).")
+    client = dynamodb_client(
+        ledger,
+        config.target,
+        connections=config.worker_count + 1,  # the RUN lease is renewed beside them
+        connect_seconds=_CONNECT_SECONDS,
+        read_seconds=_READ_SECONDS,
+        attempts=1,  # Patience repeats
+        agent=agent or user_agent(),
+    )
+    return PatientTable(client, ledger.table, Patience(stop))
+
+
+def pools_to_look_at(config: Config, *, stop: threading.Event) -> tuple[UserPool, UserPool]:
+    """Return the old and the new pool for a handful of calls, paced by AWS's default quotas."""
+    pacer = Pacer({}, share=config.rate.share, stopping=stop)
+    source, target = (
+        UserPool(cognito_client(settings, connections=1), settings.user_pool_id).paced_by(pacer.policy())
+        for settings in (config.source, config.target)
+    )
+    return source, target
+
+
+def pool_to_manage(config: Config, *, stop: threading.Event) -> ManagedPool:
+    """Return the new pool to be changed in its settings, paced by AWS's default quotas."""
+    client = cognito_client(config.target, connections=1)
+    pacer = Pacer({}, share=config.rate.share, stopping=stop)
+    return ManagedPool(client, config.target.user_pool_id).paced_by(pacer.policy())
+
+
+def unconnected(config: Config) -> Context:
+    """Return what decides how users cross as far as the configuration alone tells: the rules."""
+    return Context(config.rules, Naming(SignIn(), SignIn()), Schema(), marker=None)
+
+
+def usual_rps(config: Config) -> Callable[[str], float]:
+    """Return the requests a second that an operation may have, by AWS's defaults where `limits` does not tell."""
+    limits = {} if isinstance(config.rate.limits, str) else config.rate.limits
+    pacer = Pacer(_shared(config, {**DEFAULT_RPS, **limits}))
+    return lambda operation: pacer.limiter(operation).ceiling
+
+
+def claims_of(
+    migration: Migration, inventory: Inventory, *, stop: threading.Event, say: Say
+) -> AbstractContextManager[Claims]:
+    """Return what a run claims users with: a ledger that is opened, and closed at the end, or none."""
+    if migration.config.ledger is None:
+        return nullcontext(Claims())
+    return Opening(
+        table=ledger_table(migration.config, stop=stop, agent=migration.agent),
+        inventory=inventory,
+        context=migration.context,
+        decisions=migration.decisions(),
+        source_pool_id=migration.config.source.user_pool_id,
+        target=migration.target.pool,
+        now=migration.target_now,
+        workers=migration.config.worker_count,
+        stop=stop,
+        progress=Progress(),
+        say=say,
+    ).claims()
+
+
+def _owner_of_quotas(settings: PoolSettings, description: Description) -> tuple[Any, ...]:
+    """Quotas belong to an account in a Region; every pool of it shares them, and a stand-in has its own."""
+    return (description.account, description.region, settings.endpoint_url)
+
+
+def _quotas(config: Config, pool: UserPool, say: Say, stop: threading.Event) -> dict[str, float]:
+    limits: dict[str, float] = dict(DEFAULT_RPS)
+    if config.rate.limits == "auto":
+        limits |= _provisioned(pool, say, stop)
+    else:
+        limits |= config.rate.limits
+    return limits
+
+
+def _shared(config: Config, limits: Mapping[str, float]) -> dict[str, float]:
+    return {category: limit * taken(config.rate.share_of(category)) for category, limit in limits.items()}
+
+
+def _provisioned(pool: UserPool, say: Say, stop: threading.Event) -> dict[str, float]:
+    """Ask for the quotas that can be raised; AWS's defaults stand where Cognito does not tell."""
+    found: dict[str, float] = {}
+    limiter = Limiter(DEFAULT_RPS["LimitManagement"] * _BELOW, ending=Ending(stop))
+    for category in sorted(ADJUSTABLE):
+        try:
+            found[category] = _asked(pool, category, limiter)
+        except StoppedError:
+            raise
+        except MigrationError:
+            say("Note: quotas are AWS's defaults (GetProvisionedLimit is not allowed or not there); see rate.limits.")
+            return found
+    return found
+
+
+def _asked(pool: UserPool, category: str, limiter: Limiter) -> float:
+    """Ask for one quota; a command that ran just before may have used up this second's only request."""
+    pool = pool.paced_by(call_once)
+    for _ in range(_ASKS - 1):
+        limiter.wait()
+        with suppress(ThrottledError):
+            return pool.provisioned_rps(category)
+    limiter.wait()
+    return pool.provisioned_rps(category)

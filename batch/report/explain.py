@@ -1,0 +1,204 @@
+"""Find everybody whom a name may mean, and everything that is known of them. Changes nothing anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from batch.cutover.finish_checklist import End
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.ledger.lease import KEY
+from batch.plan.user_plan import marker_of
+from batch.report.case import Case, Done, InLedger, InNewPool, InOldPool, Planned, Seen
+from userpool.attributes import VERIFIABLE
+from userpool.errors import SettingsError
+from userpool.ledger import Ledger
+from userpool.ledger_table import MissingTableError
+from userpool.person import Person
+from userpool.pool import UserPool
+from userpool.settings import Rules
+from userpool.user import User
+
+_BY_NAME = (
+    "SELECT sub FROM users WHERE sub = ?1 OR username = ?1 "
+    "UNION SELECT sub FROM progress WHERE sub = ?1 OR new_sub = ?1 OR username = ?1 "
+    "UNION SELECT sub FROM plan WHERE username = ?1 "
+    "UNION SELECT sub FROM identifiers WHERE identifier = ?2"
+)
+# Who is left out has no identifiers; this reads all users, so it is the last resort.
+_BY_VALUE = (
+    "SELECT sub FROM users, json_each(attributes) a "
+    "WHERE a.key IN ('email', 'phone_number', 'preferred_username') AND a.value = ?1 COLLATE NOCASE"
+)
+_KNOWN = (
+    "SELECT u.username, u.scan, u.modified, p.action, p.reason, p.username, p.reset_channel, "
+    "r.state, r.new_sub, r.username, r.problem_kind, r.problem FROM (SELECT ? AS sub) one "
+    "LEFT JOIN users u ON u.sub = one.sub LEFT JOIN plan p ON p.sub = one.sub LEFT JOIN progress r ON r.sub = one.sub"
+)
+
+_FORGOTTEN = "SELECT EXISTS (SELECT 1 FROM forgotten WHERE sub = ?)"
+
+
+class Explaining:
+    """Looks at one migration. `now` is a time in seconds; `ledger` is None in a migration without one."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        *,
+        source: UserPool,
+        target: UserPool,
+        ledger: Ledger | None,
+        rules: Rules,
+        now: float,
+    ) -> None:
+        self._inventory = inventory
+        self._snapshot = Snapshot(inventory)
+        self._source = source
+        self._target = target
+        self._ledger = ledger
+        self._rules = rules
+        self._now = now
+        described = target.describe()
+        self._sign_in = described.sign_in
+        self._marker = marker_of(rules, described.schema)
+
+    def cases(self, name: str) -> list[Case]:
+        """Return everybody whom a name means, in either pool or as a sub. Raises SettingsError if that is nobody."""
+        subs = self._known_as(name)
+        found = [self._case(sub) for sub in subs] if subs else self._unknown(name)
+        if not found:
+            raise SettingsError(
+                f"Nobody is called {name!r} in either pool, the inventory or the ledger: give a user name or sub of "
+                "either pool, or what the user signs in with."
+            )
+        return found
+
+    def _known_as(self, name: str) -> list[str]:
+        rows = self._inventory.execute(_BY_NAME, (name, self._sign_in.fold(name))).fetchall()
+        rows = rows or self._inventory.execute(_BY_VALUE, (name,)).fetchall()
+        return sorted({sub for (sub,) in rows})
+
+    def _unknown(self, name: str) -> list[Case]:
+        """Look in the pools and the ledger for who is not in the inventory."""
+        old, new = self._source.find(name), self._target.find(name)
+        marked = new.attributes.get(self._marker or "") if new else None
+        subs = {sub for sub in (old.sub if old else None, marked) if sub}
+        if not subs and new:
+            return [Case(new.username, new=self._in_new_pool(new, ours=False))]
+        if not subs and self._person(name):
+            subs = {name}
+        return [self._case(sub, found_as=name) for sub in sorted(subs)]
+
+    def _case(self, sub: str, found_as: str | None = None) -> Case:
+        row = self._inventory.execute(_KNOWN, (sub,)).fetchone()
+        scanned_name, scan, modified, *_ = row
+        plan, done = _planned(row), self._done(sub, row)
+        person = self._person(sub)
+        username = scanned_name or (person.username if person else None) or found_as or sub
+        groups = self._snapshot.groups_by_user([sub])[sub]
+        return Case(
+            username=username,
+            sub=sub,
+            seen=Seen.NEVER if scan is None else Seen.LAST if scan == self._snapshot.number else Seen.EARLIER,
+            old=self._old(username, sub, modified, frozenset(groups)),
+            plan=plan,
+            done=done,
+            new=self._new(_name_there(plan, done, person) or found_as, sub, done),
+            with_ledger=self._ledger is not None,
+            ledger=_in_ledger(person) if person else None,
+            conflicts=self._conflicts(sub),
+            wanted=self._rules.groups.target_names(groups),
+            running_until=self._running_until(),
+            finished=(end := End.of(self._inventory)).at is not None,
+            purged=end.purged is not None,
+            forgotten=bool(self._inventory.number(_FORGOTTEN, (sub,))),
+        )
+
+    def _old(self, username: str, sub: str, scanned: float | None, groups: frozenset[str]) -> InOldPool | None:
+        user = self._source.find(username)
+        if user is None or user.sub != sub:  # the name may be another user's by now
+            return None
+        now_in = _groups(self._source, user.username)
+        return InOldPool(
+            username=user.username,
+            status=user.status,
+            enabled=user.enabled,
+            mfa=user.mfa,
+            verified=_verified(user),
+            groups=now_in,
+            changed=scanned is not None and (user.modified > scanned or now_in != groups),
+        )
+
+    def _new(self, name: str | None, sub: str, done: Done | None) -> InNewPool | None:
+        user = self._target.find(name) if name else None
+        if user is None:
+            return None
+        by_marker = self._marker is not None and user.attributes.get(self._marker) == sub
+        by_record = self._marker is None and done is not None and done.new_sub == user.sub
+        return self._in_new_pool(user, ours=by_marker or by_record)
+
+    def _in_new_pool(self, user: User, *, ours: bool) -> InNewPool:
+        return InNewPool(
+            username=user.username,
+            sub=user.sub,
+            status=user.status,
+            enabled=user.enabled,
+            ours=ours,
+            verified=_verified(user),
+            groups=_groups(self._target, user.username),
+        )
+
+    def _done(self, sub: str, row: tuple[Any, ...]) -> Done | None:
+        state, new_sub, name, problem, reason = row[7:]
+        if state is None:
+            return None
+        granted = self._inventory.execute("SELECT group_name FROM granted WHERE sub = ?", (sub,))
+        return Done(state, new_sub, name, problem, reason, frozenset(group for (group,) in granted))
+
+    def _conflicts(self, sub: str) -> tuple[str, ...]:
+        rows = self._inventory.execute("SELECT name, reason FROM conflicts WHERE sub = ? ORDER BY name", (sub,))
+        return tuple(f"{name} {reason}" for name, reason in rows)
+
+    def _person(self, sub: str) -> Person | None:
+        with suppress(MissingTableError):  # then nobody was published yet
+            return self._ledger.person(sub) if self._ledger else None
+        return None
+
+    def _running_until(self) -> float | None:
+        lease: Mapping[str, Any] = {}
+        with suppress(MissingTableError):
+            lease = (self._ledger.table.get(KEY) if self._ledger else None) or {}
+        until = float(lease.get("until", 0))
+        return until if until > self._now else None
+
+
+def _planned(row: tuple[Any, ...]) -> Planned | None:
+    action, reason, name, reset_channel = row[3:7]
+    return None if action is None else Planned(action, reason, name, bool(reset_channel))
+
+
+def _name_there(plan: Planned | None, done: Done | None, person: Person | None) -> str | None:
+    return (done.name if done else None) or (plan.name if plan else None) or (person.name if person else None)
+
+
+def _in_ledger(person: Person) -> InLedger:
+    return InLedger(
+        state=person.state,
+        since=person.changed,
+        reason=person.reason,
+        new_sub=person.new_sub,
+        owed=person.owed,
+        locks=len(person.locks),
+        until=person.until,
+    )
+
+
+def _verified(user: User) -> tuple[str, ...]:
+    return tuple(name for name in sorted(VERIFIABLE) if user.verified(name))
+
+
+def _groups(pool: UserPool, username: str) -> frozenset[str]:
+    return frozenset(group for page in pool.groups_of(username) for group in page)

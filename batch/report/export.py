@@ -1,0 +1,166 @@
+"""What can be exported: rows of the inventory or the ledger, by name. They are read in pages, and nobody is held.
+
+A page is a statement of its own, so that a run beside it is never kept waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from batch.inventory.inventory import Inventory
+from batch.plan.plan import collisions
+from batch.plan.summary import ONE_CHANNEL
+from batch.report.status import FAILED
+from batch.verify.new_passwords import new_passwords
+from batch.verify.revoked import revoked
+from userpool.ledger import Ledger
+from userpool.person import State
+
+Row = tuple[Any, ...]
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The columns of an export, and its rows; `of_ledger` if it reads the ledger, all of it.
+
+    `without_ledger`: it can do without one, where there is none.
+    """
+
+    columns: tuple[str, ...]
+    rows: Callable[[Inventory, Ledger | None], Iterator[Row]]
+    of_ledger: bool = False
+    without_ledger: bool = False
+
+
+def _paged(
+    columns: str, tables: str, condition: str, *, of: str = "s"
+) -> Callable[[Inventory, Ledger | None], Iterator[Row]]:
+    """Return what reads the users for whom the condition holds, in the order of their old subs in table `of`."""
+    statement = (
+        f"SELECT {of}.sub, {columns} FROM {tables} WHERE {of}.sub > ? AND {condition} "  # noqa: S608 -- constants
+        f"ORDER BY {of}.sub LIMIT {_PAGE}"
+    )
+
+    def rows(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
+        after = ""
+        while page := inventory.execute(statement, (after,)).fetchall():
+            for _, *row in page:
+                yield tuple(row)
+            after = page[-1][0]
+
+    return rows
+
+
+def _of_state(state: State) -> Export:
+    def rows(_: Inventory, ledger: Ledger | None) -> Iterator[Row]:
+        for people in ledger.persons() if ledger else ():
+            for one in people:
+                if one.state is state:
+                    yield (
+                        one.username,
+                        one.sub,
+                        one.name,
+                        one.new_sub,
+                        _moment(one.changed),
+                        ", ".join(sorted(one.owed)),
+                    )
+
+    return Export(("username", "sub", "new_username", "new_sub", "since", "owed"), rows, of_ledger=True)
+
+
+def _collisions(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
+    for number, contenders in enumerate(collisions(inventory), 1):
+        for one in contenders:
+            yield (
+                *(one.username, "", "", number, one.status, bool(one.enabled)),
+                *(_moment(one.created), _moment(one.modified), ", ".join(one.groups)),
+            )
+
+
+def _revoked(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
+    return ((*row, _moment(since)) for *row, since in revoked(inventory))
+
+
+def _moment(seconds: float) -> str | None:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else None
+
+
+# `username` first, as in the file of decisions.
+_OLD = ("username", "sub")
+_NEW = ("new_username", "new_sub")
+_MADE = "progress s LEFT JOIN users u ON u.sub = s.sub"
+_PLANNED = "plan s JOIN users u ON u.sub = s.sub LEFT JOIN progress r ON r.sub = s.sub"
+
+EXPORTS = {
+    "map": Export(
+        (*_OLD, *_NEW),
+        _paged("u.username, s.sub, s.username, s.new_sub", _MADE, "s.new_sub IS NOT NULL AND s.state <> 'gone'"),
+    ),
+    "created": Export(
+        (*_OLD, *_NEW, "state"),
+        _paged("u.username, s.sub, s.username, s.new_sub, s.state", _MADE, "s.new_sub IS NOT NULL"),
+    ),
+    "failed": Export(
+        (*_OLD, "problem", "reason"),
+        _paged(
+            "u.username, r.sub, r.problem_kind, r.problem",
+            "progress r JOIN plan p ON p.sub = r.sub JOIN users u ON u.sub = r.sub",
+            FAILED,
+            of="r",
+        ),
+    ),
+    "held": Export(
+        (*_OLD, "action", "reason"),
+        _paged(
+            "u.username, s.sub, s.action, s.reason",
+            _PLANNED,
+            "s.action IN ('collide', 'skip', 'blocked') AND r.new_sub IS NULL",
+        ),
+    ),
+    "skipped": Export(
+        (*_OLD, "reason"), _paged("u.username, s.sub, s.reason", _PLANNED, "s.action = 'skip' AND r.new_sub IS NULL")
+    ),
+    "collisions": Export(
+        ("username", "action", "target_username", "set", "status", "enabled", "created", "modified", "groups"),
+        _collisions,
+    ),
+    "no-reset-channel": Export(
+        (*_OLD, *_NEW),
+        _paged(
+            "u.username, s.sub, coalesce(r.username, s.username), r.new_sub",
+            _PLANNED,
+            "s.username IS NOT NULL AND s.reset_channel = 0",
+        ),
+    ),
+    "re-enrol": Export(
+        (*_OLD, *_NEW, "factors"),
+        _paged(
+            "u.username, s.sub, coalesce(r.username, s.username), r.new_sub, "
+            "(SELECT group_concat(value, ', ') FROM json_each(s.enrol))",
+            _PLANNED,
+            "s.enrol IS NOT NULL",
+        ),
+    ),
+    "no-second-channel": Export(
+        (*_OLD, *_NEW, "factors"),
+        _paged(
+            "u.username, s.sub, coalesce(r.username, s.username), r.new_sub, "
+            "(SELECT group_concat(value, ', ') FROM json_each(s.factors))",
+            _PLANNED,
+            ONE_CHANNEL,
+        ),
+    ),
+    "gone": Export((*_OLD, *_NEW), _paged("u.username, s.sub, s.username, s.new_sub", _MADE, "s.state = 'gone'")),
+    "revoked": Export((*_OLD, "what", "detail", "since"), _revoked),
+    "new-passwords": Export((*_OLD, *_NEW, "certainty", "why"), new_passwords, of_ledger=True, without_ledger=True),
+    **{state: _of_state(State(state)) for state in ("pending", "captured", "reset", "deferred", "returned")},
+}
+"""By name. `map` is for who keeps old subs elsewhere; `collisions` can be filled in, and named by `collisions:`."""
+
+OF_SUBS = frozenset({"map", "created", "gone"})
+"""Those that are still right after a purge, without names; the others would lack people without a word."""

@@ -1,0 +1,123 @@
+"""What a run would take and cost, what would shorten it, and how long the next scan takes either way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import Snapshot
+from batch.pools.connect import Migration
+from batch.report.estimate import Estimate, estimate
+from batch.report.levers import Lever, Peak, levers, peak
+from batch.scan.scan import pages_of
+from batch.settings.config import Config
+from batch.settings.prices import Prices
+from batch.settings.window import MARGIN, Window
+from userpool.quotas import DEFAULT_RPS
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What messages cost at most, in dollars: if all `resets` who can reset a password do so, by mail or by SMS.
+
+    `proofs` is how many have their old password proved by the trigger if everybody comes; an old pool with MFA sends an
+    SMS at each proof to who has that factor. 0 without MFA or without a ledger.
+    """
+
+    resets: int
+    by_mail: float
+    by_sms: float
+    proofs: int
+    of_proofs: float
+
+
+@dataclass(frozen=True, slots=True)
+class AskingForFactors:
+    """What a scan costs that reads second factors (users.mfa): a call for each of `users`, in `seconds`.
+
+    AdminGetUser makes them monthly active users of the old pool, for `dollars`; of AdminGetUserAuthFactors AWS does not
+    say whether it does.
+    """
+
+    users: int
+    seconds: float
+    dollars: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is ahead. `nights` is how many windows the run takes, None without a window.
+
+    `reading` is the seconds that the memberships of the old pool take at the next scan, by the way they are read;
+    `mfa` is the old pool's MfaConfiguration, `feature_plan` the new pool's UserPoolTier. `asking` is None where the old
+    pool has no MFA.
+    """
+
+    estimate: Estimate
+    messages: Messages
+    feature_plan: str
+    mfa: str
+    levers: tuple[Lever, ...] = ()
+    nights: int | None = None
+    reading: Mapping[str, float] = field(default_factory=dict)
+    peak: Peak | None = None
+    asking: AskingForFactors | None = None
+
+
+def look_ahead(migration: Migration, inventory: Inventory, *, per_minute: int | None = None) -> Outlook:
+    """Look at what the plan that was made last comes to; `per_minute` first sign-ins are compared with the quotas."""
+    config = migration.config
+    prices = config.prices or Prices()
+    estimated = estimate(
+        inventory,
+        migration.context,
+        migration.target.rps,
+        prices=prices,
+        feature_plan=migration.target.description.feature_plan,
+        with_ledger=config.ledger is not None,
+    )
+    return Outlook(
+        estimate=estimated,
+        messages=_messages(inventory, prices, proves=bool(config.ledger) and migration.source.description.mfa != "OFF"),
+        feature_plan=migration.target.description.feature_plan,
+        mfa=migration.source.description.mfa,
+        levers=tuple(levers(estimated, config.rate.share_of, prices)),
+        nights=_nights(estimated.seconds, config.window),
+        reading=_reading(migration, inventory),
+        peak=peak(per_minute, _whole_quotas(config).__getitem__) if per_minute else None,
+        asking=None if migration.source.description.mfa == "OFF" else _asking(migration, inventory, prices),
+    )
+
+
+def _asking(migration: Migration, inventory: Inventory, prices: Prices) -> AskingForFactors:
+    users, source = Snapshot(inventory).count_to_ask(), migration.source
+    dollars = prices.of_users(users, source.description.feature_plan)
+    return AskingForFactors(users, users / source.rps("AdminGetUserAuthFactors"), dollars)
+
+
+def _messages(inventory: Inventory, prices: Prices, *, proves: bool) -> Messages:
+    cross = "SELECT count(*) FROM plan WHERE username IS NOT NULL"
+    resets = inventory.number(f"{cross} AND reset_channel = 1")
+    proofs = inventory.number(cross) if proves else 0
+    return Messages(resets, resets * prices.mail, resets * prices.sms, proofs, proofs * prices.sms)
+
+
+def _whole_quotas(config: Config) -> Mapping[str, float]:
+    limits = config.rate.limits
+    return DEFAULT_RPS if isinstance(limits, str) else {**DEFAULT_RPS, **limits}
+
+
+def _nights(seconds: float, window: Window | None) -> int | None:
+    return None if window is None else math.ceil(seconds / (window.length.total_seconds() - MARGIN))
+
+
+def _reading(migration: Migration, inventory: Inventory) -> dict[str, float]:
+    """Return the seconds that reading all memberships takes, a call for each page of a group's members or each user."""
+    snapshot = Snapshot(inventory)
+    known = snapshot.members_known()
+    pages = pages_of(known.get(group.name, 0) for group in snapshot.groups())
+    users = inventory.number("SELECT count(*) FROM plan")
+    source = migration.source
+    return {"group": pages / source.rps("ListUsersInGroup"), "user": users / source.rps("AdminListGroupsForUser")}

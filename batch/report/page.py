@@ -1,0 +1,162 @@
+"""The words and rows of a report: what each number means, and what is to be done next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from batch.ledger.count import LedgerCount
+from batch.report.next_step import PLAN, RUN, SCAN, NextStep
+from batch.report.page_facts import Facts
+from batch.report.page_pictures import Slice
+from batch.runtime.text import duration
+from userpool.person import State
+
+OUTCOMES: Mapping[str, tuple[str, str]] = {
+    "done": ("done", "in the new pool, with attributes and memberships"),
+    "changed": ("changed since", "in the new pool; the old one changed since, and a run carries that over"),
+    "begun": ("begun", "created, not finished: a run goes on there"),
+    "create": ("to be created", "a run creates them"),
+    "failed": ("failed", "somebody has to look; the reasons are below"),
+    "collide": ("collision", "would be one account with another user: a person decides"),
+    "blocked": ("blocked", "cannot be created as things are; the reasons are below"),
+    "skip": ("left out", "by a rule or a decision"),
+    "gone": ("deleted", "were brought over and deleted in the new pool; they stay deleted"),
+    "unplanned": ("not planned", "scanned since the last plan"),
+}
+
+PROBLEMS: Mapping[str, str] = {
+    "taken": "The name or alias is another user's in the new pool: rename or delete that one, or give this one another "
+    "name in the file of decisions; then run.",
+    "rejected": "Cognito refused the user: mend what the reason names in the old pool or in config.yaml, then scan "
+    "and run.",
+    "unanswered": "Cognito gave no answer: the next run looks whether the user is there, and goes on.",
+    "signing-in": "Their own sign-in is bringing them over just now: no failure.",
+    "undoing": "undo began with them and did not end: rerun it.",
+    "gone": "Deleted in the new pool by somebody: they stay deleted.",
+}
+
+STATES: Mapping[State, str] = {
+    State.HELD: "refused at sign-in until a person decides or a rule changes",
+    State.KNOWN: "not in the new pool yet: their own sign-in creates them, or a run",
+    State.CREATING: "a run is creating them",
+    State.PENDING: "in the new pool; the first sign-in captures the password",
+    State.CAPTURING: "a sign-in is capturing the password now",
+    State.MIGRATING: "their own sign-in is creating them now",
+    State.CAPTURED: "sign in with the password that they had",
+    State.RESET: "have chosen a new password, or choose one by forgot-password",
+    State.DEFERRED: "federated; their own sign-in brings them back, with groups and old sub",
+    State.RETURNED: "federated, and came back",
+}
+
+
+class Row(NamedTuple):
+    """A number of users, what they are, and what that means; `kind` gives colour and pattern."""
+
+    kind: str
+    label: str
+    number: int
+    meaning: str = ""
+
+
+def outcome_rows(outcomes: Mapping[str, int]) -> list[Row]:
+    """Return what became of everybody, in the order of the migration."""
+    named = ((kind, *OUTCOMES.get(kind, (kind, ""))) for kind in sorted(outcomes, key=_place))
+    return [Row(kind, label, outcomes[kind], meaning) for kind, label, meaning in named]
+
+
+def _place(kind: str) -> int:
+    return [*OUTCOMES, kind].index(kind)
+
+
+def state_rows(counted: LedgerCount) -> list[Row]:
+    """Return how far the persons of the ledger are, in the order in which a person goes."""
+    return [Row(state, str(state), counted.states[state], STATES[state]) for state in State if state in counted.states]
+
+
+def slices(rows: Iterable[Row]) -> list[Slice]:
+    """Return rows as parts of a picture."""
+    return [Slice(row.kind, row.label, row.number) for row in rows]
+
+
+def waiting_by_day(counted: LedgerCount) -> list[tuple[str, list[Slice]]]:
+    """Return for each day how many had been captured, were reset, and still waited at its end.
+
+    Counted back from today, of those whom the ledger knows today and who are neither held nor federated. Days before
+    anything happened are left out.
+    """
+    captured, reset = (counted.states.get(state, 0) for state in (State.CAPTURED, State.RESET))
+    others = sum(counted.states.get(state, 0) for state in (State.HELD, State.DEFERRED, State.RETURNED))
+    waiting = counted.persons - others - captured - reset
+    found = []
+    for day, settled in reversed(counted.settled.items()):
+        numbers = {State.CAPTURED: captured, State.RESET: reset, State.PENDING: waiting}
+        found.append((day, [Slice(state, str(state), number) for state, number in numbers.items()]))
+        captured -= settled.get(State.CAPTURED, 0)
+        reset -= settled.get(State.RESET, 0)
+        waiting += sum(settled.values())
+    return _from_the_first(found[::-1], counted.settled)
+
+
+def _from_the_first(
+    found: list[tuple[str, list[Slice]]], settled: Mapping[str, Mapping[str, int]]
+) -> list[tuple[str, list[Slice]]]:
+    """Leave out the days before the first on which somebody settled, but for a week."""
+    first = next((place for place, day in enumerate(settled) if settled[day]), len(found))
+    return found[min(max(0, first - 1), max(0, len(found) - 7)) :]
+
+
+def next_steps(facts: Facts, counted: LedgerCount | None) -> Iterator[NextStep]:
+    """Say what is to be done, the most urgent first."""
+    standing, scan = facts.standing, facts.standing.scan
+    if scan.completed is None:
+        yield NextStep("The scan of the old pool is not complete.", SCAN)
+        return
+    if not standing.actions:
+        yield NextStep("Nothing is planned yet.", PLAN)
+        return
+    if facts.plan is None or facts.plan["scan"] != scan.number:
+        yield NextStep("The plan was made of an earlier scan, or by an earlier version.", PLAN)
+    yield from _about_users(facts)
+    if standing.left:
+        time = f", {duration(standing.estimate.seconds)} at the configured pace" if standing.estimate else ""
+        yield NextStep(f"{standing.left:,} users are left to do{time}.", RUN)
+    elif not facts.failures.total:
+        yield NextStep("Nothing is left to do: compare the new pool with the plan.", "cognito-migrate verify")
+    if counted and (pending := counted.states.get(State.PENDING, 0)):
+        yield NextStep(
+            f"{pending:,} persons wait for their first sign-in. If one fails, ask why.",
+            "cognito-migrate trigger test --username NAME",
+        )
+
+
+def _about_users(facts: Facts) -> Iterator[NextStep]:
+    if colliding := facts.standing.actions.get("collide", 0):
+        yield NextStep(
+            f"{colliding:,} users wait for a decision who gets the account: fill in the file, and name it "
+            "in config.yaml, under collisions.",
+            "cognito-migrate export collisions",
+        )
+    if facts.failures.total:
+        yield NextStep(f"{facts.failures.total:,} users failed.", "cognito-migrate export failed")
+    if facts.standing.actions.get("blocked"):
+        yield NextStep("Some users are blocked: mend what the reasons name.", "cognito-migrate export held")
+    if facts.without_reset_channel:
+        yield NextStep(
+            f"{facts.without_reset_channel:,} users have no verified e-mail address or phone number, so they cannot "
+            "reset a password alone: tell your help desk.",
+            "cognito-migrate export no-reset-channel",
+        )
+
+
+def counts_words(counts: Mapping[str, Any]) -> str:
+    """Say what a run did: the counts that are not 0, those of parts in brackets."""
+    words = []
+    for name, value in counts.items():
+        if isinstance(value, bool) or not value:
+            continue
+        if isinstance(value, int):
+            words.append(f"{name.replace('_', ' ')} {value:,}")
+        elif isinstance(value, dict) and (inner := counts_words(value)):
+            words.append(f"{name.replace('_', ' ')} ({inner})")
+    return ", ".join(words)

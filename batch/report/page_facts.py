@@ -1,0 +1,204 @@
+"""What a report tells, read from the inventory beside whoever has it. Without names nobody is named in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from batch.inventory.inventory import Inventory, decoded
+from batch.plan.gone import count_gone
+from batch.plan.plan import SUMMARY, Contender, colliding, contenders
+from batch.plan.user_plan import Context
+from batch.report.case import Case, Done, InOldPool, Planned, Seen
+from batch.report.next_step import NextStep, next_step
+from batch.report.page_calls import Interval
+from batch.report.status import FAILED, Status, status
+from userpool.user import Status as UserStatus
+
+SHOWN = 500  # rows of any list: a page is looked at, an export is complete
+_SHOWN_OF_SET = 20
+_RUNS = 100
+
+# Who was deleted in the new pool is no failure: they stay deleted.
+_FAILED = f"{FAILED} AND r.state <> 'gone'"
+
+_OUTCOMES = """
+SELECT CASE
+    WHEN r.state = 'gone' THEN 'gone'
+    WHEN p.action IS NULL THEN 'unplanned'
+    WHEN r.problem IS NOT NULL AND r.state <> 'done' AND p.action IN ('create', 'update') THEN 'failed'
+    WHEN p.action = 'update' THEN 'changed'
+    WHEN r.state = 'done' THEN 'done'
+    WHEN p.action = 'create' AND r.state IN ('created', 'secured', 'undoing') THEN 'begun'
+    ELSE p.action END, count(*)
+FROM users u LEFT JOIN plan p ON p.sub = u.sub LEFT JOIN progress r ON r.sub = u.sub WHERE u.scan = ? GROUP BY 1
+"""
+
+
+class Part(NamedTuple):
+    """What is shown of a list, and how long it is."""
+
+    shown: list[Any]
+    total: int
+
+    @property
+    def cut(self) -> int:
+        """How many are not shown."""
+        return self.total - len(self.shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """Users of whom one can have the account; `size` counts them all. Without names, user names are empty."""
+
+    size: int
+    contenders: list[Contender]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A user who is not done, why, and what to do."""
+
+    username: str
+    problem: str
+    reason: str
+    next: NextStep
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A change of the old pool that was not carried over; of `users` users, one where names are given."""
+
+    username: str
+    what: str
+    reason: str
+    users: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the inventory knows; `plan` is the summary of the last plan, None if there is none or it is not kept.
+
+    `outcomes` has each user of the last scan once; `problems` counts failures. `calls` are by owner and category.
+    """
+
+    standing: Status
+    outcomes: Mapping[str, int]
+    plan: Mapping[str, Any] | None
+    gone: int
+    without_reset_channel: int
+    collisions: Part
+    problems: Mapping[str, int]
+    failures: Part
+    conflicts: Part
+    runs: Part
+    calls: Mapping[tuple[str, str], list[Interval]]
+
+
+def gather(inventory: Inventory, context: Context, rps_of: Callable[[str], float], *, names: bool) -> Facts:
+    """Read what a report tells; `rps_of(operation)` is the rate that the operation may have."""
+    return Facts(
+        standing=status(inventory, context, rps_of),
+        outcomes=dict(inventory.execute(_OUTCOMES, (inventory.get_meta("scan", 0),)).fetchall()),
+        plan=inventory.get_meta(SUMMARY),
+        gone=count_gone(inventory),
+        without_reset_channel=inventory.number(
+            "SELECT count(*) FROM plan WHERE username IS NOT NULL AND reset_channel = 0"
+        ),
+        collisions=_collisions(inventory, names=names),
+        problems=_problems(inventory),
+        failures=_failures(inventory, names=names),
+        conflicts=_conflicts(inventory, names=names),
+        runs=_runs(inventory, names=names),
+        calls=_calls(inventory),
+    )
+
+
+def _collisions(inventory: Inventory, *, names: bool) -> Part:
+    """Read the sets, the greatest first."""
+    sets = sorted(colliding(inventory), key=lambda members: (-len(members), min(members)))
+    shown, left = [], SHOWN
+    for members in sets:
+        if left <= 0:
+            break
+        some = contenders(inventory, sorted(members)[:_SHOWN_OF_SET])
+        shown.append(Collision(len(members), some if names else [replace(one, username="") for one in some]))
+        left -= len(some)
+    return Part(shown, len(sets))
+
+
+def _problems(inventory: Inventory) -> dict[str, int]:
+    """Count the failures by problem, the most frequent first."""
+    rows = inventory.execute(
+        "SELECT r.problem_kind, count(*) FROM progress r JOIN plan p ON p.sub = r.sub "  # noqa: S608 -- a constant
+        f"WHERE {_FAILED} GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+    return dict(rows.fetchall())
+
+
+def _failures(inventory: Inventory, *, names: bool) -> Part:
+    tables = f"FROM progress r JOIN plan p ON p.sub = r.sub JOIN users u ON u.sub = r.sub WHERE {_FAILED}"
+    total = inventory.number(f"SELECT count(*) {tables}")
+    if not names:
+        return Part([], total)
+    rows = inventory.execute(
+        f"SELECT u.username, u.status, u.enabled, p.action, r.state, r.problem_kind, r.problem {tables} "
+        "ORDER BY r.problem_kind, u.username LIMIT ?",
+        (SHOWN,),
+    )
+    return Part([_failure(row) for row in rows], total)
+
+
+def _failure(row: tuple[Any, ...]) -> Failure:
+    username, state, enabled, action, done, problem, reason = row
+    case = Case(
+        username,
+        sub=username,
+        seen=Seen.LAST,
+        old=InOldPool(username, UserStatus(state), bool(enabled)),
+        plan=Planned(action),
+        done=Done(done, problem=problem, reason=reason),
+    )
+    return Failure(username, problem, reason, next_step(case))
+
+
+def _conflicts(inventory: Inventory, *, names: bool) -> Part:
+    total = inventory.number("SELECT count(*) FROM conflicts")
+    statement = (
+        "SELECT coalesce(u.username, 'the pool'), c.name, c.reason, 1 FROM conflicts c LEFT JOIN users u "
+        "ON u.sub = c.sub ORDER BY 1, 2 LIMIT ?"
+        if names
+        else "SELECT '', name, reason, count(*) FROM conflicts GROUP BY 2, 3 ORDER BY 4 DESC LIMIT ?"
+    )
+    shown = [Conflict(*row) for row in inventory.execute(statement, (SHOWN,))]
+    hidden = max(0, total - sum(one.users for one in shown))
+    return Part(shown, len(shown) + hidden)
+
+
+def _runs(inventory: Inventory, *, names: bool) -> Part:
+    """Read the runs, the newest first."""
+    columns = ("id", "command", "started", "ended", "caller", "config_digest", "plan_digest", "counts", "exit_code")
+    rows = inventory.execute(f"SELECT {', '.join(columns)} FROM runs ORDER BY started DESC LIMIT ?", (_RUNS,))  # noqa: S608 -- constants
+    shown = [dict(zip(columns, row, strict=True)) for row in rows]
+    for run in shown:
+        run["counts"] = decoded(run["counts"]) if run["counts"] else {}
+        run["caller"] = run["caller"] if names else _role(run["caller"])
+    return Part(shown, inventory.number("SELECT count(*) FROM runs"))
+
+
+def _role(arn: str | None) -> str | None:
+    """Return who it was without the person: an ARN ends in a user's or session's name."""
+    if not arn or "/" not in arn:
+        return arn
+    return f"{arn.rpartition('/')[0]}/…"
+
+
+def _calls(inventory: Inventory) -> dict[tuple[str, str], list[Interval]]:
+    found: dict[tuple[str, str], list[Interval]] = defaultdict(list)
+    for owner, category, *row in inventory.execute(
+        "SELECT owner, category, at, seconds, calls, throttled, allowed, quota FROM calls ORDER BY owner, category, at"
+    ):
+        found[owner, category].append(Interval(*row))
+    return dict(found)

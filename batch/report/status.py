@@ -1,0 +1,111 @@
+"""Where a migration stands, as the inventory alone knows it. Reads it, beside a run that may have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from batch.cutover.finish_checklist import End
+from batch.inventory.inventory import Inventory, decoded
+from batch.inventory.snapshot import Snapshot
+from batch.plan.after_cutover import Cutover
+from batch.plan.changes import Changes
+from batch.plan.user_plan import Context
+from batch.report.estimate import Estimate, estimate
+from batch.run.journal import count_pending
+
+_RUNS = 5
+
+# Of a progress r and its plan p: who is not done, for a reason that was recorded.
+FAILED = "r.problem IS NOT NULL AND r.state <> 'done' AND p.action IN ('create', 'update')"
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What the last scan saw; `completed` is when, and None while it is not complete."""
+
+    number: int
+    completed: float | None
+    users: int
+    groups: int
+    memberships: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the migration stands. `made` counts by how far users are, `failed` by problem; `runs` are the last ones.
+
+    `estimate` is of what is left; None as long as nothing is planned. `conflicts` counts changes of the old pool that
+    were not carried over. `cut_over` and `finished` are when that was; `purged` is how far that is, as of `End`.
+    """
+
+    scan: Scanned
+    actions: Mapping[str, int]
+    made: Mapping[str, int]
+    failed: Mapping[str, int]
+    left: int
+    conflicts: int
+    estimate: Estimate | None
+    cut_over: float | None = None
+    finished: float | None = None
+    purged: str | None = None
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+
+def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float]) -> Status:
+    """Count where everybody is; `rps_of(operation)` is the rate that the operation may have."""
+    end = End.of(inventory)
+    actions = _counted(inventory, "SELECT action, count(*) FROM plan GROUP BY action")
+    return Status(
+        scan=_scanned(inventory),
+        actions=actions,
+        made=_counted(inventory, "SELECT state, count(*) FROM progress WHERE new_sub IS NOT NULL GROUP BY state"),
+        failed=_counted(
+            inventory,
+            "SELECT r.problem_kind, count(*) FROM progress r JOIN plan p ON p.sub = r.sub "  # noqa: S608 -- a constant
+            f"WHERE {FAILED} GROUP BY r.problem_kind",
+        ),
+        left=count_pending(inventory) + Changes(inventory, context).left(),
+        conflicts=inventory.number("SELECT count(*) FROM conflicts"),
+        estimate=estimate(inventory, context, rps_of) if actions else None,
+        cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
+        finished=end.at,
+        purged=end.purged,
+        runs=_runs(inventory),
+    )
+
+
+def _counted(inventory: Inventory, statement: str) -> dict[str, int]:
+    """Return the counts that a statement gives, the greatest first."""
+    return dict(sorted(inventory.execute(statement).fetchall(), key=lambda row: (-row[1], row[0])))
+
+
+def _scanned(inventory: Inventory) -> Scanned:
+    snapshot = Snapshot(inventory)
+    under_way = inventory.get_meta("scan_started") is not None
+    return Scanned(
+        number=snapshot.number,
+        completed=None if under_way else inventory.get_meta("scan_completed"),
+        users=snapshot.count("users"),
+        groups=snapshot.count("groups"),
+        memberships=snapshot.count("memberships"),
+    )
+
+
+def _runs(inventory: Inventory) -> list[dict[str, Any]]:
+    """Return the last runs, the newest first."""
+    rows = inventory.execute(
+        "SELECT id, command, started, ended, exit_code, counts FROM runs ORDER BY started DESC LIMIT ?", (_RUNS,)
+    )
+    return [
+        {
+            "id": run_id,
+            "command": command,
+            "started": started,
+            "ended": ended,
+            "exit_code": code,
+            "counts": decoded(counts) if counts else None,
+        }
+        for run_id, command, started, ended, code, counts in rows
+    ]

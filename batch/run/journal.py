@@ -1,0 +1,306 @@
+"""What was done in the target, user by user, in the inventory. Nothing is ever deleted from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, assert_never
+
+from batch.inventory.baseline import AppliedTable, Giving, Kept, Preferred, Relinked, Removed, Updated, UpdateFact
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
+from batch.inventory.user_records import Known, known
+from batch.plan.after_cutover import Cutover, to_finish
+from batch.plan.three_way import Applied, Change, Wanted
+from batch.plan.user_plan import Context
+from userpool.groups import GroupRules
+from userpool.user import User
+
+
+class State(StrEnum):
+    """How far a user is."""
+
+    INTENDED = "intended"  # about to be created: it may or may not exist
+    CREATED = "created"  # exists, still with a password that is good for nothing
+    SECURED = "secured"  # disabled if it was, and CONFIRMED: it can reset its password
+    DONE = "done"  # has its memberships
+    REFUSED = "refused"  # does not exist by our hand
+    GONE = "gone"  # was created, and deleted by somebody; it stays deleted
+    UNDOING = "undoing"  # about to be deleted by `undo`: it may or may not exist
+    UNDONE = "undone"  # was created, and taken back; a run creates it anew
+
+
+# Of a plan p and its progress r: whether there is something to do.
+PENDING = "p.action = 'create' AND coalesce(r.state, '') NOT IN ('done', 'gone', 'undoing')"
+
+_REFUSE = "UPDATE progress SET state = 'refused', intended_at = NULL WHERE sub = ?"
+
+
+class Problem(StrEnum):
+    """Why a user is not done; the next run tries again, but for those who are gone."""
+
+    TAKEN = "taken"
+    REJECTED = "rejected"
+    GONE = "gone"
+    UNANSWERED = "unanswered"
+    SIGNING_IN = "signing-in"  # by its own sign-in it is being migrated just now
+    UNDOING = "undoing"
+
+
+NO_FAILURES = frozenset({Problem.GONE, Problem.SIGNING_IN})
+"""Problems that need nobody to do anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is still to be done for a user. `in_doubt`: an earlier run may have created it.
+
+    `contested`: a new sign-in name of a user that exists is another user's as well.
+    """
+
+    user: User
+    username: str
+    attributes: Mapping[str, str] = field(repr=False)
+    state: State = State.INTENDED
+    intended_at: float = 0.0
+    in_doubt: bool = False
+    new_sub: str | None = None
+    owed: tuple[str, ...] = ()
+    wanted: Wanted | None = None
+    applied: Applied | None = None
+    granted: frozenset[str] = frozenset()
+    change: Change = field(default_factory=Change)
+    contested: bool = False
+
+    @property
+    def sub(self) -> str:
+        """The old sub."""
+        return self.user.sub
+
+
+def count_pending(inventory: Inventory) -> int:
+    """Count the users that are still to be created or finished."""
+    return inventory.number(
+        f"SELECT count(*) FROM plan p LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"  # noqa: S608 -- a constant
+    )
+
+
+def has_run(inventory: Inventory) -> bool:
+    """Whether a run of this inventory ever made a user."""
+    return bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)"))
+
+
+def count_memberships_owed(inventory: Inventory, rules: GroupRules) -> int:
+    """Count the memberships that pending users are still to be given."""
+    names = json.dumps({group.name: rules.target_name(group.name) for group in Snapshot(inventory).groups()})
+    return inventory.number(
+        "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- constants
+        "JOIN json_each(?) n ON n.key = m.group_name AND n.value IS NOT NULL "
+        "LEFT JOIN progress r ON r.sub = p.sub LEFT JOIN granted g ON g.sub = p.sub AND g.group_name = n.value "
+        f"WHERE {PENDING} AND g.sub IS NULL",
+        (names,),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The user exists in the target, by this migration's hand."""
+
+    sub: str
+    new_sub: str
+    username: str
+    found: bool = False  # by its marker, finished by a migration whose inventory is lost
+    applied: Applied | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """The user is CONFIRMED, and disabled if it was; `ours`: surely by a password that this run set."""
+
+    sub: str
+    ours: bool = True
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The user is a member of the group of the target."""
+
+    sub: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do for the user, whose memberships were to be `groups`; `update`: it was there before."""
+
+    sub: str
+    groups: frozenset[str] | None = None
+    update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The user is not done; `refused` says that it surely was not created."""
+
+    sub: str
+    problem: Problem
+    reason: str
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unbegun:
+    """The user was intended, and surely not created, when everything was to end."""
+
+    sub: str
+
+
+Fact = Created | Secured | Granted | Done | Failed | Unbegun | UpdateFact
+
+
+class Journal:
+    """Hands out what is to be done, durably intended beforehand, and records what became true."""
+
+    def __init__(self, inventory: Inventory, context: Context) -> None:
+        self._inventory = inventory
+        self._context = context
+        self._applied = AppliedTable(inventory)
+        self._is_cut_over = Cutover.of(inventory) is not None
+        self._now: Callable[[], float] = float  # until it is known: long ago
+        self._in_hand: set[str] = set()  # whom this run gave a password, until they are done
+
+    def use_clock(self, now: Callable[[], float]) -> None:
+        """Record facts at the target's time from now on."""
+        self._now = now
+
+    def jobs(self, *, now: Callable[[], float], chunk: int, limit: int | None = None) -> Generator[Job]:
+        """Yield what is to be done, `chunk` users at a time, after their creation is durably intended.
+
+        `now()` is the target's time in seconds. What was intended but not handed out is taken back at the end.
+        """
+        self._now = now
+        # Users who failed before come last, so that they cannot use up every limited run.
+        self._inventory.execute("DROP TABLE IF EXISTS temp.failed_before")
+        self._inventory.execute("CREATE TEMP TABLE failed_before (sub TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._inventory.execute("INSERT INTO failed_before SELECT sub FROM progress WHERE problem IS NOT NULL")
+        left = limit
+        for failed_before in (False, True):
+            after = ""
+            while size := (chunk if left is None else min(chunk, left)):
+                jobs = self._intend(after, size, now(), failed_before=failed_before)
+                if not jobs:
+                    break
+                yield from self._handed_out(jobs)
+                after = jobs[-1].sub
+                left = None if left is None else left - len(jobs)
+
+    def _handed_out(self, jobs: list[Job]) -> Generator[Job]:
+        left = jobs[::-1]
+        try:
+            while left:
+                yield left.pop()
+        finally:
+            self._take_back(left)
+
+    def record(self, fact: Fact) -> None:
+        """Record a fact; part of the transaction that is open."""
+        self._record_write(fact)
+        execute = self._inventory.execute
+        match fact:
+            case Created():
+                execute(
+                    "UPDATE progress SET state = ?, new_sub = ?, username = ? WHERE sub = ?",
+                    (State.CREATED, fact.new_sub, fact.username, fact.sub),
+                )
+                if fact.applied:
+                    self._applied.save(fact.sub, fact.applied)
+            case Secured():
+                execute("UPDATE progress SET state = ? WHERE sub = ?", (State.SECURED, fact.sub))
+                if fact.disabled:
+                    self._applied.disabled(fact.sub)
+            case Granted():
+                execute("INSERT OR IGNORE INTO granted VALUES (?, ?)", (fact.sub, fact.group))
+            case Done():
+                execute(
+                    "UPDATE progress SET state = ?, problem_kind = NULL, problem = NULL WHERE sub = ?",
+                    (State.DONE, fact.sub),
+                )
+                self._applied.settle(fact.sub, fact.groups)
+            case Failed():
+                self._record_failure(fact)
+            case Unbegun():
+                execute(_REFUSE, (fact.sub,))
+            case Updated() | Kept() | Giving() | Removed() | Relinked() | Preferred():
+                self._applied.record(fact, self._now())
+            case _:
+                assert_never(fact)
+
+    def _record_write(self, fact: Fact) -> None:
+        """Keep when this migration last wrote to a user, for as long as that proves that nobody else did (`undo`)."""
+        match fact:
+            case Secured(ours=True):
+                self._in_hand.add(fact.sub)
+            case Secured():
+                self._inventory.execute("DELETE FROM last_write WHERE sub = ?", (fact.sub,))
+            case Done() | Failed():
+                self._in_hand.discard(fact.sub)
+                return
+        if fact.sub in self._in_hand:
+            self._inventory.execute("INSERT OR REPLACE INTO last_write VALUES (?, ?)", (fact.sub, self._now()))
+
+    def _record_failure(self, fact: Failed) -> None:
+        if fact.refused:  # a definite answer, so the next run is in no doubt
+            self._inventory.execute(_REFUSE, (fact.sub,))
+        if fact.problem is Problem.GONE:
+            self._inventory.execute("UPDATE progress SET state = ? WHERE sub = ?", (State.GONE, fact.sub))
+            self._applied.forget_changes(fact.sub)
+        self._inventory.execute(
+            "UPDATE progress SET problem_kind = ?, problem = ? WHERE sub = ?", (fact.problem, fact.reason, fact.sub)
+        )
+
+    def _intend(self, after: str, size: int, now: float, *, failed_before: bool) -> list[Job]:
+        rows = self._inventory.execute(
+            f"SELECT p.username, r.state, r.intended_at, r.new_sub, r.username, {USER_COLUMNS_OF_U} FROM plan p "  # noqa: S608 -- constants
+            "JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
+            f"WHERE p.sub > ? AND {PENDING} "
+            "AND (p.sub IN (SELECT sub FROM failed_before)) = ? ORDER BY p.sub LIMIT ?",
+            (after, failed_before, size),
+        ).fetchall()
+        facts = known(self._inventory, self._context.rules.groups, [row[5] for row in rows])
+        jobs = [self._job(row, now, facts[row[5]]) for row in rows]
+        with self._inventory.transaction():
+            self._inventory.execute_many(
+                "INSERT INTO progress (sub, state, intended_at) VALUES (?, ?, ?) "
+                "ON CONFLICT (sub) DO UPDATE SET state = excluded.state, intended_at = excluded.intended_at",
+                [(job.sub, job.state, job.intended_at) for job in jobs],
+            )
+        return jobs
+
+    def _job(self, row: tuple[Any, ...], now: float, facts: Known) -> Job:
+        planned, state, intended_at, new_sub, username, *columns = row
+        user = user_from_row(tuple(columns))
+        fresh = state in {None, State.REFUSED, State.UNDONE}
+        attributes = self._context.translate(user).attributes
+        known_there = self._is_cut_over and not fresh
+        kept = to_finish(user, facts, self._context, linked=state != State.CREATED) if known_there else None
+        return Job(
+            user=user,
+            username=username or planned,
+            attributes=attributes,
+            state=State.INTENDED if fresh else State(state),
+            intended_at=now if fresh else intended_at,
+            in_doubt=state == State.INTENDED,
+            new_sub=new_sub,
+            owed=facts.still_giving if kept else facts.owed,
+            wanted=kept or self._context.wanted(user, attributes, facts.groups, facts.factors),
+            applied=facts.applied,
+            granted=facts.granted,
+        )
+
+    def _take_back(self, jobs: list[Job]) -> None:
+        fresh = [(job.sub,) for job in jobs if job.state is State.INTENDED and not job.in_doubt]
+        with self._inventory.transaction():
+            self._inventory.execute_many(f"{_REFUSE} AND state = 'intended'", fresh)

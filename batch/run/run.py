@@ -1,0 +1,183 @@
+"""Carry out the plan: who is to be disabled first, then groups, changes, and every pending user."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from batch.inventory.baseline import Removed, Updated, conflicts
+from batch.inventory.inventory import Inventory
+from batch.ledger.claims import Claims
+from batch.plan.changes import Changes
+from batch.plan.gone import count_gone, gone, gone_jobs
+from batch.plan.three_way import Judge
+from batch.plan.user_plan import Context
+from batch.run.create_groups import Grouping
+from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Journal, Problem, count_pending
+from batch.run.migrate_user import Migration
+from batch.runtime import engine
+from batch.runtime.progress_bar import Progress
+from batch.runtime.silence import Silence
+from userpool.description import Description
+from userpool.passwords import random_password
+from userpool.pool import UserPool
+
+_CHUNK = 50  # users intended at once, in one write
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """What a run did.
+
+    `found` counts users that an earlier migration had finished, `updated` those that the old pool had changed,
+    `disabled` those disabled since, `failed` this run's failures by problem, `left` what a rerun would take up.
+    `conflicts` are all changes that stand uncarried, `gone` all users who left the old pool.
+    """
+
+    created: int = 0
+    found: int = 0
+    done: int = 0
+    memberships: int = 0
+    groups: int = 0
+    updated: int = 0
+    disabled: int = 0
+    memberships_ended: int = 0
+    groups_updated: int = 0
+    left: int = 0
+    stopped: bool = False
+    failed: dict[str, int] = field(default_factory=dict)
+    conflicts: list[dict[str, str]] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Run:
+    """One run over what is pending. Safe to kill and to repeat."""
+
+    def __init__(
+        self,
+        target: UserPool,
+        description: Description,
+        inventory: Inventory,
+        context: Context,
+        *,
+        workers: int,
+        stop: threading.Event,
+        progress: Progress,
+        claims: Claims | None = None,
+    ) -> None:
+        self._target = target
+        self._inventory = inventory
+        self._context = context
+        self._journal = Journal(inventory, context)
+        self._workers = workers
+        self._stop = stop
+        self._progress = progress
+        policy = description.password_policy
+        self._migration = Migration(
+            target,
+            marker=context.marker,
+            password=lambda: random_password(policy),
+            stop=stop,
+            claims=claims,
+            judge=Judge(context.schema, context.target, context.marker),
+        )
+        self._changes = Changes(inventory, context)
+        self._summary = RunSummary()
+        self._silence = Silence()
+
+    def run(self, *, now: Callable[[], float], limit: int | None = None, disable_gone: bool = False) -> RunSummary:
+        """Carry over what changed and create who is pending, `limit` users at most; `now()` is the target's time.
+
+        Who is to be disabled is so first, whatever the limit; then come groups, other changes, and creations.
+
+        Raises FatalError when nobody can be migrated any more; what was done until then is recorded.
+        """
+        self._journal.use_clock(now)
+        self._changes.follow_enabled()
+        self._disable(disable_gone=disable_gone)
+        self._make_groups()
+        updated = self._update(limit)
+        self._create(now, None if limit is None else limit - updated)
+        self._summary.left = count_pending(self._inventory) + self._changes.left()
+        self._summary.stopped = self._stop.is_set()
+        self._summary.conflicts, self._summary.gone = conflicts(self._inventory), gone(self._inventory)
+        return self._summary
+
+    def _disable(self, *, disable_gone: bool) -> None:
+        """Disable who is to be, before anything else is written: at no moment may they sign in longer than need be."""
+        if count := self._changes.to_disable():
+            self._carry_out("disable", count, self._changes.disabled_since(), self._migration.disable)
+        if disable_gone and (count := count_gone(self._inventory)):
+            self._carry_out("disable the gone", count, gone_jobs(self._inventory), self._migration.disable_gone)
+
+    def _make_groups(self) -> None:
+        grouping = Grouping(self._target, self._inventory, self._context, stop=self._stop, progress=self._progress)
+        grouped = grouping.run()
+        self._summary.groups, self._summary.groups_updated = grouped.made, grouped.updated
+
+    def _update(self, limit: int | None) -> int:
+        """Carry over what changed for `limit` users at most; return for how many."""
+        self._changes.take_baselines()
+        left = self._changes.left()
+        count = left if limit is None else min(left, limit)
+        if count:
+            self._carry_out("update", count, self._changes.jobs(limit), self._migration.update)
+        return count
+
+    def _create(self, now: Callable[[], float], limit: int | None) -> None:
+        pending = count_pending(self._inventory)
+        total = pending if limit is None else min(pending, limit)
+        jobs = self._journal.jobs(now=now, chunk=_CHUNK, limit=limit)
+        with closing(jobs):
+            self._carry_out("create", total, jobs, self._migration.step)
+
+    def _carry_out(self, what: str, total: int, jobs: Iterator[Job], step: Callable[[Job], Iterator[Fact]]) -> None:
+        with (
+            self._progress.bar(what, total=total) as bar,
+            closing(engine.run(jobs, step, workers=self._workers, stop=self._stop)) as batches,
+        ):
+            for batch in batches:
+                with self._inventory.transaction():
+                    for fact in batch:
+                        self._journal.record(fact)
+                    self._changes.note_done(fact.sub for fact in batch if isinstance(fact, Done))
+                for fact in batch:  # when they are durable: this may end the run
+                    self._count(fact)
+                bar.advance(sum(isinstance(fact, Done | Failed) for fact in batch))
+
+    def _count(self, fact: object) -> None:
+        summary = self._summary
+        match fact:
+            case Created(found=True):
+                summary.found += 1
+            case Created():
+                summary.created += 1
+            case Granted():
+                summary.memberships += 1
+            case Removed():
+                summary.memberships_ended += 1
+            case Updated(enabled=False):
+                summary.disabled += 1
+            case Done(update=True):
+                summary.updated += 1
+            case Done():
+                summary.done += 1
+            case Failed():
+                summary.failed[fact.problem] = summary.failed.get(fact.problem, 0) + 1
+                if fact.problem is Problem.UNANSWERED:
+                    self._silence.note(fact.reason)
+                    return
+        self._silence.broken()
+
+
+def failures(inventory: Inventory) -> list[dict[str, str]]:
+    """Return every user that is not done and why, by user name."""
+    rows = inventory.execute(
+        "SELECT u.username, r.problem_kind, r.problem FROM progress r JOIN users u ON u.sub = r.sub "
+        "JOIN plan p ON p.sub = r.sub WHERE r.problem IS NOT NULL "
+        "AND (p.action = 'update' OR (p.action = 'create' AND r.state <> 'done')) ORDER BY u.username"
+    )
+    return [{"username": username, "problem": kind, "reason": reason} for username, kind, reason in rows]

@@ -1,0 +1,269 @@
+"""Carry over what the old pool changed of a user that exists in the target. Every call may be repeated by a later run.
+
+What the target changed itself is left and listed. Nothing is written but by the user's own sub: who was deleted stays
+deleted, and who has taken the name since is somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from batch.inventory.baseline import Giving, Kept, Relinked, Removed, Updated, UpdateFact
+from batch.ledger.claims import Claims
+from batch.ledger.persons import native_locks
+from batch.plan.three_way import (
+    ALIAS,
+    FOUND_OTHERWISE,
+    LOCKED,
+    NO_PROVIDER,
+    NOT_LINKED,
+    NOT_OURS,
+    Applied,
+    Attributes,
+    Change,
+    Conflict,
+    Judge,
+    Wanted,
+    carried,
+    change,
+    differing,
+    factor_names,
+    is_later,
+    link_name,
+    merged,
+    to_send,
+    unlink_name,
+)
+from batch.run.journal import Job
+from batch.run.set_second_factors import SecondFactors
+from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
+from userpool.identities import Identity, linked
+from userpool.pool import UserPool
+from userpool.user import User
+
+DELETED = "was created by this migration and deleted in the target since; it stays deleted"
+
+
+class GoneError(UserError):
+    """The user was created by this migration and is not there any more; it stays deleted."""
+
+
+def look(target: UserPool, job: Job) -> User:
+    """Return the user as it is now. Raises GoneError if it is not there any more."""
+    found = target.find(job.username)
+    if found is None or found.sub != job.new_sub:
+        raise GoneError(DELETED)
+    return found
+
+
+def settled_groups(job: Job) -> frozenset[str] | None:
+    """Return what counts as wanted of a user's memberships, once nothing is left to do for it."""
+    if job.wanted is None:
+        return None
+    if not job.wanted.restricted:
+        return job.wanted.groups
+    return job.wanted.groups & ((job.applied and job.applied.groups) or frozenset())
+
+
+def left_as_found(job: Job, found: User, marker: str | None) -> tuple[Conflict, ...]:
+    """Say what is other than wanted of a user that somebody has finished."""
+    names = differing(job.attributes, found.attributes, marker)
+    switched = ("enabled",) if job.user.enabled != found.enabled else ()
+    return tuple(Conflict(name, FOUND_OTHERWISE) for name in (*names, *switched))
+
+
+class Updates:
+    """Changes users of the target. `judge` decides what may be written."""
+
+    def __init__(self, target: UserPool, judge: Judge, claims: Claims) -> None:
+        self._target = target
+        self._judge = judge
+        self._claims = claims
+        self._factors = SecondFactors(target)
+
+    def catch_up(self, job: Job, applied: Applied | None) -> Iterator[UpdateFact]:
+        """Carry over what changed while the user was not finished; no call if that is nothing."""
+        if applied is None or job.wanted is None:
+            return
+        changed = change(applied, job.wanted, job.granted, self._judge.marker)
+        if changed.words():
+            yield from self._carry(job, applied, job.wanted, changed)
+
+    def carry(self, job: Job) -> Iterator[UpdateFact]:
+        """Do all but give the memberships that are new, which are owed afterwards."""
+        if job.applied and job.wanted:
+            yield from self._carry(job, job.applied, job.wanted, job.change)
+
+    def _carry(self, job: Job, applied: Applied, wanted: Wanted, changed: Change) -> Iterator[UpdateFact]:
+        found = look(self._target, job)
+        if changed.disables:
+            yield from self.disable(job, found)
+        if changed.unlinks or changed.links:
+            # Refused for one that another native user still has: once the link is made, no lock is needed.
+            self._claims.relock(job, self._locks(job, found.attributes))
+        if changed.sets or changed.deletes:
+            yield from self._write(job, found, applied, wanted)
+        if changed.leaves or changed.orphaned:
+            yield from self._end_memberships(job, changed)
+        if changed.unlinks:
+            yield from self._end_links(job, found, applied.links, changed.unlinks)
+        if changed.links:
+            yield from self._make_links(job, found, applied.links - frozenset(changed.unlinks), changed.links)
+        if changed.factors:
+            yield from self._set_factors(job, found, applied, self._claims.hold)
+        if changed.enables:
+            yield from self._enable(job, found)
+        if changed.joins:
+            # Known before it is true: should the old pool end them before a rerun, they are ours to end.
+            yield Giving(job.sub, tuple(applied.giving.union(changed.joins)))
+            self._claims.owe(job, changed.joins)
+
+    def make_links(self, job: Job, user: User, applied: Applied | None) -> Generator[UpdateFact, None, Applied | None]:
+        """Link a user that this migration creates; return what is applied to whom, as far as it can be now."""
+        if applied is None or job.wanted is None or not (missing := job.wanted.links - applied.links):
+            return applied
+        yield from self._make_links(job, user, applied.links, sorted(missing))
+        return replace(applied, links=applied.links | missing)
+
+    def set_factors(
+        self, job: Job, user: User, applied: Applied | None, hold: Callable[[], None]
+    ) -> Generator[UpdateFact, None, Applied | None]:
+        """Set the second factors of a user that this migration creates; return what is applied, as `make_links`."""
+        if applied is None or job.wanted is None:
+            return applied
+        wanted = job.wanted.preference(applied.factors)
+        if factor_names(applied.factors, wanted):
+            yield from self._set_factors(job, user, applied, hold)
+        return replace(applied, factors=wanted)
+
+    def _set_factors(self, job: Job, user: User, applied: Applied, hold: Callable[[], None]) -> Iterator[UpdateFact]:
+        wanted = job.wanted.preference(applied.factors) if job.wanted else applied.factors
+        try:
+            yield from self._factors.set(job, user, applied.factors, wanted, untouched=untouched(job, user), hold=hold)
+        except NotFoundError:
+            raise GoneError(DELETED) from None
+
+    def _make_links(
+        self, job: Job, user: User, ours: frozenset[Identity], identities: Iterable[Identity]
+    ) -> Iterator[UpdateFact]:
+        for identity in identities:
+            if refusal := self._link(user.username, identity):
+                yield Kept(job.sub, (Conflict(link_name(identity), refusal, final=False),))
+            else:
+                ours |= {identity}
+                yield Relinked(job.sub, untouched(job, user), link_name(identity), ours)
+
+    def _link(self, username: str, identity: Identity) -> str | None:
+        """Make a link; return why it cannot be, or None if it is there."""
+        try:
+            self._target.link(username, identity, before=self._claims.hold)
+        except UnansweredError:
+            raise  # a rerun makes it, or finds it made
+        except NotFoundError as error:
+            if "UserNotFound" in str(error):
+                raise GoneError(DELETED) from None
+            return NO_PROVIDER
+        except UserError:
+            found = self._target.find(username)
+            return None if found and identity in linked(found.attributes) else NOT_LINKED
+        return None
+
+    def _end_links(
+        self, job: Job, found: User, ours: frozenset[Identity], identities: Iterable[Identity]
+    ) -> Iterator[UpdateFact]:
+        """End links, as the old pool has ended them; of this very user, since elsewhere they are somebody else's."""
+        for identity in identities:
+            if identity in linked(found.attributes):
+                with suppress(NotFoundError):
+                    self._target.unlink(identity, before=self._claims.hold)
+            ours -= {identity}
+            yield Relinked(job.sub, untouched(job, found), unlink_name(identity), ours)
+
+    def disable(self, job: Job, found: User) -> Iterator[UpdateFact]:
+        """Disable the user, unless it is."""
+        if found.enabled:
+            self._target.disable(found.username, before=self._claims.hold)
+        self._claims.note_disabled(job, disabled=True)
+        yield Updated(job.sub, untouched(job, found), enabled=False)
+
+    def disable_gone(self, job: Job) -> Iterator[UpdateFact]:
+        """Disable who is not in the old pool any more, if nobody has used the user since it was created."""
+        found = look(self._target, job)
+        if not found.enabled or self._claims.unused(job, found, untouched=untouched(job, found)):
+            yield from self.disable(job, found)
+
+    def _enable(self, job: Job, found: User) -> Iterator[UpdateFact]:
+        self._claims.note_disabled(job, disabled=False)
+        if not found.enabled:
+            self._target.enable(found.username, before=self._claims.hold)
+        yield Updated(job.sub, untouched(job, found), enabled=True)
+
+    def _write(self, job: Job, found: User, applied: Applied, wanted: Wanted) -> Iterator[UpdateFact]:
+        judged = self._judge.attributes(applied, wanted, found, contested=job.contested)
+        done = self._sent(job, found, judged, wanted.attributes)
+        if done.conflicts:
+            yield Kept(job.sub, done.conflicts)
+        names = (*done.sets, *done.deletes, *done.there)
+        over = (*names, *(conflict.name for conflict in done.conflicts if conflict.final))
+        if over:
+            attributes = carried(applied.attributes, wanted.attributes, over)
+            yield Updated(job.sub, untouched(job, found), names=names, attributes=attributes)
+
+    def _sent(self, job: Job, found: User, todo: Attributes, wanted: Mapping[str, str]) -> Attributes:
+        """Write what is to be written; return what was, and what could not be."""
+        before = self._locks(job, found.attributes)
+        after = self._locks(job, merged(found.attributes, to_send(todo.sets, wanted), todo.deletes))
+        moves = after != before
+        if moves and not self._claims.relock(job, after):
+            return self._sent(job, found, self._without_sign_in(todo, LOCKED), wanted)
+        try:
+            self._call(found.username, todo, wanted)
+        except AlreadyExistsError:
+            if moves:
+                self._claims.relock(job, before)
+            rest = self._without_sign_in(todo, ALIAS)
+            if rest == todo:
+                raise
+            return self._sent(job, found, rest, wanted)
+        except UnansweredError:
+            raise  # a rerun looks at what it came to
+        except UserError:
+            if moves:
+                self._claims.relock(job, before)
+            raise
+        return todo
+
+    def _call(self, username: str, todo: Attributes, wanted: Mapping[str, str]) -> None:
+        if todo.sets:
+            self._target.update_attributes(username, to_send(todo.sets, wanted), before=self._claims.hold)
+        if todo.deletes:
+            self._target.delete_attributes(username, todo.deletes, before=self._claims.hold)
+
+    def _without_sign_in(self, todo: Attributes, reason: str) -> Attributes:
+        names = [name for name in (*todo.sets, *todo.deletes) if self._judge.sign_in.signs_in_with(name)]
+        return todo.without(Conflict(name, reason, final=False) for name in names)
+
+    def _locks(self, job: Job, attributes: Mapping[str, str]) -> frozenset[str]:
+        links = job.wanted.links if job.wanted else frozenset[Identity]()
+        return native_locks(self._target.pool_id, self._judge.sign_in, job.username, attributes, links)
+
+    def _end_memberships(self, job: Job, changed: Change) -> Iterator[UpdateFact]:
+        # First in the ledger, or a first token would still give them.
+        self._claims.disowe(job, (*changed.leaves, *changed.orphaned))
+        for group in changed.leaves:
+            try:
+                self._target.remove_from_group(job.username, group, before=self._claims.hold)
+            except NotFoundError as error:
+                if "UserNotFound" in str(error):
+                    raise GoneError(DELETED) from None
+            yield Removed(job.sub, group)
+        if changed.orphaned:
+            yield Kept(job.sub, tuple(Conflict(f"-{group}", NOT_OURS) for group in changed.orphaned))
+
+
+def untouched(job: Job, found: User) -> bool:
+    """Whether nobody but this migration has written to the user, by Cognito's own date."""
+    left_at = job.applied.at if job.applied else None
+    return left_at is not None and not is_later(found.modified, left_at)

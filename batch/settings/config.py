@@ -1,0 +1,158 @@
+"""Read config.yaml. The one file that knows YAML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from batch.scan.shards import Listing
+from batch.settings.prices import Prices
+from batch.settings.window import Window
+from userpool.attributes import AttributeRules
+from userpool.errors import SettingsError
+from userpool.groups import GroupRules
+from userpool.quotas import DEFAULT_RPS
+from userpool.settings import LedgerSettings, PoolSettings, Rules, UserRules, read
+
+_DEFAULT_WORKERS = 64  # Little's law: the 30 users a second of the default quotas, two seconds each
+
+
+@dataclass(frozen=True, slots=True)
+class RateSettings:
+    """How much of each quota category the job may take. `limits` are requests a second, by category."""
+
+    share: float = 0.5
+    shares: Mapping[str, float] = field(default_factory=dict)
+    limits: Literal["auto"] | Mapping[str, float] = "auto"
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a share outside 0 to 1, a limit that is not positive, an unknown category."""
+        limits = {} if isinstance(self.limits, str) else self.limits
+        for category in {**self.shares, **limits}:
+            if category not in DEFAULT_RPS:
+                raise SettingsError(f"{category} is not a quota category; there are: {', '.join(DEFAULT_RPS)}.")
+        for share in (self.share, *self.shares.values()):
+            if not 0 < share <= 1:
+                raise SettingsError(f"a share is more than 0 and at most 1, not {share:g}.")
+        for category, limit in limits.items():
+            if not 0 < limit < math.inf:
+                raise SettingsError(f"the limit of {category} must be a number greater than 0.")
+
+    def share_of(self, category: str) -> float:
+        """Return the share of a category."""
+        return self.shares.get(category, self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything in config.yaml."""
+
+    source: PoolSettings
+    target: PoolSettings
+    state: str = "migration.db"
+    ledger: LedgerSettings | None = None
+    rate: RateSettings = field(default_factory=RateSettings)
+    window: Window | None = None
+    workers: Literal["auto"] | int = "auto"
+    listing: Listing = "auto"
+    users: UserRules = field(default_factory=UserRules)
+    attributes: AttributeRules = field(default_factory=AttributeRules)
+    groups: GroupRules = field(default_factory=GroupRules)
+    collisions: str = "report"
+    prices: Prices | None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for settings that contradict each other."""
+        if self.source.user_pool_id == self.target.user_pool_id:
+            raise SettingsError("source and target are the same user pool: set target.user_pool_id to the new one.")
+        if self.users.external_provider == "defer" and self.ledger is None:
+            raise SettingsError(
+                "users.external_provider: defer keeps groups and old subs in the ledger until the first sign-in: set "
+                "`ledger`, or set it to skip."
+            )
+        if isinstance(self.workers, int) and not 1 <= self.workers <= 1000:  # noqa: PLR2004 -- said in the message
+            raise SettingsError("workers is 1 to 1000, or auto.")
+
+    @property
+    def rules(self) -> Rules:
+        """What decides how users cross."""
+        return Rules(self.users, self.attributes, self.groups)
+
+    @property
+    def worker_count(self) -> int:
+        """How many calls may be under way at once."""
+        return _DEFAULT_WORKERS if self.workers == "auto" else self.workers
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice: YAML would let the last one win, and a second `groups:` undo the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 -- PyYAML's signature
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Raises SettingsError, with the line or the key, for anything wrong in it.
+
+    Paths in it (`state`, `collisions`, `users.only.file`) are relative to the file itself: the job runs from anywhere.
+    """
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 -- a SafeLoader
+    except FileNotFoundError:
+        raise SettingsError(
+            f"There is no {path}: make one with `cognito-migrate init OLD_ID NEW_ID`, or name it with --config."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} cannot be read: {type(error).__name__}; check the file and its permissions."
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: what PyYAML says of a date like 2024-13-45
+        raise SettingsError(f"{path} is not YAML{_where(error)}: {_why(error)}.") from None
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path} must hold keys and values, like `source: ...`; see config.example.yaml.")
+    config = read(Config, values, "")
+    return _placed(config, path.parent)
+
+
+def _why(error: Exception) -> str:
+    problem = getattr(error, "problem", None)
+    return f"{problem}; check indentation and quotes there" if problem else "check indentation and quotes there"
+
+
+def _where(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+
+
+def _placed(config: Config, folder: Path) -> Config:
+    collisions = config.collisions if config.collisions == "report" else str(folder / config.collisions)
+    users, only = config.users, config.users.only
+    if only and only.file is not None:
+        users = replace(users, only=replace(only, file=str(folder / only.file)))
+    return replace(config, state=str(folder / config.state), collisions=collisions, users=users)
+
+
+def template(old_pool_id: str, new_pool_id: str) -> str:
+    """Return a commented configuration for two pools. Raises SettingsError for ids that no pool can have."""
+    old, new = PoolSettings(old_pool_id), PoolSettings(new_pool_id)
+    Config(old, new)  # which refuses what makes no sense, such as one pool twice
+    text = files("batch.settings").joinpath("config.template.yaml").read_text(encoding="utf-8")
+    for name, value in {
+        "OLD_POOL_ID": old_pool_id,
+        "NEW_POOL_ID": new_pool_id,
+        "OLD_REGION": old.region_name,
+        "NEW_REGION": new.region_name,
+    }.items():
+        text = text.replace(name, value)
+    return text

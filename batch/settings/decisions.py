@@ -1,0 +1,59 @@
+"""What people decided about collisions: a CSV file of `username,action,target_username`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from batch.runtime.spreadsheet import unguarded
+from userpool.errors import SettingsError
+
+_COLUMNS = ["username", "action", "target_username"]
+_ACTIONS = ("create", "skip")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Create this user of the old pool, perhaps under another name, or leave it out."""
+
+    action: Literal["create", "skip"]
+    target_username: str | None = None
+
+
+def read_decisions(path: Path) -> Mapping[str, Decision]:
+    """Return the decisions by old user name. Raises SettingsError, naming the line, for anything unclear."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            if not rows.fieldnames or rows.fieldnames[:3] not in (_COLUMNS, _COLUMNS[:2]):
+                raise SettingsError(f"{path}: the first line must be {','.join(_COLUMNS)}.")
+            return _collected(path, rows)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SettingsError(
+            f"{path} cannot be read as a CSV file ({type(error).__name__}): see `collisions`."
+        ) from None
+
+
+def _collected(path: Path, rows: csv.DictReader[str]) -> dict[str, Decision]:
+    decisions: dict[str, Decision] = {}
+    for row in rows:
+        where = f"{path}, line {rows.line_num}"
+        username, action = _name(row["username"]), (row["action"] or "").strip()
+        target = _name(row.get("target_username")) or None
+        if not username or username in decisions:
+            raise SettingsError(f"{where}: each line decides about one user name, once.")
+        if action == "create":
+            decisions[username] = Decision("create", target)
+        elif action == "skip" and target is None:
+            decisions[username] = Decision("skip")
+        else:
+            raise SettingsError(f"{where}: action is {' or '.join(_ACTIONS)}; a target_username goes with create only.")
+    return decisions
+
+
+def _name(cell: str | None) -> str:
+    """Return a user name, as `export collisions` or a person wrote it."""
+    return unguarded((cell or "").strip())

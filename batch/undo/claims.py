@@ -1,0 +1,114 @@
+"""What the ledger allows when a user is taken back, and what it records. The same without a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from batch.inventory.inventory import Inventory
+from batch.ledger import lease
+from batch.ledger.lease import CALL_SECONDS, Lease
+from batch.ledger.ledger import Registrar
+from batch.ledger.own_ledger import require_last_ledger
+from batch.run.journal import State
+from batch.undo.verdict import Made
+from userpool.errors import SettingsError, UserError
+from userpool.ledger import Ledger
+from userpool.ledger_table import LedgerTable
+from userpool.person import Person
+
+
+class TakenFurtherError(UserError):
+    """The person got a password of their own, or begins to, in this very moment."""
+
+
+class UndoClaims:
+    """What the ledger allows when a user is taken back, and what it records. `ledger` is the ledger, if there is one.
+
+    This class works without a ledger: it allows everything and records nothing.
+    """
+
+    ledger: Ledger | None = None
+
+    def take(self, made: Made, new_sub: str, *, used: bool) -> None:
+        """Let nobody capture a password for the user from now on. Raises TakenFurtherError if somebody does."""
+
+    def guard(self, made: Made, new_sub: str, *, used: bool) -> None:
+        """Raise TakenFurtherError unless the user may be deleted in this very moment."""
+
+    def let_be(self, made: Made) -> None:
+        """Let passwords be captured again: the user is not deleted after all."""
+
+    def forget_user(self, made: Made, new_sub: str | None, *, used: bool, owed: frozenset[str]) -> bool:  # noqa: ARG002 -- for the ledger
+        """Record that the user does not exist any more; return whether the old password is dead."""
+        return used
+
+
+class ReadOnly(UndoClaims):
+    """Claims in a ledger that is only looked at."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+
+class LedgerUndoClaims(UndoClaims):
+    """Claims in a ledger, under the RUN lease."""
+
+    ledger: Registrar
+
+    def __init__(self, ledger: Registrar, held: Lease, *, now: Callable[[], float]) -> None:
+        self.ledger = ledger
+        self._lease = held
+        self._now = now
+
+    def take(self, made: Made, new_sub: str, *, used: bool) -> None:
+        """Take `pending → creating`, on which no trigger acts, or whoever was used to `reset`."""
+        self._lease.require(CALL_SECONDS)
+        if used:
+            turn = self.ledger.retire(made.sub, new_sub, self._now())
+        else:
+            turn = self.ledger.take_back(made.sub, self._lease.epoch, new_sub)
+        if not turn.done:
+            raise TakenFurtherError(f"is {turn.state} in the ledger by now")
+
+    def guard(self, made: Made, new_sub: str, *, used: bool) -> None:
+        if not used:
+            self.take(made, new_sub, used=False)
+        self._lease.require(CALL_SECONDS)
+
+    def let_be(self, made: Made) -> None:
+        """Take `creating → pending`; who was not pending yet is left for a run to take over."""
+        if made.state in {State.SECURED, State.DONE} and made.new_sub:
+            self.ledger.let_be(made.sub, self._lease.epoch, made.new_sub)
+
+    def forget_user(self, made: Made, new_sub: str | None, *, used: bool, owed: frozenset[str]) -> bool:
+        """Take the person back to `known`, or, if there was a password of their own, to `reset` without a user."""
+        now = self._now()
+        if not used and self.ledger.known_again(made.sub, self._lease.epoch, new_sub, owed, now).done:
+            return False
+        self.ledger.reset_again(made.sub, new_sub, owed, now)
+        person = self.ledger.person(made.sub)
+        return person is not None and person.state.final
+
+
+@contextmanager
+def ledger_undo_claims(table: LedgerTable, inventory: Inventory, *, now: Callable[[], float]) -> Iterator[UndoClaims]:
+    """Give the claims in a ledger, with nobody else running meanwhile.
+
+    Raises SettingsError unless the ledger is the one that this inventory was published to.
+    """
+    require_own_ledger(table, inventory)
+    with lease.held(table, str(inventory.get_meta("lease_owner")), now=now) as held:
+        require_own_ledger(table, inventory)
+        yield LedgerUndoClaims(Registrar(table), held, now=now)
+
+
+def require_own_ledger(table: LedgerTable, inventory: Inventory) -> None:
+    """Raise SettingsError unless the ledger is the one of the last run, and the migration is not finished."""
+    if require_last_ledger(table, inventory).finished:
+        raise SettingsError("The migration is finished: undo takes back a bulk run, and not a cut-over.")
+
+
+def person_of(claims: UndoClaims, sub: str) -> Person | None:
+    """Return the person as the ledger knows them."""
+    return claims.ledger.person(sub) if claims.ledger else None

@@ -1,0 +1,196 @@
+"""Whom this migration made, and what became of it in an undo, in the inventory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from batch.inventory.baseline import AppliedTable
+from batch.inventory.inventory import Inventory, decoded
+from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
+from batch.ledger.publish import AGAIN, LOST
+from batch.plan.user_plan import Context
+from batch.run.journal import Problem, State
+from batch.undo.undo_user import Begun, Fact, Failed, Gone, Left, Undone, Withdrawn, Would
+from batch.undo.verdict import Made
+
+_PAGE = 200
+_MADE = (  # but whom it was made to forget: their names are gone
+    "r.state IN ('intended', 'created', 'secured', 'done', 'undoing') "
+    "AND NOT EXISTS (SELECT 1 FROM forgotten f WHERE f.sub = r.sub)"
+)
+_STOPPED = "is being taken back: `cognito-migrate undo` goes on"
+
+_SOME = (
+    "SELECT r.sub, r.state, coalesce(r.username, p.username), r.new_sub, w.at, u.scan, "  # noqa: S608 -- constants
+    "d.was, d.used, d.revoked, {columns} "
+    "FROM progress r LEFT JOIN plan p ON p.sub = r.sub LEFT JOIN users u ON u.sub = r.sub "
+    "LEFT JOIN last_write w ON w.sub = r.sub LEFT JOIN undone d ON d.new_sub = r.new_sub "
+    f"WHERE r.sub > ? AND {_MADE} ORDER BY r.sub LIMIT ?"
+)
+_TABLES_OF_A_USER = ("granted", "applied", "conflicts", "last_write")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What there is to take back: users, some of them perhaps never created, and groups."""
+
+    users: int
+    in_doubt: int
+    groups: int
+
+
+def survey(inventory: Inventory) -> Survey:
+    """Count what this migration made and has not taken back."""
+    return Survey(
+        inventory.number(f"SELECT count(*) FROM progress r WHERE {_MADE}"),  # noqa: S608 -- a constant
+        inventory.number("SELECT count(*) FROM progress WHERE state = 'intended'"),
+        inventory.number("SELECT count(*) FROM target_groups WHERE made = 1"),
+    )
+
+
+class UndoJournal:
+    """Hands out whom this migration made, and records what became of them."""
+
+    def __init__(self, inventory: Inventory, context: Context) -> None:
+        self._inventory = inventory
+        self._context = context
+        self._snapshot = Snapshot(inventory)
+        # Not in memory, however many are left alone.
+        inventory.execute("CREATE TEMP TABLE IF NOT EXISTS left_alone (username TEXT, reason TEXT, failed INTEGER)")
+        inventory.execute("DELETE FROM left_alone")
+
+    def made(self) -> Iterator[Made]:
+        """Yield everybody whom this migration made, or may have made, and has not taken back.
+
+        Raises SettingsError unless it is known who is in the old pool still.
+        """
+        self._snapshot.require_complete()
+        after = ""
+        while rows := self._inventory.execute(_SOME.format(columns=USER_COLUMNS_OF_U), (after, _PAGE)).fetchall():
+            given = AppliedTable(self._inventory).granted([row[0] for row in rows])
+            wanted = self._snapshot.groups_by_user([row[0] for row in rows])
+            for row in rows:
+                yield self._made(row, given[row[0]], wanted[row[0]])
+            after = rows[-1][0]
+
+    def _made(self, row: tuple[Any, ...], given: frozenset[str], groups: Any) -> Made:
+        sub, state, name, new_sub, left_at, scan, was, used, revoked, *columns = row
+        resumed = state == State.UNDOING
+        known = scan is not None
+        return Made(
+            sub=sub,
+            state=State(was if resumed else state),
+            name=name,
+            new_sub=new_sub,
+            left_at=left_at,
+            attributes=self._context.translate(user_from_row(tuple(columns))).attributes if known else {},
+            given=given,
+            wanted=self._context.rules.groups.target_names(groups),
+            departed=scan != self._snapshot.number,
+            resumed=resumed,
+            used=bool(used) if resumed else False,
+            revoked=frozenset(decoded(revoked)) if resumed else frozenset(),
+        )
+
+    def record(self, fact: Fact) -> None:
+        """Record a fact; part of the transaction that is open."""
+        match fact:
+            case Begun():
+                self._begin(fact)
+            case Undone():
+                self._forget(fact.sub, fact.revoked, used=fact.used)
+            case Withdrawn():
+                self._forget(fact.sub, frozenset(), used=False)
+            case Gone():
+                self._set(fact.sub, State.GONE)
+                self._unwrite(fact.sub)
+            case Left():
+                if fact.restore is not None:
+                    self._set(fact.sub, fact.restore)
+                    self._unwrite(fact.sub)
+            case Failed() | Would():
+                pass  # what was true before is still
+            case _:
+                assert_never(fact)
+
+    def note(self, fact: Left | Failed) -> None:
+        """Keep, until this command ends, who is not taken back and why."""
+        self._inventory.execute(
+            "INSERT INTO left_alone SELECT coalesce(max(username), ?1), ?2, ?3 FROM users WHERE sub = ?1",
+            (fact.sub, fact.reason, isinstance(fact, Failed)),
+        )
+
+    def noted(self, *, failed: bool) -> list[dict[str, str]]:
+        """Return who is left alone, or who failed, and why."""
+        rows = self._inventory.execute("SELECT username, reason FROM left_alone WHERE failed = ? ORDER BY 1", (failed,))
+        return [{"username": username, "reason": reason} for username, reason in rows]
+
+    def reasons(self) -> dict[str, int]:
+        """Count who is left alone, by reason."""
+        return dict(
+            self._inventory.execute(
+                "SELECT reason, count(*) FROM left_alone WHERE NOT failed GROUP BY 1 ORDER BY 2 DESC, 1"
+            )
+        )
+
+    def _begin(self, fact: Begun) -> None:
+        made = fact.made
+        self._inventory.execute(
+            "INSERT OR REPLACE INTO undone (new_sub, sub, username, was, used, revoked) VALUES (?, ?, ?, ?, ?, ?)",
+            (fact.new_sub, made.sub, fact.username, made.state, fact.used, json.dumps(sorted(fact.revoked))),
+        )
+        # As a problem, because a run passes over it and says so.
+        self._inventory.execute(
+            "UPDATE progress SET state = ?, new_sub = ?, username = ?, problem_kind = ?, problem = ? WHERE sub = ?",
+            (State.UNDOING, fact.new_sub, fact.username, Problem.UNDOING, _STOPPED, made.sub),
+        )
+
+    def _forget(self, sub: str, revoked: frozenset[str], *, used: bool) -> None:
+        """Let a run create the user anew, and give it everything but what was taken away from it."""
+        execute = self._inventory.execute
+        execute("UPDATE undone SET used = ? WHERE new_sub = (SELECT new_sub FROM progress WHERE sub = ?)", (used, sub))
+        for table in _TABLES_OF_A_USER:
+            execute(f"DELETE FROM {table} WHERE sub = ?", (sub,))  # noqa: S608 -- ours
+        self._inventory.execute_many("INSERT INTO granted VALUES (?, ?)", [(sub, group) for group in sorted(revoked)])
+        execute(
+            "UPDATE progress SET state = ?, intended_at = NULL, new_sub = NULL, username = NULL, problem_kind = NULL, "
+            "problem = NULL WHERE sub = ?",
+            (State.UNDONE, sub),
+        )
+        if used:  # whatever ledger it is published to: its old password counts no more
+            execute("INSERT OR REPLACE INTO published VALUES (?, ?)", (sub, LOST))
+        else:
+            execute("UPDATE published SET as_of = ? WHERE sub = ? AND as_of <> ?", (AGAIN, sub, LOST))
+
+    def _set(self, sub: str, state: State) -> None:
+        self._inventory.execute(
+            "UPDATE progress SET state = ?, problem_kind = NULL, problem = NULL WHERE sub = ?", (state, sub)
+        )
+
+    def _unwrite(self, sub: str) -> None:
+        """Forget an undo that was begun and did not come to it."""
+        self._inventory.execute(
+            "DELETE FROM undone WHERE new_sub = (SELECT new_sub FROM progress WHERE sub = ?)", (sub,)
+        )
+
+    # Groups.
+
+    def groups_made(self) -> list[str]:
+        """Name the groups of the target that this migration made."""
+        return [name for (name,) in self._inventory.execute("SELECT name FROM target_groups WHERE made = 1 ORDER BY 1")]
+
+    def forget_group(self, name: str) -> None:
+        """Record that the group is not there any more."""
+        with self._inventory.transaction():
+            self._inventory.execute("DELETE FROM target_groups WHERE name = ?", (name,))
+
+    def others(self, new_subs: list[str]) -> int:
+        """Count the users among these that were not taken back; a listing may still show who was."""
+        return len(set(new_subs)) - self._inventory.number(
+            "SELECT count(DISTINCT d.new_sub) FROM json_each(?) j JOIN undone d ON d.new_sub = j.value "
+            "WHERE NOT EXISTS (SELECT 1 FROM progress r WHERE r.new_sub = d.new_sub)",
+            (json.dumps(new_subs),),
+        )

@@ -1,0 +1,190 @@
+"""Take back a bulk run: every user that this migration made and nobody has used since, then the groups it made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from batch.inventory.inventory import Inventory
+from batch.plan.user_plan import Context
+from batch.run.create_groups import groups_defined
+from batch.runtime import engine
+from batch.runtime.progress_bar import Bar, Progress
+from batch.runtime.silence import Silence
+from batch.undo.claims import UndoClaims
+from batch.undo.journal import UndoJournal, survey
+from batch.undo.undo_user import Begun, Fact, Failed, Gone, Left, TakingBack, Undone, Would
+from batch.undo.verdict import Made
+from userpool.errors import NotFoundError, UserError
+from userpool.pool import UserPool
+from userpool.user import Group
+
+
+@dataclass(slots=True)
+class UndoSummary:
+    """What an undo did, or a dry run would do.
+
+    `used` counts those among `undone` that had been used, `gone` whom somebody else had deleted, `left` who was left
+    alone; `groups_left` are groups that this migration made and that stay, with the reason. `limited`: there
+    may be more to take back.
+    """
+
+    dry_run: bool = False
+    undone: int = 0
+    used: int = 0
+    gone: int = 0
+    left: int = 0
+    groups: int = 0
+    groups_left: dict[str, str] = field(default_factory=dict)
+    failed: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    limited: bool = False
+    stopped: bool = False
+
+
+class Undo:
+    """One undo. Safe to kill and to repeat."""
+
+    def __init__(
+        self,
+        target: UserPool,
+        inventory: Inventory,
+        context: Context,
+        claims: UndoClaims,
+        *,
+        force_used: bool,
+        workers: int,
+        stop: threading.Event,
+        progress: Progress,
+    ) -> None:
+        self._target = target
+        self._inventory = inventory
+        self._context = context
+        self._force_used = force_used
+        self._taking_back = TakingBack(target, claims, marker=context.marker, force_used=force_used)
+        self.journal = UndoJournal(inventory, context)
+        self._workers = workers
+        self._stop = stop
+        self._progress = progress
+        self._summary = UndoSummary()
+        self._silence = Silence()
+
+    def preview(self) -> UndoSummary:
+        """Look at everybody, and say what an undo would do; nothing is changed."""
+        self._summary.dry_run = True
+        with self._progress.bar("look", total=survey(self._inventory).users) as bar:
+            self._carry_out(self.journal.made(), self._taking_back.preview, lambda _: None, bar)
+        self._summary.groups = len(self.journal.groups_made())
+        return self._ended()
+
+    def run(self, *, limit: int | None = None) -> UndoSummary:
+        """Take back users, `limit` at most, and then the groups that nobody is in any more.
+
+        Raises FatalError when nobody can be seen to any more; what was done until then is recorded.
+        """
+        total = survey(self._inventory).users
+        made = self.journal.made()
+        with self._progress.bar("undo", total=min(total, limit or total)) as bar:
+            more = True
+            while more and self._room(limit) != 0 and not self._stop.is_set():
+                # Who is left alone does not count towards the limit, so it may take several waves.
+                wave = made if limit is None else islice(made, self._room(limit))
+                more = self._carry_out(wave, self._taking_back.step, self.journal.record, bar)
+        self._summary.limited = self._room(limit) == 0 and next(made, None) is not None
+        if not self._summary.limited:
+            self._delete_groups()
+        return self._ended()
+
+    def _room(self, limit: int | None) -> int | None:
+        """Return how many more may be taken back, None for all."""
+        return None if limit is None else limit - self._summary.undone
+
+    def _carry_out(
+        self,
+        made: Iterator[Made],
+        step: Callable[[Made], Iterator[Fact]],
+        record: Callable[[Fact], None],
+        bar: Bar,
+    ) -> bool:
+        """Do a step with everybody; return whether there was anybody."""
+        anybody = False
+        with closing(engine.run(made, step, workers=self._workers, stop=self._stop)) as batches:
+            for batch in batches:
+                anybody = True
+                with self._inventory.transaction():
+                    for fact in batch:
+                        record(fact)
+                for fact in batch:  # when they are durable: this may end the undo
+                    self._count(fact)
+                bar.advance(sum(not isinstance(fact, Begun) for fact in batch))
+        return anybody
+
+    def _count(self, fact: Fact) -> None:
+        summary = self._summary
+        match fact:
+            case Undone() | Would():
+                summary.undone += 1
+                summary.used += fact.used
+            case Gone():
+                summary.gone += 1
+            case Left():
+                summary.left += 1
+                self.journal.note(fact)
+            case Failed():
+                summary.failed += 1
+                self.journal.note(fact)
+        if isinstance(fact, Failed) and fact.unanswered:
+            self._silence.note(fact.reason)
+        else:
+            self._silence.broken()
+
+    def _delete_groups(self) -> None:
+        """Delete the groups that this migration made, that are as it made them and that nobody is in."""
+        names = self.journal.groups_made()
+        there = {group.name: group for page in self._target.groups() for group in page} if names else {}
+        wanted = groups_defined(self._inventory, self._context)
+        with self._progress.bar("groups", total=len(names)) as bar:
+            for name in names:
+                if self._stop.is_set():
+                    return
+                if reason := self._why_stays(name, there.get(name), wanted.get(name)):
+                    self._summary.groups_left[name] = reason
+                else:
+                    self._delete_group(name)
+                bar.advance(1)
+
+    def _why_stays(self, name: str, there: Group | None, wanted: Group | None) -> str | None:
+        if there is None:
+            return None
+        if not self._force_used and (wanted is None or _plain(there) != _plain(wanted)):
+            return "was changed since, here or in the old pool"
+        for page in self._target.members(name):
+            if others := self.journal.others([user.sub for user in page]):
+                return f"has members ({others} or more)"
+        return None
+
+    def _delete_group(self, name: str) -> None:
+        try:
+            self._target.delete_group(name)
+        except NotFoundError:
+            pass  # somebody was faster
+        except UserError as error:
+            self._summary.groups_left[name] = str(error)
+            self._summary.failed += 1
+            return
+        else:
+            self._summary.groups += 1
+        self.journal.forget_group(name)
+
+    def _ended(self) -> UndoSummary:
+        self._summary.reasons = self.journal.reasons()
+        self._summary.stopped = self._stop.is_set()
+        return self._summary
+
+
+def _plain(group: Group) -> Group:
+    """Return the group with no description as nothing, whatever Cognito answers."""
+    return replace(group, description=group.description or None)

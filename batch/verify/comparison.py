@@ -1,0 +1,71 @@
+"""Compare one user of the new pool with what the old one makes of it, three-way. Values in, values out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batch.plan.three_way import PREFERRED, Applied, Wanted, differing
+from userpool.factors import CROSSING, Preference
+from userpool.identities import linked
+from userpool.user import Status, User
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as planned; `username` is the old one, `detail` names attributes and groups only."""
+
+    username: str
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a user ought to be, and what was applied to it last; None if that is not known."""
+
+    username: str
+    wanted: Wanted
+    applied: Applied | None
+    done: bool
+
+
+def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Difference], list[Difference]]:
+    """Return what was not carried, and what the new pool changed itself."""
+    wanted, applied = old.wanted, old.applied or Applied(old.wanted.attributes, old.wanted.enabled)
+    differences, notes = [], []
+    uncarried = set(differing(wanted.attributes, applied.attributes, marker))
+    there = differing(wanted.attributes, new.attributes, marker)
+    if lacking := [name for name in there if name in uncarried]:
+        differences.append(Difference(old.username, "attributes", ", ".join(lacking)))
+    if changed := [name for name in there if name not in uncarried]:
+        notes.append(Difference(old.username, "attributes", ", ".join(changed)))
+    if wanted.enabled != new.enabled:
+        said = Difference(old.username, "enabled", "is enabled" if new.enabled else "is disabled")
+        (notes if applied.enabled == wanted.enabled else differences).append(said)
+    for identity in sorted(wanted.links ^ linked(new.attributes)):
+        lost = identity in wanted.links
+        # Made and ended since, or made by somebody else: that is the new pool's own.
+        carried = lost == (identity in applied.links)
+        said = Difference(old.username, "link lost" if lost else "link gained", identity.provider)
+        (notes if carried else differences).append(said)
+    if new.status is Status.FORCE_CHANGE_PASSWORD:
+        said = Difference(old.username, "status", "cannot reset its password yet")
+        (notes if old.done else differences).append(said)
+    return differences, notes
+
+
+def compare_factors(old: Compared, there: Preference) -> tuple[list[Difference], list[Difference]]:
+    """Return what of the second factors was not carried, and what the new pool, where they are so, changed itself."""
+    applied = old.applied.factors if old.applied else Preference()
+    wanted = old.wanted.preference(applied)
+    differences: list[Difference] = []
+    notes: list[Difference] = []
+    for factor in sorted(wanted.on ^ (there.on & CROSSING)):
+        lost = factor in wanted.on
+        carried = lost == (factor in applied.on)
+        said = Difference(old.username, "factor lost" if lost else "factor gained", factor)
+        (notes if carried else differences).append(said)
+    if wanted.on == there.on and not wanted.like(there):
+        said = Difference(old.username, PREFERRED, there.preferred or "none")
+        (notes if applied.like(wanted) else differences).append(said)
+    return differences, notes

@@ -1,0 +1,297 @@
+"""Compare the new pool with what the plan makes of the old one, field by field. It changes neither."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from batch.inventory.baseline import AppliedTable
+from batch.inventory.inventory import Inventory
+from batch.inventory.snapshot import USER_COLUMNS_OF_U, user_from_row
+from batch.inventory.user_records import Known
+from batch.plan.after_cutover import Cutover, as_kept
+from batch.plan.gone import gone
+from batch.plan.user_plan import Context
+from batch.run.create_groups import applied_definition, differing_fields, groups_wanted
+from batch.run.journal import State
+from batch.runtime import engine
+from batch.runtime.progress_bar import Progress
+from batch.runtime.stopping import StoppedError
+from batch.scan.read_second_factors import FactorsTable
+from batch.scan.scan import Way, membership_step, pages_of
+from batch.verify.comparison import Compared, Difference, compare, compare_factors
+from batch.verify.verify_factors import with_factors
+from userpool.pool import UserPool
+from userpool.user import User
+
+_TEMPORARY = """
+CREATE TEMP TABLE seen (new_sub TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TEMP TABLE found (new_sub TEXT, group_name TEXT, PRIMARY KEY (new_sub, group_name)) WITHOUT ROWID;
+CREATE TEMP TABLE names (old TEXT PRIMARY KEY, new TEXT NOT NULL) WITHOUT ROWID;
+"""
+_PAGE = 500
+_UNSEEN = (
+    "SELECT u.username, r.username, r.new_sub, r.state, r.problem, p.sub FROM plan p JOIN users u ON u.sub = p.sub "
+    "LEFT JOIN progress r ON r.sub = p.sub WHERE p.sub > ? AND p.action IN ('create', 'update') "
+    "AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.new_sub = r.new_sub) ORDER BY p.sub LIMIT ?"
+)
+_UNFINISHED = (
+    "SELECT u.username, r.problem, r.sub FROM progress r JOIN users u ON u.sub = r.sub "
+    "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
+    "JOIN seen s ON s.new_sub = r.new_sub WHERE r.sub > ? AND r.state <> 'done' ORDER BY r.sub LIMIT ?"
+)
+_MADE = "SELECT username, new_sub FROM progress WHERE new_sub > ? AND username IS NOT NULL ORDER BY new_sub LIMIT ?"
+_EXPECTED = (
+    "SELECT r.new_sub, n.new FROM progress r JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
+    "JOIN memberships m ON m.sub = r.sub JOIN names n ON n.old = m.group_name WHERE r.new_sub IS NOT NULL"
+)
+# After the cut-over, what the old pool came to before.
+_KEPT = (
+    "SELECT r.new_sub, g.value AS new FROM progress r JOIN plan p ON p.sub = r.sub "
+    "AND p.action IN ('create', 'update') "
+    "JOIN applied a ON a.sub = r.sub JOIN json_each(a.groups) g WHERE r.new_sub IS NOT NULL"
+)
+_DONE = "r.state = 'done'"  # of the others it is known that they are unfinished
+_FOUND = (
+    "SELECT f.new_sub, f.group_name AS new FROM found f JOIN progress r ON r.new_sub = f.new_sub "
+    "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')"
+)
+
+
+@dataclass(slots=True)
+class VerifySummary:
+    """What the comparison came to; `others` are users of the target that this migration did not make.
+
+    Three things are compared: what was applied, what is wanted now, and what is there. `notes` are what the new pool
+    changed itself, `differences` what is not carried. `gone` are users who left the old pool.
+    """
+
+    compared: int = 0
+    others: int = 0
+    memberships: int = 0
+    groups: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    notes: list[Difference] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are of each."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: len(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+class Verify:
+    """One comparison. What the listing shows as different is looked at again, since listings lag behind.
+
+    `saw` is told the users of the target, a page at a time.
+    """
+
+    def __init__(
+        self,
+        target: UserPool,
+        inventory: Inventory,
+        context: Context,
+        *,
+        workers: int,
+        stop: threading.Event,
+        progress: Progress,
+        saw: Callable[[Sequence[User]], None] = lambda _: None,
+    ) -> None:
+        self._target = target
+        self._inventory = inventory
+        self._context = context
+        self._workers = workers
+        self._stop = stop
+        self._progress = progress
+        self._saw = saw
+        self._is_cut_over = Cutover.of(inventory) is not None
+        self._summary = VerifySummary()
+
+    def run(self, choose: Callable[[int, int], Way], *, expected_users: int = 0) -> VerifySummary:
+        """Compare everything. Raises StoppedError if stopped."""
+        for statement in _TEMPORARY.strip().split("\n"):
+            self._inventory.execute(statement)
+        self._compare_users(expected_users)
+        self._find_missing()
+        self._find_unfinished()
+        if self._context.rules.users.mfa == "preferences":
+            self._compare_factors()
+        groups = self._compare_groups()
+        self._read_memberships(groups, choose)
+        self._compare_memberships()
+        for found in (self._summary.differences, self._summary.notes):
+            found.sort(key=lambda difference: (difference.username, difference.what))
+        self._summary.gone = gone(self._inventory)
+        return self._summary
+
+    def _compare_users(self, expected: int) -> None:
+        with self._progress.bar("verify users", total=expected) as bar:
+            for page in self._target.users():
+                self._refuse_to_go_on()
+                self._saw(page)
+                known = self._known([user.sub for user in page])
+                for new in page:
+                    if not self._first_seen(new.sub):
+                        continue
+                    if new.sub in known:
+                        self._summary.compared += 1
+                        self._compare(known[new.sub], new)
+                    else:
+                        self._summary.others += 1
+                bar.advance(len(page))
+
+    def _first_seen(self, new_sub: str) -> bool:
+        return self._inventory.execute("INSERT OR IGNORE INTO seen VALUES (?)", (new_sub,)).rowcount == 1
+
+    def _known(self, subs: list[str]) -> dict[str, Compared]:
+        """Return those of the new subs that this migration made and still plans, with what is wanted of them."""
+        rows = self._inventory.execute(
+            f"SELECT r.new_sub, r.state, {USER_COLUMNS_OF_U} FROM json_each(?) j "  # noqa: S608 -- constants
+            "JOIN progress r ON r.new_sub = j.value JOIN users u ON u.sub = r.sub "
+            "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')",
+            (json.dumps(subs),),
+        ).fetchall()
+        applied = AppliedTable(self._inventory).of(row[2] for row in rows)
+        factors = FactorsTable(self._inventory).of(row[2] for row in rows)
+        found = {}
+        for new_sub, state, *row in rows:
+            old = user_from_row(tuple(row))
+            translated = self._context.translate(old).attributes
+            facts = Known(frozenset(), applied.get(old.sub), frozenset(), factors[old.sub])
+            kept = as_kept(old, facts, self._context) if self._is_cut_over else None
+            wanted = kept or self._context.wanted(old, translated, facts.groups, facts.factors)
+            found[new_sub] = Compared(old.username, wanted, applied.get(old.sub), done=state == State.DONE)
+        return found
+
+    def _compare(self, old: Compared, new: User) -> None:
+        differences, notes = compare(old, new, self._context.marker)
+        if not differences and self._are_settled(notes):
+            self._summary.notes += notes
+            return
+        again = self._target.find(new.username)
+        if again is None or again.sub != new.sub:
+            self._note(old.username, "missing", "deleted in the target")
+        else:
+            self._tell(old, again)
+
+    def _are_settled(self, notes: Sequence[Difference]) -> bool:
+        """Whether a second look is not worth its call: who lives in the new pool edits attributes as they please."""
+        return not notes or (self._is_cut_over and all(note.what == "attributes" for note in notes))
+
+    def _tell(self, old: Compared, new: User) -> None:
+        differences, notes = compare(old, new, self._context.marker)
+        self._summary.differences += differences
+        self._summary.notes += notes
+
+    def _find_missing(self) -> None:
+        """Look for everybody the plan creates and the listing did not show."""
+        for old_username, username, new_sub, state, problem, _ in self._pages(_UNSEEN):
+            found = self._target.find(username) if new_sub else None
+            was_there = new_sub or state == State.GONE  # made by its own sign-in, and gone before a run noted it
+            if was_there and (found is None or found.sub != new_sub):
+                self._note(old_username, "missing", problem or "deleted in the target")
+            elif found is None:
+                self._differ(old_username, "missing", problem or "not created yet")
+            elif self._first_seen(new_sub):  # the listing lags behind
+                self._summary.compared += 1
+                self._tell(self._known([new_sub])[new_sub], found)
+
+    def _find_unfinished(self) -> None:
+        """Name those who exist in the target but still lack something that a run would do."""
+        for username, why, _ in self._pages(_UNFINISHED):
+            self._differ(username, "unfinished", why or "rerun to go on")
+
+    def _compare_factors(self) -> None:
+        looked_at = with_factors(
+            self._target, self._inventory, workers=self._workers, stop=self._stop, progress=self._progress
+        )
+        with closing(looked_at) as batches:
+            for users in batches:
+                known = self._known([user.sub for user in users])
+                for user in users:
+                    differences, notes = compare_factors(known[user.sub], user.preference)
+                    self._summary.differences += differences
+                    self._summary.notes += notes
+        self._refuse_to_go_on()
+
+    def _pages(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Walk by the last column, not by one long cursor: rows are written meanwhile, and may be as many as users."""
+        after = ""
+        while rows := self._inventory.execute(statement, (after, _PAGE)).fetchall():
+            yield from rows
+            after = rows[-1][-1]
+
+    def _compare_groups(self) -> list[str]:
+        """Compare the definitions; return the names of all groups of the target."""
+        there = {group.name: group for page in self._target.groups() for group in page}
+        for name, wanted in groups_wanted(self._inventory, self._context).items():
+            self._summary.groups += 1
+            if name not in there:
+                self._differ("", "group missing", name)
+            elif fields := differing_fields(wanted, there[name]):
+                applied = applied_definition(self._inventory, name)
+                carried = applied is not None and not differing_fields(wanted, applied)
+                (self._note if carried else self._differ)("", "group definition", f"{name}: {fields}")
+        return sorted(there)
+
+    def _read_memberships(self, groups: list[str], choose: Callable[[int, int], Way]) -> None:
+        given = dict(self._inventory.execute("SELECT group_name, count(*) FROM granted GROUP BY group_name").fetchall())
+        way = choose(self._summary.compared, pages_of(given.get(group, 0) for group in groups))
+        items: Iterator[Any] | list[str] = groups if way == "group" else self._made()
+        step = membership_step(self._target, way)
+        total = len(groups) if way == "group" else self._summary.compared
+        with (
+            self._progress.bar(f"verify memberships, by {way}", total=total) as bar,
+            closing(engine.run(items, step, workers=self._workers, stop=self._stop)) as batches,
+        ):
+            for batch in batches:
+                rows = [pair for found in batch for pair in found.pairs]
+                self._inventory.execute_many("INSERT OR IGNORE INTO found VALUES (?, ?)", rows)
+                bar.advance(sum(found.ends for found in batch))
+        self._refuse_to_go_on()
+
+    def _made(self) -> Iterator[User]:
+        return (User(username, new_sub, {}) for username, new_sub in self._pages(_MADE))
+
+    def _compare_memberships(self) -> None:
+        rules = self._context.rules.groups
+        names = [(name,) for (name,) in self._inventory.execute("SELECT name FROM groups")]
+        pairs = [(name, new) for (name,) in names if (new := rules.target_name(name)) is not None]
+        self._inventory.execute_many("INSERT INTO names VALUES (?, ?)", pairs)
+        self._summary.memberships = self._inventory.number(f"SELECT count(*) FROM ({_FOUND})")  # noqa: S608 -- a constant
+        expected = _KEPT if self._is_cut_over else _EXPECTED
+        self._differ_in_memberships("membership lost", f"{expected} AND {_DONE}", _FOUND)
+        self._differ_in_memberships("membership gained", _FOUND, expected)
+
+    def _differ_in_memberships(self, what: str, these: str, not_those: str) -> None:
+        rows = self._inventory.execute(
+            "SELECT u.username, r.username, g.sub IS NOT NULL, d.* "  # noqa: S608 -- constants
+            f"FROM ({these} EXCEPT {not_those}) d "
+            "JOIN progress r ON r.new_sub = d.new_sub JOIN users u ON u.sub = r.sub "
+            "LEFT JOIN granted g ON g.sub = r.sub AND g.group_name = d.new"
+        )
+        gained = what == "membership gained"
+        for old_username, username, granted, _, group in rows:
+            # Given by this migration and ended since, or given by somebody else: that is the new pool's own.
+            its_own = bool(granted) != gained
+            if (gained and its_own and self._is_cut_over) or self._is_so(username, group, member=gained):
+                (self._note if its_own else self._differ)(old_username, what, group)
+
+    def _is_so(self, username: str, group: str, *, member: bool) -> bool:
+        """Look again, at the user alone: whether it is a member, or is not."""
+        return (group in {name for page in self._target.groups_of(username) for name in page}) == member
+
+    def _differ(self, username: str, what: str, detail: str) -> None:
+        self._summary.differences.append(Difference(username, what, detail))
+
+    def _note(self, username: str, what: str, detail: str) -> None:
+        self._summary.notes.append(Difference(username, what, detail))
+
+    def _refuse_to_go_on(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError("Stopped; nothing was changed. Compare again with: cognito-migrate verify")
