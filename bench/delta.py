@@ -22,7 +22,7 @@ from typing import Any
 
 from batch.plan.changes import Changes
 from batch.plan.plan import make_plan
-from batch.plan.three_way import Applied
+from batch.plan.three_way import Baseline
 from batch.pools.connect import connect
 from batch.run.journal import Created, Done, Journal, Secured
 from batch.settings import config as configuration
@@ -75,7 +75,7 @@ def _bring_over(config: Path, endpoint_url: str) -> None:
             while some := list(islice(jobs, _CHUNK)):
                 with inventory.transaction():
                     for job in some:
-                        applied = Applied({**job.attributes}, job.user.enabled)
+                        applied = Baseline({**job.attributes}, job.user.enabled)
                         journal.record(Created(job.sub, f"new {job.sub}", job.username, applied=applied))
                         journal.record(Secured(job.sub))
                         journal.record(Done(job.sub, frozenset()))

@@ -20,12 +20,12 @@ from batch.inventory.backup import back_up
 from batch.inventory.inventory import Inventory
 from batch.plan.changes import Changes
 from batch.plan.plan import make_plan
-from batch.plan.three_way import Applied
+from batch.plan.three_way import Baseline
 from batch.plan.user_plan import Action
 from batch.report.status import status
 from batch.run.journal import Created, Done, Granted, Job, Journal, Secured
 from batch.run.run import Run
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Scan
 from batch.verify.verify import Verify
 from bench.made_up_pool import MadeUpPool, context, sub_of
@@ -40,7 +40,7 @@ _CLOCK = 1_800_000_000.0
 
 def scan(inventory: Inventory, users: int) -> dict[str, Any]:
     """Read the whole pool; a second time, nothing has changed."""
-    reading = Scan(MadeUpPool(users), inventory, workers=2, stop=threading.Event(), progress=Progress())  # type: ignore[arg-type]
+    reading = Scan(MadeUpPool(users), inventory, workers=2, stop=threading.Event(), progress=ProgressBars())  # type: ignore[arg-type]
     summary = reading.run(lambda _users, _pages: "group")
     return {"users": summary.users, "memberships": summary.memberships}
 
@@ -80,7 +80,7 @@ def _carry_out(inventory: Inventory, most: int, *, killed: bool) -> int:
 def _facts(job: Job) -> Iterator[Any]:
     wanted = job.wanted.groups if job.wanted else frozenset()
     number = int(job.user.username.removeprefix("user"))
-    applied = Applied({**job.attributes}, job.user.enabled, wanted, giving=wanted)
+    applied = Baseline({**job.attributes}, job.user.enabled, wanted, giving=wanted)
     yield Created(job.sub, sub_of(number, "new"), job.username, applied=applied)
     yield Secured(job.sub)
     yield from (Granted(job.sub, group) for group in job.owed)
@@ -106,7 +106,7 @@ def resume(inventory: Inventory, users: int) -> dict[str, Any]:
     description = Description("", "", "", SignIn(), Schema(), {}, users, 0.0)
     target: Any = Target(users, new=True)
     stop = threading.Event()
-    run = Run(target, description, inventory, context(), workers=8, stop=stop, progress=Progress())
+    run = Run(target, description, inventory, context(), workers=8, stop=stop, progress=ProgressBars())
     run.run(now=lambda: _CLOCK)
     raise RuntimeError("The run had nothing to do.")
 
@@ -115,7 +115,7 @@ def verify(inventory: Inventory, users: int) -> dict[str, Any]:
     """Compare with a new pool where everything is as planned."""
     make_plan(inventory, context(), {})
     target: Any = MadeUpPool(users, new=True)
-    comparing = Verify(target, inventory, context(), workers=2, stop=threading.Event(), progress=Progress())
+    comparing = Verify(target, inventory, context(), workers=2, stop=threading.Event(), progress=ProgressBars())
     summary = comparing.run(lambda _users, _groups: "group")
     return {"compared": summary.compared, "differences": len(summary.differences), "notes": len(summary.notes)}
 

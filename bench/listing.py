@@ -18,7 +18,7 @@ from pathlib import Path
 
 from batch.inventory.inventory import Inventory
 from batch.pacing.pacer import AHEAD, Pacer
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Scan, Way, cheaper_way
 from batch.scan.shards import Listing
 from bench.figures import Figure, command
@@ -90,7 +90,7 @@ class Reading:
         return time.monotonic() - began[0]
 
     def _scan(self, choose: Choose, listing: Listing) -> None:
-        stop, progress = threading.Event(), Progress(quiet=True, out=StringIO())
+        stop, progress = threading.Event(), ProgressBars(quiet=True, out=StringIO())
         scan = Scan(
             self._pool,
             self._inventory,

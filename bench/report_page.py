@@ -36,7 +36,7 @@ def measure(*, quick: bool) -> Iterator[Figure]:
             _fill(inventory, users)
         with wiring.inventory_to_read(config) as inventory:
             began = time.perf_counter()
-            facts = gather(inventory, context(), wiring.usual_rps(config), names=True)
+            facts = gather(inventory, context(), wiring.default_rps(config), names=True)
             text = page(config, facts, None, None, names=True, made=_NOW)
             took = time.perf_counter() - began
     yield Figure(f"report: page of {users:,} users", took, "s", at_most=_MOST_SECONDS)

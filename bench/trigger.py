@@ -26,7 +26,7 @@ from trigger.handler import Handler
 from trigger.parts import Parts
 from trigger.settings import TriggerSettings
 from userpool.ledger_table import LedgerTable
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.pool import UserPool
 
 _LATENCY = 0.02
@@ -91,13 +91,13 @@ def _capture(world: TriggerWorld) -> Event:
 
 def _first_token(world: TriggerWorld) -> Event:
     world.precreate()
-    world.put(State.CAPTURED)
+    world.put(PersonState.CAPTURED)
     return _token(world)
 
 
 def _settled_token(world: TriggerWorld) -> Event:
     world.precreate()
-    world.put(State.CAPTURED, checked=True, owed=frozenset())
+    world.put(PersonState.CAPTURED, checked=True, owed=frozenset())
     return _token(world)
 
 

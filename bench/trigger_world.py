@@ -6,14 +6,14 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from batch.plan.user_plan import Context, plan_user
 from sandbox.cognito import Cognito
 from sandbox.in_process import client, dynamodb_client
 from sandbox.triggers import attributes_of
 from userpool.identity import identifiers
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import PERSON, Person, State, lock_id
+from userpool.person import PERSON, Person, PersonState, lock_id
 from userpool.pool import UserPool
 from userpool.settings import Rules
 from userpool.terms import Terms
@@ -71,12 +71,12 @@ class TriggerWorld:
         made = pool.create(plan.username or "", plan.attributes or {}, PASSWORD)
         pool.set_password(made.username, "R4ndom-Passw0rd!")
         pool.create_group(next(UserPool(cognito, self.old_id).groups())[0])
-        self.put(State.PENDING, new_sub=made.sub)
+        self.put(PersonState.PENDING, new_sub=made.sub)
 
-    def put(self, state: State, **changes: Any) -> None:
+    def put(self, state: PersonState, **changes: Any) -> None:
         """Put the person into a state."""
         sub = self._old(client(self.local)).sub
-        person = Registrar(self.table).person(sub)
+        person = BatchLedger(self.table).person(sub)
         if person is None:
             raise RuntimeError("The person was not published.")
         self.table.write(Write(f"{PERSON}{sub}", item=replace(person, state=state, **changes).to_item()))
@@ -111,7 +111,7 @@ class TriggerWorld:
         owned = identifiers(plan.username or "", plan.attributes or {}, target.sign_in)
         person = Person(
             old.sub,
-            State.KNOWN,
+            PersonState.KNOWN,
             username=old.username,
             name=plan.username,
             owed=frozenset({_GROUP}),
@@ -120,7 +120,7 @@ class TriggerWorld:
         identity, rules = self.table.identity(), Rules()
         terms = Terms(self.old_id, self.new_id, _MARKER, target.sign_in, target.schema, rules, identity, "a key")
         terms.save(self.table)
-        Registrar(self.table).publish([person])
+        BatchLedger(self.table).publish([person])
 
     def _old(self, cognito: Any) -> Any:
         return UserPool(cognito, self.old_id).find(_USERNAME)

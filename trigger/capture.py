@@ -15,7 +15,7 @@ from trigger.parts import Work
 from trigger.proof import old_user, prove, why_reset
 from userpool.errors import MigrationError, PassingError, UnansweredError, UserError
 from userpool.passwords import random_password
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 from userpool.user import Status
 
 _CUSTOM = "CUSTOM_CHALLENGE"
@@ -51,7 +51,7 @@ def create(work: Work) -> Outcome:
         return _ask(work, {"ask": "password"}, "password")
     marker = work.attributes.get(work.terms.marker)
     person = work.ledger.person(marker) if marker else None
-    outcome = "captured" if person and person.state is State.CAPTURED else "reset-needed"
+    outcome = "captured" if person and person.state is PersonState.CAPTURED else "reset-needed"
     return _ask(work, {"outcome": outcome}, "nothing")
 
 
@@ -86,7 +86,7 @@ def verify(work: Work) -> Outcome:
 def _give_up(work: Work, person: Person, token: str) -> None:
     with suppress(MigrationError):  # then the lease runs out instead
         turn = work.ledger.give_up_capture(person.sub, token)
-        if turn.state is State.RESET:
+        if turn.state is PersonState.RESET:
             work.ledger.end_capture(person.sub, token)
 
 
@@ -160,7 +160,7 @@ def _set(work: Work, person: Person, token: str) -> str:
 def _take_back_if_reset(work: Work, person: Person, token: str) -> None:
     with suppress(MigrationError):  # then the record of this capture stays, and no token is given
         now = work.ledger.person(person.sub)
-        if now and now.state is State.RESET:
+        if now and now.state is PersonState.RESET:
             _put_random_password_back(work, person, token)
 
 
@@ -171,7 +171,7 @@ def _record(work: Work, person: Person, token: str) -> None:
         raise _InDoubtError(error) from None
     if turn.done:
         return
-    if turn.state is State.RESET:
+    if turn.state is PersonState.RESET:
         _put_random_password_back(work, person, token)
     raise _InDoubtError(RefusalError(f"person-is-{turn.state}", person.sub))
 

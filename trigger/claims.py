@@ -12,12 +12,12 @@ from typing import Any
 from trigger.parts import Work
 from userpool.errors import MigrationError, NotAllowedError, UserError
 from userpool.factors import PASSKEY
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
 
 def claims_for(work: Work, person: Person) -> dict[str, str]:
     """Return the claims of a person's ID token, beside those that follow from attributes."""
-    if person.state is State.RETURNED:
+    if person.state is PersonState.RETURNED:
         return {work.terms.marker: person.sub}
     return _to_enrol(work, person)
 

@@ -14,7 +14,7 @@ from trigger.outcome import Admitted, Outcome, RefusalError
 from trigger.parts import Work
 from trigger.proof import old_user
 from trigger.recognise import by_identity, by_link
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
 
 def admit(work: Work) -> Admitted:
@@ -26,8 +26,8 @@ def admit(work: Work) -> Admitted:
     if person is None:
         return Admitted(Outcome("passed", "not-of-this-migration"))
     now = _as_this_profile(work, person)
-    if now.state is not State.RETURNED or now.new_sub != work.attributes["sub"]:
-        why = "another-profile" if now.state is State.RETURNED else f"person-is-{now.state}"
+    if now.state is not PersonState.RETURNED or now.new_sub != work.attributes["sub"]:
+        why = "another-profile" if now.state is PersonState.RETURNED else f"person-is-{now.state}"
         return Admitted(Outcome("passed", why, person.sub))
     return _given(work, now, "passed" if person.new_sub else "settled")
 
@@ -55,7 +55,7 @@ def _not_disabled(work: Work) -> Person | None:
 def refresh(work: Work) -> Admitted:
     """Give what is owed. A refresh proves nothing new, so it settles nobody; who is disabled gets none either."""
     person = _not_disabled(work)
-    if person is None or person.state is not State.RETURNED or person.new_sub != work.attributes.get("sub"):
+    if person is None or person.state is not PersonState.RETURNED or person.new_sub != work.attributes.get("sub"):
         return Admitted(Outcome("passed", "not-of-this-migration"))
     return _given(work, person, "passed")
 
@@ -70,17 +70,17 @@ def _look_at_the_old_pool(work: Work, person: Person) -> None:
     if person.checked or work.terms.finished:
         return
     old_user(work, person)
-    if person.state is State.HELD:  # of others it is recorded when they come back
+    if person.state is PersonState.HELD:  # of others it is recorded when they come back
         work.ledger.looked_at(person.sub)
 
 
 def _as_this_profile(work: Work, person: Person) -> Person:
     """Return the person as they are now: come back as this profile, unless they are held, or came back as another."""
-    if person.state is State.HELD or person.new_sub:
+    if person.state is PersonState.HELD or person.new_sub:
         return person
     turn = work.ledger.come_back(person.sub, work.attributes["sub"], work.now())
     if turn.done and turn.before:
-        return replace(turn.before, state=State.RETURNED, new_sub=work.attributes["sub"])
+        return replace(turn.before, state=PersonState.RETURNED, new_sub=work.attributes["sub"])
     if turn.before and turn.before.disabled:
         raise RefusalError("old-user-disabled", person.sub)
     return turn.before or person

@@ -15,7 +15,7 @@ from trigger.recognise import by_typed_name
 from userpool.attributes import VERIFIABLE, Translation, translate
 from userpool.factors import SMS, Factors, asked_for, to_set
 from userpool.identity import SignIn, identifiers
-from userpool.person import Person, State, lock_id
+from userpool.person import Person, PersonState, lock_id
 from userpool.user import User
 
 
@@ -46,7 +46,7 @@ def open_person(work: Work) -> Person:
     if work.terms.finished:
         raise RefusalError("migration-is-finished")
     person = by_typed_name(work)
-    if person.state not in {State.KNOWN, State.MIGRATING} or person.new_sub is not None:
+    if person.state not in {PersonState.KNOWN, PersonState.MIGRATING} or person.new_sub is not None:
         raise RefusalError(f"person-is-{person.state}", person.sub)
     return person
 

@@ -9,9 +9,13 @@ from trigger.outcome import RefusalError
 from trigger.parts import Work
 from userpool.identities import is_profile, linked, primary
 from userpool.identity import identifiers
-from userpool.person import FORGOTTEN, Person, State, federated_lock, linked_lock, lock_id
+from userpool.person import FORGOTTEN, Person, PersonState, federated_lock, linked_lock, lock_id
 
-_NEVER_MARKED = {State.HELD, State.DEFERRED, State.RETURNED}  # whom this migration has created no user with a marker
+_NEVER_MARKED = {
+    PersonState.HELD,
+    PersonState.DEFERRED,
+    PersonState.RETURNED,
+}  # whom this migration has created no user with a marker
 
 
 def by_typed_name(work: Work) -> Person:

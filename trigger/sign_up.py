@@ -8,7 +8,7 @@ from trigger import federated
 from trigger.outcome import Outcome, RefusalError
 from trigger.parts import Work
 from trigger.recognise import by_link, by_marker, is_federated, is_still_linked
-from userpool.person import UNCONFIRMED, Person, State
+from userpool.person import UNCONFIRMED, Person, PersonState
 
 
 def before_sign_up(work: Work) -> Outcome:
@@ -59,7 +59,7 @@ def after_forgotten_password(work: Work) -> Outcome:
 
 
 def _may_sign_up(person: Person) -> bool:
-    return person.reason == UNCONFIRMED and person.state in {State.HELD, State.RESET}
+    return person.reason == UNCONFIRMED and person.state in {PersonState.HELD, PersonState.RESET}
 
 
 def _owners(work: Work) -> Iterator[Person]:

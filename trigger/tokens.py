@@ -12,11 +12,15 @@ from trigger.parts import Work
 from trigger.proof import find_old_user
 from trigger.recognise import by_marker, is_federated
 from userpool.identities import linked
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
 _REFRESH = "TokenGeneration_RefreshTokens"
 _HOSTED = "TokenGeneration_HostedAuth"
-_OPEN = {State.CREATING, State.PENDING, State.CAPTURING}  # to a capture, now or when the run has finished the user
+_OPEN = {
+    PersonState.CREATING,
+    PersonState.PENDING,
+    PersonState.CAPTURING,
+}  # to a capture, now or when the run has finished the user
 _TRIES = 3  # of a write that somebody else's came before
 
 
@@ -35,7 +39,7 @@ def after_sign_in(work: Work) -> Outcome:
     return _admit(work).outcome
 
 
-def final_state(state: State, source: str, *, is_linked: bool) -> State:
+def final_state(state: PersonState, source: str, *, is_linked: bool) -> PersonState:
     """Return what a person becomes by a sign-in.
 
     Whoever is `pending` has a password that nobody knows: who signs in nevertheless was given one, or chose one. A
@@ -44,7 +48,7 @@ def final_state(state: State, source: str, *, is_linked: bool) -> State:
     """
     if state.final or (source == _HOSTED and is_linked and state in _OPEN):
         return state
-    return State.CAPTURED if state in {State.MIGRATING, State.CAPTURING} else State.RESET
+    return PersonState.CAPTURED if state in {PersonState.MIGRATING, PersonState.CAPTURING} else PersonState.RESET
 
 
 def _admit(work: Work) -> Admitted:
@@ -92,13 +96,13 @@ def _settled(work: Work, person: Person) -> Person:
 
 def _refuse_beside_a_capture(work: Work, person: Person) -> None:
     """Refuse who chose a password while another was being captured, as long as nobody knows which of them stands."""
-    if person.state is State.RESET and person.token is not None:
+    if person.state is PersonState.RESET and person.token is not None:
         raise RefusalError("capture-under-way" if person.until >= work.now() else "must-reset-again", person.sub)
 
 
 def _refuse_before_it_is_disabled(person: Person) -> None:
     """Refuse whom a run is about to disable. Later they sign in only if somebody has enabled them in the new pool."""
-    if person.disabled and person.state is State.CREATING:
+    if person.disabled and person.state is PersonState.CREATING:
         raise RefusalError("old-user-disabled", person.sub)
 
 

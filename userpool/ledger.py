@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import CLOSED, PERSON, Person, State
+from userpool.person import CLOSED, PERSON, Person, PersonState
 
 LOCK = "lock#"
 """What the key of a lock's item begins with; `person.lock_id` follows."""
@@ -31,7 +31,7 @@ class Turn(NamedTuple):
     before: Person | None
 
     @property
-    def state(self) -> State | None:
+    def state(self) -> PersonState | None:
         """The state before, None for nobody."""
         return self.before.state if self.before else None
 
@@ -112,14 +112,14 @@ class Ledger:
 
     # A user has a password of their own.
 
-    def settle(self, person: Person, state: State, new_sub: str, now: float) -> Turn:
+    def settle(self, person: Person, state: PersonState, new_sub: str, now: float) -> Turn:
         """Give a person, as seen, a final state and the user they are; their old record was looked at again.
 
         A final state stays what it is, and so does since when. Of a capture, what was seen is that very one.
         """
         seen = "#state = :seen"
         since = "" if person.state.final else ", #changed = :now"
-        if person.state is State.CAPTURING:
+        if person.state is PersonState.CAPTURING:
             seen += " AND #token = :token AND #until = :until"
         return self.move(
             person.sub,
@@ -149,7 +149,7 @@ class Ledger:
         values = {"new_sub": new_sub, "closed": CLOSED, "now": now}
         stays = "" if chosen else _NO_CUT_OFF
         turn = self._reset(sub, change + " REMOVE #token, #until", same + _NO_CAPTURE + stays, **values)
-        if turn.done or turn.before is None or turn.before.token is None or turn.before.state is State.CAPTURED:
+        if turn.done or turn.before is None or turn.before.token is None or turn.before.state is PersonState.CAPTURED:
             return turn
         return self._reset(sub, change, same, **values)
 
@@ -213,7 +213,7 @@ class Ledger:
         return Turn(turn.done, Person.from_item(turn.before) if turn.before else None)
 
 
-_STATES = {str(state): state for state in State}
+_STATES = {str(state): state for state in PersonState}
 _NO_CAPTURE = " AND (attribute_not_exists(#until) OR #until < :now)"
 # The same `reset` may be repeated, and must leave then what it left before.
 _NO_CUT_OFF = " AND (attribute_not_exists(#token) OR NOT (#state = :capturing OR #changed = :now))"

@@ -12,7 +12,7 @@ PERSON = "person#"
 """What the key of a person's item begins with; the old sub follows."""
 
 
-class State(StrEnum):
+class PersonState(StrEnum):
     """How far a person is; `userpool.ledger` draws the way."""
 
     HELD = "held"
@@ -29,7 +29,7 @@ class State(StrEnum):
     @property
     def final(self) -> bool:
         """Whether the person has a password of their own in the new pool, and the old one is dead."""
-        return self in {State.CAPTURED, State.RESET}
+        return self in {PersonState.CAPTURED, PersonState.RESET}
 
 
 UNCONFIRMED = "unconfirmed"
@@ -52,7 +52,7 @@ class Person:
     """
 
     sub: str
-    state: State
+    state: PersonState
     username: str = ""
     name: str | None = None
     reason: str | None = None
@@ -71,7 +71,7 @@ class Person:
     def from_item(cls, item: Mapping[str, Any]) -> Self:
         """Read an item of the table."""
         values = {name: item[name] for name in _FIELDS if name in item}
-        return cls(sub=str(item["id"]).removeprefix(PERSON), **(values | {"state": State(item["state"])}))
+        return cls(sub=str(item["id"]).removeprefix(PERSON), **(values | {"state": PersonState(item["state"])}))
 
     def to_item(self) -> dict[str, Any]:
         """Return what is stored; false and empty values are left out."""

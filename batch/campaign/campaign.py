@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 from batch.campaign.end_capture import Letting, Overtaken, overtaken
 from batch.campaign.journal import CampaignRecords
-from batch.campaign.recipients import MAIL, SMS, Awaited, Budget, Progress, Turn, day_of, turn_of
+from batch.campaign.recipients import MAIL, SMS, Awaited, Budget, CodeState, Turn, day_of, turn_of
 from batch.campaign.send_code import (
+    CodeFailed,
     Doubtful,
     Fact,
-    Failed,
     Held,
-    Left,
     LetGo,
+    NotWritten,
     Over,
     Refused,
     Sending,
@@ -26,14 +26,14 @@ from batch.campaign.send_code import (
 )
 from batch.inventory.inventory import Inventory
 from batch.runtime import engine
-from batch.runtime.progress_bar import Progress as Bars
+from batch.runtime.progress_bar import ProgressBars as Bars
 from batch.runtime.stopping import StoppedError
 
 _KEPT = 1000  # of any list of reasons by name
 
 
 @dataclass(slots=True)
-class Standing:
+class Today:
     """What there is to do today: persons by turn, and of those who are to get a code, by attribute."""
 
     turns: Counter[Turn] = field(default_factory=Counter)
@@ -41,9 +41,9 @@ class Standing:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def standing(people: Iterator[Awaited], recovery: Collection[str], now: float) -> Standing:
+def standing(people: Iterator[Awaited], recovery: Collection[str], now: float) -> Today:
     """Count whose turn it is."""
-    found = Standing()
+    found = Today()
     for one in people:
         turn = turn_of(one, recovery, day_of(now))
         found.turns[turn] += 1
@@ -92,20 +92,20 @@ class CampaignSummary:
                 self.doubtful += 1
             case Refused():
                 self.refused += 1
-            case Failed():
+            case CodeFailed():
                 self.failed += 1
             case LetGo():
                 self.let_go = (self.let_go or 0) + 1
-            case Left() | Overtaken():
+            case NotWritten() | Overtaken():
                 self._leave(fact)
             case Held():
                 self.held += 1
             case Over():
                 self.over = True
-        if isinstance(fact, Doubtful | Refused | Failed | Held | Left) and len(self.why) < _KEPT:
+        if isinstance(fact, Doubtful | Refused | CodeFailed | Held | NotWritten) and len(self.why) < _KEPT:
             self.why[username] = fact.reason
 
-    def _leave(self, fact: Left | Overtaken) -> None:
+    def _leave(self, fact: NotWritten | Overtaken) -> None:
         if isinstance(fact, Overtaken) and fact.signing_in:
             self.capturing += 1
         else:
@@ -146,7 +146,7 @@ class Campaign:
             if sending.sender.broken:
                 return
             turn = turn_of(one, recovery, today)
-            has_room = one.row.state is Progress.SENDING or budget.left(one.channel(recovery) or "", today)
+            has_room = one.row.state is CodeState.SENDING or budget.left(one.channel(recovery) or "", today)
             if turn is Turn.ASK or (turn is Turn.SEND and has_room):
                 yield one
             elif turn is Turn.SEND:

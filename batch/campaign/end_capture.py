@@ -13,7 +13,7 @@ from batch.ledger.own_ledger import require_last_ledger
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger, Turn
 from userpool.ledger_table import LedgerTable
-from userpool.person import CLOSED, Person, State
+from userpool.person import CLOSED, Person, PersonState
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Letting:
 
 def still_waits(person: Person, now: float) -> bool:
     """Whether the person is to be captured still, and is not in the middle of it."""
-    return person.state is State.PENDING or (person.state is State.CAPTURING and person.until < now)
+    return person.state is PersonState.PENDING or (person.state is PersonState.CAPTURING and person.until < now)
 
 
 def overtaken(sub: str, new_sub: str, turn: Turn) -> Overtaken:
@@ -73,7 +73,7 @@ def overtaken(sub: str, new_sub: str, turn: Turn) -> Overtaken:
         return Overtaken(sub, "is not in the ledger any more")
     if before.new_sub != new_sub:
         return Overtaken(sub, "is another user of the new pool by the ledger now")
-    return Overtaken(sub, f"is {before.state} in the ledger by now", signing_in=before.state is State.CAPTURING)
+    return Overtaken(sub, f"is {before.state} in the ledger by now", signing_in=before.state is PersonState.CAPTURING)
 
 
 @contextmanager

@@ -9,19 +9,19 @@ from datetime import date
 from typing import Any, assert_never
 
 from batch.campaign.end_capture import Overtaken, still_waits
-from batch.campaign.recipients import Awaited, Progress, Row, day_of, days
-from batch.campaign.send_code import Doubtful, Fact, Failed, Held, Left, LetGo, Over, Refused, Sending, Sent
-from batch.inventory.baseline import AppliedTable
+from batch.campaign.recipients import Awaited, CodeRecord, CodeState, day_of, days
+from batch.campaign.send_code import CodeFailed, Doubtful, Fact, Held, LetGo, NotWritten, Over, Refused, Sending, Sent
+from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from batch.plan.cohort import Cohort
-from batch.plan.three_way import Applied
+from batch.plan.three_way import Baseline
 from batch.plan.user_plan import Context
-from batch.runtime.progress_bar import Progress as Bars
+from batch.runtime.progress_bar import ProgressBars as Bars
 from userpool.door import PAGE
 from userpool.factors import NEEDS
 from userpool.ledger import Ledger
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 from userpool.pool import UserPool
 from userpool.user import Status, User
 
@@ -59,8 +59,8 @@ _THERE = (
     "INSERT OR REPLACE INTO temp.there SELECT ?1, ?2, ?3, ?4, ?5, ?6 "
     "WHERE EXISTS (SELECT 1 FROM temp.awaited WHERE new_sub = ?1)"
 )
-_FRESH = Row()
-_OPEN = {State.PENDING, State.CAPTURING}
+_FRESH = CodeRecord()
+_OPEN = {PersonState.PENDING, PersonState.CAPTURING}
 
 
 class CampaignRecords:
@@ -106,7 +106,7 @@ class CampaignRecords:
 
         It may have ended before the ledger heard of its last try: then what stands there is the try before.
         """
-        reset = {one.sub: one.changed for one in people if one.state is State.RESET and one.new_sub}
+        reset = {one.sub: one.changed for one in people if one.state is PersonState.RESET and one.new_sub}
         rows = self._inventory.execute(_UNSETTLED, (json.dumps([*reset]),))
         return {sub: reset[sub] for sub, *tries in rows if reset[sub] in tries}
 
@@ -139,12 +139,12 @@ class CampaignRecords:
         """Yield everybody whom the survey found, as they are recorded now."""
         after = 0
         while rows := self._inventory.execute(_SOME, (after, _PAGE)).fetchall():
-            applied = AppliedTable(self._inventory).of(row[1] for row in rows)
+            applied = BaselineTable(self._inventory).of(row[1] for row in rows)
             for row in rows:
                 yield self._awaited(row, applied.get(row[1]))
             after = rows[-1][0]
 
-    def _awaited(self, row: tuple[Any, ...], applied: Applied | None) -> Awaited:
+    def _awaited(self, row: tuple[Any, ...], applied: Baseline | None) -> Awaited:
         _, sub, new_sub, username, let_go, new_name, *kept = row[:11]
         found, scan, columns = row[11:16], row[16], row[17:]
         user = self._user(new_name, new_sub, applied, columns if scan is not None else None)
@@ -161,7 +161,7 @@ class CampaignRecords:
             _found(new_sub, found),
         )
 
-    def _user(self, name: str | None, new_sub: str, applied: Applied | None, columns: Any) -> User | None:
+    def _user(self, name: str | None, new_sub: str, applied: Baseline | None, columns: Any) -> User | None:
         if name is None or (applied is None and columns is None):
             return None
         if applied:
@@ -183,7 +183,7 @@ class CampaignRecords:
     def spent(self) -> Counter[tuple[date, str]]:
         """Count the messages that went out, or may have, by day and attribute."""
         rows = self._inventory.execute("SELECT at, channel, state FROM campaign WHERE at IS NOT NULL")
-        return Counter((day_of(at), channel) for at, channel, state in rows if Progress(state).counts)
+        return Counter((day_of(at), channel) for at, channel, state in rows if CodeState(state).counts)
 
     def counts(self) -> dict[str, int]:
         """Count the persons by how far a code for them is."""
@@ -200,30 +200,30 @@ class CampaignRecords:
                     (fact.sub, fact.at, fact.channel, fact.let_go),
                 )
             case Sent():
-                self._set(fact.sub, Progress.SENT)
+                self._set(fact.sub, CodeState.SENT)
             case Doubtful():
-                self._set(fact.sub, Progress.DOUBTFUL, fact.reason)
+                self._set(fact.sub, CodeState.DOUBTFUL, fact.reason)
             case Refused():
-                self._set(fact.sub, Progress.REFUSED, fact.reason)
+                self._set(fact.sub, CodeState.REFUSED, fact.reason)
             case Held():
-                self._set(fact.sub, Progress.WAITING, fact.reason)
-            case Left() | Overtaken():
+                self._set(fact.sub, CodeState.WAITING, fact.reason)
+            case NotWritten() | Overtaken():
                 self._inventory.execute(
                     "UPDATE campaign SET state = CASE WHEN let_go IS NULL THEN 'planned' ELSE 'waiting' END, "
                     "at = let_go, channel = NULL WHERE sub = ? AND state = 'sending'",
                     (fact.sub,),
                 )
-            case Failed() | Over() | LetGo():
+            case CodeFailed() | Over() | LetGo():
                 pass  # what was true before is still
             case _:
                 assert_never(fact)
 
-    def _set(self, sub: str, state: Progress, reason: str | None = None) -> None:
+    def _set(self, sub: str, state: CodeState, reason: str | None = None) -> None:
         self._inventory.execute("UPDATE campaign SET state = ?, reason = ? WHERE sub = ?", (state, reason, sub))
 
 
-def _row(day: str | None, state: str | None, at: float | None, channel: str | None, reason: str | None) -> Row:
-    return Row(day, Progress(state), at, channel, reason) if state else _FRESH
+def _row(day: str | None, state: str | None, at: float | None, channel: str | None, reason: str | None) -> CodeRecord:
+    return CodeRecord(day, CodeState(state), at, channel, reason) if state else _FRESH
 
 
 def _found(new_sub: str, columns: tuple[Any, ...]) -> User | None:

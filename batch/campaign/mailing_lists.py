@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from batch.campaign.journal import CampaignRecords
-from batch.campaign.recipients import Awaited, Progress, address, why_left, why_no_code
+from batch.campaign.recipients import Awaited, CodeState, address, why_left, why_no_code
 from batch.runtime.output_file import whole_file, write_rows
 from userpool.errors import SettingsError
-from userpool.person import State
+from userpool.person import PersonState
 
 Row = tuple[Any, ...]
 
@@ -81,7 +81,7 @@ def _mailing(records: CampaignRecords, summary: ExportSummary, days: Counter[str
             summary.let_go += one.is_reset
             if one.row.day:
                 days[one.row.day] += 1
-            yield (*_named(one), *where, one.row.day, State.RESET if one.is_reset else State.PENDING)
+            yield (*_named(one), *where, one.row.day, PersonState.RESET if one.is_reset else PersonState.PENDING)
 
 
 def _address(one: Awaited) -> tuple[str, str] | None:
@@ -93,7 +93,7 @@ def _address(one: Awaited) -> tuple[str, str] | None:
 
 def _is_tried(one: Awaited) -> bool:
     """Whether a code went out, may have, or was refused for good."""
-    return one.is_in_doubt or (one.is_reset and one.row.state in {Progress.DOUBTFUL, Progress.REFUSED})
+    return one.is_in_doubt or (one.is_reset and one.row.state in {CodeState.DOUBTFUL, CodeState.REFUSED})
 
 
 def _help_desk(records: CampaignRecords, recovery: Collection[str]) -> Iterator[Row]:

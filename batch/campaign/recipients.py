@@ -30,7 +30,7 @@ DISABLED = "disabled"
 UNKNOWN = "in the ledger, and not in this inventory: see `scan --rebuild`"
 
 
-class Progress(StrEnum):
+class CodeState(StrEnum):
     """How far a code for a person is.
 
     `WAITING`: the person was let go in the ledger and Cognito sent nothing, so a later run tries again.
@@ -47,15 +47,15 @@ class Progress(StrEnum):
     @property
     def counts(self) -> bool:
         """Whether a message went out, or may have."""
-        return self in {Progress.SENDING, Progress.SENT, Progress.DOUBTFUL}
+        return self in {CodeState.SENDING, CodeState.SENT, CodeState.DOUBTFUL}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CodeRecord:
     """What is kept of a person; `at` is when the last try let go of them, exactly as the ledger was to have it."""
 
     day: str | None = None
-    state: Progress = Progress.PLANNED
+    state: CodeState = CodeState.PLANNED
     at: float | None = None
     channel: str | None = None
     reason: str | None = None
@@ -76,7 +76,7 @@ class Awaited:
     username: str
     user: User | None
     factors: frozenset[str] = frozenset()
-    row: Row = Row()
+    row: CodeRecord = CodeRecord()
     in_old_pool: bool = True
     let_go: float | None = None
     written: float | None = None
@@ -90,7 +90,7 @@ class Awaited:
     @property
     def is_in_doubt(self) -> bool:
         """Whether a run was killed between letting go of the person and Cognito's answer."""
-        return self.is_reset and self.row.state is Progress.SENDING and self.let_go == self.row.at
+        return self.is_reset and self.row.state is CodeState.SENDING and self.let_go == self.row.at
 
     def left_out(self) -> str | None:
         """Say why the person is not written to at all, if so."""
@@ -120,7 +120,7 @@ def turn_of(one: Awaited, recovery: Collection[str], today: date) -> Turn:
     """Say whose turn it is today."""
     if one.is_in_doubt:
         return Turn.ASK
-    if one.row.state in {Progress.SENT, Progress.DOUBTFUL, Progress.REFUSED}:
+    if one.row.state in {CodeState.SENT, CodeState.DOUBTFUL, CodeState.REFUSED}:
         return Turn.DONE
     if one.left_out():
         return Turn.LEFT_OUT

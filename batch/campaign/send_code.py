@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from batch.campaign.end_capture import Letting, Overtaken, overtaken
-from batch.campaign.recipients import Awaited, Budget, Progress, day_of, why_left
+from batch.campaign.recipients import Awaited, Budget, CodeState, day_of, why_left
 from batch.campaign.sender import Blame, Sender, blame
 from userpool.errors import MigrationError, UnansweredError, UserError
 from userpool.pool import UserPool
@@ -67,7 +67,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class NotWritten:
     """The person is left as they are."""
 
     sub: str
@@ -75,7 +75,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class CodeFailed:
     """The user could not be looked at; a rerun tries again."""
 
     sub: str
@@ -96,7 +96,7 @@ class LetGo:
     sub: str
 
 
-Fact = Sending | Sent | Doubtful | Refused | Held | Left | Overtaken | Failed | Over | LetGo
+Fact = Sending | Sent | Doubtful | Refused | Held | NotWritten | Overtaken | CodeFailed | Over | LetGo
 
 
 class SendingCodes:
@@ -123,24 +123,24 @@ class SendingCodes:
         try:
             found = self._target.find_listed(one.new_sub)
         except UserError as error:
-            yield Failed(one.sub, str(error))
+            yield CodeFailed(one.sub, str(error))
             return
         if one.is_in_doubt:
             yield _settled(one.sub, found)
             return
-        if one.row.state is Progress.SENDING:  # surely never called: the person still waits
+        if one.row.state is CodeState.SENDING:  # surely never called: the person still waits
             self._budget.give_back(one.row.channel or "", day_of(one.row.at or 0))
         if one.is_reset and found is not None and found.status is Status.RESET_REQUIRED:
             yield Doubtful(one.sub, _REFUSED_AND_DONE)
         elif reason := why_left(one, found):
-            yield Left(one.sub, reason)
+            yield NotWritten(one.sub, reason)
         elif found is not None:
             yield from self._send(one, found)
 
     def _send(self, one: Awaited, found: User) -> Iterator[Fact]:
         by, at = found.reset_channel(self._recovery, one.factors), self._now()
         if by is None:
-            yield Left(one.sub, "has no verified e-mail address or phone number any more that a code can go to")
+            yield NotWritten(one.sub, "has no verified e-mail address or phone number any more that a code can go to")
             return
         if self.sender.broken or not self._budget.take(by, day_of(at)):
             yield Over(one.sub)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from batch.check.facts import Client, Facts
 from batch.check.finding import Finding, Topic, template
 from batch.lambda_trigger.capture_way import Way, attached, callable_by_cognito, missing_triggers, new_clients, ours
-from batch.lambda_trigger.findings import Verdict
+from batch.lambda_trigger.findings import StepVerdict
 from userpool.function import lets_in
 
 _OLD_CLIENT, _CLIENTS, _TRIGGERS, _LEDGER = map(Topic, ("old app client", "app clients", "triggers", "ledger"))
@@ -54,7 +54,7 @@ def _flows(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:
     flows = {Way.USER_MIGRATION: "ALLOW_USER_PASSWORD_AUTH", Way.CUSTOM_AUTH: "ALLOW_CUSTOM_AUTH"}
     for way, flow in flows.items():
         judged = new_clients([one.app for one in clients], way)
-        if judged.verdict is Verdict.WRONG:
+        if judged.verdict is StepVerdict.WRONG:
             yield _CLIENTS.error(
                 f"{flow.removeprefix('ALLOW_').lower().replace('_', '-')}-not-allowed",
                 judged.said,
@@ -134,7 +134,7 @@ def _whole(facts: Facts) -> Iterator[Finding]:
     policies = {arn: policy for arn, policy in facts.policies.value.items() if arn in ours(pool.triggers)}
     allowed = {arn: bool(policy and lets_in(policy, pool.arn)) for arn, policy in policies.items()}
     judged = callable_by_cognito(allowed, pool.arn)
-    if judged.verdict is Verdict.WRONG:
+    if judged.verdict is StepVerdict.WRONG:
         yield _TRIGGERS.error("invoke-permission-missing", judged.said, "Let it:", judged.remedy)
     else:
         yield _TRIGGERS.ok("Cognito may call the function.")

@@ -6,7 +6,7 @@ import threading
 from functools import partial
 from typing import Literal
 
-from batch.check.reading import PoolReader, Where
+from batch.check.reading import CheckSources, PoolReader
 from batch.pacing.pacer import Pacer
 from batch.pools.connect import ledger_as_it_is
 from batch.settings.config import Config
@@ -15,7 +15,9 @@ from userpool.function import resource_policy
 from userpool.iam import allowed_by_policies
 
 
-def where(config: Config, *, client_id: str | None = None, mfa_users: Literal["reset", "capture"] = "reset") -> Where:
+def where(
+    config: Config, *, client_id: str | None = None, mfa_users: Literal["reset", "capture"] = "reset"
+) -> CheckSources:
     """Return what is asked, paced by AWS's default quotas. Raises SettingsError for what cannot be asked at all."""
     stop = threading.Event()
     policy = Pacer({}, share=config.rate.share, stopping=stop).policy()
@@ -24,7 +26,7 @@ def where(config: Config, *, client_id: str | None = None, mfa_users: Literal["r
         name: PoolReader(cognito_client(settings, connections=1), settings.user_pool_id, policy)
         for name, settings in sides.items()
     }
-    return Where(
+    return CheckSources(
         config=config,
         source=readers["source"],
         target=readers["target"],

@@ -73,7 +73,7 @@ class PoolReader(UserPool):
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class CheckSources:
     """What is asked. `policy_of` reads a function's policy by its ARN, `simulate` asks IAM as each side's caller."""
 
     config: Config
@@ -86,7 +86,7 @@ class Where:
     mfa_users: Literal["reset", "capture"] = "reset"
 
 
-def read_facts(where: Where) -> Facts:
+def read_facts(where: CheckSources) -> Facts:
     """Read everything there is to judge."""
     source, target = _pool(where.source), _pool(where.target)
     table = where.table
@@ -111,7 +111,7 @@ def _pool(reader: PoolReader) -> PoolFacts:
     return PoolFacts(described, Read.of(reader.mfa), Read.of(reader.clients), Read.of(reader.identity_providers))
 
 
-def _policies(where: Where, target: PoolFacts) -> dict[str, str | None]:
+def _policies(where: CheckSources, target: PoolFacts) -> dict[str, str | None]:
     described = target.described.found
     return {arn: where.policy_of(arn) for arn in ours(described.description.triggers)} if described else {}
 
@@ -149,7 +149,7 @@ def _unpublished(config: Config) -> int | None:
         return None  # `state_problem` says why
 
 
-def _rights(where: Where, source: PoolFacts, target: PoolFacts) -> Rights:
+def _rights(where: CheckSources, source: PoolFacts, target: PoolFacts) -> Rights:
     there = {"source": source.described.found, "target": target.described.found}
     readers = {"source": where.source, "target": where.target}
     return rights(

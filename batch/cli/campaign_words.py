@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from batch.campaign.campaign import CampaignSummary, Standing
+from batch.campaign.campaign import CampaignSummary, Today
 from batch.campaign.mailing_lists import ExportSummary, Files
-from batch.campaign.recipients import MAIL, SMS, Progress, Turn
+from batch.campaign.recipients import MAIL, SMS, CodeState, Turn
 from batch.settings.prices import AS_OF, Prices
 
 _SHOWN = 20
@@ -21,7 +21,7 @@ def before_closing(total: int, pool: str) -> Iterator[str]:
 
 
 def before_sending(
-    found: Standing,
+    found: Today,
     per_day: Mapping[str, int],
     spent: Mapping[tuple[date, str], int],
     prices: Prices,
@@ -46,7 +46,7 @@ def before_sending(
         yield f"{later} wait for the day that they were given."
     for reason, number in found.left_out.items():
         yield f"{number} are left out: {reason}."
-    if doubtful := counts.get(Progress.DOUBTFUL, 0):
+    if doubtful := counts.get(CodeState.DOUBTFUL, 0):
         yield f"{doubtful} of earlier runs may have been sent one, and are sent none again."
 
 

@@ -14,7 +14,7 @@ from batch.cli.terminal import as_json_option, confirm, say, tell
 from batch.inventory.runs import caller_of
 from batch.lambda_trigger.attach_text import finding_lines
 from batch.lambda_trigger.capture_way import Way, attached, new_clients, ours
-from batch.lambda_trigger.findings import Finding, Verdict, unchecked
+from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, unchecked
 from batch.ledger.own_ledger import any_ledger
 from batch.plan.after_cutover import Cutover, Left, record_cutover, stale, take_back, unread
 from batch.plan.changes import Changes
@@ -146,10 +146,10 @@ def _uncaptured(now: Session) -> Iterator[str]:
         yield "No function is attached to the new pool: nobody's password is captured (cognito-migrate trigger attach)."
         return
     found = [attached(target.description.triggers), *_flows(target.pool)]
-    yield from finding_lines([one for one in found if one.verdict is not Verdict.OK])
+    yield from finding_lines([one for one in found if one.verdict is not StepVerdict.OK])
 
 
-def _flows(pool: UserPool) -> list[Finding]:
+def _flows(pool: UserPool) -> list[DiagnosisStep]:
     try:
         clients = [*pool.each_app_client()]
     except NotAllowedError as error:

@@ -8,13 +8,13 @@ from typing import Any
 
 from batch.cli.status import moment
 from batch.lambda_trigger.findings import HELD
-from batch.report.case import Case, InNewPool, InOldPool
+from batch.report.case import InNewPool, InOldPool, UserCase
 from batch.report.next_step import next_step
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.user import Status
 
 
-def case_json(case: Case) -> dict[str, Any]:
+def case_json(case: UserCase) -> dict[str, Any]:
     """Return a case as JSON-able values."""
     differing = {"missing": case.missing, "taken_away": case.taken_away, "added": case.added}
     values = {**asdict(case), "memberships": differing, "next": next_step(case)._asdict()}
@@ -32,7 +32,7 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def cases_lines(cases: Iterable[Case]) -> Iterator[str]:
+def cases_lines(cases: Iterable[UserCase]) -> Iterator[str]:
     """Say all of some cases."""
     for number, case in enumerate(cases):
         if number:
@@ -40,7 +40,7 @@ def cases_lines(cases: Iterable[Case]) -> Iterator[str]:
         yield from _lines(case)
 
 
-def _lines(case: Case) -> Iterator[str]:
+def _lines(case: UserCase) -> Iterator[str]:
     yield f"{case.username}{f', old sub {case.sub}' if case.sub else ''}"
     if case.sub:
         yield _line("old pool", _old_words(case.old))
@@ -77,7 +77,7 @@ def _account_words(user: InOldPool | InNewPool) -> str:
     return f"{user.status}, {enabled}, {verified}, {groups}"
 
 
-def _plan_words(case: Case) -> str:
+def _plan_words(case: UserCase) -> str:
     plan = case.plan
     if plan is None:
         return "none"
@@ -87,7 +87,7 @@ def _plan_words(case: Case) -> str:
     return f"{plan.action}{name}{reason}{channel}"
 
 
-def _done_words(case: Case) -> str:
+def _done_words(case: UserCase) -> str:
     done = case.done
     if done is None:
         return "nothing"
@@ -105,7 +105,7 @@ def _new_words(new: InNewPool | None) -> str:
     return f"{new.username}: {ours}, {_account_words(new)}"
 
 
-def _differing_words(case: Case) -> str:
+def _differing_words(case: UserCase) -> str:
     if not (case.new and case.new.ours):
         return ""
     parts = {
@@ -116,13 +116,13 @@ def _differing_words(case: Case) -> str:
     return "; ".join(f"{said} {_listed(groups)}" for said, groups in parts.items() if groups)
 
 
-def _ledger_words(case: Case) -> str:
+def _ledger_words(case: UserCase) -> str:
     person = case.ledger
     if person is None:
         return "not there"
     since = f" since {moment(person.since)}" if person.since else ""
-    held = f" ({_why_held(person.reason)})" if person.state is State.HELD else ""
-    until = f", until {moment(person.until)}" if person.state is State.CAPTURING else ""
+    held = f" ({_why_held(person.reason)})" if person.state is PersonState.HELD else ""
+    until = f", until {moment(person.until)}" if person.state is PersonState.CAPTURING else ""
     owed = f", owed {_listed(person.owed)}" if person.owed else ""
     run = f"; a run is on, until {moment(case.running_until)} at least" if case.running_until else ""
     return f"{person.state}{since}{until}{held}{owed}, sign-in names locked: {person.locks}{run}"

@@ -22,14 +22,14 @@ from batch.report.export import EXPORTS, OF_SUBS
 from batch.report.status import status
 from batch.runtime import text as report
 from batch.runtime.output_file import Format, whole_file, write_rows
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.settings import config as configuration
 from batch.settings.config import Config
 from userpool.errors import MigrationError, SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import MissingTableError
 
-_READS_ALL = "Reading the whole ledger: a Scan of its table, which DynamoDB bills by size"
+READS_ALL = "Reading the whole ledger: a Scan of its table, which DynamoDB bills by size"
 
 
 @click.command("status")
@@ -40,7 +40,7 @@ def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
     """Say where the migration stands, beside a run or without one. Neither pool is asked."""
     config = configuration.load(config_path)
     with wiring.inventory_to_read(config) as inventory:
-        standing = status(inventory, wiring.unconnected(config), wiring.usual_rps(config))
+        standing = status(inventory, wiring.rules_alone(config), wiring.default_rps(config))
         counted, failure = None, None
         if config.ledger and not offline:
             try:
@@ -54,12 +54,12 @@ def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
 
 
 def _count(config: Config, inventory: Inventory) -> LedgerCount:
-    tell(f"{_READS_ALL}; --offline leaves it out.")
+    tell(f"{READS_ALL}; --offline leaves it out.")
     with still_there(config, inventory):
-        return count(_ledger(config), inventory, Progress(), now=time.time())
+        return count(ledger_to_read(config), inventory, ProgressBars(), now=time.time())
 
 
-def _ledger(config: Config) -> Ledger:
+def ledger_to_read(config: Config) -> Ledger:
     return Ledger(wiring.ledger_as_it_is(config, stop=threading.Event()))
 
 
@@ -79,7 +79,7 @@ def explain(config_path: Path, user: str, *, as_json: bool) -> None:
             inventory,
             source=source,
             target=target,
-            ledger=_ledger(config) if config.ledger else None,
+            ledger=ledger_to_read(config) if config.ledger else None,
             rules=config.rules,
             now=time.time(),
         )
@@ -116,8 +116,8 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
         if what not in OF_SUBS:
             refuse_after_a_purge(inventory)
         if exported.of_ledger and (config.ledger or not exported.without_ledger):
-            ledger = _ledger(config)
-            tell(f"{_READS_ALL}.")
+            ledger = ledger_to_read(config)
+            tell(f"{READS_ALL}.")
         rows = exported.rows(inventory, ledger)
         if name == "-":
             written = write_rows(sys.stdout, exported.columns, rows, as_=as_)

@@ -14,17 +14,17 @@ from batch.cli.forget import purge
 from batch.cli.session import Session, apart, session
 from batch.cli.status import moment
 from batch.cli.terminal import Exit, as_json_option, confirm, say, tell
-from batch.cutover.finish_checklist import DETACH, End, EndError, Finding, Standing, checklist, refuse_left
+from batch.cutover.finish_checklist import DETACH, ChecklistItem, End, EndError, Remaining, checklist, refuse_left
 from batch.ledger import lease
 from batch.ledger.count import count
 from batch.ledger.own_ledger import any_ledger, last_ledger, lease_owner, set_finished
 from batch.plan.after_cutover import Cutover
 from batch.plan.plan import make_plan
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.terms import PURGED, FinishedError
 
 _PURGED = (
@@ -54,7 +54,7 @@ def finish(config_path: Path, *, yes: bool, despite_left: int, to_purge: bool, r
             _say(purge(now, yes=yes), [], _PURGED, as_json=as_json)
         return
     with session(config_path, "finish") as now:
-        before, findings = End.of(now.inventory), list[Finding]()
+        before, findings = End.of(now.inventory), list[ChecklistItem]()
         if reopen:
             done = _reopen(now, before, yes=yes)
         elif before.at is None:
@@ -69,12 +69,12 @@ def finish(config_path: Path, *, yes: bool, despite_left: int, to_purge: bool, r
             sys.exit(Exit.DIFFERENT)
 
 
-def _say(done: End, findings: list[Finding], lines: Iterable[str], *, as_json: bool) -> None:
+def _say(done: End, findings: list[ChecklistItem], lines: Iterable[str], *, as_json: bool) -> None:
     values = {**asdict(done), "findings": [asdict(finding) for finding in findings]}
     say(lambda: values, lambda: lines, as_json=as_json)
 
 
-def _finish(now: Session, despite: int, *, yes: bool) -> tuple[End, list[Finding]]:
+def _finish(now: Session, despite: int, *, yes: bool) -> tuple[End, list[ChecklistItem]]:
     config, clock = now.migration.config, now.migration.target_now
     table = last_ledger(config, now.inventory, stop=now.stop, agent=now.migration.agent)
     standing = _standing(now, table)
@@ -95,16 +95,16 @@ def _finish(now: Session, despite: int, *, yes: bool) -> tuple[End, list[Finding
     return end, findings
 
 
-def _standing(now: Session, table: LedgerTable | None) -> Standing:
+def _standing(now: Session, table: LedgerTable | None) -> Remaining:
     make_plan(now.inventory, now.migration.context, now.migration.decisions())
     left, target = left_in(now), now.migration.target
-    counted = count(Ledger(table), now.inventory, Progress(), now=now.migration.target_now()) if table else None
-    return Standing(
+    counted = count(Ledger(table), now.inventory, ProgressBars(), now=now.migration.target_now()) if table else None
+    return Remaining(
         cut_over=Cutover.of(now.inventory) is not None,
         to_create=left.to_create,
         to_change=left.to_change,
         failed=left.failed,
-        states={State(name): number for name, number in counted.states.items()} if counted else {},
+        states={PersonState(name): number for name, number in counted.states.items()} if counted else {},
         owing=counted.owing if counted else 0,
         has_ledger=table is not None,
         attached=[*target.description.triggers],
@@ -126,7 +126,7 @@ def _reopen(now: Session, before: End, *, yes: bool) -> End:
     return End(None)
 
 
-def _checklist_lines(findings: Iterable[Finding]) -> Iterator[str]:
+def _checklist_lines(findings: Iterable[ChecklistItem]) -> Iterator[str]:
     for finding in findings:
         yield f"{finding.left:>9}  {finding.said}" if finding.left else f"  look at  {finding.said}"
         yield f"           {finding.remedy}"

@@ -22,7 +22,7 @@ from batch.ledger import lease
 from batch.ledger.erasure import Emptying, disabled_federated, erase
 from batch.ledger.own_ledger import last_ledger, lease_owner, set_finished
 from batch.plan.cohort import names_in
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.settings.config import Config
 from batch.settings.decisions import read_decisions
 from userpool.errors import SettingsError
@@ -66,7 +66,7 @@ def _empty(now: Apart, table: LedgerTable) -> None:
             now=clock(),
             workers=now.config.worker_count,
             stop=now.stop,
-            progress=Progress(),
+            progress=ProgressBars(),
         ).run()
 
 

@@ -27,7 +27,7 @@ from batch.cli.run import carry_out, leave
 from batch.cli.scan import scan
 from batch.cli.session import session
 from batch.cli.sync import sync
-from batch.cli.terminal import Exit, as_json_option, connected, exit_code, ignore_window_option, say, tell
+from batch.cli.terminal import Exit, as_json_option, connect_from_file, exit_code, ignore_window_option, say, tell
 from batch.cli.trigger import trigger
 from batch.cli.undo import undo
 from batch.cli.verify import compare_pools
@@ -103,7 +103,7 @@ def run(
 def close_user(config_path: Path, user: str, *, as_json: bool) -> None:
     """Let the old password of USER, by a name of the new pool, count no more: after AdminSetUserPassword, say."""
     stop = threading.Event()
-    migration = connected(config_path, stop)
+    migration = connect_from_file(config_path, stop)
     ledger = Ledger(ledger_table(migration.config, stop=stop))
     closed = close(user, migration.target.pool, ledger, migration.context.marker, now=migration.target_now())
     say(lambda: asdict(closed), lambda: report.close_lines(closed), as_json=as_json)

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from batch.cli.plan_text import Planned, plan_json, plan_lines
-from batch.cli.terminal import as_json_option, connected, tell
+from batch.cli.plan_text import PlanText, plan_json, plan_lines
+from batch.cli.terminal import as_json_option, connect_from_file, tell
 from batch.cutover.finish_checklist import refuse_after_the_end
 from batch.inventory.inventory import Inventory
 from batch.plan.plan import collisions, make_plan, planned_users
@@ -38,7 +38,7 @@ _PAGE = 1000
 @click.pass_obj
 def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, as_json: bool) -> None:
     """Show what a run would do, and for whom it would not, how long it takes and what it costs. Changes nothing."""
-    migration = connected(config_path, threading.Event())
+    migration = connect_from_file(config_path, threading.Event())
     with migration.open_inventory() as inventory:
         refuse_after_the_end(inventory, "plan")
         summary = make_plan(inventory, migration.context, migration.decisions())
@@ -50,10 +50,10 @@ def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, as_j
 
 def plan_of(
     migration: Migration, inventory: Inventory, summary: PlanSummary, *, per_minute: int | None = None
-) -> Planned:
+) -> PlanText:
     """Put together what there is to say about the plan that was made last."""
     ahead = look_ahead(migration, inventory, per_minute=per_minute)
-    return Planned(migration, summary, ahead, collisions(inventory))
+    return PlanText(migration, summary, ahead, collisions(inventory))
 
 
 def show_plan(migration: Migration, inventory: Inventory, summary: PlanSummary) -> None:
@@ -61,7 +61,7 @@ def show_plan(migration: Migration, inventory: Inventory, summary: PlanSummary) 
     click.echo("\n".join(plan_lines(plan_of(migration, inventory, summary))), err=True)
 
 
-def _write(folder: Path, inventory: Inventory, planned: Planned) -> None:
+def _write(folder: Path, inventory: Inventory, planned: PlanText) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

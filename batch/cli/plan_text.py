@@ -34,7 +34,7 @@ _CHANNELS = {"email": "e-mail", "phone_number": "phone number"}
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlanText:
     """A plan, and what there is to say about it."""
 
     migration: Migration
@@ -43,7 +43,7 @@ class Planned:
     contenders: Sequence[Sequence[Contender]]
 
 
-def plan_json(planned: Planned) -> dict[str, Any]:
+def plan_json(planned: PlanText) -> dict[str, Any]:
     """Return the plan as JSON-able values."""
     context, ahead = planned.migration.context, asdict(planned.ahead)
     return {
@@ -57,7 +57,7 @@ def plan_json(planned: Planned) -> dict[str, Any]:
     }
 
 
-def plan_lines(planned: Planned) -> Iterator[str]:
+def plan_lines(planned: PlanText) -> Iterator[str]:
     """Say what a run would do, and what it would not."""
     summary, context = planned.summary, planned.migration.context
     naming, crossing = context.naming, context.rules.users.mfa == "preferences"

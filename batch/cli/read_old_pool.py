@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from batch.cli.session import Session
 from batch.cli.terminal import tell
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Scan, ScanSummary
 
 
@@ -18,7 +18,7 @@ def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _bef
         now.inventory,
         workers=now.migration.config.worker_count,
         stop=now.stop,
-        progress=Progress(),
+        progress=ProgressBars(),
         listing=now.migration.config.listing,
         factors=now.migration.config.users.mfa == "preferences",
         by_phone=source.description.asks_by_phone,

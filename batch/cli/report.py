@@ -16,7 +16,7 @@ from batch.ledger.own_ledger import still_there
 from batch.pools import connect as wiring
 from batch.report.page_facts import gather
 from batch.runtime.output_file import whole_file
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.settings import config as configuration
 from batch.settings.config import Config
 from userpool.errors import MigrationError, SettingsError
@@ -46,7 +46,7 @@ def make_report(
     _refuse(path, report_page.GENERATOR)
     counted, failure = None, None
     with wiring.inventory_to_read(config) as inventory:
-        facts = gather(inventory, wiring.unconnected(config), wiring.usual_rps(config), names=with_names)
+        facts = gather(inventory, wiring.rules_alone(config), wiring.default_rps(config), names=with_names)
         if config.ledger and not offline:
             try:
                 counted = _count(config, inventory)
@@ -66,7 +66,7 @@ def _count(config: Config, inventory: Inventory) -> LedgerCount:
     tell("Reading the whole ledger: a Scan of its table, which DynamoDB bills by size; --offline leaves it out.")
     ledger = Ledger(wiring.ledger_as_it_is(config, stop=threading.Event()))
     with still_there(config, inventory):
-        return count(ledger, inventory, Progress(), now=time.time(), days=_DAYS)
+        return count(ledger, inventory, ProgressBars(), now=time.time(), days=_DAYS)
 
 
 def _refuse(path: Path, mark: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from batch.campaign.campaign import Campaign, CampaignSummary, Standing, standing
+from batch.campaign.campaign import Campaign, CampaignSummary, Today, standing
 from batch.campaign.end_capture import letting, require_own
 from batch.campaign.journal import CampaignRecords
 from batch.campaign.mailing_lists import Files, export
@@ -25,7 +25,7 @@ from batch.cutover.way_back import first_run
 from batch.plan.after_cutover import Cutover
 from batch.plan.cohort import Cohort
 from batch.pools.connect import ledger_table
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import INTERRUPTED
 from batch.settings.prices import Prices
 from userpool.cohort import CohortRules
@@ -88,7 +88,7 @@ def reset(
         require_own(table, now.inventory)
         records = CampaignRecords(now.inventory, now.migration.context)
         cohort = Cohort(now.inventory, CohortRules(groups=groups, file=names), groups_by="--group", file_by="--file")
-        records.survey(Ledger(table), cohort, Progress(), now=now.migration.target_now())
+        records.survey(Ledger(table), cohort, ProgressBars(), now=now.migration.target_now())
         match mode:
             case "export":
                 _export(now, records, options, as_json=as_json)
@@ -137,7 +137,7 @@ def _export(now: Session, records: CampaignRecords, options: dict[str, Any], *, 
     files = Files(Path(options["output"]), Path(options["help_desk"]), options["force"])
     per_day, first = options["per_day"], _day(options["first"]) or day_of(now.migration.target_now())
     target = now.migration.target
-    records.look(target.pool, Progress(), about=target.description.estimated_users)
+    records.look(target.pool, ProgressBars(), about=target.description.estimated_users)
     summary = export(records, target.description.recovery, files, first=first, per_day=per_day)
     now.record.counts = asdict(summary)
     say(lambda: asdict(summary), lambda: export_lines(summary, files), as_json=as_json)
@@ -187,7 +187,7 @@ def _send(
     _end(now, records, summary, as_json=as_json)
 
 
-def _most(found: Standing, budget: Budget, now: Session) -> int:
+def _most(found: Today, budget: Budget, now: Session) -> int:
     """Return how many messages there can be today, for the bar."""
     today = day_of(now.migration.target_now())
     return sum(min(number, budget.left(by, today)) for by, number in found.channels.items())
@@ -200,7 +200,7 @@ def _campaign(now: Session, records: CampaignRecords) -> Campaign:
         now=now.migration.target_now,
         workers=now.migration.writers,
         stop=now.stop,
-        progress=Progress(),
+        progress=ProgressBars(),
     )
 
 

@@ -11,7 +11,7 @@ from batch.cli.terminal import Exit, tell
 from batch.pools.connect import claims_of
 from batch.run.journal import NO_FAILURES, Problem
 from batch.run.run import Run, RunSummary, failures
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import INTERRUPTED, Why
 from batch.settings.window import closed
 
@@ -53,7 +53,7 @@ def carry_out(now: Session, *, limit: int | None = None, disable_gone: bool = Fa
             migration.context,
             workers=migration.writers,
             stop=now.stop,
-            progress=Progress(),
+            progress=ProgressBars(),
             claims=claims,
         )
         summary = run.run(now=migration.target_now, limit=limit, disable_gone=disable_gone)

@@ -9,11 +9,11 @@ from typing import Any
 
 from batch.ledger.count import DAYS, LedgerCount
 from batch.report.status import Status
-from batch.run.journal import State as Progress
+from batch.run.journal import UserState as Progress
 from batch.runtime.text import duration
 from userpool.errors import MigrationError
 from userpool.ledger_table import MissingTableError
-from userpool.person import State
+from userpool.person import PersonState
 
 
 def not_read(failure: MigrationError | None, *, offline: bool) -> str | None:
@@ -110,12 +110,12 @@ def _ledger_lines(counted: LedgerCount) -> Iterator[str]:
     settled = {day: numbers for day, numbers in counted.settled.items() if numbers}
     yield f"  Captured, or reset (chose a password, or closed), in {DAYS} days (UTC):{'' if settled else ' nobody'}"
     for day, numbers in settled.items():
-        yield f"    {day}  {numbers.get(State.CAPTURED, 0):>8} captured {numbers.get(State.RESET, 0):>8} reset"
+        yield f"    {day}  {numbers.get(PersonState.CAPTURED, 0):>8} captured {numbers.get(PersonState.RESET, 0):>8} reset"
 
 
 def _in_order(states: Mapping[str, int]) -> dict[str, int]:
     """Put states in the order in which a person takes them."""
-    return {state: states[state] for state in State if state in states}
+    return {state: states[state] for state in PersonState if state in states}
 
 
 def _counts(numbers: Mapping[str, int]) -> str:

@@ -13,18 +13,18 @@ from batch.cli.run import CAUGHT_UP, carry_out, leave
 from batch.cli.session import Session, session
 from batch.cli.status import cut_over_lines
 from batch.cli.terminal import as_json_option, ignore_window_option, say
-from batch.plan.change_limit import Most, changes, most_changes, refuse_changing, refuse_shrinking
+from batch.plan.change_limit import ChangeLimit, changes, most_changes, refuse_changing, refuse_shrinking
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
 from batch.runtime import text as report
 
 
-class _MostChanges(click.ParamType[Most]):
+class _MostChanges(click.ParamType[ChangeLimit]):
     name = "N or N%"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Most:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ChangeLimit:
         """Read the value, or say what one looks like."""
-        most = Most.of(str(value))
+        most = ChangeLimit.of(str(value))
         return most or self.fail(f"{value!r} is not a number of users, like 500, or a percentage, like 5%.", param, ctx)
 
 
@@ -50,7 +50,7 @@ def sync(
     config_path: Path,
     *,
     max_shrink: float,
-    max_changes: Most | None,
+    max_changes: ChangeLimit | None,
     disable_gone: bool,
     ignore_window: bool,
     as_json: bool,
@@ -78,7 +78,7 @@ def sync(
         leave(now, carried)
 
 
-def _planned(now: Session, users: int, max_changes: Most | None, *, disable_gone: bool) -> PlanSummary:
+def _planned(now: Session, users: int, max_changes: ChangeLimit | None, *, disable_gone: bool) -> PlanSummary:
     """Make the plan. Raises GuardError if it changes too much."""
     planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
     now.record.plan_digest = planned.digest

@@ -70,7 +70,7 @@ def exit_code(error: BaseException) -> int | None:  # noqa: PLR0911 -- one for e
             return None
 
 
-def connected(config_path: Path, stop: threading.Event) -> Migration:
+def connect_from_file(config_path: Path, stop: threading.Event) -> Migration:
     """Reach both pools as the configuration says."""
     return connect(configuration.load(config_path), stop=stop, say=tell)
 

@@ -14,7 +14,7 @@ import click
 from batch.cli.terminal import Exit, as_json_option, mfa_users_option
 from batch.cli.trigger_attach import attach, detach
 from batch.lambda_trigger.diagnosis import AsDeployed, diagnose
-from batch.lambda_trigger.findings import Finding, as_values, conclusion, first_wrong
+from batch.lambda_trigger.findings import DiagnosisStep, as_values, conclusion, first_wrong
 from batch.lambda_trigger.package import HANDLER, Package, build, environment
 from batch.runtime import text as report
 from batch.settings import config as configuration
@@ -96,7 +96,7 @@ def explain(
 ) -> None:
     """Say why a user is, or is not, captured. Changes nothing in the new pool or the ledger."""
     deployed = AsDeployed(client_id or None, secret_arn or None, mfa_users)
-    findings: list[Finding] = []
+    findings: list[DiagnosisStep] = []
     config = configuration.load(config_path)
     for finding in diagnose(config, username, deployed, partial(_password, from_stdin=password_stdin)):
         findings.append(finding)

@@ -16,7 +16,7 @@ import click
 from batch.check.permissions import SOURCES
 from batch.check.reading import read_ledger
 from batch.cli.terminal import Exit, as_json_option, tell
-from batch.lambda_trigger.attach import Change, Functions, attaching, detaching, not_of_the_pool, same
+from batch.lambda_trigger.attach import Functions, TriggerChange, attaching, detaching, not_of_the_pool, same
 from batch.lambda_trigger.attach_text import (
     as_values,
     change_lines,
@@ -30,7 +30,7 @@ from batch.lambda_trigger.attach_text import (
     template_lines,
 )
 from batch.lambda_trigger.capture_way import callable_by_cognito
-from batch.lambda_trigger.findings import Finding, Verdict, unchecked
+from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, unchecked
 from batch.ledger.count import LedgerCount
 from batch.pools.connect import ledger_as_it_is, pool_to_manage
 from batch.pools.managed_pool import ManagedPool
@@ -67,8 +67,8 @@ class _Task:
     target: ManagedPool
     settings: Mapping[str, Any]
     functions: Functions
-    change: Change
-    found: list[Finding]
+    change: TriggerChange
+    found: list[DiagnosisStep]
     undo: str
 
     def lines(self) -> Iterator[str]:
@@ -181,7 +181,7 @@ def _refuse_others(functions: Functions, pool_arn: str) -> None:
             raise SettingsError(f"{arn} {problem} (docs/trigger.md).")
 
 
-def _permission(config: Config, functions: Functions, pool_arn: str) -> Iterator[Finding]:
+def _permission(config: Config, functions: Functions, pool_arn: str) -> Iterator[DiagnosisStep]:
     """Say whether Cognito may call the functions."""
     if is_loopback(config.target.endpoint_url):
         yield unchecked("permission", "a stand-in has no Lambda to ask.")
@@ -227,7 +227,7 @@ def _command(config_path: Path, name: str, functions: Functions) -> str:
 
 def _carry_out(task: _Task, *, write: bool, yes: bool, as_json: bool) -> None:
     """Show it; if nothing speaks against it and it is wanted, do it."""
-    refused = any(one.verdict is Verdict.WRONG for one in task.found)
+    refused = any(one.verdict is StepVerdict.WRONG for one in task.found)
     wanted = write and not refused and task.change.changed
     if wanted and not (yes or sys.stdin.isatty()):
         raise SettingsError("Nobody is there to confirm: pass --yes, or leave --apply out to look only.")
@@ -245,7 +245,7 @@ def _carry_out(task: _Task, *, write: bool, yes: bool, as_json: bool) -> None:
         sys.exit(Exit.DIFFERENT)
 
 
-def write_triggers(target: ManagedPool, seen: Mapping[str, Any], change: Change) -> None:
+def write_triggers(target: ManagedPool, seen: Mapping[str, Any], change: TriggerChange) -> None:
     """Change the triggers of a pool whose settings were `seen`. Raises FatalError if somebody else does as well."""
     after = target.change(seen=seen, LambdaConfig=dict(change.after))
     if not same(after.get("LambdaConfig") or {}, change.after):

@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from batch.cli.terminal import Exit, as_json_option, connected, say, tell
+from batch.cli.terminal import Exit, as_json_option, connect_from_file, say, tell
 from batch.cutover.finish_checklist import refuse_after_the_end
 from batch.inventory.inventory import Inventory
 from batch.ledger.own_ledger import require_no_ledger
 from batch.pools.connect import Migration, ledger_as_it_is, ledger_table
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import INTERRUPTED, stop_on_signals
 from batch.undo.claims import (
     ReadOnly,
@@ -43,7 +43,7 @@ _SHOWN = 20  # lines of any list on a terminal; --json gives all
 def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit: int | None, as_json: bool) -> None:
     """Delete from the new pool what `run` made there and nobody has used since. It is not for after a cut-over."""
     with stop_on_signals() as stop:
-        migration = connected(config_path, stop)
+        migration = connect_from_file(config_path, stop)
         with migration.open_inventory() as inventory:
             refuse_after_the_end(inventory, "undo")
             if not dry_run:
@@ -57,7 +57,7 @@ def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit
                     force_used=force_used,
                     workers=migration.config.worker_count,
                     stop=stop,
-                    progress=Progress(),
+                    progress=ProgressBars(),
                 )
                 summary = undoing.preview() if dry_run else undoing.run(limit=limit)
             _say(undoing, summary, as_json=as_json)

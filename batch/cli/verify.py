@@ -5,7 +5,7 @@ from __future__ import annotations
 from batch.cli.session import Session
 from batch.plan.after_cutover import Cutover
 from batch.pools.connect import ledger_as_it_is
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.verify.revoked import Sightings
 from batch.verify.verify import Verify, VerifySummary
 from userpool.ledger import Ledger
@@ -22,7 +22,7 @@ def compare_pools(now: Session) -> VerifySummary:
         migration.context,
         workers=migration.config.worker_count,
         stop=now.stop,
-        progress=Progress(),
+        progress=ProgressBars(),
         saw=sightings.page if sightings else lambda _: None,
     )
     if sightings:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from batch.inventory.inventory import Inventory
 from userpool.errors import SettingsError
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.terms import FINISHED, FRESH_SECONDS, PURGED, FinishedError
 
 _FINISHED, _PURGED = "finished", "purged"
@@ -23,7 +23,7 @@ _WRITING = frozenset({"run", "sync", "reset", "cutover", "prepare", "undo"})
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Remaining:
     """What there is. `states` counts the ledger's persons, `owing` those of them who are owed memberships.
 
     `again` counts who have to reset their password once more, `kept_out` disabled profiles of other providers.
@@ -34,7 +34,7 @@ class Standing:
     to_create: int = 0
     to_change: int = 0
     failed: int = 0
-    states: Mapping[State, int] = field(default_factory=dict)
+    states: Mapping[PersonState, int] = field(default_factory=dict)
     owing: int = 0
     again: int = 0
     kept_out: int = 0
@@ -44,7 +44,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ChecklistItem:
     """A line of the checklist. `left` counts who is in the way; 0 is for somebody to look at."""
 
     said: str
@@ -53,32 +53,32 @@ class Finding:
 
 
 _OPEN = {
-    State.PENDING: ("wait for a first sign-in", "cognito-migrate reset"),
-    State.KNOWN: ("are known to the ledger and not in the new pool", "cognito-migrate sync"),
-    State.CREATING: ("are being created", "cognito-migrate sync"),
-    State.CAPTURING: ("are signing in for the first time", "rerun this in a minute"),
-    State.MIGRATING: ("began to come over by their own sign-in, and did not end it", "cognito-migrate sync"),
-    State.DEFERRED: ("are federated profiles that have not come back", "cognito-migrate export deferred"),
+    PersonState.PENDING: ("wait for a first sign-in", "cognito-migrate reset"),
+    PersonState.KNOWN: ("are known to the ledger and not in the new pool", "cognito-migrate sync"),
+    PersonState.CREATING: ("are being created", "cognito-migrate sync"),
+    PersonState.CAPTURING: ("are signing in for the first time", "rerun this in a minute"),
+    PersonState.MIGRATING: ("began to come over by their own sign-in, and did not end it", "cognito-migrate sync"),
+    PersonState.DEFERRED: ("are federated profiles that have not come back", "cognito-migrate export deferred"),
 }
 
 
-def checklist(standing: Standing) -> Iterator[Finding]:
+def checklist(standing: Remaining) -> Iterator[ChecklistItem]:
     """Yield what is in the way, then what is to be done or looked at."""
     if standing.to_create:
-        yield Finding("are still to be created in the new pool", "cognito-migrate sync", standing.to_create)
+        yield ChecklistItem("are still to be created in the new pool", "cognito-migrate sync", standing.to_create)
     if standing.to_change and not standing.cut_over:
-        yield Finding("are still to be changed there", "cognito-migrate sync", standing.to_change)
+        yield ChecklistItem("are still to be changed there", "cognito-migrate sync", standing.to_change)
     if standing.failed:
-        yield Finding("failed", "cognito-migrate export failed", standing.failed)
+        yield ChecklistItem("failed", "cognito-migrate export failed", standing.failed)
     for state, (said, remedy) in _OPEN.items():
         if count := standing.states.get(state, 0):
-            yield Finding(said, remedy, count)
+            yield ChecklistItem(said, remedy, count)
     if standing.owing:
-        yield Finding(
+        yield ChecklistItem(
             "are owed memberships, which their next token gives them", "cognito-migrate status", standing.owing
         )
     if standing.again:
-        yield Finding(
+        yield ChecklistItem(
             "have to reset their password once more: the old one may stand, and the function alone refuses it",
             "forgot-password (docs/security.md, Windows that remain)",
             standing.again,
@@ -86,29 +86,29 @@ def checklist(standing: Standing) -> Iterator[Finding]:
     yield from _to_look_at(standing)
 
 
-def _to_look_at(standing: Standing) -> Iterator[Finding]:
-    if held := standing.states.get(State.HELD, 0):
-        yield Finding(f"{held} are held: left out by rule or by a decision.", "cognito-migrate export held")
+def _to_look_at(standing: Remaining) -> Iterator[ChecklistItem]:
+    if held := standing.states.get(PersonState.HELD, 0):
+        yield ChecklistItem(f"{held} are held: left out by rule or by a decision.", "cognito-migrate export held")
     if standing.kept_out:
-        yield Finding(KEPT_OUT.format(count=standing.kept_out), KEEP_OUT)
+        yield ChecklistItem(KEPT_OUT.format(count=standing.kept_out), KEEP_OUT)
     if standing.has_ledger:
-        yield Finding(
+        yield ChecklistItem(
             "No fault in the last days? The trigger's dashboard, or its metric `Faults`, says so.",
             "docs/trigger.md, Logs and metrics",
         )
     if standing.attached:
         names = ", ".join(sorted(standing.attached))
-        yield Finding(
+        yield ChecklistItem(
             f"Functions are attached to the new pool: {names}. Those of the migration are detached after the end.",
             DETACH,
         )
     if standing.clients:
         names = ", ".join(sorted(standing.clients))
-        yield Finding(
+        yield ChecklistItem(
             f"App clients that may still send the password itself: {names}. They can go back to SRP.",
             "let the apps use USER_SRP_AUTH, then take ALLOW_USER_PASSWORD_AUTH from ExplicitAuthFlows",
         )
-    yield Finding(
+    yield ChecklistItem(
         "The old pool can be retired when nothing accepts its tokens any more, and nobody needs the way back.",
         "docs/runbook.md",
     )
@@ -118,7 +118,7 @@ class EndError(SettingsError):
     """Something is in the way of the end."""
 
 
-def refuse_left(standing: Standing, despite: int) -> None:
+def refuse_left(standing: Remaining, despite: int) -> None:
     """Raise EndError before the cut-over, and if more people are left than somebody decided to go on with."""
     if not standing.cut_over:
         raise EndError("There was no cut-over yet: cognito-migrate cutover, when the new pool is in use.")

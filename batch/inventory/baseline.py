@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from batch.inventory.inventory import Inventory, decoded
-from batch.plan.three_way import Applied, Conflict
+from batch.plan.three_way import Baseline, Conflict
 from userpool.factors import Preference
 from userpool.identities import Identity
 
@@ -83,13 +83,13 @@ class Preferred:
 UpdateFact = Updated | Kept | Giving | Removed | Relinked | Preferred
 
 
-class AppliedTable:
+class BaselineTable:
     """Reads and writes what was applied; writing is part of the transaction that is open."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
 
-    def of(self, subs: Iterable[str]) -> dict[str, Applied]:
+    def of(self, subs: Iterable[str]) -> dict[str, Baseline]:
         """Return what was applied of those users of whom that is known."""
         rows = self._inventory.execute(
             "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, a.factors, w.at "
@@ -97,7 +97,7 @@ class AppliedTable:
             (json.dumps(list(subs)),),
         )
         return {
-            sub: Applied(
+            sub: Baseline(
                 decoded(attributes),
                 bool(enabled),
                 None if groups is None else frozenset(decoded(groups)),
@@ -119,7 +119,7 @@ class AppliedTable:
             found[sub].add(group)
         return {sub: frozenset(groups) for sub, groups in found.items()}
 
-    def save(self, sub: str, applied: Applied) -> None:
+    def save(self, sub: str, applied: Baseline) -> None:
         """Record what was applied, instead of whatever was recorded."""
         self._inventory.execute(
             "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving, links, factors) "

@@ -29,7 +29,7 @@ _EVERY_PLAN_HAS = "V1_0"  # of an event's versions; the others need Essentials o
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TriggerChange:
     """A LambdaConfig as it is, and as it is to be.
 
     `taken` are needed triggers that call somebody else's function, by its ARN: then nothing is to be changed.
@@ -77,7 +77,7 @@ def attaching(
     *,
     keep: Collection[str] = (),
     replace: Collection[str] = (),
-) -> Change:
+) -> TriggerChange:
     """Let every needed trigger call its function.
 
     A trigger of `keep` that has a function already is left to it: that one calls ours. What stands on a trigger of
@@ -89,23 +89,23 @@ def attaching(
     stand_ins = {name: instead for name, instead in INSTEAD.items() if name in blocked and instead not in blocked}
     wanted = [stand_ins.get(name, name) for name in NEEDED]
     if taken := {name: there[name] for name in wanted if name in blocked}:
-        return Change(config, config, taken)
+        return TriggerChange(config, config, taken)
     after = dict(config)
     for name in wanted:
         if name not in others:
             _put(after, name, ours[name])
-    return Change(config, after, stand_ins=stand_ins)
+    return TriggerChange(config, after, stand_ins=stand_ins)
 
 
-def detaching(config: LambdaConfig, functions: Functions) -> Change:
+def detaching(config: LambdaConfig, functions: Functions) -> TriggerChange:
     """Let no trigger call these functions any more."""
     arns, triggers = set(functions.values()), triggers_of(config)
     gone = {name for names in SOURCES.values() for name in names if triggers.get(name) in arns}
     after = {name: value for name, value in config.items() if name.removesuffix("Config") not in gone}
-    return Change(config, after)
+    return TriggerChange(config, after)
 
 
-def left_half(change: Change) -> dict[str, str]:
+def left_half(change: TriggerChange) -> dict[str, str]:
     """Return the functions that would still capture passwords, by trigger, where what settles them was taken away."""
     if not change.removed.keys() & set(SOURCES["gate"]):
         return {}

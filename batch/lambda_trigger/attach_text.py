@@ -10,10 +10,10 @@ from typing import Any
 
 from batch.check.facts import LedgerFacts
 from batch.cutover.finish_checklist import KEEP_OUT, KEPT_OUT
-from batch.lambda_trigger.attach import Change, Functions, LambdaConfig, left_half, plainly
-from batch.lambda_trigger.findings import Finding, Verdict, ok, unchecked, wrong
+from batch.lambda_trigger.attach import Functions, LambdaConfig, TriggerChange, left_half, plainly
+from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, ok, unchecked, wrong
 from batch.ledger.count import LedgerCount
-from userpool.person import State
+from userpool.person import PersonState
 
 _OWN = 'docs/trigger.md, "Functions of your own"'
 _RUN = "Publish everybody first: cognito-migrate run"
@@ -57,7 +57,7 @@ def _in_terraform(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def taken(change: Change) -> Iterator[Finding]:
+def taken(change: TriggerChange) -> Iterator[DiagnosisStep]:
     """Say which triggers call somebody else's function."""
     for trigger, arn in change.taken.items():
         yield wrong(
@@ -68,7 +68,7 @@ def taken(change: Change) -> Iterator[Finding]:
         )
 
 
-def detachable(change: Change, *, force: bool) -> Iterator[Finding]:
+def detachable(change: TriggerChange, *, force: bool) -> Iterator[DiagnosisStep]:
     """Say whether anything is to be detached, and nothing of it by halves, unless that is forced."""
     if not change.removed:
         there = ", ".join(f"{name}: {arn}" for name, arn in change.kept.items())
@@ -87,7 +87,7 @@ def detachable(change: Change, *, force: bool) -> Iterator[Finding]:
         )
 
 
-def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> Finding:
+def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> DiagnosisStep:
     """Say whether everybody is published; `elsewhere` is a ledger in another Region than the new pool."""
     if elsewhere:
         said = f"the ledger {table} is in another Region than the new pool, where the function looks for it."
@@ -113,7 +113,7 @@ def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> Finding:
     return wrong("ledger", said, remedy, "not-published")
 
 
-def let_in(counted: LedgerCount) -> Iterator[Finding]:
+def let_in(counted: LedgerCount) -> Iterator[DiagnosisStep]:
     """Say who gets in without the function, though the old pool has them disabled or they chose another password."""
     if counted.kept_out:
         said = KEPT_OUT.format(count=counted.kept_out)
@@ -123,9 +123,11 @@ def let_in(counted: LedgerCount) -> Iterator[Finding]:
         yield unchecked("passwords", f"{said}, and only the function refuses it. Let them go by forgot-password first.")
 
 
-def nobody_waits(counted: LedgerCount) -> Finding:
+def nobody_waits(counted: LedgerCount) -> DiagnosisStep:
     """Say whether the function has nothing left to do."""
-    waiting = {state: counted.states[state] for state in State if state in counted.states and not _needs_nothing(state)}
+    waiting = {
+        state: counted.states[state] for state in PersonState if state in counted.states and not _needs_nothing(state)
+    }
     said = [f"{number} {state}" for state, number in waiting.items()]
     if counted.owing:
         said.append(f"{counted.owing} owed {counted.owed} memberships")
@@ -139,7 +141,7 @@ def nobody_waits(counted: LedgerCount) -> Finding:
     )
 
 
-def is_over(counted: LedgerCount) -> Iterator[Finding]:
+def is_over(counted: LedgerCount) -> Iterator[DiagnosisStep]:
     """Say of a finished migration that no password waits for the function, and who is still owed something by it."""
     yield ok("ledger", "the migration is finished: no old password counts any more.")
     if counted.owing:
@@ -147,11 +149,11 @@ def is_over(counted: LedgerCount) -> Iterator[Finding]:
         yield unchecked("memberships", said)
 
 
-def _needs_nothing(state: State) -> bool:
-    return state.final or state in {State.HELD, State.RETURNED}
+def _needs_nothing(state: PersonState) -> bool:
+    return state.final or state in {PersonState.HELD, PersonState.RETURNED}
 
 
-def template_lines(change: Change, pool_id: str) -> Iterator[str]:
+def template_lines(change: TriggerChange, pool_id: str) -> Iterator[str]:
     """Say how the pool's own template has what is to be."""
     yield f"If a template owns {pool_id}, put this there: its next deployment drops what is attached behind its back."
     yield "  CloudFormation, in the Properties of the AWS::Cognito::UserPool:"
@@ -160,7 +162,7 @@ def template_lines(change: Change, pool_id: str) -> Iterator[str]:
     yield from (f"    {line}" for line in terraform(change.after))
 
 
-def change_lines(change: Change, undo: str) -> Iterator[str]:
+def change_lines(change: TriggerChange, undo: str) -> Iterator[str]:
     """Say what would be changed, and how to undo it."""
     replaced = change.replaced
     for trigger, arn in change.set.items():
@@ -180,7 +182,7 @@ def change_lines(change: Change, undo: str) -> Iterator[str]:
         yield f"  LambdaConfig before: {json.dumps(change.before, sort_keys=True)}"
 
 
-def finding_lines(found: list[Finding]) -> Iterator[str]:
+def finding_lines(found: list[DiagnosisStep]) -> Iterator[str]:
     """Say what was looked at, with the remedy of what is wrong."""
     for one in found:
         yield str(one)
@@ -189,12 +191,12 @@ def finding_lines(found: list[Finding]) -> Iterator[str]:
 
 
 def as_values(
-    change: Change, found: list[Finding], functions: Functions, undo: str, *, applied: bool
+    change: TriggerChange, found: list[DiagnosisStep], functions: Functions, undo: str, *, applied: bool
 ) -> dict[str, Any]:
     """Return it all as JSON-able values."""
     return {
         "applied": applied,
-        "refused": any(one.verdict is Verdict.WRONG for one in found),
+        "refused": any(one.verdict is StepVerdict.WRONG for one in found),
         "findings": [asdict(one) for one in found],
         "functions": dict(functions),
         "set": change.set,

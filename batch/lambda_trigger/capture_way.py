@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from batch.lambda_trigger.findings import Finding, ok, refused, unchecked, wrong
+from batch.lambda_trigger.findings import DiagnosisStep, ok, refused, unchecked, wrong
 from userpool.app_client import AppClient
 
 
@@ -31,7 +31,7 @@ def missing_triggers(triggers: Mapping[str, str]) -> list[str]:
     return [name for name in NEEDED if name not in triggers and INSTEAD.get(name) not in triggers]
 
 
-def attached(triggers: Mapping[str, str]) -> Finding:
+def attached(triggers: Mapping[str, str]) -> DiagnosisStep:
     """Say which triggers the new pool lacks."""
     missing = missing_triggers(triggers)
     if not missing:
@@ -49,7 +49,7 @@ def ours(triggers: Mapping[str, str]) -> list[str]:
     return sorted({arn for name, arn in triggers.items() if name in NEEDED or name in INSTEAD.values()})
 
 
-def callable_by_cognito(allowed: Mapping[str, bool], pool_arn: str) -> Finding:
+def callable_by_cognito(allowed: Mapping[str, bool], pool_arn: str) -> DiagnosisStep:
     """Say which of the functions Cognito may not call for the pool."""
     refusing = sorted(arn for arn, lets_in in allowed.items() if not lets_in)
     if not refusing:
@@ -63,7 +63,7 @@ def callable_by_cognito(allowed: Mapping[str, bool], pool_arn: str) -> Finding:
     )
 
 
-def new_clients(clients: Sequence[AppClient], way: Way) -> Finding:
+def new_clients(clients: Sequence[AppClient], way: Way) -> DiagnosisStep:
     """Say whether users can sign in to the new pool in a way that the function sees."""
     flows = _FLOWS[way]
     managed = way is Way.USER_MIGRATION  # managed login calls UserMigration, and has no CUSTOM_AUTH
@@ -82,7 +82,7 @@ def new_clients(clients: Sequence[AppClient], way: Way) -> Finding:
     )
 
 
-def old_client(described: AppClient, used: AppClient | None) -> Finding:
+def old_client(described: AppClient, used: AppClient | None) -> DiagnosisStep:
     """Say whether passwords can be proved with the old pool's app client; `used` has the secret that is configured.
 
     Without `used` the secret could not be read.
@@ -116,7 +116,7 @@ def _about_secret(described: AppClient, used: AppClient) -> tuple[str, str]:
     )
 
 
-def strong_enough(password: str, policy: Mapping[str, Any]) -> Finding:
+def strong_enough(password: str, policy: Mapping[str, Any]) -> DiagnosisStep:
     """Say whether the new pool's policy takes a password, which it must for CUSTOM_AUTH."""
     demands = {
         "RequireLowercase": str.islower,

@@ -21,7 +21,7 @@ from batch.lambda_trigger.capture_way import (
     strong_enough,
 )
 from batch.lambda_trigger.diagnosis_state import way_of
-from batch.lambda_trigger.findings import Finding, Verdict, ok, refused, unchecked, wrong
+from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, ok, refused, unchecked, wrong
 from batch.pacing.pacer import Pacer
 from batch.settings.config import Config
 from trigger.capture import claimant, require_as_recorded
@@ -60,7 +60,7 @@ class AsDeployed:
     mfa_users: Literal["reset", "capture"] = "reset"
 
 
-def diagnose(config: Config, name: str, deployed: AsDeployed, ask: Ask) -> Iterator[Finding]:
+def diagnose(config: Config, name: str, deployed: AsDeployed, ask: Ask) -> Iterator[DiagnosisStep]:
     """Yield what is found for a sign-in name, step by step; `ask` is for the password, once the rest is right."""
     if config.ledger is None:
         yield wrong("ledger", "config.yaml has no ledger, without which nobody is captured.", "Set `ledger`, and run.")
@@ -109,9 +109,9 @@ class Diagnosis:
         self._new: User | None = None
         self._description: Description | None = None
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[DiagnosisStep]:
         """Yield a finding for each step; the steps after a wrong one are walked as far as that makes sense."""
-        steps: dict[str, Callable[[], Finding]] = {
+        steps: dict[str, Callable[[], DiagnosisStep]] = {
             "ledger": self._ledger,
             "triggers": self._triggers,
             "permission": self._permission,
@@ -126,10 +126,10 @@ class Diagnosis:
         for step, act in steps.items():
             needless = self._way is Way.FEDERATED and step in _OF_PASSWORDS
             finding = unchecked(step, _BY_PROVIDER) if needless else _tried(step, act)
-            self._wrong = self._wrong or finding.verdict is Verdict.WRONG
+            self._wrong = self._wrong or finding.verdict is StepVerdict.WRONG
             yield finding
 
-    def _ledger(self) -> Finding:
+    def _ledger(self) -> DiagnosisStep:
         terms = self._parts.terms()
         event = {"triggerSource": "", "userName": self._name, "request": {}, "response": {}}
         # A clock that stands still: a person has more time than Cognito gives the function.
@@ -141,10 +141,10 @@ class Diagnosis:
         other = "" if rules in (None, terms.rules) else "; config.yaml has other rules by now, which are used here"
         return ok("ledger", f"published for these two pools{other}.")
 
-    def _triggers(self) -> Finding:
+    def _triggers(self) -> DiagnosisStep:
         return attached(self._described().triggers)
 
-    def _permission(self) -> Finding:
+    def _permission(self) -> DiagnosisStep:
         pool = self._described()
         try:
             policies = {arn: self._policy_of(arn) for arn in ours(pool.triggers)}
@@ -155,7 +155,7 @@ class Diagnosis:
             callable_by_cognito(allowed, pool.arn) if allowed else unchecked("permission", "no function is attached.")
         )
 
-    def _old_client(self) -> Finding:
+    def _old_client(self) -> DiagnosisStep:
         if self._parts.settings.client_id is None:
             return wrong(
                 "old app client",
@@ -172,7 +172,7 @@ class Diagnosis:
             return unchecked("old app client", str(error))
         return old_client(client, used)
 
-    def _whose_name(self) -> Finding:
+    def _whose_name(self) -> DiagnosisStep:
         work = self._work()
         self._new = work.target.find(self._name)
         if self._new is None:
@@ -183,7 +183,7 @@ class Diagnosis:
             return refused("name", "nobody-of-this-migration")
         return ok("name", "the new pool has the user, made by this migration.")
 
-    def _by_typed_name(self, work: Work) -> Finding:
+    def _by_typed_name(self, work: Work) -> DiagnosisStep:
         try:
             self._person_found = by_identity(work) or by_typed_name(work)
         except RefusalError as refusal:
@@ -199,7 +199,7 @@ class Diagnosis:
         attributes = {**new.attributes, "sub": new.sub, "cognito:user_status": str(new.status)}
         work.request["userAttributes"] = attributes
 
-    def _state(self) -> Finding:
+    def _state(self) -> DiagnosisStep:
         work, person = self._work(), self._person()
         self._way, finding = way_of(person, self._new, work.now())
         if self._way is Way.USER_MIGRATION:
@@ -209,7 +209,7 @@ class Diagnosis:
             require_as_recorded(work, person)
         return finding
 
-    def _new_clients(self) -> Finding:
+    def _new_clients(self) -> DiagnosisStep:
         if self._way is Way.NONE:
             raise _NotYetError
         try:
@@ -218,7 +218,7 @@ class Diagnosis:
             return unchecked("app clients", str(error))
         return new_clients(clients, self._way)
 
-    def _old_user(self) -> Finding:
+    def _old_user(self) -> DiagnosisStep:
         work, person = self._work(), self._person()
         if self._way is Way.NONE:
             raise _NotYetError
@@ -231,7 +231,7 @@ class Diagnosis:
             return refused("old user", reason)
         return ok("old user", "there, enabled and confirmed.")
 
-    def _attributes(self) -> Finding:
+    def _attributes(self) -> DiagnosisStep:
         work, person = self._work(), self._person()
         if self._old is None:
             raise _NotYetError
@@ -246,7 +246,7 @@ class Diagnosis:
             return wrong("attributes", f"{problems}.", refused("", refusal.reason).remedy, refusal.reason)
         return ok("attributes", f"{len(kept)} cross, and {len(owed_groups(work, person))} groups are given.")
 
-    def _password(self) -> Finding:
+    def _password(self) -> DiagnosisStep:
         if self._wrong:
             raise _NotYetError
         if self._way is Way.NONE:
@@ -287,7 +287,7 @@ _MOVE = "Leave `ledger.region` out, and keep the table in the new pool's Region.
 _DIAGNOSIS_ALONE = {"triggers", "permission"}  # what these ask, the function itself never does
 
 
-def _tried(step: str, act: Callable[[], Finding]) -> Finding:
+def _tried(step: str, act: Callable[[], DiagnosisStep]) -> DiagnosisStep:
     try:
         return act()
     except _NotYetError:

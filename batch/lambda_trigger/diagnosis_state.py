@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from batch.lambda_trigger.capture_way import Way
-from batch.lambda_trigger.findings import Finding, held, ok, refused, wrong
-from userpool.person import Person, State
+from batch.lambda_trigger.findings import DiagnosisStep, held, ok, refused, wrong
+from userpool.person import Person, PersonState
 from userpool.user import Status, User
 
 _STEP = "state"
 
 
-def way_of(person: Person, new: User | None, now: float) -> tuple[Way, Finding]:
+def way_of(person: Person, new: User | None, now: float) -> tuple[Way, DiagnosisStep]:
     """Return the way that is open, and why, or why none is."""
-    if person.state is State.HELD:
+    if person.state is PersonState.HELD:
         return Way.NONE, held(_STEP, person.reason or "")
-    if person.state in {State.DEFERRED, State.RETURNED}:
+    if person.state in {PersonState.DEFERRED, PersonState.RETURNED}:
         return _of_a_profile(person, new)
     return _of_nobody_yet(person) if new is None else _of_a_user(person, new, now)
 
 
-def _of_a_profile(person: Person, new: User | None) -> tuple[Way, Finding]:
+def _of_a_profile(person: Person, new: User | None) -> tuple[Way, DiagnosisStep]:
     """Say it of a federated profile, which comes back by itself."""
     if person.disabled:
         return Way.NONE, refused(_STEP, "old-user-disabled")
-    if person.state is State.DEFERRED:
+    if person.state is PersonState.DEFERRED:
         said = f"federated: its first sign-in gives it its old sub and {len(person.owed)} groups."
         return Way.FEDERATED, ok(_STEP, said)
     if new is None or new.sub == person.new_sub or person.new_sub is None:
@@ -36,11 +36,11 @@ def _of_a_profile(person: Person, new: User | None) -> tuple[Way, Finding]:
     )
 
 
-def _of_nobody_yet(person: Person) -> tuple[Way, Finding]:
+def _of_nobody_yet(person: Person) -> tuple[Way, DiagnosisStep]:
     """Say it of a person whom the new pool does not have."""
-    if person.state in {State.KNOWN, State.MIGRATING} and person.new_sub is None:
+    if person.state in {PersonState.KNOWN, PersonState.MIGRATING} and person.new_sub is None:
         return Way.USER_MIGRATION, ok(_STEP, "not in the new pool yet: UserMigration captures the password.")
-    if person.state is State.CREATING:
+    if person.state is PersonState.CREATING:
         return Way.NONE, refused(_STEP, "person-is-creating")
     return Way.NONE, wrong(
         _STEP,
@@ -50,20 +50,20 @@ def _of_nobody_yet(person: Person) -> tuple[Way, Finding]:
     )
 
 
-def _of_a_user(person: Person, new: User, now: float) -> tuple[Way, Finding]:
+def _of_a_user(person: Person, new: User, now: float) -> tuple[Way, DiagnosisStep]:
     """Say it of a person whose user exists; UserMigration never fires for one."""
     match person.state:
-        case State.CAPTURED | State.RESET:
+        case PersonState.CAPTURED | PersonState.RESET:
             return Way.NONE, _has_a_password(person)
-        case State.CAPTURING if person.until >= now:
+        case PersonState.CAPTURING if person.until >= now:
             return Way.NONE, refused(_STEP, "person-is-capturing")
-        case State.PENDING | State.CAPTURING:
+        case PersonState.PENDING | PersonState.CAPTURING:
             return Way.CUSTOM_AUTH, ok(
                 _STEP, "in the new pool already, so UserMigration never fires: CUSTOM_AUTH captures the password."
             )
-        case State.MIGRATING:
+        case PersonState.MIGRATING:
             return Way.NONE, _migrated(new)
-        case State.CREATING:
+        case PersonState.CREATING:
             return Way.NONE, refused(_STEP, "person-is-creating")
         case _:
             return Way.NONE, wrong(
@@ -74,10 +74,10 @@ def _of_a_user(person: Person, new: User, now: float) -> tuple[Way, Finding]:
             )
 
 
-def _has_a_password(person: Person) -> Finding:
-    if person.state is State.RESET and person.token is not None:
+def _has_a_password(person: Person) -> DiagnosisStep:
+    if person.state is PersonState.RESET and person.token is not None:
         return refused(_STEP, "must-reset-again")
-    how = "captured" if person.state is State.CAPTURED else "chosen, or to be chosen, by a reset"
+    how = "captured" if person.state is PersonState.CAPTURED else "chosen, or to be chosen, by a reset"
     return wrong(
         _STEP,
         f"in the new pool with a password of their own ({how}): the old one is dead, by design.",
@@ -86,7 +86,7 @@ def _has_a_password(person: Person) -> Finding:
     )
 
 
-def _migrated(new: User) -> Finding:
+def _migrated(new: User) -> DiagnosisStep:
     if new.status is Status.CONFIRMED:
         return ok(_STEP, "UserMigration has created the user with the password; the first token settles it.")
     return wrong(

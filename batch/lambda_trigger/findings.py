@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Verdict(StrEnum):
+class StepVerdict(StrEnum):
     """How a step of the way is."""
 
     OK = "ok"
@@ -17,11 +17,11 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DiagnosisStep:
     """What was found at one step, and the remedy if it is wrong; `code` is what the function's log calls it."""
 
     step: str
-    verdict: Verdict
+    verdict: StepVerdict
     said: str
     remedy: str = ""
     code: str = ""
@@ -31,36 +31,36 @@ class Finding:
         return f"{self.verdict:<11}  {self.step}: {self.said}"
 
 
-def ok(step: str, said: str) -> Finding:
+def ok(step: str, said: str) -> DiagnosisStep:
     """Return what is as it must be."""
-    return Finding(step, Verdict.OK, said)
+    return DiagnosisStep(step, StepVerdict.OK, said)
 
 
-def wrong(step: str, said: str, remedy: str, code: str = "") -> Finding:
+def wrong(step: str, said: str, remedy: str, code: str = "") -> DiagnosisStep:
     """Return what keeps the user from being captured."""
-    return Finding(step, Verdict.WRONG, said, remedy, code)
+    return DiagnosisStep(step, StepVerdict.WRONG, said, remedy, code)
 
 
-def unchecked(step: str, said: str) -> Finding:
+def unchecked(step: str, said: str) -> DiagnosisStep:
     """Return what nobody looked at."""
-    return Finding(step, Verdict.UNCHECKED, said)
+    return DiagnosisStep(step, StepVerdict.UNCHECKED, said)
 
 
-def first_wrong(findings: Sequence[Finding]) -> Finding | None:
+def first_wrong(findings: Sequence[DiagnosisStep]) -> DiagnosisStep | None:
     """Return what to mend first."""
-    return next((finding for finding in findings if finding.verdict is Verdict.WRONG), None)
+    return next((finding for finding in findings if finding.verdict is StepVerdict.WRONG), None)
 
 
-def conclusion(findings: Sequence[Finding]) -> str:
+def conclusion(findings: Sequence[DiagnosisStep]) -> str:
     """Say it in the end."""
     if first := first_wrong(findings):
         return f"First thing wrong: {first.said}" + (f"\nRemedy: {first.remedy}" if first.remedy else "")
-    if any(finding.verdict is Verdict.UNCHECKED for finding in findings):
+    if any(finding.verdict is StepVerdict.UNCHECKED for finding in findings):
         return "Nothing that was checked is wrong: the user would be captured, if the rest is right, too."
     return "Nothing is wrong: the user would be captured."
 
 
-def as_values(findings: Sequence[Finding]) -> dict[str, Any]:
+def as_values(findings: Sequence[DiagnosisStep]) -> dict[str, Any]:
     """Return a diagnosis as JSON-able values."""
     first = first_wrong(findings)
     return {
@@ -70,14 +70,14 @@ def as_values(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def refused(step: str, reason: str) -> Finding:
+def refused(step: str, reason: str) -> DiagnosisStep:
     """Return what a reason of the function's means."""
     said, remedy = REASONS.get(reason, (f"the function refuses it: {reason}.", "See docs/trigger.md for the reason."))
     return wrong(step, said, remedy, reason)
 
 
 _ADMIN = "Mend it in the old pool, or let the user reset the password in the new one."
-_SCAN = "Run `cognito-migrate scan`, then `plan` and `run`."
+SCAN_AGAIN = "Run `cognito-migrate scan`, then `plan` and `run`."
 _FORGOT = "The user chooses a new password by forgot-password."
 
 REASONS: Mapping[str, tuple[str, str]] = {
@@ -86,8 +86,8 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "the migration is finished: no password is captured any more.",
         f"{_FORGOT} If that was too early: cognito-migrate finish --reopen",
     ),
-    "unknown-name": ("the ledger knows nobody who signs in with that name.", _SCAN),
-    "unknown-person": ("the name is in the ledger, but its person is not.", _SCAN),
+    "unknown-name": ("the ledger knows nobody who signs in with that name.", SCAN_AGAIN),
+    "unknown-person": ("the name is in the ledger, but its person is not.", SCAN_AGAIN),
     "nobody-of-this-migration": (
         "the new pool has a user of that name whom this migration did not make.",
         "Find out whose it is; it is left alone, and the old user cannot sign in under this name.",
@@ -104,7 +104,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "the new pool's user is disabled, or not the one that the ledger knows.",
         "Enable the user if that is wanted; `cognito-migrate verify` compares the rest.",
     ),
-    "old-user-gone": ("the user is not in the old pool any more, or another has the name.", _SCAN),
+    "old-user-gone": ("the user is not in the old pool any more, or another has the name.", SCAN_AGAIN),
     "old-user-disabled": ("the user is disabled in the old pool.", "Enable the user there if they may sign in."),
     "old-user-unconfirmed": ("the user never confirmed the sign-up in the old pool.", "Let them sign up anew."),
     "old-user-must-reset": ("the user has to reset the password in the old pool, so none of theirs is good.", _FORGOT),
@@ -131,7 +131,7 @@ REASONS: Mapping[str, tuple[str, str]] = {
     ),
     "sign-in-name-taken-after-the-scan": (
         "the user has taken another person's sign-in name in the old pool since the scan.",
-        f"{_SCAN} `plan` shows the collision, for a person to decide.",
+        f"{SCAN_AGAIN} `plan` shows the collision, for a person to decide.",
     ),
     "no-password": ("no password was given.", "Give one."),
     "wrong-password": (
@@ -185,7 +185,7 @@ HELD: Mapping[str, tuple[str, str]] = {
 }
 
 
-def held(step: str, reason: str) -> Finding:
+def held(step: str, reason: str) -> DiagnosisStep:
     """Return why a person is held."""
     said, remedy = HELD.get(reason, (f"held: {reason}.", "`cognito-migrate plan` names the reason."))
     return wrong(step, said, remedy, "person-is-held")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from userpool.ledger import LOCK, Ledger, Turn
 from userpool.ledger_table import Write
-from userpool.person import PERSON, State
+from userpool.person import PERSON, PersonState
 
 
 class Amender(Ledger):
@@ -24,7 +24,7 @@ class Amender(Ledger):
             sub,
             "SET #owed = :groups" if groups else "REMOVE #owed",
             "#state = :creating AND #epoch = :epoch AND attribute_not_exists(#checked)",
-            creating=State.CREATING,
+            creating=PersonState.CREATING,
             epoch=epoch,
             groups=groups,
         )

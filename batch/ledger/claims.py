@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from batch.ledger.lease import CALL_SECONDS, Clock, Lease
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from batch.run.journal import Job, Problem
-from batch.run.journal import State as JobState
+from batch.run.journal import UserState as JobState
 from userpool.errors import UserError
 from userpool.identities import linked
-from userpool.person import FORGOTTEN, Person, State
+from userpool.person import FORGOTTEN, Person, PersonState
 from userpool.user import Status, User
 
 CONFLICT = "conflict"
@@ -136,7 +136,7 @@ class Claims:
 class LedgerClaims(Claims):
     """Claims in a ledger, under the RUN lease. `giver` names whoever uses this inventory."""
 
-    def __init__(self, ledger: Registrar, lease: Lease, giver: str, *, now: Clock) -> None:
+    def __init__(self, ledger: BatchLedger, lease: Lease, giver: str, *, now: Clock) -> None:
         self._ledger = ledger
         self._lease = lease
         self._giver = giver
@@ -152,22 +152,22 @@ class LedgerClaims(Claims):
         if not turn.done:
             return self._someone_elses(job, turn.before, find)
         # With this run's own epoch it is this very claim, repeated because its answer was lost.
-        resumed = turn.before.state is State.CREATING and turn.before.epoch < epoch
+        resumed = turn.before.state is PersonState.CREATING and turn.before.epoch < epoch
         return Claim(Hold.RESUMED if resumed else Hold.NEW, turn.before.new_sub)
 
     def _someone_elses(self, job: Job, person: Person, find: Find) -> Claim:
         if person.reason == FORGOTTEN:
             raise RefusedError(Problem.REJECTED, "was forgotten: whoever asked to be erased is not created again")
         match person.state:
-            case State.HELD:
+            case PersonState.HELD:
                 raise _held(person.reason or "")
-            case State.MIGRATING:
+            case PersonState.MIGRATING:
                 return self._signing_in(job, person, find)
-            case State.RESET:
+            case PersonState.RESET:
                 return Claim(Hold.RESET, person.new_sub)
-            case State.CREATING:
+            case PersonState.CREATING:
                 raise RefusedError(Problem.REJECTED, "is claimed by a later run: let that one end, and rerun")
-            case State.DEFERRED | State.RETURNED:
+            case PersonState.DEFERRED | PersonState.RETURNED:
                 raise RefusedError(Problem.REJECTED, "is a federated profile in the ledger, not a native user")
             case _:
                 return Claim(Hold.FINISHED, person.new_sub)
@@ -265,7 +265,7 @@ class LedgerClaims(Claims):
         person = self._ledger.person(job.sub)
         if person is None or person.checked:
             return False
-        return person.state is State.PENDING and person.new_sub == found.sub
+        return person.state is PersonState.PENDING and person.new_sub == found.sub
 
 
 def _held(reason: str) -> RefusedError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 from userpool.pool import UserPool
 
 
@@ -34,16 +34,20 @@ def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, no
     turn = ledger.reset(sub, now, found.sub)
     if turn.state is None:
         raise SettingsError(f"{name!r} is not in the ledger: `cognito-migrate run` publishes everybody; run it first.")
-    if turn.state in {State.DEFERRED, State.RETURNED}:
+    if turn.state in {PersonState.DEFERRED, PersonState.RETURNED}:
         raise SettingsError(f"{name!r} is a federated profile, which has no password here: there is nothing to close.")
     if not turn.done and not turn.state.final:
         raise SettingsError(f"{name!r} is not the user that the ledger knows this person as: it is left alone.")
-    state = turn.state if turn.state.final else State.RESET
+    state = turn.state if turn.state.final else PersonState.RESET
     return Closed(
-        found.username, turn.state, state, under_way=state is State.RESET and _keeps_a_token(turn.before, now)
+        found.username, turn.state, state, under_way=state is PersonState.RESET and _keeps_a_token(turn.before, now)
     )
 
 
 def _keeps_a_token(before: Person | None, now: float) -> bool:
     """Whether `Ledger.reset` has left a capture on record of whom it found so."""
-    return before is not None and before.token is not None and (before.state is State.CAPTURING or before.until >= now)
+    return (
+        before is not None
+        and before.token is not None
+        and (before.state is PersonState.CAPTURING or before.until >= now)
+    )

@@ -10,14 +10,14 @@ from datetime import timedelta
 from batch.inventory.inventory import Inventory
 from batch.ledger.erasure import disabled_federated, kept_out, must_reset_again
 from batch.runtime.days import day
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from userpool.ledger import Ledger
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
 DAYS = 14
 _STALE_CAPTURE = 60.0  # a capture takes ten seconds at most
 _STALE_MIGRATION = 15 * 60.0  # after that, Cognito did not create whom the trigger let it create, or no token followed
-_NOT_THERE = {State.HELD, State.KNOWN, State.CREATING, State.DEFERRED}
+_NOT_THERE = {PersonState.HELD, PersonState.KNOWN, PersonState.CREATING, PersonState.DEFERRED}
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class LedgerCount:
         """Count a person; `federated` is as for `kept_out`."""
         self.persons += 1
         _add_one(self.states, person.state)
-        if person.state is State.HELD:
+        if person.state is PersonState.HELD:
             _add_one(self.held, person.reason or "no reason")
         if person.state.final and (of_day := self.settled.get(str(day(person.changed)))) is not None:
             _add_one(of_day, person.state)
@@ -65,7 +65,7 @@ class LedgerCount:
             _add_one(self.stale, person.state)
 
 
-def count(ledger: Ledger, inventory: Inventory, progress: Progress, *, now: float, days: int = DAYS) -> LedgerCount:
+def count(ledger: Ledger, inventory: Inventory, progress: ProgressBars, *, now: float, days: int = DAYS) -> LedgerCount:
     """Read the whole ledger, a page at a time, and count."""
     counted, federated = LedgerCount(now, days=days), disabled_federated(inventory)
     with progress.bar("read the ledger", total=inventory.number("SELECT count(*) FROM published")) as bar:
@@ -78,7 +78,7 @@ def count(ledger: Ledger, inventory: Inventory, progress: Progress, *, now: floa
 
 
 def _without_channel(inventory: Inventory, people: list[Person]) -> int:
-    subs = [person.sub for person in people if person.state in {State.PENDING, State.CAPTURING}]
+    subs = [person.sub for person in people if person.state in {PersonState.PENDING, PersonState.CAPTURING}]
     return inventory.number(
         "SELECT count(*) FROM json_each(?) j JOIN plan p ON p.sub = j.value WHERE p.reset_channel = 0",
         (json.dumps(subs),),
@@ -91,9 +91,9 @@ def _add_one(numbers: dict[str, int], of: str) -> None:
 
 def _is_stale(person: Person, now: float) -> bool:
     match person.state:
-        case State.CAPTURING:
+        case PersonState.CAPTURING:
             return person.until < now - _STALE_CAPTURE
-        case State.MIGRATING:
+        case PersonState.MIGRATING:
             return person.changed < now - _STALE_MIGRATION
         case _:
             return False

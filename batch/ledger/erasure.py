@@ -15,30 +15,30 @@ from batch.inventory.inventory import Inventory, decoded
 from batch.ledger.lease import CALL_SECONDS, Lease
 from batch.ledger.persons import HELD_FEDERATED
 from batch.runtime import engine
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from userpool.errors import SettingsError
 from userpool.identities import is_profile, linked
 from userpool.ledger import LOCK, Ledger
 from userpool.ledger_table import Item, LedgerTable, Write
-from userpool.person import FORGOTTEN, PERSON, Person, State
+from userpool.person import FORGOTTEN, PERSON, Person, PersonState
 
 One = TypeVar("One")
 
 _TRIES = 3  # of a person who changes meanwhile
-_FEDERATED = {State.DEFERRED, State.RETURNED}
+_FEDERATED = {PersonState.DEFERRED, PersonState.RETURNED}
 _SEEN = ("state", "new_sub", "checked", "token", "until", "disabled", "locks")  # what a tombstone is made of
 
 
-def last_state(state: State) -> State:
+def last_state(state: PersonState) -> PersonState:
     """Return what a person's tombstone says: who had no password of their own gets none by the old one."""
     match state:
-        case State.CAPTURED | State.RESET | State.RETURNED | State.HELD:
+        case PersonState.CAPTURED | PersonState.RESET | PersonState.RETURNED | PersonState.HELD:
             return state
-        case State.DEFERRED:
-            return State.HELD
+        case PersonState.DEFERRED:
+            return PersonState.HELD
         case _:
-            return State.RESET
+            return PersonState.RESET
 
 
 def kept_out(person: Person, federated: Collection[str]) -> bool:
@@ -60,7 +60,7 @@ def disabled_federated(inventory: Inventory) -> frozenset[str]:
 
 def must_reset_again(person: Person) -> bool:
     """Whether nobody knows if the old password stands, after a capture that met `reset`: no token is given by it."""
-    return person.state is State.RESET and person.token is not None
+    return person.state is PersonState.RESET and person.token is not None
 
 
 def tombstone(person: Person, federated: Collection[str]) -> Person:
@@ -82,7 +82,7 @@ def tombstone(person: Person, federated: Collection[str]) -> Person:
 
 def is_under_way(person: Person, now: float) -> bool:
     """Whether a capture may still set a password, and says so by its token, which whoever is captured keeps."""
-    return person.state is not State.CAPTURED and person.token is not None and person.until >= now
+    return person.state is not PersonState.CAPTURED and person.token is not None and person.until >= now
 
 
 def erase(ledger: Ledger, sub: str, *, now: float, federated: Collection[str] = ()) -> bool:
@@ -123,7 +123,7 @@ class Emptying:
         now: float,
         workers: int,
         stop: threading.Event,
-        progress: Progress,
+        progress: ProgressBars,
     ) -> None:
         self._table = table
         self._ledger = Ledger(table)

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from batch.ledger.amender import Amender, locking, unlocking
 from userpool.ledger import LOCK, SAME_USER, Turn
 from userpool.ledger_table import MOST_WRITES, Write
-from userpool.person import FORGOTTEN, PERSON, UNCONFIRMED, Person, State
+from userpool.person import FORGOTTEN, PERSON, UNCONFIRMED, Person, PersonState
 
-_PUBLISHED = frozenset({State.KNOWN, State.HELD, State.DEFERRED})  # of whom nobody has taken an arrow
+_PUBLISHED = frozenset({PersonState.KNOWN, PersonState.HELD, PersonState.DEFERRED})  # of whom nobody has taken an arrow
 
 
-class Registrar(Amender):
+class BatchLedger(Amender):
     """A ledger that may be published to. Methods may raise what `LedgerTable` raises."""
 
     def publish(self, people: Iterable[Person]) -> list[str]:
@@ -34,7 +34,7 @@ class Registrar(Amender):
 
     def _hold_locks(self, people: Iterable[Person]) -> list[str]:
         for person in people:
-            if person.state is State.HELD:
+            if person.state is PersonState.HELD:
                 self._touch_locks(person)
         return []
 
@@ -53,7 +53,7 @@ class Registrar(Amender):
         dropped = sorted((there.locks if there else frozenset()) - person.locks)
         # What is somebody else's by now is left to them: deleting it would be refused, and everything with it.
         obsolete = [unlocking(person.sub, lock) for lock in dropped if self.owner(lock) == person.sub]
-        if person.state is State.HELD:
+        if person.state is PersonState.HELD:
             if self.table.write_all([put, *obsolete]) or self.table.write(put).done:
                 self._touch_locks(person)  # never those of whom somebody has taken further meanwhile
             return True
@@ -62,7 +62,7 @@ class Registrar(Amender):
 
     def _note_if_disabled(self, person: Person, there: Person) -> None:
         """Let the tokens of a profile that came back be refused, or given again; no user of the target carries that."""
-        if there.state is State.RETURNED and there.disabled != person.disabled and there.locks <= person.locks:
+        if there.state is PersonState.RETURNED and there.disabled != person.disabled and there.locks <= person.locks:
             self.note_disabled(person.sub, disabled=person.disabled)
 
     def _is_under_way(self, sub: str) -> bool:
@@ -241,5 +241,5 @@ def _bundles(people: Iterable[Person]) -> Iterator[list[Person]]:
 def _introduction(person: Person) -> Iterator[Write]:
     """Yield the writes that publish a person nobody has published, all of whose identifiers are free."""
     yield Write(f"{PERSON}{person.sub}", item=person.to_item(), condition="attribute_not_exists(#id)")
-    if person.state is not State.HELD:
+    if person.state is not PersonState.HELD:
         yield from (locking(person.sub, lock) for lock in sorted(person.locks))

@@ -14,17 +14,17 @@ from batch.inventory.inventory import Inventory
 from batch.ledger import lease
 from batch.ledger.claims import Claims, LedgerClaims
 from batch.ledger.lease import Lease
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from batch.ledger.publish import LOST, Publishing
 from batch.plan.after_cutover import Cutover
 from batch.plan.user_plan import Context
 from batch.runtime import engine
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.settings.decisions import Decision
 from userpool.errors import SettingsError
 from userpool.ledger_table import LedgerTable
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 from userpool.pool import UserPool
 from userpool.terms import FINISHED, FinishedError, Lasting, Terms, note_cut_over, refuse_another
 
@@ -49,7 +49,7 @@ class Opening:
     now: Callable[[], float]
     workers: int
     stop: threading.Event
-    progress: Progress
+    progress: ProgressBars
     say: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
 
@@ -65,7 +65,7 @@ class Opening:
         )  # or its run would be kept from its own lease
         owner = self._owner()
         with lease.held(self.table, owner, now=self.now, clock=self.clock) as held:
-            ledger = Registrar(self.table)
+            ledger = BatchLedger(self.table)
             self._agree_on(identity, ledger, held)
             self._publish(ledger, held)
             yield LedgerClaims(ledger, held, owner, now=self.now)
@@ -92,7 +92,7 @@ class Opening:
                 self.inventory.set_meta("lease_owner", owner)
         return str(owner)
 
-    def _agree_on(self, identity: str, ledger: Registrar, held: Lease) -> None:
+    def _agree_on(self, identity: str, ledger: BatchLedger, held: Lease) -> None:
         lasting = Lasting.of(self.table)
         cutover = Cutover.of(self.inventory)
         if lasting and lasting.cut_over and cutover is None:
@@ -111,7 +111,7 @@ class Opening:
                 self.inventory.execute("UPDATE published SET as_of = ?", (LOST,))
                 self.inventory.set_meta("published_to", identity)
 
-    def _reset_open(self, ledger: Registrar, held: Lease) -> None:
+    def _reset_open(self, ledger: BatchLedger, held: Lease) -> None:
         """In a table restored from a backup, let nobody's old password count: who came since is not in it."""
 
         def step(person: Person) -> Iterator[str]:
@@ -132,7 +132,7 @@ class Opening:
                 "because they may have a password of their own by now."
             )
 
-    def _publish(self, ledger: Registrar, held: Lease) -> None:
+    def _publish(self, ledger: BatchLedger, held: Lease) -> None:
         count = Publishing(
             ledger,
             held,
@@ -149,4 +149,4 @@ class Opening:
 
 
 def _is_open(person: Person) -> bool:
-    return not person.state.final and person.state not in {State.HELD, State.DEFERRED, State.RETURNED}
+    return not person.state.final and person.state not in {PersonState.HELD, PersonState.DEFERRED, PersonState.RETURNED}

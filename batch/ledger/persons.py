@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from batch.plan.user_plan import DEFERRED, FEDERATED, NEVER_CONFIRMED, OUTSIDE, Action, Context, plan_user
-from batch.run.journal import State as Progress
+from batch.run.journal import UserState as Progress
 from batch.settings.decisions import Decision
 from userpool.factors import MAIL
 from userpool.identities import Identity, is_profile, primary
 from userpool.identity import SignIn, identifiers
-from userpool.person import CLOSED, UNCONFIRMED, Person, State, federated_lock, linked_lock, lock_id
+from userpool.person import CLOSED, UNCONFIRMED, Person, PersonState, federated_lock, linked_lock, lock_id
 from userpool.user import User
 
 _REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
@@ -26,7 +26,7 @@ _COHORT = "cohort"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PlannedUser:
     """What the inventory knows of a user: what is planned, and what was done. Groups are the target's.
 
     `enrol` are second factors that cannot cross, or may not be there at the first token, by Cognito's names.
@@ -44,11 +44,11 @@ class Standing:
     enrol: frozenset[str] = frozenset()
 
 
-def introduce(standing: Standing, context: Context, target_pool_id: str) -> Person:
+def introduce(standing: PlannedUser, context: Context, target_pool_id: str) -> Person:
     """Return the person that a user is published as."""
     person = Person(
         sub=standing.user.sub,
-        state=State.KNOWN,
+        state=PersonState.KNOWN,
         username=standing.user.username,
         name=standing.name,
         owed=standing.groups,
@@ -61,22 +61,22 @@ def introduce(standing: Standing, context: Context, target_pool_id: str) -> Pers
     if standing.action is Action.CREATE:
         return person
     if standing.reason == DEFERRED:
-        return replace(person, state=State.DEFERRED, name=_profile(standing.user))
+        return replace(person, state=PersonState.DEFERRED, name=_profile(standing.user))
     return _held(person, _why_held(standing))
 
 
 def _held(person: Person, reason: str) -> Person:
-    return replace(person, state=State.HELD, reason=reason, name=None, owed=frozenset(), enrol=frozenset())
+    return replace(person, state=PersonState.HELD, reason=reason, name=None, owed=frozenset(), enrol=frozenset())
 
 
-def _there(person: Person, standing: Standing) -> Person:
+def _there(person: Person, standing: PlannedUser) -> Person:
     """Return one whom this migration created when the ledger did not know it: its password may be its own by now."""
     finished = standing.progress in {Progress.DONE, Progress.GONE}
     owed = frozenset[str]() if finished else standing.groups - standing.granted
-    return replace(person, state=State.RESET, reason=CLOSED, new_sub=standing.new_sub, owed=owed)
+    return replace(person, state=PersonState.RESET, reason=CLOSED, new_sub=standing.new_sub, owed=owed)
 
 
-def _why_held(standing: Standing) -> str:
+def _why_held(standing: PlannedUser) -> str:
     if standing.reason == OUTSIDE:
         return _COHORT
     if standing.reason == FEDERATED:
@@ -84,7 +84,7 @@ def _why_held(standing: Standing) -> str:
     return UNCONFIRMED if standing.reason == NEVER_CONFIRMED else _REASONS[standing.action]
 
 
-def _locks(standing: Standing, context: Context, target_pool_id: str) -> frozenset[str]:
+def _locks(standing: PlannedUser, context: Context, target_pool_id: str) -> frozenset[str]:
     """Lock what the user signs in with, or would: nobody else may sign up under it."""
     user = standing.user
     if is_profile(user.status, user.attributes):  # its e-mail address is no sign-in name, and may be a native user's
@@ -112,14 +112,14 @@ def _profile(user: User) -> str:
 
 def conflicting(person: Person, reason: str) -> Person:
     """Return what is published of one whose identifiers are another person's already."""
-    if person.state in {State.KNOWN, State.DEFERRED}:
+    if person.state in {PersonState.KNOWN, PersonState.DEFERRED}:
         return _held(person, reason)
     return replace(person, locks=frozenset())  # exists in the target, so it is not held
 
 
 def departed(sub: str) -> Person:
     """Return what is published of one who is not in the old pool any more: its identifiers are free."""
-    return Person(sub, State.HELD, reason="departed")
+    return Person(sub, PersonState.HELD, reason="departed")
 
 
 def perhaps_returned(person: Person) -> Person:
@@ -127,7 +127,7 @@ def perhaps_returned(person: Person) -> Person:
 
     It gets its old sub with its next token and nothing else, so that what was ended in the target stays ended.
     """
-    return replace(person, state=State.RETURNED, owed=frozenset())
+    return replace(person, state=PersonState.RETURNED, owed=frozenset())
 
 
 def digest(person: Person) -> str:

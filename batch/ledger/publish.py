@@ -13,21 +13,20 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from batch.inventory.baseline import AppliedTable
+from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from batch.ledger.claims import CONFLICT
 from batch.ledger.lease import Lease
-from batch.ledger.ledger import Registrar
-from batch.ledger.persons import ONLY_BY_RUN, Standing, conflicting, departed, digest, introduce, perhaps_returned
+from batch.ledger.ledger import BatchLedger
+from batch.ledger.persons import ONLY_BY_RUN, PlannedUser, conflicting, departed, digest, introduce, perhaps_returned
 from batch.plan.after_cutover import Cutover
 from batch.plan.user_plan import Action, Context
-from batch.run.journal import State
+from batch.run.journal import UserState
 from batch.runtime import engine
-from batch.runtime.progress_bar import Bar, Progress
+from batch.runtime.progress_bar import Bar, ProgressBars
 from batch.settings.decisions import Decision
-from userpool.person import CLOSED, Person
-from userpool.person import State as PersonState
+from userpool.person import CLOSED, Person, PersonState
 
 LOST = "lost"
 """As of what somebody was published to a ledger that is there no more: they may have been captured in it."""
@@ -74,7 +73,7 @@ class Publishing:
 
     def __init__(
         self,
-        ledger: Registrar,
+        ledger: BatchLedger,
         lease: Lease,
         inventory: Inventory,
         context: Context,
@@ -83,7 +82,7 @@ class Publishing:
         target_pool_id: str,
         workers: int,
         stop: threading.Event,
-        progress: Progress,
+        progress: ProgressBars,
     ) -> None:
         self._ledger = ledger
         self._lease = lease
@@ -172,19 +171,19 @@ class Publishing:
             yield from rows
             after = rows[-1][key]
 
-    def _standings(self, rows: list[tuple[Any, ...]]) -> Iterator[tuple[Standing, str | None]]:
+    def _standings(self, rows: list[tuple[Any, ...]]) -> Iterator[tuple[PlannedUser, str | None]]:
         subs = [row[8] for row in rows]
-        groups, granted = self._snapshot.groups_by_user(subs), AppliedTable(self._inventory).granted(subs)
+        groups, granted = self._snapshot.groups_by_user(subs), BaselineTable(self._inventory).granted(subs)
         for action, reason, name, progress, new_sub, as_of, enrol, factors, *columns in rows:
             user = user_from_row(tuple(columns))
-            standing = Standing(
+            standing = PlannedUser(
                 user=user,
                 action=Action(action),
                 reason=reason,
                 name=name,
                 groups=self._context.rules.groups.target_names(groups[user.sub]),
                 granted=granted[user.sub],
-                progress=State(progress) if progress else None,
+                progress=UserState(progress) if progress else None,
                 new_sub=new_sub,
                 decision=self._decisions.get(user.username),
                 enrol=_names(enrol) | (_names(factors) & ONLY_BY_RUN),

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import tenacity
 
 from batch.pacing.limiter import Clock, Ending, Limiter, Sleep
-from batch.pacing.rate import taken
+from batch.pacing.rate import usable_share
 from userpool.departure import departing
 from userpool.door import Policy
 from userpool.errors import (
@@ -179,7 +179,7 @@ class Patience:
 
 def _rate(operation: str, rps: Mapping[str, float], share: float) -> float:
     category = CATEGORY[operation]
-    full = rps.get(category, DEFAULT_RPS[category] * taken(share))
+    full = rps.get(category, DEFAULT_RPS[category] * usable_share(share))
     return min(full, PER_POOL_RPS * full / DEFAULT_RPS[category]) if category in CAPPED_PER_POOL else full
 
 

@@ -20,7 +20,7 @@ _ALONE = 60.0  # seconds in which it is regained beyond that, after a first one:
 _ONE_THROTTLE = 1.0  # seconds after a throttle in which others are the same event
 
 
-def taken(share: float) -> float:
+def usable_share(share: float) -> float:
     """Return how much of a quota is taken at a share of it: all but a margin, if that is less."""
     return min(share, _MOST)
 

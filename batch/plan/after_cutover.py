@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from batch.inventory.inventory import Inventory
-from batch.inventory.user_records import Known
-from batch.plan.three_way import Applied, Wanted
+from batch.inventory.user_records import UserRecord
+from batch.plan.three_way import Baseline, Wanted
 from batch.plan.user_plan import AFTER_CUTOVER, DEFERRED, FEDERATED, OUTSIDE, Context, Plan, put_off
 from batch.settings.decisions import Decision
 from userpool.errors import FatalError
@@ -23,7 +23,7 @@ from userpool.user import User
 SEEN = "seen_there"
 """The key under which stands when `verify` last saw the whole new pool since the cut-over."""
 
-_KEY = "cutover"
+CUTOVER = "cutover"
 _UNREAD = (
     "p.action = 'blocked' AND p.sub IN (SELECT sub FROM factors WHERE unread IS NOT NULL) "
     "AND p.sub NOT IN (SELECT sub FROM progress WHERE new_sub IS NOT NULL)"
@@ -55,13 +55,13 @@ class Cutover:
     @classmethod
     def of(cls, inventory: Inventory) -> Cutover | None:
         """Read it; None before."""
-        values = inventory.get_meta(_KEY)
+        values = inventory.get_meta(CUTOVER)
         return cls(**values) if values else None
 
     def save(self, inventory: Inventory) -> None:
         """Record the moment. Nothing that was seen of the new pool before counts. Part of the open transaction."""
         inventory.set_meta(SEEN, None)
-        inventory.set_meta(_KEY, asdict(self))
+        inventory.set_meta(CUTOVER, asdict(self))
 
 
 def record_cutover(inventory: Inventory, cutover: Cutover) -> None:
@@ -88,7 +88,7 @@ def is_let_in(decision: Decision | None) -> bool:
 
 def take_back(inventory: Inventory) -> None:
     """Let there have been no cut-over, and nothing seen since; part of the transaction that is open."""
-    for key in (_KEY, SEEN):
+    for key in (CUTOVER, SEEN):
         inventory.set_meta(key, None)
     for table in ("left_out", "revoked", "modified_there"):
         inventory.execute(f"DELETE FROM {table}")  # noqa: S608 -- constants
@@ -108,7 +108,7 @@ def left_out(plan: Plan) -> Plan:
 
 
 def as_applied(
-    applied: Applied, granted: frozenset[str], *, enabled: bool, factors: Preference | None = None
+    applied: Baseline, granted: frozenset[str], *, enabled: bool, factors: Preference | None = None
 ) -> Wanted:
     """Return what the old pool comes to after the cut-over, of one who is there: what it came to before.
 
@@ -120,7 +120,7 @@ def as_applied(
     return Wanted(applied.attributes, enabled and applied.enabled, groups, applied.links, owed, restricted=True)
 
 
-def as_kept(user: User, facts: Known, context: Context) -> Wanted | None:
+def as_kept(user: User, facts: UserRecord, context: Context) -> Wanted | None:
     """Return the same of a user of the old pool; None if it is not known what was applied."""
     if facts.applied is None:
         return None
@@ -128,7 +128,7 @@ def as_kept(user: User, facts: Known, context: Context) -> Wanted | None:
     return as_applied(facts.applied, facts.granted, enabled=user.enabled, factors=factors)
 
 
-def to_finish(user: User, facts: Known, context: Context, *, linked: bool) -> Wanted | None:
+def to_finish(user: User, facts: UserRecord, context: Context, *, linked: bool) -> Wanted | None:
     """Return the same of one who is not finished. Until who is there is `linked`, only the old pool knows the links."""
     kept = as_kept(user, facts, context)
     return kept if kept is None or linked else replace(kept, links=kept.links | context.links(user))

@@ -20,7 +20,7 @@ class GuardError(FatalError):
 
 
 @dataclass(frozen=True, slots=True)
-class Most:
+class ChangeLimit:
     """How many users may change: a number, or a percentage of the users of the old pool."""
 
     number: float
@@ -28,7 +28,7 @@ class Most:
     at_least: int = 0
 
     @classmethod
-    def of(cls, text: str) -> Most | None:
+    def of(cls, text: str) -> ChangeLimit | None:
         """Read what a person wrote, like 500 or 2.5%; None if it is neither."""
         found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(%?)", text)
         if not found or not (found[2] or found[1].isdigit()):
@@ -43,7 +43,7 @@ class Most:
         return max(self.at_least, users * self.number / 100 if self.percentage else self.number)
 
 
-USUAL = Most(_USUAL_PERCENT, percentage=True, at_least=_ALWAYS_ALLOWED)
+USUAL = ChangeLimit(_USUAL_PERCENT, percentage=True, at_least=_ALWAYS_ALLOWED)
 
 
 def refuse_shrinking(before: int, users: int, *, percent: float) -> None:
@@ -69,12 +69,12 @@ def changes(inventory: Inventory, *, disable_gone: bool) -> int:
     return creations + updates + (count_to_disable(inventory) if disable_gone else 0)
 
 
-def most_changes(given: Most | None, *, caught_up: bool) -> Most | None:
+def most_changes(given: ChangeLimit | None, *, caught_up: bool) -> ChangeLimit | None:
     """Return how many users may change: as given; else, once a run has come to its end, the usual; before, any."""
     return given or (USUAL if caught_up else None)
 
 
-def refuse_changing(count: int, users: int, most: Most | None, digest: str) -> None:
+def refuse_changing(count: int, users: int, most: ChangeLimit | None, digest: str) -> None:
     """Raise GuardError if more users would change than may."""
     if most is None or count <= most.of_users(users):
         return

@@ -7,21 +7,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batch.inventory.baseline import AppliedTable
+from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from batch.inventory.user_records import Known, known
+from batch.inventory.user_records import UserRecord, user_records
 from batch.plan.after_cutover import Cutover, as_kept
 from batch.plan.stale_plans import is_of_last_scan, no_longer_stale, owns
-from batch.plan.three_way import Applied, Change, Wanted, change
+from batch.plan.three_way import Baseline, Change, Wanted, change
 from batch.plan.user_plan import Action, Context, Plan
-from batch.run.journal import Job, State
+from batch.run.journal import Job, UserState
 from userpool.factors import Factors
 from userpool.identity import identifiers
 from userpool.user import User
 
 _PAGE = 500
-_THERE = {State.SECURED, State.DONE}
+_THERE = {UserState.SECURED, UserState.DONE}
 
 # Whose new sign-in names are another's as well. Those of the plan: what a user has is never taken from it.
 _CONTESTED = "UPDATE changes SET contested = 1 WHERE sets > 0 AND sub IN (SELECT mine.sub {sharing})"
@@ -30,7 +30,7 @@ _SOME = (
     f"{USER_COLUMNS_OF_U} FROM changes c JOIN users u ON u.sub = c.sub JOIN progress r ON r.sub = c.sub "
     "WHERE c.sub > ? AND {condition} ORDER BY c.sub LIMIT ?"
 )
-_NOTHING = Applied({})
+_NOTHING = Baseline({})
 _FIRST, _REST = "c.disables", "r.state = 'done'"
 _FINISHED = (
     f"SELECT p.username, r.username, {USER_COLUMNS_OF_U} FROM json_each(?) j JOIN stale s ON s.sub = j.value "  # noqa: S608 -- constants
@@ -54,9 +54,9 @@ _UNKNOWN = (
 class Carried:
     """A user that exists in the target, under this name, as far as the inventory knows it."""
 
-    state: State
+    state: UserState
     username: str
-    applied: Applied | None
+    applied: Baseline | None
     granted: frozenset[str]
 
 
@@ -66,7 +66,7 @@ class Changes:
     def __init__(self, inventory: Inventory, context: Context, *, is_cut_over: bool | None = None) -> None:
         self._inventory = inventory
         self._context = context
-        self._applied = AppliedTable(inventory)
+        self._applied = BaselineTable(inventory)
         self._scan = Snapshot(inventory).number
         self._is_cut_over = Cutover.of(inventory) is not None if is_cut_over is None else is_cut_over
 
@@ -79,20 +79,20 @@ class Changes:
         ).fetchall()
         subs = [row[0] for row in rows]
         applied, granted = self._applied.of(subs), self._applied.granted(subs)
-        return {sub: Carried(State(state), name, applied.get(sub), granted[sub]) for sub, state, name in rows}
+        return {sub: Carried(UserState(state), name, applied.get(sub), granted[sub]) for sub, state, name in rows}
 
     def plan(self, user: User, plan: Plan, groups: frozenset[str], factors: Factors, carried: Carried | None) -> Plan:
         """Return the plan for a user, an update if there is something to carry, and note that for the run."""
         if carried is None or carried.applied is None or carried.state not in _THERE:
             return plan
-        wanted = self._wanted(user, plan, Known(groups, carried.applied, carried.granted, factors))
+        wanted = self._wanted(user, plan, UserRecord(groups, carried.applied, carried.granted, factors))
         found = change(carried.applied, wanted, carried.granted, self._context.marker)
-        if carried.state is State.SECURED:  # the rest is done when it is finished
+        if carried.state is UserState.SECURED:  # the rest is done when it is finished
             found = Change(disables=found.disables)
         if not found.words():
             return plan
         self._note(user.sub, found, restricted=wanted.restricted)
-        if carried.state is State.SECURED:
+        if carried.state is UserState.SECURED:
             return plan
         return Plan(
             Action.UPDATE,
@@ -126,10 +126,10 @@ class Changes:
         if not is_of_last_scan(self._inventory, self._scan):
             return
         rows = self._inventory.execute(_FINISHED, (json.dumps(list(subs)),)).fetchall()
-        facts = known(self._inventory, self._context.rules.groups, [row[2] for row in rows])
+        facts = user_records(self._inventory, self._context.rules.groups, [row[2] for row in rows])
         no_longer_stale(self._inventory, (row[2] for row in rows if self._is_as_planned(row, facts[row[2]])))
 
-    def _is_as_planned(self, row: tuple[Any, ...], facts: Known) -> bool:
+    def _is_as_planned(self, row: tuple[Any, ...], facts: UserRecord) -> bool:
         planned, name, *columns = row
         user = user_from_row(tuple(columns))
         wanted = self._wanted(user, Plan(Action.CREATE, attributes=self._translated(user)), facts)
@@ -172,7 +172,7 @@ class Changes:
 
     def _read(self, rows: list[tuple[Any, ...]]) -> Iterator[Job]:
         subs = [row[5] for row in rows]
-        facts = known(self._inventory, self._context.rules.groups, subs)
+        facts = user_records(self._inventory, self._context.rules.groups, subs)
         for restricted, contested, state, new_sub, username, *columns in rows:
             user = user_from_row(tuple(columns))
             base, granted = facts[user.sub].applied, facts[user.sub].granted
@@ -183,7 +183,7 @@ class Changes:
                 user=user,
                 username=username,
                 attributes=wanted.attributes,
-                state=State(state),
+                state=UserState(state),
                 new_sub=new_sub,
                 owed=found.joins,
                 wanted=wanted,
@@ -196,7 +196,7 @@ class Changes:
     def _translated(self, user: User) -> dict[str, str]:
         return dict(self._context.translate(user).attributes)
 
-    def _wanted(self, user: User, plan: Plan, facts: Known) -> Wanted:
+    def _wanted(self, user: User, plan: Plan, facts: UserRecord) -> Wanted:
         """Return what the old pool comes to now; of whom the plan would not create, only what takes something away."""
         if self._is_cut_over and (kept := as_kept(user, facts, self._context)):
             return kept
@@ -220,7 +220,7 @@ class Changes:
         after = ""
         while rows := self._inventory.execute(_UNKNOWN, (after, _PAGE)).fetchall():
             users = [user_from_row(row) for row in rows]
-            facts = known(self._inventory, self._context.rules.groups, [user.sub for user in users])
+            facts = user_records(self._inventory, self._context.rules.groups, [user.sub for user in users])
             with self._inventory.transaction():
                 for user in users:
                     if base := facts[user.sub].applied:

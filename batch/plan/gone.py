@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from batch.inventory.baseline import AppliedTable
+from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, user_from_row
-from batch.run.journal import Job, State
+from batch.run.journal import Job, UserState
 
 _PAGE = 500
 # By sub, as all tables are (the plus keeps SQLite from going by `new_sub`), and no further than the plan for most.
@@ -43,8 +43,8 @@ def gone_jobs(inventory: Inventory) -> Iterator[Job]:
         "AND a.enabled AND r.sub > ? ORDER BY r.sub LIMIT ?",
         (after, _PAGE),
     ).fetchall():
-        applied = AppliedTable(inventory).of(row[3] for row in rows)
+        applied = BaselineTable(inventory).of(row[3] for row in rows)
         for state, new_sub, username, *row in rows:
             user = user_from_row(tuple(row))
-            yield Job(user, username, {}, State(state), new_sub=new_sub, applied=applied[user.sub])
+            yield Job(user, username, {}, UserState(state), new_sub=new_sub, applied=applied[user.sub])
         after = rows[-1][3]

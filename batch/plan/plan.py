@@ -19,10 +19,10 @@ from batch.inventory.snapshot import USER_COLUMNS, Snapshot, user_from_row
 from batch.plan.after_cutover import Cutover, came_later, is_let_in, left_out, were_left_out
 from batch.plan.changes import Carried, Changes
 from batch.plan.cohort import Cohort
-from batch.plan.stale_plans import SHARING, Doubt
+from batch.plan.stale_plans import SHARING, StalePlans
 from batch.plan.summary import PlanSummary, summarize
 from batch.plan.user_plan import DEFERRED, Action, Context, Plan, as_there, plan_user, put_off
-from batch.run.journal import State
+from batch.run.journal import UserState
 from batch.scan.read_second_factors import FactorsTable, require_read
 from batch.settings.decisions import Decision
 from userpool.errors import SettingsError
@@ -101,7 +101,7 @@ class _Planning:
         self._decisions = decisions
         self._cohort = cohort
         self._cutover = cutover
-        self._doubt = Doubt(inventory, snapshot)
+        self._doubt = StalePlans(inventory, snapshot)
         self._changes = Changes(inventory, context, is_cut_over=cutover is not None)
         self._factors = FactorsTable(inventory)
 
@@ -178,7 +178,7 @@ class _Planning:
 
     def _known_factors(self, plan: Plan, factors: Factors, carried: Carried | None) -> Plan:
         """Return the plan, unless the factors are to be set and not known; after the cut-over, who has them stays."""
-        has_them = self._cutover and carried and carried.state is State.DONE
+        has_them = self._cutover and carried and carried.state is UserState.DONE
         is_asked = self._context.rules.users.mfa == "preferences" and not has_them
         return plan.unless_unread(factors) if is_asked else plan
 

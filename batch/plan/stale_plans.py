@@ -45,7 +45,7 @@ SHARING = _SHARING.format(these=_SHARED)
 """All pairs of users, `mine` and `theirs`, with an identifier in common."""
 
 
-class Doubt:
+class StalePlans:
     """Of one planning: `begin`, plan the `users`, say what they would sign in with, ask for `sharing`, and `end`."""
 
     def __init__(self, inventory: Inventory, snapshot: Snapshot) -> None:

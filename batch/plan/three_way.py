@@ -40,7 +40,7 @@ _ROUNDING = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class Baseline:
     """What of a user this migration wrote last, or found to be as wanted; groups are the target's.
 
     `links` are those that it made, or will not make again though somebody has ended them.
@@ -125,7 +125,7 @@ def factor_names(before: Preference, wanted: Preference) -> tuple[str, ...]:
     return tuple(sorted(before.on ^ wanted.on)) or (PREFERRED,)
 
 
-def change(applied: Applied, wanted: Wanted, granted: frozenset[str], marker: str | None) -> Change:
+def change(applied: Baseline, wanted: Wanted, granted: frozenset[str], marker: str | None) -> Change:
     """Return what differs between what was applied and what is wanted."""
     known = applied.groups if applied.groups is not None else wanted.groups
     ours = granted | applied.giving
@@ -215,7 +215,7 @@ class Judge:
     sign_in: SignIn
     marker: str | None
 
-    def attributes(self, applied: Applied, wanted: Wanted, found: User, *, contested: bool) -> Attributes:
+    def attributes(self, applied: Baseline, wanted: Wanted, found: User, *, contested: bool) -> Attributes:
         """Compare what was applied, what is wanted and what is there."""
         changed = change(applied, wanted, frozenset(), self.marker)
         before, now, there = (

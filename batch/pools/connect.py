@@ -18,11 +18,11 @@ from batch.ledger.table import PatientTable
 from batch.pacing.call_counts import Meter, Rates, quota_of
 from batch.pacing.limiter import Ending, Limiter
 from batch.pacing.pacer import AHEAD, Pacer, Patience
-from batch.pacing.rate import taken
+from batch.pacing.rate import usable_share
 from batch.plan.naming import Naming
 from batch.plan.user_plan import Context
 from batch.pools.managed_pool import ManagedPool
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.scan import Way, cheaper_way
 from batch.settings.config import Config
@@ -48,7 +48,7 @@ _BELOW = 0.9  # of one request a second: requests that leave a second apart may 
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ConnectedPool:
     """One of the two pools: its calls, what it is, and its pace."""
 
     pool: UserPool
@@ -74,8 +74,8 @@ class Migration:
     """Both sides of a migration and what decides how users cross."""
 
     config: Config
-    source: Side
-    target: Side
+    source: ConnectedPool
+    target: ConnectedPool
     context: Context
     agent: str = ""
 
@@ -93,7 +93,7 @@ class Migration:
         """Open this migration's inventory."""
         return Inventory.open(Path(self.config.state), fingerprint(self.config), create=create)
 
-    def read_memberships_by(self, side: Side) -> Callable[[int, int], Way]:
+    def read_memberships_by(self, side: ConnectedPool) -> Callable[[int, int], Way]:
         """Return how the way of reading memberships is chosen: as configured, else the cheaper one."""
         configured = self.config.groups.read
         return side.cheaper_way if configured == "auto" else lambda _users, _groups: configured
@@ -138,7 +138,7 @@ def connect(
             quotas[owner] = _quotas(config, pool, say, stop)
             pacers[owner] = Pacer(_shared(config, quotas[owner]), ahead=AHEAD, stopping=stop)
         policy = _policy(pacers[owner], quotas[owner], description, meter)
-        sides.append(Side(pool.paced_by(policy), description, pacers[owner]))
+        sides.append(ConnectedPool(pool.paced_by(policy), description, pacers[owner]))
     source, target = sides
     context = Context.of(config.rules, source.description, target.description)
     if config.ledger and not context.marker:
@@ -220,12 +220,12 @@ def pool_to_manage(config: Config, *, stop: threading.Event) -> ManagedPool:
     return ManagedPool(client, config.target.user_pool_id).paced_by(pacer.policy())
 
 
-def unconnected(config: Config) -> Context:
+def rules_alone(config: Config) -> Context:
     """Return what decides how users cross as far as the configuration alone tells: the rules."""
     return Context(config.rules, Naming(SignIn(), SignIn()), Schema(), marker=None)
 
 
-def usual_rps(config: Config) -> Callable[[str], float]:
+def default_rps(config: Config) -> Callable[[str], float]:
     """Return the requests a second that an operation may have, by AWS's defaults where `limits` does not tell."""
     limits = {} if isinstance(config.rate.limits, str) else config.rate.limits
     pacer = Pacer(_shared(config, {**DEFAULT_RPS, **limits}))
@@ -248,7 +248,7 @@ def claims_of(
         now=migration.target_now,
         workers=migration.config.worker_count,
         stop=stop,
-        progress=Progress(),
+        progress=ProgressBars(),
         say=say,
     ).claims()
 
@@ -268,7 +268,7 @@ def _quotas(config: Config, pool: UserPool, say: Say, stop: threading.Event) -> 
 
 
 def _shared(config: Config, limits: Mapping[str, float]) -> dict[str, float]:
-    return {category: limit * taken(config.rate.share_of(category)) for category, limit in limits.items()}
+    return {category: limit * usable_share(config.rate.share_of(category)) for category, limit in limits.items()}
 
 
 def _provisioned(pool: UserPool, say: Say, stop: threading.Event) -> dict[str, float]:

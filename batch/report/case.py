@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.user import Status
 
 
-class Seen(StrEnum):
+class SeenByScans(StrEnum):
     """Whether the scans saw the user."""
 
     LAST = "by the last scan"
@@ -31,7 +31,7 @@ class InOldPool:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedCase:
     """What is planned; `name` is the one in the new pool."""
 
     action: str
@@ -41,7 +41,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class DoneCase:
     """What was done, by the inventory. `granted` are groups of the new pool that were given, if ever."""
 
     state: str
@@ -69,7 +69,7 @@ class InNewPool:
 class InLedger:
     """The person in the ledger; `since` is 0 where it does not tell, `until` the end of a capture's turn."""
 
-    state: State
+    state: PersonState
     since: float = 0
     reason: str | None = None
     new_sub: str | None = None
@@ -79,7 +79,7 @@ class InLedger:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class UserCase:
     """One person, by the old sub; without one it is a user of the new pool whom this migration did not make.
 
     `conflicts` name changes of the old pool that were not carried over; `wanted` are the groups of the new pool that
@@ -89,10 +89,10 @@ class Case:
 
     username: str
     sub: str | None = None
-    seen: Seen = Seen.NEVER
+    seen: SeenByScans = SeenByScans.NEVER
     old: InOldPool | None = None
-    plan: Planned | None = None
-    done: Done | None = None
+    plan: PlannedCase | None = None
+    done: DoneCase | None = None
     new: InNewPool | None = None
     with_ledger: bool = False
     ledger: InLedger | None = None

@@ -11,7 +11,7 @@ from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
 from batch.ledger.lease import KEY
 from batch.plan.user_plan import marker_of
-from batch.report.case import Case, Done, InLedger, InNewPool, InOldPool, Planned, Seen
+from batch.report.case import DoneCase, InLedger, InNewPool, InOldPool, PlannedCase, SeenByScans, UserCase
 from userpool.attributes import VERIFIABLE
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
@@ -65,7 +65,7 @@ class Explaining:
         self._sign_in = described.sign_in
         self._marker = marker_of(rules, described.schema)
 
-    def cases(self, name: str) -> list[Case]:
+    def cases(self, name: str) -> list[UserCase]:
         """Return everybody whom a name means, in either pool or as a sub. Raises SettingsError if that is nobody."""
         subs = self._known_as(name)
         found = [self._case(sub) for sub in subs] if subs else self._unknown(name)
@@ -81,28 +81,32 @@ class Explaining:
         rows = rows or self._inventory.execute(_BY_VALUE, (name,)).fetchall()
         return sorted({sub for (sub,) in rows})
 
-    def _unknown(self, name: str) -> list[Case]:
+    def _unknown(self, name: str) -> list[UserCase]:
         """Look in the pools and the ledger for who is not in the inventory."""
         old, new = self._source.find(name), self._target.find(name)
         marked = new.attributes.get(self._marker or "") if new else None
         subs = {sub for sub in (old.sub if old else None, marked) if sub}
         if not subs and new:
-            return [Case(new.username, new=self._in_new_pool(new, ours=False))]
+            return [UserCase(new.username, new=self._in_new_pool(new, ours=False))]
         if not subs and self._person(name):
             subs = {name}
         return [self._case(sub, found_as=name) for sub in sorted(subs)]
 
-    def _case(self, sub: str, found_as: str | None = None) -> Case:
+    def _case(self, sub: str, found_as: str | None = None) -> UserCase:
         row = self._inventory.execute(_KNOWN, (sub,)).fetchone()
         scanned_name, scan, modified, *_ = row
         plan, done = _planned(row), self._done(sub, row)
         person = self._person(sub)
         username = scanned_name or (person.username if person else None) or found_as or sub
         groups = self._snapshot.groups_by_user([sub])[sub]
-        return Case(
+        return UserCase(
             username=username,
             sub=sub,
-            seen=Seen.NEVER if scan is None else Seen.LAST if scan == self._snapshot.number else Seen.EARLIER,
+            seen=SeenByScans.NEVER
+            if scan is None
+            else SeenByScans.LAST
+            if scan == self._snapshot.number
+            else SeenByScans.EARLIER,
             old=self._old(username, sub, modified, frozenset(groups)),
             plan=plan,
             done=done,
@@ -132,7 +136,7 @@ class Explaining:
             changed=scanned is not None and (user.modified > scanned or now_in != groups),
         )
 
-    def _new(self, name: str | None, sub: str, done: Done | None) -> InNewPool | None:
+    def _new(self, name: str | None, sub: str, done: DoneCase | None) -> InNewPool | None:
         user = self._target.find(name) if name else None
         if user is None:
             return None
@@ -151,12 +155,12 @@ class Explaining:
             groups=_groups(self._target, user.username),
         )
 
-    def _done(self, sub: str, row: tuple[Any, ...]) -> Done | None:
+    def _done(self, sub: str, row: tuple[Any, ...]) -> DoneCase | None:
         state, new_sub, name, problem, reason = row[7:]
         if state is None:
             return None
         granted = self._inventory.execute("SELECT group_name FROM granted WHERE sub = ?", (sub,))
-        return Done(state, new_sub, name, problem, reason, frozenset(group for (group,) in granted))
+        return DoneCase(state, new_sub, name, problem, reason, frozenset(group for (group,) in granted))
 
     def _conflicts(self, sub: str) -> tuple[str, ...]:
         rows = self._inventory.execute("SELECT name, reason FROM conflicts WHERE sub = ? ORDER BY name", (sub,))
@@ -175,12 +179,12 @@ class Explaining:
         return until if until > self._now else None
 
 
-def _planned(row: tuple[Any, ...]) -> Planned | None:
+def _planned(row: tuple[Any, ...]) -> PlannedCase | None:
     action, reason, name, reset_channel = row[3:7]
-    return None if action is None else Planned(action, reason, name, bool(reset_channel))
+    return None if action is None else PlannedCase(action, reason, name, bool(reset_channel))
 
 
-def _name_there(plan: Planned | None, done: Done | None, person: Person | None) -> str | None:
+def _name_there(plan: PlannedCase | None, done: DoneCase | None, person: Person | None) -> str | None:
     return (done.name if done else None) or (plan.name if plan else None) or (person.name if person else None)
 
 

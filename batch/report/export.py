@@ -17,7 +17,7 @@ from batch.report.status import FAILED
 from batch.verify.new_passwords import new_passwords
 from batch.verify.revoked import revoked
 from userpool.ledger import Ledger
-from userpool.person import State
+from userpool.person import PersonState
 
 Row = tuple[Any, ...]
 
@@ -56,7 +56,7 @@ def _paged(
     return rows
 
 
-def _of_state(state: State) -> Export:
+def _of_state(state: PersonState) -> Export:
     def rows(_: Inventory, ledger: Ledger | None) -> Iterator[Row]:
         for people in ledger.persons() if ledger else ():
             for one in people:
@@ -158,7 +158,7 @@ EXPORTS = {
     "gone": Export((*_OLD, *_NEW), _paged("u.username, s.sub, s.username, s.new_sub", _MADE, "s.state = 'gone'")),
     "revoked": Export((*_OLD, "what", "detail", "since"), _revoked),
     "new-passwords": Export((*_OLD, *_NEW, "certainty", "why"), new_passwords, of_ledger=True, without_ledger=True),
-    **{state: _of_state(State(state)) for state in ("pending", "captured", "reset", "deferred", "returned")},
+    **{state: _of_state(PersonState(state)) for state in ("pending", "captured", "reset", "deferred", "returned")},
 }
 """By name. `map` is for who keeps old subs elsewhere; `collisions` can be filled in, and named by `collisions:`."""
 

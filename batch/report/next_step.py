@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from batch.lambda_trigger.findings import HELD
 from batch.plan.user_plan import FEDERATED
-from batch.report.case import Case, Seen
+from batch.report.case import SeenByScans, UserCase
 from batch.run.journal import Problem
-from batch.run.journal import State as Progress
-from userpool.person import State
+from batch.run.journal import UserState as Progress
+from userpool.person import PersonState
 from userpool.user import Status
 
 RUN, SCAN, PLAN = (f"cognito-migrate {name}" for name in ("run", "scan", "plan"))
@@ -30,9 +30,9 @@ class NextStep(NamedTuple):
 _UNFINISHED = NextStep("Created and not finished: a run goes on there.", RUN)
 
 
-def next_step(case: Case) -> NextStep:
+def next_step(case: UserCase) -> NextStep:
     """Say what is to be done next."""
-    rules: tuple[Callable[[Case], NextStep | None], ...] = (
+    rules: tuple[Callable[[UserCase], NextStep | None], ...] = (
         _of_a_stranger,
         _forgotten,
         _after_the_end,
@@ -52,17 +52,17 @@ def next_step(case: Case) -> NextStep:
     return step
 
 
-def _of_a_stranger(case: Case) -> NextStep | None:
+def _of_a_stranger(case: UserCase) -> NextStep | None:
     said = "This user of the new pool was not made by this migration, and is left alone: nothing to do."
     return NextStep(said) if case.sub is None else None
 
 
-def _forgotten(case: Case) -> NextStep | None:
+def _forgotten(case: UserCase) -> NextStep | None:
     said = "Was forgotten (`forget`), so that no scan or run brings this user back: nothing to do."
     return NextStep(said) if case.forgotten else None
 
 
-def _after_the_end(case: Case) -> NextStep | None:
+def _after_the_end(case: UserCase) -> NextStep | None:
     """Say what is left to be done when nobody is created or captured any more."""
     if not case.finished:
         return None
@@ -72,7 +72,7 @@ def _after_the_end(case: Case) -> NextStep | None:
         return NextStep("The migration is finished, and no run creates anybody.", None if case.purged else _REOPEN)
     if not case.new.enabled:
         return NextStep("The migration is finished; disabled in the new pool: nothing to do.")
-    if case.ledger and case.ledger.state is State.CAPTURED:
+    if case.ledger and case.ledger.state is PersonState.CAPTURED:
         return NextStep(_captured(case).said)
     return NextStep(
         "The migration is finished, and no old password counts: signs in with one of their own, or chooses one by "
@@ -80,28 +80,28 @@ def _after_the_end(case: Case) -> NextStep | None:
     )
 
 
-def _not_scanned(case: Case) -> NextStep | None:
+def _not_scanned(case: UserCase) -> NextStep | None:
     step = NextStep("In the old pool, but not when it was scanned: scan again, then run.", SCAN)
-    return step if case.seen is Seen.NEVER and case.old else None
+    return step if case.seen is SeenByScans.NEVER and case.old else None
 
 
-def _not_in_the_old_pool(case: Case) -> NextStep | None:
+def _not_in_the_old_pool(case: UserCase) -> NextStep | None:
     if case.old:
         return None
     there = f" What it brought over stays: {_BY_HAND}." if case.new and case.new.ours else ""
-    if case.seen is Seen.LAST:
+    if case.seen is SeenByScans.LAST:
         return NextStep(f"Not in the old pool any more, which the next scan will note.{there}", SCAN)
     return NextStep(f"Not in the old pool any more.{there or ' Nothing to do.'}")
 
 
-def _of_a_profile(case: Case) -> NextStep | None:
+def _of_a_profile(case: UserCase) -> NextStep | None:
     """Say it of a federated profile that the ledger has something for, whatever else has its name in the new pool."""
-    if case.ledger is None or case.ledger.state not in {State.DEFERRED, State.RETURNED}:
+    if case.ledger is None or case.ledger.state not in {PersonState.DEFERRED, PersonState.RETURNED}:
         return None
     return _OF_STATE[case.ledger.state](case)
 
 
-def _left_out(case: Case) -> NextStep | None:
+def _left_out(case: UserCase) -> NextStep | None:
     if case.plan is None:
         return NextStep("Nothing is planned for this user yet.", PLAN)
     if case.created:
@@ -132,7 +132,7 @@ def _skipped(status: Status, reason: str) -> NextStep:
     return NextStep(f"Left out: {reason}. If that is not wanted, change the rule or the decision, and run.", RUN)
 
 
-def _deleted(case: Case) -> NextStep | None:
+def _deleted(case: UserCase) -> NextStep | None:
     if (case.done and case.done.state == Progress.GONE) or (case.created and case.new is None):
         return NextStep(
             "Was brought over and then deleted in the new pool, and stays deleted. If that was a mistake, create the "
@@ -141,7 +141,7 @@ def _deleted(case: Case) -> NextStep | None:
     return None
 
 
-def _not_ours(case: Case) -> NextStep | None:
+def _not_ours(case: UserCase) -> NextStep | None:
     if case.new is None or case.new.ours:
         return None
     return NextStep(
@@ -151,7 +151,7 @@ def _not_ours(case: Case) -> NextStep | None:
     )
 
 
-def _failed(case: Case) -> NextStep | None:
+def _failed(case: UserCase) -> NextStep | None:
     done = case.done
     if done is None or done.problem is None or done.state == Progress.DONE:
         return None
@@ -171,7 +171,7 @@ def _failed(case: Case) -> NextStep | None:
     return NextStep("The next run tries again.", RUN)
 
 
-def _with_a_ledger(case: Case) -> NextStep | None:
+def _with_a_ledger(case: UserCase) -> NextStep | None:
     if not case.with_ledger:
         return None
     if case.ledger is None:
@@ -179,25 +179,25 @@ def _with_a_ledger(case: Case) -> NextStep | None:
     return _OF_STATE[case.ledger.state](case)
 
 
-def _held(case: Case) -> NextStep:
+def _held(case: UserCase) -> NextStep:
     reason = case.ledger.reason if case.ledger else None
     said, remedy = HELD.get(reason or "", (f"held: {reason}.", "A run publishes what is decided by now."))
     return NextStep(f"{said[0].upper()}{said[1:]} {remedy}", RUN)
 
 
-def _known(case: Case) -> NextStep:
+def _known(case: UserCase) -> NextStep:
     if case.new:
         return NextStep("In the new pool, and the ledger was never told: a run finds its own users by the marker.", RUN)
     return NextStep("Ready to be created: a run does, or the user's own sign-in before it.", RUN)
 
 
-def _creating(case: Case) -> NextStep:
+def _creating(case: UserCase) -> NextStep:
     if case.running_until:
         return NextStep("A run is creating users at this moment: let it end, and look again.")
     return NextStep("A run had begun with this user and did not end: run again, which goes on there.", RUN)
 
 
-def _pending(case: Case) -> NextStep:
+def _pending(case: UserCase) -> NextStep:
     if case.new is None:
         return NextStep("The ledger says pending, and the new pool has no such user: a run takes note of it.", RUN)
     if case.new.status is Status.FORCE_CHANGE_PASSWORD:
@@ -212,13 +212,13 @@ def _pending(case: Case) -> NextStep:
     return NextStep("Waits for the first sign-in, which captures the password. If one fails, ask why.", _test(case))
 
 
-def _capturing(_case: Case) -> NextStep:
+def _capturing(_case: UserCase) -> NextStep:
     return NextStep(
         "A sign-in is capturing the password: look again in ten seconds. The next sign-in takes up a dead one."
     )
 
 
-def _migrating(case: Case) -> NextStep:
+def _migrating(case: UserCase) -> NextStep:
     if case.new is None:
         return NextStep(
             "A sign-in began to create the user, and Cognito did not: the user signs in once more.", _test(case)
@@ -230,11 +230,11 @@ def _migrating(case: Case) -> NextStep:
     )
 
 
-def _captured(case: Case) -> NextStep:
+def _captured(case: UserCase) -> NextStep:
     return NextStep(f"Done: signs in with the password they had.{_if_owed(case)}", RUN if _if_owed(case) else None)
 
 
-def _reset(case: Case) -> NextStep:
+def _reset(case: UserCase) -> NextStep:
     if case.new and case.new.status is Status.FORCE_CHANGE_PASSWORD:
         return _UNFINISHED
     return NextStep(
@@ -244,7 +244,7 @@ def _reset(case: Case) -> NextStep:
     )
 
 
-def _deferred(case: Case) -> NextStep:
+def _deferred(case: UserCase) -> NextStep:
     if case.old and not case.old.enabled:
         return NextStep("Disabled in the old pool, so its federated sign-in gets no token: enable the profile there.")
     return NextStep(
@@ -253,26 +253,26 @@ def _deferred(case: Case) -> NextStep:
     )
 
 
-def _returned(case: Case) -> NextStep:
+def _returned(case: UserCase) -> NextStep:
     said = "Done: came back with a federated sign-in, and its tokens tell the old sub."
     return NextStep(f"{said}{_if_owed(case, by='its next token gives')}")
 
 
-_OF_STATE: dict[State, Callable[[Case], NextStep]] = {
-    State.HELD: _held,
-    State.KNOWN: _known,
-    State.CREATING: _creating,
-    State.PENDING: _pending,
-    State.CAPTURING: _capturing,
-    State.MIGRATING: _migrating,
-    State.CAPTURED: _captured,
-    State.RESET: _reset,
-    State.DEFERRED: _deferred,
-    State.RETURNED: _returned,
+_OF_STATE: dict[PersonState, Callable[[UserCase], NextStep]] = {
+    PersonState.HELD: _held,
+    PersonState.KNOWN: _known,
+    PersonState.CREATING: _creating,
+    PersonState.PENDING: _pending,
+    PersonState.CAPTURING: _capturing,
+    PersonState.MIGRATING: _migrating,
+    PersonState.CAPTURED: _captured,
+    PersonState.RESET: _reset,
+    PersonState.DEFERRED: _deferred,
+    PersonState.RETURNED: _returned,
 }
 
 
-def _without_one(case: Case) -> NextStep:
+def _without_one(case: UserCase) -> NextStep:
     if case.new is None:
         return NextStep("Ready to be created: a run does.", RUN)
     if case.new.status is Status.FORCE_CHANGE_PASSWORD or case.done is None or case.done.state != Progress.DONE:
@@ -282,7 +282,7 @@ def _without_one(case: Case) -> NextStep:
     return NextStep(f"Done: chooses a password by forgot-password, once.{_if_no_channel(case)}")
 
 
-def _if_no_channel(case: Case) -> str:
+def _if_no_channel(case: UserCase) -> str:
     """Say what is to be done for who cannot reset a password alone."""
     if case.new is None or case.new.verified:
         return ""
@@ -290,11 +290,11 @@ def _if_no_channel(case: Case) -> str:
     return f" They have no verified e-mail or phone number for that: set a password by AdminSetUserPassword{close}."
 
 
-def _if_owed(case: Case, by: str = "the next token or a run gives") -> str:
+def _if_owed(case: UserCase, by: str = "the next token or a run gives") -> str:
     owed = case.ledger.owed if case.ledger else ()
     by = "the next token gives" if case.finished else by
     return f" Memberships are still owed ({', '.join(sorted(owed))}): {by} them." if owed else ""
 
 
-def _test(case: Case) -> str:
+def _test(case: UserCase) -> str:
     return f"cognito-migrate trigger test --username {shlex.quote(case.new.username if case.new else case.username)}"

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from batch.ledger.count import LedgerCount
 from batch.report.next_step import PLAN, RUN, SCAN, NextStep
-from batch.report.page_facts import Facts
+from batch.report.page_facts import PageFacts
 from batch.report.page_pictures import Slice
 from batch.runtime.text import duration
-from userpool.person import State
+from userpool.person import PersonState
 
 OUTCOMES: Mapping[str, tuple[str, str]] = {
     "done": ("done", "in the new pool, with attributes and memberships"),
@@ -36,21 +36,21 @@ PROBLEMS: Mapping[str, str] = {
     "gone": "Deleted in the new pool by somebody: they stay deleted.",
 }
 
-STATES: Mapping[State, str] = {
-    State.HELD: "refused at sign-in until a person decides or a rule changes",
-    State.KNOWN: "not in the new pool yet: their own sign-in creates them, or a run",
-    State.CREATING: "a run is creating them",
-    State.PENDING: "in the new pool; the first sign-in captures the password",
-    State.CAPTURING: "a sign-in is capturing the password now",
-    State.MIGRATING: "their own sign-in is creating them now",
-    State.CAPTURED: "sign in with the password that they had",
-    State.RESET: "have chosen a new password, or choose one by forgot-password",
-    State.DEFERRED: "federated; their own sign-in brings them back, with groups and old sub",
-    State.RETURNED: "federated, and came back",
+STATES: Mapping[PersonState, str] = {
+    PersonState.HELD: "refused at sign-in until a person decides or a rule changes",
+    PersonState.KNOWN: "not in the new pool yet: their own sign-in creates them, or a run",
+    PersonState.CREATING: "a run is creating them",
+    PersonState.PENDING: "in the new pool; the first sign-in captures the password",
+    PersonState.CAPTURING: "a sign-in is capturing the password now",
+    PersonState.MIGRATING: "their own sign-in is creating them now",
+    PersonState.CAPTURED: "sign in with the password that they had",
+    PersonState.RESET: "have chosen a new password, or choose one by forgot-password",
+    PersonState.DEFERRED: "federated; their own sign-in brings them back, with groups and old sub",
+    PersonState.RETURNED: "federated, and came back",
 }
 
 
-class Row(NamedTuple):
+class OutcomeRow(NamedTuple):
     """A number of users, what they are, and what that means; `kind` gives colour and pattern."""
 
     kind: str
@@ -59,22 +59,26 @@ class Row(NamedTuple):
     meaning: str = ""
 
 
-def outcome_rows(outcomes: Mapping[str, int]) -> list[Row]:
+def outcome_rows(outcomes: Mapping[str, int]) -> list[OutcomeRow]:
     """Return what became of everybody, in the order of the migration."""
     named = ((kind, *OUTCOMES.get(kind, (kind, ""))) for kind in sorted(outcomes, key=_place))
-    return [Row(kind, label, outcomes[kind], meaning) for kind, label, meaning in named]
+    return [OutcomeRow(kind, label, outcomes[kind], meaning) for kind, label, meaning in named]
 
 
 def _place(kind: str) -> int:
     return [*OUTCOMES, kind].index(kind)
 
 
-def state_rows(counted: LedgerCount) -> list[Row]:
+def state_rows(counted: LedgerCount) -> list[OutcomeRow]:
     """Return how far the persons of the ledger are, in the order in which a person goes."""
-    return [Row(state, str(state), counted.states[state], STATES[state]) for state in State if state in counted.states]
+    return [
+        OutcomeRow(state, str(state), counted.states[state], STATES[state])
+        for state in PersonState
+        if state in counted.states
+    ]
 
 
-def slices(rows: Iterable[Row]) -> list[Slice]:
+def slices(rows: Iterable[OutcomeRow]) -> list[Slice]:
     """Return rows as parts of a picture."""
     return [Slice(row.kind, row.label, row.number) for row in rows]
 
@@ -85,15 +89,17 @@ def waiting_by_day(counted: LedgerCount) -> list[tuple[str, list[Slice]]]:
     Counted back from today, of those whom the ledger knows today and who are neither held nor federated. Days before
     anything happened are left out.
     """
-    captured, reset = (counted.states.get(state, 0) for state in (State.CAPTURED, State.RESET))
-    others = sum(counted.states.get(state, 0) for state in (State.HELD, State.DEFERRED, State.RETURNED))
+    captured, reset = (counted.states.get(state, 0) for state in (PersonState.CAPTURED, PersonState.RESET))
+    others = sum(
+        counted.states.get(state, 0) for state in (PersonState.HELD, PersonState.DEFERRED, PersonState.RETURNED)
+    )
     waiting = counted.persons - others - captured - reset
     found = []
     for day, settled in reversed(counted.settled.items()):
-        numbers = {State.CAPTURED: captured, State.RESET: reset, State.PENDING: waiting}
+        numbers = {PersonState.CAPTURED: captured, PersonState.RESET: reset, PersonState.PENDING: waiting}
         found.append((day, [Slice(state, str(state), number) for state, number in numbers.items()]))
-        captured -= settled.get(State.CAPTURED, 0)
-        reset -= settled.get(State.RESET, 0)
+        captured -= settled.get(PersonState.CAPTURED, 0)
+        reset -= settled.get(PersonState.RESET, 0)
         waiting += sum(settled.values())
     return _from_the_first(found[::-1], counted.settled)
 
@@ -106,7 +112,7 @@ def _from_the_first(
     return found[min(max(0, first - 1), max(0, len(found) - 7)) :]
 
 
-def next_steps(facts: Facts, counted: LedgerCount | None) -> Iterator[NextStep]:
+def next_steps(facts: PageFacts, counted: LedgerCount | None) -> Iterator[NextStep]:
     """Say what is to be done, the most urgent first."""
     standing, scan = facts.standing, facts.standing.scan
     if scan.completed is None:
@@ -123,14 +129,14 @@ def next_steps(facts: Facts, counted: LedgerCount | None) -> Iterator[NextStep]:
         yield NextStep(f"{standing.left:,} users are left to do{time}.", RUN)
     elif not facts.failures.total:
         yield NextStep("Nothing is left to do: compare the new pool with the plan.", "cognito-migrate verify")
-    if counted and (pending := counted.states.get(State.PENDING, 0)):
+    if counted and (pending := counted.states.get(PersonState.PENDING, 0)):
         yield NextStep(
             f"{pending:,} persons wait for their first sign-in. If one fails, ask why.",
             "cognito-migrate trigger test --username NAME",
         )
 
 
-def _about_users(facts: Facts) -> Iterator[NextStep]:
+def _about_users(facts: PageFacts) -> Iterator[NextStep]:
     if colliding := facts.standing.actions.get("collide", 0):
         yield NextStep(
             f"{colliding:,} users wait for a decision who gets the account: fill in the file, and name it "

@@ -11,7 +11,7 @@ from batch.inventory.inventory import Inventory, decoded
 from batch.plan.gone import count_gone
 from batch.plan.plan import SUMMARY, Contender, colliding, contenders
 from batch.plan.user_plan import Context
-from batch.report.case import Case, Done, InOldPool, Planned, Seen
+from batch.report.case import DoneCase, InOldPool, PlannedCase, SeenByScans, UserCase
 from batch.report.next_step import NextStep, next_step
 from batch.report.page_calls import Interval
 from batch.report.status import FAILED, Status, status
@@ -68,7 +68,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class ConflictRow:
     """A change of the old pool that was not carried over; of `users` users, one where names are given."""
 
     username: str
@@ -78,7 +78,7 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PageFacts:
     """All that the inventory knows; `plan` is the summary of the last plan, None if there is none or it is not kept.
 
     `outcomes` has each user of the last scan once; `problems` counts failures. `calls` are by owner and category.
@@ -97,9 +97,9 @@ class Facts:
     calls: Mapping[tuple[str, str], list[Interval]]
 
 
-def gather(inventory: Inventory, context: Context, rps_of: Callable[[str], float], *, names: bool) -> Facts:
+def gather(inventory: Inventory, context: Context, rps_of: Callable[[str], float], *, names: bool) -> PageFacts:
     """Read what a report tells; `rps_of(operation)` is the rate that the operation may have."""
-    return Facts(
+    return PageFacts(
         standing=status(inventory, context, rps_of),
         outcomes=dict(inventory.execute(_OUTCOMES, (inventory.get_meta("scan", 0),)).fetchall()),
         plan=inventory.get_meta(SUMMARY),
@@ -153,13 +153,13 @@ def _failures(inventory: Inventory, *, names: bool) -> Part:
 
 def _failure(row: tuple[Any, ...]) -> Failure:
     username, state, enabled, action, done, problem, reason = row
-    case = Case(
+    case = UserCase(
         username,
         sub=username,
-        seen=Seen.LAST,
+        seen=SeenByScans.LAST,
         old=InOldPool(username, UserStatus(state), bool(enabled)),
-        plan=Planned(action),
-        done=Done(done, problem=problem, reason=reason),
+        plan=PlannedCase(action),
+        done=DoneCase(done, problem=problem, reason=reason),
     )
     return Failure(username, problem, reason, next_step(case))
 
@@ -172,7 +172,7 @@ def _conflicts(inventory: Inventory, *, names: bool) -> Part:
         if names
         else "SELECT '', name, reason, count(*) FROM conflicts GROUP BY 2, 3 ORDER BY 4 DESC LIMIT ?"
     )
-    shown = [Conflict(*row) for row in inventory.execute(statement, (SHOWN,))]
+    shown = [ConflictRow(*row) for row in inventory.execute(statement, (SHOWN,))]
     hidden = max(0, total - sum(one.users for one in shown))
     return Part(shown, len(shown) + hidden)
 

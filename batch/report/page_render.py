@@ -21,7 +21,7 @@ from batch.ledger.count import LedgerCount
 from batch.report import page as words
 from batch.report import page_pictures as svg
 from batch.report.page_calls import Section, Series, sections, series
-from batch.report.page_facts import SHOWN, Facts
+from batch.report.page_facts import SHOWN, PageFacts
 from batch.runtime.days import day
 from batch.runtime.text import duration
 from batch.settings.config import Config
@@ -44,7 +44,7 @@ class Calls:
 
 def page(
     config: Config,
-    facts: Facts,
+    facts: PageFacts,
     counted: LedgerCount | None,
     unread: str | None,
     *,
@@ -84,7 +84,7 @@ def page(
     )
 
 
-def _calls(facts: Facts) -> list[Calls]:
+def _calls(facts: PageFacts) -> list[Calls]:
     owners = sorted({owner for owner, _ in facts.calls})
     found = []
     for owner in owners:

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from batch.inventory.baseline import AppliedTable, Kept
+from batch.inventory.baseline import BaselineTable, Kept
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import Snapshot
 from batch.plan.after_cutover import Cutover
 from batch.plan.three_way import CHANGED_THERE, Conflict
 from batch.plan.user_plan import DEFERRED, Context
 from batch.run.journal import PENDING
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from userpool.errors import FatalError, SettingsError, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import Group
@@ -38,7 +38,7 @@ class Grouping:
     """Makes and changes groups. Safe to kill and to repeat."""
 
     def __init__(
-        self, target: UserPool, inventory: Inventory, context: Context, *, stop: threading.Event, progress: Progress
+        self, target: UserPool, inventory: Inventory, context: Context, *, stop: threading.Event, progress: ProgressBars
     ) -> None:
         self._target = target
         self._inventory = inventory
@@ -110,7 +110,7 @@ class Grouping:
             name = f"group {wanted.name}"
             self._inventory.execute("DELETE FROM conflicts WHERE sub = '' AND name = ?", (name,))
             if conflict:
-                AppliedTable(self._inventory).record(Kept("", (Conflict(name, conflict),)), 0)
+                BaselineTable(self._inventory).record(Kept("", (Conflict(name, conflict),)), 0)
 
     def _take_baselines(self, wanted: Mapping[str, Group], there: Mapping[str, Group]) -> None:
         """Let what is wanted now count as applied to a group that was there already: what differs is the target's."""

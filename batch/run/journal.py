@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, assert_never
 
-from batch.inventory.baseline import AppliedTable, Giving, Kept, Preferred, Relinked, Removed, Updated, UpdateFact
+from batch.inventory.baseline import BaselineTable, Giving, Kept, Preferred, Relinked, Removed, Updated, UpdateFact
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from batch.inventory.user_records import Known, known
+from batch.inventory.user_records import UserRecord, user_records
 from batch.plan.after_cutover import Cutover, to_finish
-from batch.plan.three_way import Applied, Change, Wanted
+from batch.plan.three_way import Baseline, Change, Wanted
 from batch.plan.user_plan import Context
 from userpool.groups import GroupRules
 from userpool.user import User
 
 
-class State(StrEnum):
+class UserState(StrEnum):
     """How far a user is."""
 
     INTENDED = "intended"  # about to be created: it may or may not exist
@@ -63,13 +63,13 @@ class Job:
     user: User
     username: str
     attributes: Mapping[str, str] = field(repr=False)
-    state: State = State.INTENDED
+    state: UserState = UserState.INTENDED
     intended_at: float = 0.0
     in_doubt: bool = False
     new_sub: str | None = None
     owed: tuple[str, ...] = ()
     wanted: Wanted | None = None
-    applied: Applied | None = None
+    applied: Baseline | None = None
     granted: frozenset[str] = frozenset()
     change: Change = field(default_factory=Change)
     contested: bool = False
@@ -112,7 +112,7 @@ class Created:
     new_sub: str
     username: str
     found: bool = False  # by its marker, finished by a migration whose inventory is lost
-    applied: Applied | None = None
+    applied: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class Journal:
     def __init__(self, inventory: Inventory, context: Context) -> None:
         self._inventory = inventory
         self._context = context
-        self._applied = AppliedTable(inventory)
+        self._applied = BaselineTable(inventory)
         self._is_cut_over = Cutover.of(inventory) is not None
         self._now: Callable[[], float] = float  # until it is known: long ago
         self._in_hand: set[str] = set()  # whom this run gave a password, until they are done
@@ -213,12 +213,12 @@ class Journal:
             case Created():
                 execute(
                     "UPDATE progress SET state = ?, new_sub = ?, username = ? WHERE sub = ?",
-                    (State.CREATED, fact.new_sub, fact.username, fact.sub),
+                    (UserState.CREATED, fact.new_sub, fact.username, fact.sub),
                 )
                 if fact.applied:
                     self._applied.save(fact.sub, fact.applied)
             case Secured():
-                execute("UPDATE progress SET state = ? WHERE sub = ?", (State.SECURED, fact.sub))
+                execute("UPDATE progress SET state = ? WHERE sub = ?", (UserState.SECURED, fact.sub))
                 if fact.disabled:
                     self._applied.disabled(fact.sub)
             case Granted():
@@ -226,7 +226,7 @@ class Journal:
             case Done():
                 execute(
                     "UPDATE progress SET state = ?, problem_kind = NULL, problem = NULL WHERE sub = ?",
-                    (State.DONE, fact.sub),
+                    (UserState.DONE, fact.sub),
                 )
                 self._applied.settle(fact.sub, fact.groups)
             case Failed():
@@ -255,7 +255,7 @@ class Journal:
         if fact.refused:  # a definite answer, so the next run is in no doubt
             self._inventory.execute(_REFUSE, (fact.sub,))
         if fact.problem is Problem.GONE:
-            self._inventory.execute("UPDATE progress SET state = ? WHERE sub = ?", (State.GONE, fact.sub))
+            self._inventory.execute("UPDATE progress SET state = ? WHERE sub = ?", (UserState.GONE, fact.sub))
             self._applied.forget_changes(fact.sub)
         self._inventory.execute(
             "UPDATE progress SET problem_kind = ?, problem = ? WHERE sub = ?", (fact.problem, fact.reason, fact.sub)
@@ -269,7 +269,7 @@ class Journal:
             "AND (p.sub IN (SELECT sub FROM failed_before)) = ? ORDER BY p.sub LIMIT ?",
             (after, failed_before, size),
         ).fetchall()
-        facts = known(self._inventory, self._context.rules.groups, [row[5] for row in rows])
+        facts = user_records(self._inventory, self._context.rules.groups, [row[5] for row in rows])
         jobs = [self._job(row, now, facts[row[5]]) for row in rows]
         with self._inventory.transaction():
             self._inventory.execute_many(
@@ -279,20 +279,20 @@ class Journal:
             )
         return jobs
 
-    def _job(self, row: tuple[Any, ...], now: float, facts: Known) -> Job:
+    def _job(self, row: tuple[Any, ...], now: float, facts: UserRecord) -> Job:
         planned, state, intended_at, new_sub, username, *columns = row
         user = user_from_row(tuple(columns))
-        fresh = state in {None, State.REFUSED, State.UNDONE}
+        fresh = state in {None, UserState.REFUSED, UserState.UNDONE}
         attributes = self._context.translate(user).attributes
         known_there = self._is_cut_over and not fresh
-        kept = to_finish(user, facts, self._context, linked=state != State.CREATED) if known_there else None
+        kept = to_finish(user, facts, self._context, linked=state != UserState.CREATED) if known_there else None
         return Job(
             user=user,
             username=username or planned,
             attributes=attributes,
-            state=State.INTENDED if fresh else State(state),
+            state=UserState.INTENDED if fresh else UserState(state),
             intended_at=now if fresh else intended_at,
-            in_doubt=state == State.INTENDED,
+            in_doubt=state == UserState.INTENDED,
             new_sub=new_sub,
             owed=facts.still_giving if kept else facts.owed,
             wanted=kept or self._context.wanted(user, attributes, facts.groups, facts.factors),
@@ -301,6 +301,6 @@ class Journal:
         )
 
     def _take_back(self, jobs: list[Job]) -> None:
-        fresh = [(job.sub,) for job in jobs if job.state is State.INTENDED and not job.in_doubt]
+        fresh = [(job.sub,) for job in jobs if job.state is UserState.INTENDED and not job.in_doubt]
         with self._inventory.transaction():
             self._inventory.execute_many(f"{_REFUSE} AND state = 'intended'", fresh)

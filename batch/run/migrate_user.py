@@ -15,8 +15,8 @@ from dataclasses import replace
 from batch.inventory.baseline import Kept
 from batch.ledger.claims import Claim, Claims, Hold, RefusedError
 from batch.pacing.limiter import HaltedError
-from batch.plan.three_way import Applied, Judge
-from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State, Unbegun
+from batch.plan.three_way import Baseline, Judge
+from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, Unbegun, UserState
 from batch.run.update_user import DELETED, GoneError, Updates, left_as_found, look, settled_groups
 from userpool.attributes import Schema
 from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
@@ -31,7 +31,7 @@ class UnbegunError(HaltedError):
     """Everything is to end, and the user was surely not created."""
 
 
-class Migration:
+class UserMigration:
     """Creates users in the target. `marker` is the attribute that keeps the old sub, if there is one.
 
     `judge` decides what may be changed of users who are there; by itself it lets nothing be.
@@ -56,7 +56,7 @@ class Migration:
 
     def step(self, job: Job) -> Iterator[Fact]:
         """Do what is left to do for one user, yielding each fact when it is true."""
-        created = job.state is not State.INTENDED
+        created = job.state is not UserState.INTENDED
         try:
             for fact in self._bring(job):
                 created = True
@@ -73,12 +73,12 @@ class Migration:
             return  # a rerun goes on after the last fact
 
     def _bring(self, job: Job) -> Iterator[Fact]:
-        if job.state is State.SECURED:
+        if job.state is UserState.SECURED:
             yield from self._finish(job)
             return
         claim = self._claims.claim(job, lambda: self._find_ours(job))
         applied = job.applied
-        if job.state is State.INTENDED:
+        if job.state is UserState.INTENDED:
             user = self._create(job, claim) if claim.claimed and not claim.new_sub else self._existing(job, claim)
             finished = user.status is not Status.FORCE_CHANGE_PASSWORD
             if finished:  # before a rerun could take it for a user whose password this inventory has set
@@ -114,7 +114,7 @@ class Migration:
 
     def _disable(self, job: Job) -> Iterator[Fact]:
         yield from self._updates.disable(job, look(self._target, job))
-        if job.state is State.DONE and job.change.only_disables:
+        if job.state is UserState.DONE and job.change.only_disables:
             yield _done(job)
 
     def update(self, job: Job) -> Iterator[Fact]:
@@ -141,8 +141,8 @@ class Migration:
             return  # a rerun goes on after the last fact
 
     def _complete(
-        self, job: Job, user: User, applied: Applied | None, claim: Claim
-    ) -> Generator[Fact, None, tuple[Applied | None, bool]]:
+        self, job: Job, user: User, applied: Baseline | None, claim: Claim
+    ) -> Generator[Fact, None, tuple[Baseline | None, bool]]:
         """Secure the user, and say so in the ledger; return what is applied, and if the password is surely this run's.
 
         Second factors come in between: they are refused for who is not CONFIRMED, and from `pending` on the user can
@@ -258,16 +258,16 @@ class Migration:
 
 
 def _done(job: Job) -> Done:
-    return Done(job.sub, settled_groups(job), update=job.state is State.DONE)
+    return Done(job.sub, settled_groups(job), update=job.state is UserState.DONE)
 
 
-def _as_created(job: Job, user: User) -> Applied | None:
+def _as_created(job: Job, user: User) -> Baseline | None:
     """Return what was applied to a user that this migration created, now or in an attempt it never heard of."""
     groups = job.wanted.groups if job.wanted else frozenset()
-    return Applied(user.attributes, job.user.enabled, groups, giving=groups) if job.wanted else None
+    return Baseline(user.attributes, job.user.enabled, groups, giving=groups) if job.wanted else None
 
 
-def _as_found(job: Job, claim: Claim) -> Applied | None:
+def _as_found(job: Job, claim: Claim) -> Baseline | None:
     """Return what counts as applied to a user that somebody has finished: where it differs, it keeps what it has.
 
     But its own sign-in, by which it may have been created, makes no links.
@@ -275,7 +275,7 @@ def _as_found(job: Job, claim: Claim) -> Applied | None:
     if job.wanted is None:
         return None
     links = frozenset() if claim.hold is Hold.MIGRATED else job.wanted.links
-    return Applied(job.attributes, job.user.enabled, job.wanted.groups, links=links)
+    return Baseline(job.attributes, job.user.enabled, job.wanted.groups, links=links)
 
 
 def _failure(job: Job, error: UserError, *, created: bool) -> Failed:

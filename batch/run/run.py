@@ -17,9 +17,9 @@ from batch.plan.three_way import Judge
 from batch.plan.user_plan import Context
 from batch.run.create_groups import Grouping
 from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Journal, Problem, count_pending
-from batch.run.migrate_user import Migration
+from batch.run.migrate_user import UserMigration
 from batch.runtime import engine
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.silence import Silence
 from userpool.description import Description
 from userpool.passwords import random_password
@@ -65,7 +65,7 @@ class Run:
         *,
         workers: int,
         stop: threading.Event,
-        progress: Progress,
+        progress: ProgressBars,
         claims: Claims | None = None,
     ) -> None:
         self._target = target
@@ -76,7 +76,7 @@ class Run:
         self._stop = stop
         self._progress = progress
         policy = description.password_policy
-        self._migration = Migration(
+        self._migration = UserMigration(
             target,
             marker=context.marker,
             password=lambda: random_password(policy),

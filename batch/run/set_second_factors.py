@@ -17,14 +17,14 @@ Hold = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FactorChange:
     """What a user's second factors are to become, and which changes of the old pool are left for the target's own."""
 
     goal: Preference
     left: tuple[str, ...] = ()
 
 
-def judge(before: Preference, wanted: Preference, there: Preference) -> Verdict:
+def judge(before: Preference, wanted: Preference, there: Preference) -> FactorChange:
     """Compare what was applied, what is wanted and what is there, each factor by itself.
 
     A change of the old pool is left where the target has another preferred factor by now, or where it would take the
@@ -33,12 +33,12 @@ def judge(before: Preference, wanted: Preference, there: Preference) -> Verdict:
     changed = before.on ^ wanted.on
     on = (there.on - changed) | (wanted.on & changed)
     if wanted.on and there.on and not on:
-        return Verdict(there, tuple(sorted(there.on & changed)))
+        return FactorChange(there, tuple(sorted(there.on & changed)))
     chosen_there = there.choice not in {before.choice, wanted.choice}
     stays = len(on) > 1 and (chosen_there or before.choice == wanted.choice)
     preferred = there.choice if stays else wanted.preferred
     left = (PREFERRED,) if chosen_there and not changed and before.choice != wanted.choice else ()
-    return Verdict(Preference(on, preferred if preferred in on else None), left)
+    return FactorChange(Preference(on, preferred if preferred in on else None), left)
 
 
 class SecondFactors:

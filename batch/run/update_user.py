@@ -20,8 +20,8 @@ from batch.plan.three_way import (
     NO_PROVIDER,
     NOT_LINKED,
     NOT_OURS,
-    Applied,
     Attributes,
+    Baseline,
     Change,
     Conflict,
     Judge,
@@ -83,7 +83,7 @@ class Updates:
         self._claims = claims
         self._factors = SecondFactors(target)
 
-    def catch_up(self, job: Job, applied: Applied | None) -> Iterator[UpdateFact]:
+    def catch_up(self, job: Job, applied: Baseline | None) -> Iterator[UpdateFact]:
         """Carry over what changed while the user was not finished; no call if that is nothing."""
         if applied is None or job.wanted is None:
             return
@@ -96,7 +96,7 @@ class Updates:
         if job.applied and job.wanted:
             yield from self._carry(job, job.applied, job.wanted, job.change)
 
-    def _carry(self, job: Job, applied: Applied, wanted: Wanted, changed: Change) -> Iterator[UpdateFact]:
+    def _carry(self, job: Job, applied: Baseline, wanted: Wanted, changed: Change) -> Iterator[UpdateFact]:
         found = look(self._target, job)
         if changed.disables:
             yield from self.disable(job, found)
@@ -120,7 +120,9 @@ class Updates:
             yield Giving(job.sub, tuple(applied.giving.union(changed.joins)))
             self._claims.owe(job, changed.joins)
 
-    def make_links(self, job: Job, user: User, applied: Applied | None) -> Generator[UpdateFact, None, Applied | None]:
+    def make_links(
+        self, job: Job, user: User, applied: Baseline | None
+    ) -> Generator[UpdateFact, None, Baseline | None]:
         """Link a user that this migration creates; return what is applied to whom, as far as it can be now."""
         if applied is None or job.wanted is None or not (missing := job.wanted.links - applied.links):
             return applied
@@ -128,8 +130,8 @@ class Updates:
         return replace(applied, links=applied.links | missing)
 
     def set_factors(
-        self, job: Job, user: User, applied: Applied | None, hold: Callable[[], None]
-    ) -> Generator[UpdateFact, None, Applied | None]:
+        self, job: Job, user: User, applied: Baseline | None, hold: Callable[[], None]
+    ) -> Generator[UpdateFact, None, Baseline | None]:
         """Set the second factors of a user that this migration creates; return what is applied, as `make_links`."""
         if applied is None or job.wanted is None:
             return applied
@@ -138,7 +140,7 @@ class Updates:
             yield from self._set_factors(job, user, applied, hold)
         return replace(applied, factors=wanted)
 
-    def _set_factors(self, job: Job, user: User, applied: Applied, hold: Callable[[], None]) -> Iterator[UpdateFact]:
+    def _set_factors(self, job: Job, user: User, applied: Baseline, hold: Callable[[], None]) -> Iterator[UpdateFact]:
         wanted = job.wanted.preference(applied.factors) if job.wanted else applied.factors
         try:
             yield from self._factors.set(job, user, applied.factors, wanted, untouched=untouched(job, user), hold=hold)
@@ -200,7 +202,7 @@ class Updates:
             self._target.enable(found.username, before=self._claims.hold)
         yield Updated(job.sub, untouched(job, found), enabled=True)
 
-    def _write(self, job: Job, found: User, applied: Applied, wanted: Wanted) -> Iterator[UpdateFact]:
+    def _write(self, job: Job, found: User, applied: Baseline, wanted: Wanted) -> Iterator[UpdateFact]:
         judged = self._judge.attributes(applied, wanted, found, contested=job.contested)
         done = self._sent(job, found, judged, wanted.attributes)
         if done.conflicts:

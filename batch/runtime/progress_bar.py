@@ -59,7 +59,7 @@ class _LogBar:
         self._out.flush()
 
 
-class Progress:
+class ProgressBars:
     """Makes bars, or nothing at all when `quiet`."""
 
     def __init__(

@@ -13,7 +13,7 @@ from batch.scan.scan import ScanSummary
 from batch.verify.comparison import Difference
 from batch.verify.verify import VerifySummary
 
-_SHOWN = 20  # lines of any list on a terminal; --json gives all
+SHOWN = 20  # lines of any list on a terminal; --json gives all
 
 
 def as_json(value: Any) -> str:
@@ -50,7 +50,7 @@ def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Itera
     yield from _change_lines(summary)
     if failed:
         yield f"{len(failed)} users are not as planned; the next run tries again, but for those who are gone:"
-        yield from (f"  {one['username']}: {one['problem']}: {one['reason']}" for one in failed[:_SHOWN])
+        yield from (f"  {one['username']}: {one['problem']}: {one['reason']}" for one in failed[:SHOWN])
         yield from more(len(failed))
 
 
@@ -62,16 +62,16 @@ def _change_lines(summary: RunSummary) -> Iterator[str]:
         )
     if summary.conflicts:
         yield f"{len(summary.conflicts)} changes of the old pool are not carried over:"
-        for one in summary.conflicts[:_SHOWN]:
+        for one in summary.conflicts[:SHOWN]:
             yield f"  {one['username'] or 'the pool'}: {one['what']} {one['reason']}"
         yield from more(len(summary.conflicts))
-    yield from _gone_lines(summary.gone)
+    yield from gone_lines(summary.gone)
 
 
-def _gone_lines(gone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def gone_lines(gone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if gone:
         yield f"{len(gone)} users are not in the old pool any more, and stay in the new one:"
-        yield from (f"  {one['username']}{', disabled' if one['disabled'] else ''}" for one in gone[:_SHOWN])
+        yield from (f"  {one['username']}{', disabled' if one['disabled'] else ''}" for one in gone[:SHOWN])
         yield from more(len(gone))
 
 
@@ -100,11 +100,11 @@ def verify_lines(summary: VerifySummary) -> Iterator[str]:
     if summary.notes:
         yield f"{len(summary.notes)} changed in the new pool, which stays so:"
         yield from _difference_lines(summary.notes)
-    yield from _gone_lines(summary.gone)
+    yield from gone_lines(summary.gone)
 
 
 def _difference_lines(found: Sequence[Difference]) -> Iterator[str]:
-    for one in found[:_SHOWN]:
+    for one in found[:SHOWN]:
         yield f"  {one.username or 'the pool'}: {one.what}{f': {one.detail}' if one.detail else ''}"
     yield from more(len(found))
 
@@ -119,5 +119,5 @@ def duration(seconds: float) -> str:
 
 def more(count: int) -> Iterator[str]:
     """Say of a list on a terminal how much of it is not shown."""
-    if count > _SHOWN:
-        yield f"  … and {count - _SHOWN} more; --json lists all."
+    if count > SHOWN:
+        yield f"  … and {count - SHOWN} more; --json lists all."

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import Snapshot
 from batch.runtime import engine
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from userpool.errors import NotAllowedError, NotEnabledError, SettingsError, UnansweredError, UserError
 from userpool.factors import Factors, asked_for
 from userpool.pool import UserPool
@@ -89,7 +89,7 @@ def read_factors(
     by_phone: bool,
     workers: int,
     stop: threading.Event,
-    progress: Progress,
+    progress: ProgressBars,
     say: Callable[[str], None],
 ) -> None:
     """Read the factors of everybody whose this scan has not read; what was read before `stop` is set is kept.

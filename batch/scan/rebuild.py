@@ -19,7 +19,7 @@ from batch.ledger import lease
 from batch.plan.user_plan import Context
 from batch.pools.connect import Migration, ledger_table
 from batch.runtime import engine
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.rebuild_evidence import Restored
 from batch.scan.scan import Memberships, Way, membership_step
@@ -52,7 +52,7 @@ class Rebuilt:
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class RebuildSources:
     """What is asked: the target, and the ledger if there is one. `now()` is the target's time."""
 
     source_pool_id: str
@@ -67,7 +67,13 @@ class Rebuild:
     """One rebuilding: `begin` before the scan of the old pool, `run` after it. Safe to stop and to repeat."""
 
     def __init__(
-        self, inventory: Inventory, where: Where, *, workers: int, stop: threading.Event, progress: Progress
+        self,
+        inventory: Inventory,
+        where: RebuildSources,
+        *,
+        workers: int,
+        stop: threading.Event,
+        progress: ProgressBars,
     ) -> None:
         self._inventory = inventory
         self._where = where
@@ -205,11 +211,11 @@ class Rebuild:
 def rebuild_of(migration: Migration, inventory: Inventory, *, stop: threading.Event) -> Rebuild:
     """Return the rebuilding of this migration's inventory."""
     config = migration.config
-    where = Where(
+    where = RebuildSources(
         source_pool_id=config.source.user_pool_id,
         target=migration.target.pool,
         context=migration.context,
         now=migration.target_now,
         table=ledger_table(config, stop=stop) if config.ledger else None,
     )
-    return Rebuild(inventory, where, workers=config.worker_count, stop=stop, progress=Progress())
+    return Rebuild(inventory, where, workers=config.worker_count, stop=stop, progress=ProgressBars())

@@ -9,15 +9,15 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from batch.inventory.baseline import AppliedTable
+from batch.inventory.baseline import BaselineTable
 from batch.inventory.erasure import forget
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS, Snapshot, user_from_row
-from batch.plan.three_way import Applied
+from batch.plan.three_way import Baseline
 from batch.plan.user_plan import Context
 from batch.run.journal import Problem
-from batch.run.journal import State as Progress
-from userpool.person import FORGOTTEN, Person, State
+from batch.run.journal import UserState as Progress
+from userpool.person import FORGOTTEN, Person, PersonState
 from userpool.user import Status, User
 
 _PAGE = 500
@@ -91,10 +91,14 @@ _ALIKE = (
     "WHERE o.sub > ? ORDER BY o.sub LIMIT ?"
 )
 
-UNBEGUN = frozenset({State.HELD, State.KNOWN})
+UNBEGUN = frozenset({PersonState.HELD, PersonState.KNOWN})
 """States in which the ledger knows nothing of what was done."""
-_FEDERATED = frozenset({State.DEFERRED, State.RETURNED})  # whom no run creates: they are published, and no more
-_UNSETTLED = frozenset({State.CREATING, State.MIGRATING})  # a claim, not the status, decides what comes next
+_FEDERATED = frozenset(
+    {PersonState.DEFERRED, PersonState.RETURNED}
+)  # whom no run creates: they are published, and no more
+_UNSETTLED = frozenset(
+    {PersonState.CREATING, PersonState.MIGRATING}
+)  # a claim, not the status, decides what comes next
 
 
 class Restored:
@@ -111,7 +115,7 @@ class Restored:
     def add_people(self, people: Sequence[Person]) -> None:
         """Note what the ledger knows, and whom it was made to forget."""
         self.forgotten += [one.sub for one in people if one.reason == FORGOTTEN]
-        people = [Person(one.sub, State.HELD, one.username) if one.state in _FEDERATED else one for one in people]
+        people = [Person(one.sub, PersonState.HELD, one.username) if one.state in _FEDERATED else one for one in people]
         with self._inventory.transaction():
             self._inventory.execute_many(
                 "INSERT OR REPLACE INTO people VALUES (?, ?, ?, ?)",
@@ -243,7 +247,7 @@ class Restored:
 
     def _store_applied(self) -> None:
         """Count as applied what is in the target as the old pool has it; what is not was changed in one of them."""
-        applied = AppliedTable(self._inventory)
+        applied = BaselineTable(self._inventory)
         after = ""
         while rows := self._inventory.execute(_ALIKE, (after, _PAGE)).fetchall():
             old = {user.sub: user for user in self._old_users(row[0] for row in rows)}
@@ -255,7 +259,7 @@ class Restored:
                     applied.save(sub, replace(base, links=links))
             after = rows[-1][0]
 
-    def _applied(self, old: User, *, enabled: bool, alike: list[str]) -> Applied:
+    def _applied(self, old: User, *, enabled: bool, alike: list[str]) -> Baseline:
         wanted = self._context.translate(old).attributes
         # Who is disabled in the old pool alone is to be disabled; who is in the new one alone stays so.
-        return Applied({name: wanted[name] for name in alike}, enabled or old.enabled, groups=None)
+        return Baseline({name: wanted[name] for name in alike}, enabled or old.enabled, groups=None)

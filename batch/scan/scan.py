@@ -13,7 +13,7 @@ from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
 from batch.plan.after_cutover import Cutover
 from batch.runtime import engine
-from batch.runtime.progress_bar import Bar, Progress
+from batch.runtime.progress_bar import Bar, ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.read_second_factors import read_factors
 from batch.scan.shards import Listing, Shards, ShardsError, in_shards
@@ -101,7 +101,7 @@ class Scan:
         *,
         workers: int,
         stop: threading.Event,
-        progress: Progress,
+        progress: ProgressBars,
         listing: Listing = "sequential",
         factors: bool = False,
         by_phone: bool = False,

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from batch.inventory.inventory import Inventory
 from batch.ledger import lease
 from batch.ledger.lease import CALL_SECONDS, Lease
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from batch.ledger.own_ledger import require_last_ledger
-from batch.run.journal import State
+from batch.run.journal import UserState
 from batch.undo.verdict import Made
 from userpool.errors import SettingsError, UserError
 from userpool.ledger import Ledger
@@ -54,9 +54,9 @@ class ReadOnly(UndoClaims):
 class LedgerUndoClaims(UndoClaims):
     """Claims in a ledger, under the RUN lease."""
 
-    ledger: Registrar
+    ledger: BatchLedger
 
-    def __init__(self, ledger: Registrar, held: Lease, *, now: Callable[[], float]) -> None:
+    def __init__(self, ledger: BatchLedger, held: Lease, *, now: Callable[[], float]) -> None:
         self.ledger = ledger
         self._lease = held
         self._now = now
@@ -78,7 +78,7 @@ class LedgerUndoClaims(UndoClaims):
 
     def let_be(self, made: Made) -> None:
         """Take `creating → pending`; who was not pending yet is left for a run to take over."""
-        if made.state in {State.SECURED, State.DONE} and made.new_sub:
+        if made.state in {UserState.SECURED, UserState.DONE} and made.new_sub:
             self.ledger.let_be(made.sub, self._lease.epoch, made.new_sub)
 
     def forget_user(self, made: Made, new_sub: str | None, *, used: bool, owed: frozenset[str]) -> bool:
@@ -100,7 +100,7 @@ def ledger_undo_claims(table: LedgerTable, inventory: Inventory, *, now: Callabl
     require_own_ledger(table, inventory)
     with lease.held(table, str(inventory.get_meta("lease_owner")), now=now) as held:
         require_own_ledger(table, inventory)
-        yield LedgerUndoClaims(Registrar(table), held, now=now)
+        yield LedgerUndoClaims(BatchLedger(table), held, now=now)
 
 
 def require_own_ledger(table: LedgerTable, inventory: Inventory) -> None:

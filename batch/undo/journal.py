@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from batch.inventory.baseline import AppliedTable
+from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from batch.ledger.publish import AGAIN, LOST
 from batch.plan.user_plan import Context
-from batch.run.journal import Problem, State
-from batch.undo.undo_user import Begun, Fact, Failed, Gone, Left, Undone, Withdrawn, Would
+from batch.run.journal import Problem, UserState
+from batch.undo.undo_user import Begun, Fact, Gone, LeftAlone, UndoFailed, Undone, Withdrawn, Would
 from batch.undo.verdict import Made
 
 _PAGE = 200
@@ -70,7 +70,7 @@ class UndoJournal:
         self._snapshot.require_complete()
         after = ""
         while rows := self._inventory.execute(_SOME.format(columns=USER_COLUMNS_OF_U), (after, _PAGE)).fetchall():
-            given = AppliedTable(self._inventory).granted([row[0] for row in rows])
+            given = BaselineTable(self._inventory).granted([row[0] for row in rows])
             wanted = self._snapshot.groups_by_user([row[0] for row in rows])
             for row in rows:
                 yield self._made(row, given[row[0]], wanted[row[0]])
@@ -78,11 +78,11 @@ class UndoJournal:
 
     def _made(self, row: tuple[Any, ...], given: frozenset[str], groups: Any) -> Made:
         sub, state, name, new_sub, left_at, scan, was, used, revoked, *columns = row
-        resumed = state == State.UNDOING
+        resumed = state == UserState.UNDOING
         known = scan is not None
         return Made(
             sub=sub,
-            state=State(was if resumed else state),
+            state=UserState(was if resumed else state),
             name=name,
             new_sub=new_sub,
             left_at=left_at,
@@ -105,22 +105,22 @@ class UndoJournal:
             case Withdrawn():
                 self._forget(fact.sub, frozenset(), used=False)
             case Gone():
-                self._set(fact.sub, State.GONE)
+                self._set(fact.sub, UserState.GONE)
                 self._unwrite(fact.sub)
-            case Left():
+            case LeftAlone():
                 if fact.restore is not None:
                     self._set(fact.sub, fact.restore)
                     self._unwrite(fact.sub)
-            case Failed() | Would():
+            case UndoFailed() | Would():
                 pass  # what was true before is still
             case _:
                 assert_never(fact)
 
-    def note(self, fact: Left | Failed) -> None:
+    def note(self, fact: LeftAlone | UndoFailed) -> None:
         """Keep, until this command ends, who is not taken back and why."""
         self._inventory.execute(
             "INSERT INTO left_alone SELECT coalesce(max(username), ?1), ?2, ?3 FROM users WHERE sub = ?1",
-            (fact.sub, fact.reason, isinstance(fact, Failed)),
+            (fact.sub, fact.reason, isinstance(fact, UndoFailed)),
         )
 
     def noted(self, *, failed: bool) -> list[dict[str, str]]:
@@ -145,7 +145,7 @@ class UndoJournal:
         # As a problem, because a run passes over it and says so.
         self._inventory.execute(
             "UPDATE progress SET state = ?, new_sub = ?, username = ?, problem_kind = ?, problem = ? WHERE sub = ?",
-            (State.UNDOING, fact.new_sub, fact.username, Problem.UNDOING, _STOPPED, made.sub),
+            (UserState.UNDOING, fact.new_sub, fact.username, Problem.UNDOING, _STOPPED, made.sub),
         )
 
     def _forget(self, sub: str, revoked: frozenset[str], *, used: bool) -> None:
@@ -158,14 +158,14 @@ class UndoJournal:
         execute(
             "UPDATE progress SET state = ?, intended_at = NULL, new_sub = NULL, username = NULL, problem_kind = NULL, "
             "problem = NULL WHERE sub = ?",
-            (State.UNDONE, sub),
+            (UserState.UNDONE, sub),
         )
         if used:  # whatever ledger it is published to: its old password counts no more
             execute("INSERT OR REPLACE INTO published VALUES (?, ?)", (sub, LOST))
         else:
             execute("UPDATE published SET as_of = ? WHERE sub = ? AND as_of <> ?", (AGAIN, sub, LOST))
 
-    def _set(self, sub: str, state: State) -> None:
+    def _set(self, sub: str, state: UserState) -> None:
         self._inventory.execute(
             "UPDATE progress SET state = ?, problem_kind = NULL, problem = NULL WHERE sub = ?", (state, sub)
         )

@@ -12,11 +12,11 @@ from batch.inventory.inventory import Inventory
 from batch.plan.user_plan import Context
 from batch.run.create_groups import groups_defined
 from batch.runtime import engine
-from batch.runtime.progress_bar import Bar, Progress
+from batch.runtime.progress_bar import Bar, ProgressBars
 from batch.runtime.silence import Silence
 from batch.undo.claims import UndoClaims
 from batch.undo.journal import UndoJournal, survey
-from batch.undo.undo_user import Begun, Fact, Failed, Gone, Left, TakingBack, Undone, Would
+from batch.undo.undo_user import Begun, Fact, Gone, LeftAlone, TakingBack, UndoFailed, Undone, Would
 from batch.undo.verdict import Made
 from userpool.errors import NotFoundError, UserError
 from userpool.pool import UserPool
@@ -58,7 +58,7 @@ class Undo:
         force_used: bool,
         workers: int,
         stop: threading.Event,
-        progress: Progress,
+        progress: ProgressBars,
     ) -> None:
         self._target = target
         self._inventory = inventory
@@ -130,13 +130,13 @@ class Undo:
                 summary.used += fact.used
             case Gone():
                 summary.gone += 1
-            case Left():
+            case LeftAlone():
                 summary.left += 1
                 self.journal.note(fact)
-            case Failed():
+            case UndoFailed():
                 summary.failed += 1
                 self.journal.note(fact)
-        if isinstance(fact, Failed) and fact.unanswered:
+        if isinstance(fact, UndoFailed) and fact.unanswered:
             self._silence.note(fact.reason)
         else:
             self._silence.broken()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batch.run.journal import State
+from batch.run.journal import UserState
 from batch.undo.claims import TakenFurtherError, UndoClaims, person_of
 from batch.undo.verdict import (
     CHANGED_NOW,
@@ -68,16 +68,16 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftAlone:
     """The user is left alone; `restore` is how far it is, if an undo had begun with it."""
 
     sub: str
     reason: str
-    restore: State | None = None
+    restore: UserState | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class UndoFailed:
     """It could not be seen to; a rerun tries again."""
 
     sub: str
@@ -93,7 +93,7 @@ class Would:
     used: bool
 
 
-Fact = Begun | Undone | Withdrawn | Gone | Left | Failed | Would
+Fact = Begun | Undone | Withdrawn | Gone | LeftAlone | UndoFailed | Would
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +128,19 @@ class TakingBack:
         try:
             sight = self._look(made)
         except UserError as error:
-            yield Failed(made.sub, str(error), isinstance(error, UnansweredError))
+            yield UndoFailed(made.sub, str(error), isinstance(error, UnansweredError))
             return
         if sight.user is None:
             yield self._nothing_there(made)
         else:
-            yield Left(made.sub, sight.left.text) if sight.left else Would(made.sub, sight.used)
+            yield LeftAlone(made.sub, sight.left.text) if sight.left else Would(made.sub, sight.used)
 
     def step(self, made: Made) -> Iterator[Fact]:
         """Take one user back, or say why not, yielding each fact when it is true."""
         try:
             yield from self._take_back(made)
         except UserError as error:
-            yield Failed(made.sub, str(error), isinstance(error, UnansweredError))
+            yield UndoFailed(made.sub, str(error), isinstance(error, UnansweredError))
 
     def _take_back(self, made: Made) -> Iterator[Fact]:
         sight = self._look(made)
@@ -188,7 +188,7 @@ class TakingBack:
     def _left(self, made: Made, reason: Reason, *, begun: bool) -> Fact:
         if begun:
             self._claims.let_be(made)
-        return Left(made.sub, reason.text, made.state if begun else None)
+        return LeftAlone(made.sub, reason.text, made.state if begun else None)
 
     def _ended(self, made: Made, new_sub: str | None, used: bool, revoked: frozenset[str]) -> Fact:  # noqa: FBT001 -- ours
         """Let the ledger begin anew with the person."""

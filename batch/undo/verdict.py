@@ -14,13 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batch.plan.three_way import is_later
-from batch.run.journal import State
+from batch.run.journal import UserState
 from userpool.identities import ATTRIBUTE, linked
-from userpool.person import Person
-from userpool.person import State as PersonState
+from userpool.person import Person, PersonState
 from userpool.user import Status, User
 
-_BEGUN = {State.INTENDED, State.CREATED}
+_BEGUN = {UserState.INTENDED, UserState.CREATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Made:
     """
 
     sub: str
-    state: State
+    state: UserState
     name: str | None
     new_sub: str | None
     left_at: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batch.plan.three_way import PREFERRED, Applied, Wanted, differing
+from batch.plan.three_way import PREFERRED, Baseline, Wanted, differing
 from userpool.factors import CROSSING, Preference
 from userpool.identities import linked
 from userpool.user import Status, User
@@ -25,13 +25,13 @@ class Compared:
 
     username: str
     wanted: Wanted
-    applied: Applied | None
+    applied: Baseline | None
     done: bool
 
 
 def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Difference], list[Difference]]:
     """Return what was not carried, and what the new pool changed itself."""
-    wanted, applied = old.wanted, old.applied or Applied(old.wanted.attributes, old.wanted.enabled)
+    wanted, applied = old.wanted, old.applied or Baseline(old.wanted.attributes, old.wanted.enabled)
     differences, notes = [], []
     uncarried = set(differing(wanted.attributes, applied.attributes, marker))
     there = differing(wanted.attributes, new.attributes, marker)

@@ -11,9 +11,9 @@ from typing import Any
 
 from batch.inventory.inventory import Inventory
 from batch.plan.three_way import is_later
-from batch.verify.revoked import Seen, modified_there, require_seen
+from batch.verify.revoked import ModifiedThere, modified_there, require_seen
 from userpool.ledger import Ledger
-from userpool.person import FORGOTTEN, UNCONFIRMED, Person, State
+from userpool.person import FORGOTTEN, UNCONFIRMED, Person, PersonState
 
 Row = tuple[Any, ...]
 Verdict = tuple[str, str]
@@ -67,22 +67,24 @@ def _by_date(inventory: Inventory) -> Iterator[Row]:
         after = page[-1][0]
 
 
-def of_person(person: Person, seen: Seen | None) -> Verdict | None:
+def of_person(person: Person, seen: ModifiedThere | None) -> Verdict | None:
     """Say what the ledger and `verify` tell of a person (who may not have seen them); None: the old one stands."""
     match person.state:
         case _ if person.reason == FORGOTTEN:
             return None
-        case State.RESET:
+        case PersonState.RESET:
             return _of_reset(person, seen)
-        case State.CAPTURED | State.MIGRATING | State.CAPTURING:  # of the latter, no token has told how it ended
+        case (
+            PersonState.CAPTURED | PersonState.MIGRATING | PersonState.CAPTURING
+        ):  # of the latter, no token has told how it ended
             return _SINCE_CAPTURE if seen and is_later(seen.modified, person.changed) else None
-        case State.PENDING:
+        case PersonState.PENDING:
             return of_dates(seen) if seen else None
         case _:
             return None
 
 
-def _of_reset(person: Person, seen: Seen | None) -> Verdict:
+def _of_reset(person: Person, seen: ModifiedThere | None) -> Verdict:
     """Tell who chose a password from who was let go of otherwise, or sent a code, and may have chosen none."""
     if seen is None:
         return _UNSEEN
@@ -92,7 +94,7 @@ def _of_reset(person: Person, seen: Seen | None) -> Verdict:
     return _CLOSED if left_alone or person.reason not in {None, UNCONFIRMED} else _CHOSEN
 
 
-def of_dates(seen: Seen) -> Verdict | None:
+def of_dates(seen: ModifiedThere) -> Verdict | None:
     """Say what the dates alone tell."""
     if seen.written is None:
         return _UNKNOWN

@@ -133,7 +133,7 @@ def _pages(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
         after = page[-1][:3]
 
 
-class Seen(NamedTuple):
+class ModifiedThere(NamedTuple):
     """When a user of the new pool was modified, when this migration wrote to it last (None: unknown), its status."""
 
     modified: float
@@ -141,11 +141,11 @@ class Seen(NamedTuple):
     confirmed: bool = True
 
 
-def modified_there(inventory: Inventory, subs: Sequence[str]) -> dict[str, Seen]:
+def modified_there(inventory: Inventory, subs: Sequence[str]) -> dict[str, ModifiedThere]:
     """Return what `verify` saw of users of the new pool, by old sub."""
     rows = inventory.execute(
         "SELECT m.sub, m.at, w.at, m.confirmed FROM json_each(?) j JOIN modified_there m ON m.sub = j.value "
         "LEFT JOIN last_write w ON w.sub = m.sub",
         (json.dumps(list(subs)),),
     )
-    return {sub: Seen(at, written, bool(confirmed)) for sub, at, written, confirmed in rows}
+    return {sub: ModifiedThere(at, written, bool(confirmed)) for sub, at, written, confirmed in rows}

@@ -9,17 +9,17 @@ from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from batch.inventory.baseline import AppliedTable
+from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, user_from_row
-from batch.inventory.user_records import Known
+from batch.inventory.user_records import UserRecord
 from batch.plan.after_cutover import Cutover, as_kept
 from batch.plan.gone import gone
 from batch.plan.user_plan import Context
 from batch.run.create_groups import applied_definition, differing_fields, groups_wanted
-from batch.run.journal import State
+from batch.run.journal import UserState
 from batch.runtime import engine
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.read_second_factors import FactorsTable
 from batch.scan.scan import Way, membership_step, pages_of
@@ -99,7 +99,7 @@ class Verify:
         *,
         workers: int,
         stop: threading.Event,
-        progress: Progress,
+        progress: ProgressBars,
         saw: Callable[[Sequence[User]], None] = lambda _: None,
     ) -> None:
         self._target = target
@@ -156,16 +156,16 @@ class Verify:
             "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')",
             (json.dumps(subs),),
         ).fetchall()
-        applied = AppliedTable(self._inventory).of(row[2] for row in rows)
+        applied = BaselineTable(self._inventory).of(row[2] for row in rows)
         factors = FactorsTable(self._inventory).of(row[2] for row in rows)
         found = {}
         for new_sub, state, *row in rows:
             old = user_from_row(tuple(row))
             translated = self._context.translate(old).attributes
-            facts = Known(frozenset(), applied.get(old.sub), frozenset(), factors[old.sub])
+            facts = UserRecord(frozenset(), applied.get(old.sub), frozenset(), factors[old.sub])
             kept = as_kept(old, facts, self._context) if self._is_cut_over else None
             wanted = kept or self._context.wanted(old, translated, facts.groups, facts.factors)
-            found[new_sub] = Compared(old.username, wanted, applied.get(old.sub), done=state == State.DONE)
+            found[new_sub] = Compared(old.username, wanted, applied.get(old.sub), done=state == UserState.DONE)
         return found
 
     def _compare(self, old: Compared, new: User) -> None:
@@ -192,7 +192,7 @@ class Verify:
         """Look for everybody the plan creates and the listing did not show."""
         for old_username, username, new_sub, state, problem, _ in self._pages(_UNSEEN):
             found = self._target.find(username) if new_sub else None
-            was_there = new_sub or state == State.GONE  # made by its own sign-in, and gone before a run noted it
+            was_there = new_sub or state == UserState.GONE  # made by its own sign-in, and gone before a run noted it
             if was_there and (found is None or found.sub != new_sub):
                 self._note(old_username, "missing", problem or "deleted in the target")
             elif found is None:

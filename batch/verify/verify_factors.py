@@ -8,7 +8,7 @@ from contextlib import closing
 
 from batch.inventory.inventory import Inventory
 from batch.runtime import engine
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from userpool.pool import UserPool
 from userpool.user import User
 
@@ -20,7 +20,7 @@ _FROM = (
 
 
 def with_factors(
-    target: UserPool, inventory: Inventory, *, workers: int, stop: threading.Event, progress: Progress
+    target: UserPool, inventory: Inventory, *, workers: int, stop: threading.Event, progress: ProgressBars
 ) -> Generator[list[User]]:
     """Yield who is to have a second factor, or was given one, as they are now; not all of them if `stop` is set.
 

@@ -9,7 +9,7 @@ from deployed import Deployed, deploy
 from mishaps import quietly
 from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, World, token_groups
 
-from userpool.person import State
+from userpool.person import PersonState
 
 
 def said(deployed: Deployed) -> list[dict[str, object]]:
@@ -25,14 +25,14 @@ def sign_up(world: World, username: str, email: str) -> None:
     world.cognito.confirm_sign_up(ClientId=world.app, Username=username, ConfirmationCode=code)
 
 
-def everybody_comes(world: World) -> dict[str, State | None]:
+def everybody_comes(world: World) -> dict[str, PersonState | None]:
     """Users created ahead, one who was not, one who forgot the password, and a stranger; what became of them."""
     subs = {name: world.add_old(name, groups=["admins"]) for name in ("ada", "bob", "carol")}
     world.publish()
     for name in ("ada", "carol"):
         world.precreate(name)
-    world.put(subs["ada"], State.PENDING, enrol=frozenset({"SOFTWARE_TOKEN_MFA"}))
-    world.put(subs["carol"], State.PENDING, enrol=frozenset({"WEB_AUTHN"}))
+    world.put(subs["ada"], PersonState.PENDING, enrol=frozenset({"SOFTWARE_TOKEN_MFA"}))
+    world.put(subs["carol"], PersonState.PENDING, enrol=frozenset({"WEB_AUTHN"}))
     assert not world.captures("ada", WRONG_PASSWORD)
     assert world.capture("ada", OLD_PASSWORD) == "captured"
     assert token_groups(world.sign_in("ada", OLD_PASSWORD)) == ["admins"]
@@ -54,7 +54,7 @@ def test_two_functions_with_their_own_permissions_do_it_all(tmp_path, *, other_a
     """Everybody gets in as they should, nothing is denied, every granted right is used, and the logs tell nothing."""
     with deploy(tmp_path, other_account=other_account) as deployed:
         states = everybody_comes(deployed.world)
-        assert states == {"ada": State.CAPTURED, "bob": State.CAPTURED, "carol": State.RESET}
+        assert states == {"ada": PersonState.CAPTURED, "bob": PersonState.CAPTURED, "carol": PersonState.RESET}
         assert deployed.gateway.denied == []
         assert deployed.gateway.allowed == deployed.granted()
     lines = said(deployed)
@@ -79,7 +79,7 @@ def test_a_right_that_is_missing_is_missed(tmp_path):
             with gateway.without(action):
                 assert not world.captures("ada", OLD_PASSWORD)
             assert {denied for _, denied, _ in gateway.denied} == {action}
-            assert world.state(sub) is State.PENDING
+            assert world.state(sub) is PersonState.PENDING
             gateway.denied.clear()
         assert world.captures("ada", OLD_PASSWORD)
     assert [line["detail"] for line in said(deployed) if line["outcome"] == "fault"]

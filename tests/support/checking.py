@@ -14,13 +14,13 @@ from ledgers import new_table
 from batch.check.check import findings
 from batch.check.facts import Facts
 from batch.check.finding import Finding, Severity
-from batch.check.reading import PoolReader, Where, read_facts
+from batch.check.reading import CheckSources, PoolReader, read_facts
 from batch.inventory.inventory import Inventory
 from batch.ledger.opening import Opening
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context
 from batch.pools.connect import fingerprint
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Scan
 from batch.settings.config import Config
 from sandbox.cognito import Cognito
@@ -128,7 +128,7 @@ class Setup:
     def publish(self) -> None:
         """Scan and publish, as `run` does before it creates anybody."""
         old, new = (UserPool(self.cognito, pool.user_pool_id) for pool in (self.config.source, self.config.target))
-        stop, quiet = threading.Event(), Progress(quiet=True)
+        stop, quiet = threading.Event(), ProgressBars(quiet=True)
         with Inventory.open(Path(self.config.state), fingerprint(self.config), create=True) as inventory:
             Scan(old, inventory, workers=2, stop=stop, progress=quiet).run(lambda _users, _groups: "group")
             context = Context.of(self.config.rules, old.describe(), new.describe())
@@ -174,7 +174,7 @@ class Setup:
 
     def facts(self) -> Facts:
         """Read everything."""
-        where = Where(
+        where = CheckSources(
             config=self.config,
             source=PoolReader(self.cognito, self.config.source.user_pool_id, self._called),
             target=PoolReader(self.cognito, self.config.target.user_pool_id, self._called),

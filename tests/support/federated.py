@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batch.ledger.persons import Standing, introduce
+from batch.ledger.persons import PlannedUser, introduce
 from batch.plan.user_plan import Context, plan_user
 from sandbox import links, managed_login
 from userpool.pool import UserPool
@@ -42,7 +42,7 @@ def publish(world, username, rules=DEFER, decision=None):
     user = source.find(username)
     plan = plan_user(user, context, decision)
     groups = frozenset(name for page in source.groups_of(username) for name in page)
-    standing = Standing(user, plan.action, plan.reason, plan.username, groups)
+    standing = PlannedUser(user, plan.action, plan.reason, plan.username, groups)
     world.ledger.publish([introduce(standing, context, world.new_id)])
     world.warm()
 

@@ -12,8 +12,8 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from batch.ledger.ledger import Registrar
-from userpool.person import Person, State
+from batch.ledger.ledger import BatchLedger
+from userpool.person import Person, PersonState
 
 Steps = Generator[None, None, None]
 
@@ -44,7 +44,7 @@ class User:
 class World:
     """The new pool, the clock, the RUN lease, and what has to be remembered to judge."""
 
-    ledger: Registrar
+    ledger: BatchLedger
     now: float = 1000.0
     users: dict[str, User] = field(default_factory=dict)
     epoch: int = 0
@@ -68,7 +68,7 @@ class World:
         """A number nobody has had."""
         return next(self.numbers)
 
-    def state(self, sub: str) -> State | None:
+    def state(self, sub: str) -> PersonState | None:
         """What the ledger says, looked up behind everybody's back."""
         person = self.ledger.person(sub)
         return person.state if person else None
@@ -203,7 +203,7 @@ def batch_job(world: World, sub: str, epoch: int, *, refused: bool = False) -> S
 def _create(world: World, person: Person, epoch: int, until: float, *, refused: bool) -> Steps:
     if person.new_sub:  # created by this migration, and deleted since
         return
-    if person.state is State.CREATING:  # the user may have been there when this began
+    if person.state is PersonState.CREATING:  # the user may have been there when this began
         claimed = world.ledger.still_claimed(person.sub, epoch)
         yield
         if not claimed:
@@ -238,7 +238,7 @@ def forget_migration(world: World, sub: str) -> Steps:
     """What a run makes of `migrating`: note the user, or, if Cognito surely created none, forget the migration."""
     person = world.ledger.person(sub)
     yield
-    if person is None or person.state is not State.MIGRATING or person.new_sub:
+    if person is None or person.state is not PersonState.MIGRATING or person.new_sub:
         return
     if world.now < person.changed + CREATE_SECONDS:
         return
@@ -257,7 +257,12 @@ def user_migration(world: World, lock: str, password: str, *, answered: bool, mf
     yield
     person = world.ledger.person(sub) if sub else None
     yield
-    if sub is None or person is None or person.new_sub or person.state not in {State.KNOWN, State.MIGRATING}:
+    if (
+        sub is None
+        or person is None
+        or person.new_sub
+        or person.state not in {PersonState.KNOWN, PersonState.MIGRATING}
+    ):
         return
     if password != old_password(sub):
         return
@@ -323,7 +328,7 @@ def _set_and_record(world: World, user: User, token: str, password: str, until: 
     yield
     turn = world.ledger.captured(user.marker, token, world.now)
     yield
-    if not turn.done and turn.state is State.RESET:
+    if not turn.done and turn.state is PersonState.RESET:
         if world.now < until:
             world.set_password(user, f"random-{world.number()}", "capture")
             yield
@@ -348,7 +353,7 @@ def choose_password(world: World, sub: str, writes: int, *, help_desk: bool = Fa
     yield
     for _ in range(writes):
         turn = world.ledger.reset(sub, world.now, None if help_desk else user.sub, chosen=not help_desk)
-        if turn.done or turn.state is State.CAPTURED:
+        if turn.done or turn.state is PersonState.CAPTURED:
             world.unsettled[sub] = 0
         yield
 
@@ -363,10 +368,10 @@ def sign_in(world: World, sub: str) -> Steps:
     for _ in range(3):
         person = world.ledger.person(sub)
         yield
-        if person is None or (person.new_sub or user.sub) != user.sub or person.state is State.HELD:
+        if person is None or (person.new_sub or user.sub) != user.sub or person.state is PersonState.HELD:
             return
         # A capture that is under way may still write a password, or take back the one it wrote.
-        if person.state is not State.CAPTURED and person.until >= world.now:
+        if person.state is not PersonState.CAPTURED and person.until >= world.now:
             return
         state = final_state(person)
         if person.checked and state is person.state:
@@ -385,11 +390,11 @@ def sign_in(world: World, sub: str) -> Steps:
     yield from give(world, user)
 
 
-def final_state(person: Person) -> State:
+def final_state(person: Person) -> PersonState:
     """What a person becomes by a sign-in, as `trigger.tokens` has it."""
     if person.state.final:
         return person.state
-    return State.CAPTURED if person.state in {State.MIGRATING, State.CAPTURING} else State.RESET
+    return PersonState.CAPTURED if person.state in {PersonState.MIGRATING, PersonState.CAPTURING} else PersonState.RESET
 
 
 def change_password(world: World, sub: str) -> None:

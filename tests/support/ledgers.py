@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from sandbox.in_process import dynamodb_client
 from userpool.ledger_table import LedgerTable
 from userpool.person import PERSON, Person
@@ -38,7 +38,7 @@ def lock_of(table: LedgerTable, lock: str) -> tuple[str, bool] | None:
     return (item["sub"], item["firm"]) if item else None
 
 
-def introduce(ledger: Registrar, *people: Person) -> None:
+def introduce(ledger: BatchLedger, *people: Person) -> None:
     """Publish persons whose locks are nobody else's."""
     assert ledger.publish(people) == []
 
@@ -56,6 +56,6 @@ def ledger_table() -> LedgerTable:
 
 
 @pytest.fixture
-def ledger(ledger_table) -> Registrar:
+def ledger(ledger_table) -> BatchLedger:
     """A ledger on that table."""
-    return Registrar(ledger_table)
+    return BatchLedger(ledger_table)

@@ -21,7 +21,7 @@ from mishaps import Watch, counted, quietly
 from pycognito.aws_srp import AWSSRP
 from signing_in import FLOWS, claims, new_client
 
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from batch.plan.user_plan import Action, Context, plan_user
 from sandbox.cognito import Cognito
 from sandbox.in_process import client, dynamodb_client
@@ -32,7 +32,7 @@ from trigger.parts import Parts
 from trigger.settings import TriggerSettings
 from userpool.identity import identifiers
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import PERSON, UNCONFIRMED, Person, State, lock_id
+from userpool.person import PERSON, UNCONFIRMED, Person, PersonState, lock_id
 from userpool.pool import UserPool
 from userpool.settings import Rules
 from userpool.terms import Terms
@@ -93,9 +93,9 @@ class World:
         self.calls.clear()
 
     @property
-    def ledger(self) -> Registrar:
+    def ledger(self) -> BatchLedger:
         """The ledger."""
-        return Registrar(self.table)
+        return BatchLedger(self.table)
 
     # The old pool.
 
@@ -159,7 +159,7 @@ class World:
                 groups = frozenset(group for names in source.groups_of(user.username) for group in names)
                 person = Person(
                     user.sub,
-                    State.HELD if reason else State.KNOWN,
+                    PersonState.HELD if reason else PersonState.KNOWN,
                     username=user.username,
                     name=plan.username,
                     reason=reason,
@@ -198,7 +198,7 @@ class World:
         assert self.ledger.created(old.sub, 1, made.sub, self.parts.now()).done
         return made.sub
 
-    def put(self, sub: str, state: State, **changes: Any) -> None:
+    def put(self, sub: str, state: PersonState, **changes: Any) -> None:
         """Put a published person into a state, from whatever state and by whatever way they came there."""
         person = replace(self.ledger.person(sub), state=state, **changes)
         self.table.write(Write(f"{PERSON}{sub}", item=person.to_item()))
@@ -298,7 +298,7 @@ class World:
         """The groups of a user of the new pool."""
         return {name for page in UserPool(self.cognito, self.new_id).groups_of(username) for name in page}
 
-    def state(self, sub: str) -> State | None:
+    def state(self, sub: str) -> PersonState | None:
         """The state of a person."""
         person = self.ledger.person(sub)
         return person.state if person else None

@@ -19,7 +19,7 @@ from command_line import FAST, Migration
 from signing_in import claims, new_client, respond
 from triggering import NEW_PASSWORD, TRIGGERS
 
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from sandbox import managed_login, totp
 from sandbox.cognito import shared
 from sandbox.errors import CognitoError
@@ -110,7 +110,7 @@ class WholePool:
     old_id: str
     new_id: str
     app: str
-    ledger: Registrar
+    ledger: BatchLedger
     cognito: Any
     people: dict[str, Known]
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -257,7 +257,7 @@ def whole_pool(
     )
     old_app = new_client(cognito, seeded.pool_id)
     people = {user.sub: Known.of(user) for user in shared().world.pool(seeded.pool_id).users}
-    ledger = Registrar(LedgerTable(dynamodb_client(), table))
+    ledger = BatchLedger(LedgerTable(dynamodb_client(), table))
     app = new_client(cognito, new_id, PreventUserExistenceErrors="ENABLED")
     whole = WholePool(job, seeded.pool_id, new_id, app, ledger, cognito, people)
     _attach(whole, _handler(whole, old_app, table), f"whole-pool-{table}")

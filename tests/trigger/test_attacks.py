@@ -9,7 +9,7 @@ from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_w
 
 from trigger.handler import ROUTES
 from trigger.outcome import DeniedError
-from userpool.person import State
+from userpool.person import PersonState
 
 ADDRESS = {"email": "bob@x.com", "email_verified": "true"}
 VERIFY, TOKEN, POST, CHOSEN, CONFIRMED = (
@@ -61,7 +61,7 @@ def test_signing_up_under_a_legacy_address(kind):
     assert world.signs_in("bob@x.com", OLD_PASSWORD)
 
 
-@pytest.mark.parametrize("state", [State.KNOWN, State.MIGRATING, State.PENDING])
+@pytest.mark.parametrize("state", [PersonState.KNOWN, PersonState.MIGRATING, PersonState.PENDING])
 def test_taking_a_persons_address(state):
     """A user of the new pool who changes their address to a person's gets none of what that person is owed."""
     world = new_world("plain")
@@ -81,14 +81,14 @@ def test_taking_a_persons_address(state):
 @pytest.mark.parametrize("source", [TOKEN, POST, CHOSEN, VERIFY, "TokenGeneration_RefreshTokens"])
 def test_wearing_another_persons_marker(world, source):
     """A user who somehow carries a person's marker, and is not the one on record, gets and changes nothing."""
-    subs = {state: world.add_old(f"bob-{state}", groups=["admins"]) for state in State}
+    subs = {state: world.add_old(f"bob-{state}", groups=["admins"]) for state in PersonState}
     world.publish()
     for state, sub in subs.items():
         add_own(world, f"eve-{state}", **{MARKER: sub})
-        created = state in {State.PENDING, State.CAPTURING, State.CAPTURED, State.RESET}
+        created = state in {PersonState.PENDING, PersonState.CAPTURING, PersonState.CAPTURED, PersonState.RESET}
         world.put(sub, state, new_sub="the-true-one" if created else None)
     before = world.everything()
-    for state in State:
+    for state in PersonState:
         event = forged(world, source, f"eve-{state}")
         if source == VERIFY:
             assert world.send(event)["answerCorrect"] is False
@@ -99,7 +99,9 @@ def test_wearing_another_persons_marker(world, source):
     assert world.everything() == before
 
 
-@pytest.mark.parametrize("state", [State.CAPTURED, State.RESET, State.HELD, State.KNOWN, State.CREATING])
+@pytest.mark.parametrize(
+    "state", [PersonState.CAPTURED, PersonState.RESET, PersonState.HELD, PersonState.KNOWN, PersonState.CREATING]
+)
 def test_custom_auth_of_whom_nothing_is_to_be_captured(world, state):
     """Only who is pending is captured; for anybody else the old pool is not even asked."""
     sub = world.add_old("bob")
@@ -216,7 +218,7 @@ def test_guessing_by_both_paths(world):
     assert world.capture("bob", WRONG_PASSWORD) == "wrong"
     assert world.capture("bob", OLD_PASSWORD) == "wrong"
     assert world.reasons().count("locked-out") == 1
-    assert world.state(sub) is State.PENDING
+    assert world.state(sub) is PersonState.PENDING
     world.local.world.clock.advance(1)
     assert world.capture("bob", OLD_PASSWORD) == "captured"
 

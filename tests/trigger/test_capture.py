@@ -7,7 +7,7 @@ from live import listed
 from mishaps import answering, error_of, no_answer, on, raising, refusal
 from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world, token_groups
 
-from userpool.person import State
+from userpool.person import PersonState
 
 VERIFY = "VerifyAuthChallengeResponse_Authentication"
 STRICT = {"Policies": {"PasswordPolicy": {"MinimumLength": 20}}}
@@ -34,7 +34,7 @@ def test_a_captured_password_signs_in_by_every_flow(typed):
     world = new_world("alias")
     sub = pending(world, attributes={"email": "Bob@x.com", "email_verified": "true"}, groups=["admins"])
     assert world.capture(typed, OLD_PASSWORD) == "captured"
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
     assert token_groups(world.sign_in("bob", OLD_PASSWORD)) == ["admins"]
     assert world.signs_in_by_srp("bob", OLD_PASSWORD)
     assert not world.captures("bob", OLD_PASSWORD)
@@ -111,7 +111,7 @@ def test_a_client_cannot_tell_people_apart():
     assert len(wrong) == 4
     for name in ("stranger", "cap", "res", "off", "hel", "own", "loc"):
         assert conversation(world, name, [OLD_PASSWORD] * 3) == wrong, name
-    assert world.state(world.ledger.owner(world.parts.terms().lock("ann"))) is State.PENDING
+    assert world.state(world.ledger.owner(world.parts.terms().lock("ann"))) is PersonState.PENDING
 
 
 def test_a_session_takes_three_answers(world):
@@ -145,7 +145,7 @@ def test_a_password_too_weak_for_the_new_pool_has_to_be_reset():
     assert world.everything() == before
     assert world.reasons().count("too-weak-for-the-new-pool") == 1
     world.forget("bob", "A-very-long-N3w-Passw0rd!")
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 @pytest.mark.parametrize("mfa_users", ["reset", "capture"])
@@ -157,7 +157,7 @@ def test_mfa_users_have_to_reset_unless_told(mfa_users, challenged):
     world.second_factor("bob", "SOFTWARE_TOKEN_MFA", mode="OPTIONAL" if challenged else "OFF")
     captured = mfa_users == "capture"
     assert world.capture("bob", OLD_PASSWORD) == ("captured" if captured else "reset-needed")
-    assert world.state(sub) is (State.CAPTURED if captured else State.PENDING)
+    assert world.state(sub) is (PersonState.CAPTURED if captured else PersonState.PENDING)
     assert world.signs_in("bob", OLD_PASSWORD) is captured
 
 
@@ -165,7 +165,7 @@ def test_a_temporary_password_is_not_captured(world):
     """Whoever has a temporary password in the old pool has to choose one."""
     sub = pending(world, permanent=False)
     assert world.capture("bob", OLD_PASSWORD) == "reset-needed"
-    assert world.state(sub) is State.PENDING
+    assert world.state(sub) is PersonState.PENDING
     assert not world.signs_in("bob", OLD_PASSWORD)
 
 
@@ -219,7 +219,7 @@ def test_a_user_who_changed_meanwhile_is_not_captured(world, case):
     assert verify(world) is False
     assert world.reasons() == ["new-user-is-not-as-recorded"]
     assert world.calls["new.AdminSetUserPassword"] == 0
-    assert world.state(sub) is State.PENDING
+    assert world.state(sub) is PersonState.PENDING
 
 
 def test_a_disabled_user_stays_disabled(world):
@@ -231,7 +231,7 @@ def test_a_disabled_user_stays_disabled(world):
     assert error_of(world.challenge, "bob")["Message"] == "User is disabled."
     assert verify(world) is False
     assert not world.user("bob").enabled
-    assert world.state(sub) is State.PENDING
+    assert world.state(sub) is PersonState.PENDING
 
 
 def test_an_event_that_comes_twice_captures_once(world):
@@ -253,7 +253,7 @@ def test_two_captures_at_once_are_one(world):
     assert verify(world) is True
     assert others == [False]
     assert world.calls["old.AdminInitiateAuth"] == 1
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
 
 
 @pytest.mark.parametrize("private", [{"asked": "nothing"}, {}, None, {"asked": "PASSWORD"}])
@@ -276,14 +276,14 @@ def test_a_capture_that_meets_a_reset_takes_the_old_password_back(world):
     sub = pending(world)
     on(world.target_client, "AdminSetUserPassword", lambda: world.forget("bob"), times=1)
     assert verify(world) is False
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
     assert not world.signs_in("bob", OLD_PASSWORD)
     assert not world.captures("bob", OLD_PASSWORD)
     world.forget("bob", NEW_PASSWORD + "2")
     assert world.signs_in("bob", NEW_PASSWORD + "2")
 
 
-@pytest.mark.parametrize("state", [State.CAPTURED, State.RESET])
+@pytest.mark.parametrize("state", [PersonState.CAPTURED, PersonState.RESET])
 def test_a_repeated_proof_finds_a_final_state(world, state):
     """Whoever is captured or reset is refused before the old pool is asked."""
     sub = pending(world)
@@ -314,4 +314,4 @@ def test_an_old_pool_that_fails_captures_nobody(world, operation, error):
     assert world.log[-1]["outcome"] == "fault"
     assert world.everything() == before
     assert world.captures("bob", OLD_PASSWORD)
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED

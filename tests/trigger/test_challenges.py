@@ -11,7 +11,7 @@ from live import refused
 from mishaps import no_answer, on, raising, refusal
 from triggering import NEW_PASSWORD, OLD_PASSWORD, World, new_world, token_groups
 
-from userpool.person import State
+from userpool.person import PersonState
 
 DEFINE, CREATE, VERIFY = (
     f"{trigger}_Authentication"
@@ -107,7 +107,7 @@ def test_a_password_set_in_doubt_leaves_the_person_capturing(world, carried_out)
     sub = pending(world, groups=["admins"])
     on(world.target_client, "AdminSetUserPassword", raising(no_answer()), after=carried_out, times=1)
     assert world.capture("bob", OLD_PASSWORD) == "wrong"
-    assert world.state(sub) is State.CAPTURING
+    assert world.state(sub) is PersonState.CAPTURING
     assert not world.captures("bob", OLD_PASSWORD)
     assert world.calls["new.AdminSetUserPassword"] == 1
 
@@ -118,7 +118,7 @@ def test_a_password_set_in_doubt_is_settled_by_the_sign_in(world):
     on(world.target_client, "AdminSetUserPassword", raising(no_answer()), after=True, times=1)
     world.capture("bob", OLD_PASSWORD)
     assert token_groups(world.sign_in("bob", OLD_PASSWORD)) == ["admins"]
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
 
 
 @pytest.mark.parametrize("carried_out", [True, False], ids=["carried out", "not carried out"])
@@ -129,7 +129,7 @@ def test_a_capture_in_doubt_may_be_repeated_after_its_lease(world, carried_out):
     assert world.capture("bob", OLD_PASSWORD) == "wrong"
     world.local.world.clock.advance(21)
     assert world.capture("bob", OLD_PASSWORD) == "captured"
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
 
 
 def test_a_record_in_doubt_is_settled_by_the_sign_in(world):
@@ -143,9 +143,9 @@ def test_a_record_in_doubt_is_settled_by_the_sign_in(world):
         times=1,
     )
     assert world.capture("bob", OLD_PASSWORD) == "wrong"
-    assert world.state(sub) is State.CAPTURING
+    assert world.state(sub) is PersonState.CAPTURING
     assert world.signs_in("bob", OLD_PASSWORD)
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_the_old_password_is_taken_back_however_often_it_takes(world, error):
 
     on(world.target_client, "AdminSetUserPassword", chosen_meanwhile, after=True, times=1)
     assert world.capture("bob", OLD_PASSWORD) == "wrong"
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
     assert not world.signs_in("bob", OLD_PASSWORD)
     assert world.log[-3]["reason"] == "person-is-reset"
 
@@ -214,7 +214,7 @@ def test_a_capture_that_another_overtook_says_nothing(world):
     assert world.capture("bob", OLD_PASSWORD) == "wrong"
     assert world.ledger.person(sub).token == "another"
     assert world.signs_in("bob", OLD_PASSWORD)
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
 
 
 def test_without_time_for_both_writes_no_password_is_set(world):
@@ -223,7 +223,7 @@ def test_without_time_for_both_writes_no_password_is_set(world):
     on(world.target_client, "AdminGetUser", lambda: world.parts.clock.advance(3.2), after=True, times=1)
     assert world.capture("bob", OLD_PASSWORD) == "wrong"
     assert world.calls["new.AdminSetUserPassword"] == 0
-    assert world.state(sub) is State.PENDING
+    assert world.state(sub) is PersonState.PENDING
     assert world.captures("bob", OLD_PASSWORD)
 
 
@@ -233,7 +233,7 @@ def test_a_user_who_resets_while_pending_is_not_captured_later(world):
     world.forget("bob")
     assert not world.captures("bob", OLD_PASSWORD)
     assert world.signs_in("bob", NEW_PASSWORD)
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 def test_a_password_set_without_an_answer_beside_a_reset_is_taken_back(world):

@@ -13,7 +13,7 @@ from signing_in import claims
 from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, new_world, token_groups
 
 from batch.lambda_trigger.diagnosis import Diagnosis
-from batch.lambda_trigger.findings import Verdict
+from batch.lambda_trigger.findings import StepVerdict
 from batch.plan.user_plan import DEFERRED, FEDERATED, OUTSIDE, Action, Context, plan_user, put_off
 from batch.settings.config import Config
 from batch.settings.decisions import Decision
@@ -21,7 +21,7 @@ from sandbox.errors import CognitoError
 from trigger.outcome import DeniedError
 from userpool.errors import SettingsError
 from userpool.identities import Identity
-from userpool.person import State, federated_lock, lock_id
+from userpool.person import PersonState, federated_lock, lock_id
 from userpool.pool import UserPool
 from userpool.settings import PoolSettings, Rules, UserRules
 
@@ -37,7 +37,7 @@ def test_the_first_token_of_a_profile_has_its_groups_and_old_sub(version, case_s
     assert token[MARKER] == sub
     assert {"admins", "staff"} <= set(profile(world).groups)
     person = world.ledger.person(sub)
-    assert (person.state, person.new_sub, person.owed) == (State.RETURNED, profile(world).sub, frozenset())
+    assert (person.state, person.new_sub, person.owed) == (PersonState.RETURNED, profile(world).sub, frozenset())
 
 
 def test_later_tokens_tell_the_old_sub_and_give_nothing_again(world):
@@ -73,7 +73,7 @@ def test_only_the_very_identity_gets_anything(subject):
     token = claims(sign_in(world, subject))
     assert MARKER not in token
     assert "admins" not in token.get("cognito:groups", [])
-    assert world.state(sub) is State.DEFERRED
+    assert world.state(sub) is PersonState.DEFERRED
 
 
 @pytest.mark.parametrize("name", ["Google_Ada-1", "google_ada-1"])
@@ -85,7 +85,7 @@ def test_a_native_user_of_that_name_gets_nothing(world, name):
     token = claims(world.sign_in(name, "Native-1!"))
     assert MARKER not in token
     assert "cognito:groups" not in token
-    assert world.state(sub) is State.DEFERRED
+    assert world.state(sub) is PersonState.DEFERRED
 
 
 def test_a_second_profile_of_the_identity_gets_nothing(world):
@@ -117,7 +117,7 @@ def test_who_was_disabled_after_the_scan_gets_no_token(world):
     world.delete_old("Google_Ada-1")
     with pytest.raises(CognitoError):
         sign_in(world)
-    assert world.state(sub) is State.DEFERRED
+    assert world.state(sub) is PersonState.DEFERRED
 
 
 def test_the_old_pool_is_asked_once(world):
@@ -144,7 +144,7 @@ def test_skipped_profiles_sign_in_without_anything(world):
     token = claims(sign_in(world))
     assert MARKER not in token
     assert "admins" not in token.get("cognito:groups", [])
-    assert (world.state(sub), world.ledger.person(sub).reason) == (State.HELD, "federated")
+    assert (world.state(sub), world.ledger.person(sub).reason) == (PersonState.HELD, "federated")
 
 
 def test_a_strangers_profile_costs_two_reads_of_the_ledger(world):
@@ -170,20 +170,20 @@ def test_the_rule_can_be_changed_until_the_profile_is_back(world):
     """From skip to defer and back the ledger follows, until the profile has come back."""
     sub = returning(world, rules=Rules())
     publish(world, "Google_Ada-1", DEFER)
-    assert world.state(sub) is State.DEFERRED
+    assert world.state(sub) is PersonState.DEFERRED
     publish(world, "Google_Ada-1", Rules())
-    assert world.state(sub) is State.HELD
+    assert world.state(sub) is PersonState.HELD
     publish(world, "Google_Ada-1", DEFER)
     sign_in(world)
     publish(world, "Google_Ada-1", Rules())
-    assert world.state(sub) is State.RETURNED
+    assert world.state(sub) is PersonState.RETURNED
 
 
 def test_a_decision_to_skip_leaves_a_profile_out(world):
     """Who is left out by a decision is held, whatever the rule for profiles."""
     sub = returning(world)
     publish(world, "Google_Ada-1", decision=Decision("skip"))
-    assert world.state(sub) is State.HELD
+    assert world.state(sub) is PersonState.HELD
 
 
 def test_other_claims_of_a_handler_before_ours_stay(world):
@@ -261,7 +261,7 @@ def test_a_refresh_settles_nobody(world):
     first = sign_in(world)
     publish(world, "Google_Ada-1", DEFER)
     assert MARKER not in claims(world.refresh(first))
-    assert world.state(sub) is State.DEFERRED
+    assert world.state(sub) is PersonState.DEFERRED
     assert claims(sign_in(world))[MARKER] == sub
     assert claims(world.refresh(first))[MARKER] == sub
 
@@ -283,9 +283,9 @@ def test_without_identities_the_exact_name_counts():
     event = world.event("TokenGeneration_HostedAuth", "Google_Somebody")
     del event["request"]["userAttributes"]["identities"]
     world.send(event)
-    assert world.state(sub) is State.DEFERRED
+    assert world.state(sub) is PersonState.DEFERRED
     world.send(event | {"userName": "Google_Ada-1"})
-    assert world.state(sub) is State.RETURNED
+    assert world.state(sub) is PersonState.RETURNED
 
 
 def test_a_profile_with_somebodys_marker_is_nobody_elses(world):
@@ -310,7 +310,7 @@ def test_a_native_user_with_a_profiles_marker_gets_no_token(world):
     for _ in range(2):
         with pytest.raises(DeniedError):
             world.send(world.event("TokenGeneration_Authentication", "mallory"))
-        world.put(sub, State.RETURNED, new_sub=world.user("mallory").sub)
+        world.put(sub, PersonState.RETURNED, new_sub=world.user("mallory").sub)
 
 
 def test_a_new_profile_does_not_sign_up_for_anybody(world):
@@ -323,16 +323,16 @@ def test_a_new_profile_does_not_sign_up_for_anybody(world):
     )
     una = world.old_user("una").sub
     world.publish()
-    assert world.state(una) is State.HELD
+    assert world.state(una) is PersonState.HELD
     returning(world)
     sign_in(world, email="una@example.com")
-    assert world.state(una) is State.HELD
+    assert world.state(una) is PersonState.HELD
 
 
 def test_a_ledger_that_was_lost_gives_no_membership_again(world):
     """Whom a new table tells as returned, perhaps, gets the old sub with the next token, and nothing else."""
     sub = returning(world)
-    world.put(sub, State.RETURNED, owed=frozenset())
+    world.put(sub, PersonState.RETURNED, owed=frozenset())
     token = claims(sign_in(world))
     assert token[MARKER] == sub
     assert "admins" not in token.get("cognito:groups", [])
@@ -364,8 +364,8 @@ def test_the_diagnosis_walks_the_same_way(world):
     returning(world, "Bob-1", enabled=False)
     returning(world, "Eve-1", rules=Rules())
     before = diagnosed(world, "Google_Ada-1")
-    assert ("old sub and 1 groups" in before["state"].said, before["old user"].verdict) == (True, Verdict.OK)
-    assert before["password"].verdict is Verdict.UNCHECKED
+    assert ("old sub and 1 groups" in before["state"].said, before["old user"].verdict) == (True, StepVerdict.OK)
+    assert before["password"].verdict is StepVerdict.UNCHECKED
     assert diagnosed(world, "Google_Bob-1")["state"].code == "old-user-disabled"
     assert diagnosed(world, "Google_Eve-1")["state"].code == "person-is-held"
     sign_in(world)
@@ -381,19 +381,19 @@ def diagnosed(world, name):
     return {finding.step: finding for finding in found}
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.CAPTURING])
+@pytest.mark.parametrize("state", [PersonState.PENDING, PersonState.CAPTURING])
 def test_a_federated_sign_in_of_a_linked_user_leaves_the_capture_open(world, state):
     """It proves no password, so the old one can still be captured; what is owed is given at once."""
     returning(world)  # for the provider
     sub = linked(world)
-    if state is State.CAPTURING:
+    if state is PersonState.CAPTURING:
         world.put(sub, state, token="t", until=1.0)
     token = claims(sign_in(world, "Bob-1"))
     assert "staff" in token["cognito:groups"]
     assert token[MARKER] == sub
     assert world.state(sub) is state
     assert world.capture("bob", OLD_PASSWORD) == "captured"
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
     assert world.signs_in("bob", OLD_PASSWORD)
 
 
@@ -401,9 +401,9 @@ def test_a_federated_sign_in_before_the_run_has_finished_the_user_leaves_the_res
     """Between link and password a linked user gets a token and its groups, and the run goes on as if nothing were."""
     returning(world)  # for the provider
     sub = linked(world)
-    world.put(sub, State.CREATING, epoch=1)
+    world.put(sub, PersonState.CREATING, epoch=1)
     assert "staff" in claims(sign_in(world, "Bob-1"))["cognito:groups"]
-    assert (world.state(sub), world.ledger.person(sub).owed) == (State.CREATING, frozenset())
+    assert (world.state(sub), world.ledger.person(sub).owed) == (PersonState.CREATING, frozenset())
     assert world.ledger.created(sub, 1, world.user("bob").sub, world.parts.now()).done
     assert world.capture("bob", OLD_PASSWORD) == "captured"
 
@@ -412,10 +412,10 @@ def test_a_linked_user_whom_the_run_is_about_to_disable_gets_no_token(world):
     """Who is disabled in the old pool, and not finished by the run, is refused though the new pool has them enabled."""
     returning(world)  # for the provider
     sub = linked(world)
-    world.put(sub, State.CREATING, disabled=True)
+    world.put(sub, PersonState.CREATING, disabled=True)
     with pytest.raises(CognitoError):
         sign_in(world, "Bob-1")
-    assert (world.state(sub), world.new_groups("bob")) == (State.CREATING, set())
+    assert (world.state(sub), world.new_groups("bob")) == (PersonState.CREATING, set())
 
 
 def test_an_attribute_that_names_no_identity_is_no_link(world):
@@ -427,7 +427,7 @@ def test_an_attribute_that_names_no_identity_is_no_link(world):
         event = world.event("TokenGeneration_HostedAuth", name)
         event["request"]["userAttributes"]["identities"] = identities
         world.send(event)
-        assert world.state(sub) is State.RESET
+        assert world.state(sub) is PersonState.RESET
 
 
 @pytest.mark.parametrize("way", ["password", "reset"])
@@ -440,7 +440,7 @@ def test_a_password_of_a_linked_users_own_closes_the_capture(world, way):
         assert world.signs_in("bob", NEW_PASSWORD)
     else:
         world.forget("bob", "Ch0sen-Passw0rd!")
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
     assert not world.captures("bob", OLD_PASSWORD)
 
 

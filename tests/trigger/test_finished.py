@@ -9,7 +9,7 @@ from triggering import NEW_PASSWORD, OLD_PASSWORD
 
 from batch.ledger.erasure import erase
 from sandbox.errors import CognitoError
-from userpool.person import State
+from userpool.person import PersonState
 
 
 def test_nobody_is_captured_or_created_after_the_end(world):
@@ -20,7 +20,7 @@ def test_nobody_is_captured_or_created_after_the_end(world):
     world.save_terms(finished=True)
     assert not world.captures("ada", OLD_PASSWORD)
     assert not world.signs_in("bob", OLD_PASSWORD)
-    assert (world.state(ahead), world.state(not_ahead)) == (State.PENDING, State.KNOWN)
+    assert (world.state(ahead), world.state(not_ahead)) == (PersonState.PENDING, PersonState.KNOWN)
     assert set(world.reasons()) - {""} == {"migration-is-finished"}
     assert world.new_users() == ["ada"]
 
@@ -52,7 +52,7 @@ def test_who_had_to_reset_again_has_to_after_a_purge(world):
     sub = world.add_old("bob")
     world.publish()
     world.precreate("bob", password=OLD_PASSWORD)
-    world.put(sub, State.RESET, token="t", until=world.parts.now() - 100)
+    world.put(sub, PersonState.RESET, token="t", until=world.parts.now() - 100)
     world.save_terms(finished=True)
     erased(world, sub)
     assert not lets_in(world, OLD_PASSWORD)
@@ -76,7 +76,7 @@ def test_who_did_not_end_a_first_sign_in_may_after_a_purge(world):
     sub = world.add_old("bob", groups=["admins"])
     world.publish()
     world.cognito.forgot_password(ClientId=world.app, Username="bob")
-    assert world.state(sub) is State.MIGRATING
+    assert world.state(sub) is PersonState.MIGRATING
     world.save_terms(finished=True)
     erased(world, sub)
     later = world.parts.now() + 100
@@ -84,7 +84,7 @@ def test_who_did_not_end_a_first_sign_in_may_after_a_purge(world):
     world.forget("bob")
     assert world.signs_in("bob", NEW_PASSWORD)
     person = world.ledger.person(sub)
-    assert (person.state, person.new_sub) == (State.RESET, world.user("bob").sub)
+    assert (person.state, person.new_sub) == (PersonState.RESET, world.user("bob").sub)
     assert "admins" not in world.new_groups("bob")
 
 

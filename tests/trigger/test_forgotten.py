@@ -6,7 +6,7 @@ import pytest
 from mishaps import error_of, no_answer, on, raising
 from triggering import NEW_PASSWORD, OLD_PASSWORD, new_world, token_groups
 
-from userpool.person import State
+from userpool.person import PersonState
 
 
 def forgot(world, username):
@@ -22,9 +22,9 @@ def test_who_forgot_the_password_is_created_to_be_reset(world, typed):
     world.publish()
     forgot(world, typed)
     assert world.new_user("bob")["UserStatus"] == "RESET_REQUIRED"
-    assert world.state(sub) is State.MIGRATING
+    assert world.state(sub) is PersonState.MIGRATING
     world.forget("bob")
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
     assert world.ledger.person(sub).new_sub == world.user("bob").sub
     assert token_groups(world.sign_in("bob", NEW_PASSWORD)) == ["admins"]
 
@@ -36,7 +36,7 @@ def test_a_code_may_be_asked_for_twice(world):
     forgot(world, "bob")
     world.forget("bob")
     assert world.signs_in("bob", NEW_PASSWORD)
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 def test_an_answer_that_cognito_lost_may_be_given_again(world):
@@ -55,7 +55,7 @@ def test_a_password_may_be_forgotten_after_a_migration_that_failed(world):
     world.publish()
     world.send(world.event("UserMigration_Authentication", "bob", password=OLD_PASSWORD))
     world.forget("bob")
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
     assert not world.signs_in("bob", OLD_PASSWORD)
 
 

@@ -14,7 +14,7 @@ from mishaps import error_of, on, raising, refusal
 from signing_in import FLOWS, claims
 from triggering import MARKER, OLD_PASSWORD, new_world
 
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from trigger.deadline import Deadline
 from trigger.handler import ROUTES, Handler, handler
 from trigger.outcome import DeniedError, RefusalError
@@ -22,7 +22,7 @@ from trigger.parts import Parts, Work
 from trigger.settings import TriggerSettings
 from userpool.errors import FatalError, SettingsError
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 from userpool.pool import UserPool
 from userpool.settings import Rules
 from userpool.terms import Terms
@@ -166,8 +166,8 @@ def environment(sandbox, client):
     terms = Terms(old, new, MARKER, described.sign_in, described.schema, Rules(), table.identity(), "a key")
     terms.save(table)
     sub = UserPool(client, old).find("bob").sub
-    person = Person(sub, State.KNOWN, username="bob", name="bob", locks=frozenset({terms.lock("bob")}))
-    assert Registrar(table).publish([person]) == []
+    person = Person(sub, PersonState.KNOWN, username="bob", name="bob", locks=frozenset({terms.lock("bob")}))
+    assert BatchLedger(table).publish([person]) == []
     return {
         "SOURCE_USER_POOL_ID": old,
         "TARGET_USER_POOL_ID": new,

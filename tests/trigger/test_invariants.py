@@ -14,7 +14,7 @@ from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_w
 from sandbox.lambdas import Context
 from trigger.handler import Handler
 from trigger.outcome import DeniedError
-from userpool.person import State
+from userpool.person import PersonState
 
 CANARY = "C4nary-in-the-mine!"
 ADDRESS = {"email": "bob@x.com", "email_verified": "true"}
@@ -186,7 +186,7 @@ def test_invariant_03_nobodys_password_is_overwritten(world, how):
             world.send(event_of(world, source))
     assert world.calls["new.AdminSetUserPassword"] == 0
     assert world.user("bob").password == NEW_PASSWORD
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 def test_invariant_04_a_wrong_password_changes_nothing_and_no_challenge_gives_a_token(world):

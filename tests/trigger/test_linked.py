@@ -12,7 +12,7 @@ from batch.plan.user_plan import DEFERRED, FEDERATED, Context, plan_user
 from sandbox.errors import CognitoError
 from userpool.attributes import AttributeRules
 from userpool.identities import Identity
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.pool import UserPool
 from userpool.settings import Rules, UserRules
 
@@ -104,7 +104,7 @@ def test_a_profile_of_before_stays_unless_its_owner_is_disabled(world):
 def test_who_never_confirmed_may_come_as_a_profile(world):
     """Whoever may sign up anew may do so by their provider."""
     sub = add_linked(world)
-    world.put(sub, State.HELD, reason="unconfirmed")
+    world.put(sub, PersonState.HELD, reason="unconfirmed")
     assert MARKER not in claims(sign_in(world, BOB.subject))
 
 
@@ -149,4 +149,4 @@ def test_with_post_authentication_alone_who_is_disabled_gets_no_first_token(disa
     for _ in range(2):
         with pytest.raises(CognitoError):
             sign_in(world)
-    assert world.state(sub) is State.DEFERRED
+    assert world.state(sub) is PersonState.DEFERRED

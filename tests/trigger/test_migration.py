@@ -7,7 +7,7 @@ from live import listed, refused
 from mishaps import error_of, on, raising, refusal
 from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world
 
-from userpool.person import State
+from userpool.person import PersonState
 
 ADDRESS = {"email": "Bob@x.com", "email_verified": "true"}
 SOURCE = "UserMigration_Authentication"
@@ -26,7 +26,7 @@ def test_a_user_name_is_taken_over_in_any_case(world, typed):
     assert world.signs_in(typed, OLD_PASSWORD)
     user = world.new_user("bob")
     assert (user["Username"], user["UserStatus"], user["attributes"][MARKER]) == (typed, "CONFIRMED", sub)
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
     assert world.ledger.person(sub).new_sub == user["attributes"]["sub"]
 
 
@@ -63,7 +63,7 @@ def test_an_email_pool_knows_people_by_their_address_only(old_kind):
     assert world.reasons() == ["unknown-name"]
     assert world.signs_in("bob@X.com", OLD_PASSWORD)
     assert world.new_user("BOB@x.com")["attributes"][MARKER] == sub
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
 
 
 def test_an_unverified_address_is_no_sign_in_name():
@@ -119,7 +119,7 @@ def test_what_the_new_schema_refuses_creates_nobody(world):
     world.update_old("bob", **{"custom:code": "123456"})
     assert not world.signs_in("bob", OLD_PASSWORD)
     assert (world.reasons(), world.new_users()) == (["attributes-the-new-pool-refuses"], [])
-    assert world.state(sub) is State.KNOWN
+    assert world.state(sub) is PersonState.KNOWN
 
 
 def test_the_answer_is_silent_and_takes_no_alias_away():
@@ -154,9 +154,9 @@ def test_a_migration_that_cognito_did_not_finish_is_begun_again(world):
     sub = world.add_old("bob", groups=["admins"])
     world.publish()
     assert ask(world) == ask(world)
-    assert (world.state(sub), world.new_users()) == (State.MIGRATING, [])
+    assert (world.state(sub), world.new_users()) == (PersonState.MIGRATING, [])
     assert world.signs_in("bob", OLD_PASSWORD)
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
 
 
 def test_groups_are_owed_as_they_are_when_the_user_comes(world):
@@ -200,7 +200,10 @@ def test_the_batch_and_the_function_never_both_create(world, meanwhile):
     answer = ask(world)
     assert answer == world.event(SOURCE, "bob")["response"]
     assert world.log[-1]["outcome"] == "refused"
-    assert world.state(sub) is {"claimed": State.CREATING, "created": State.PENDING, "reset": State.RESET}[meanwhile]
+    assert (
+        world.state(sub)
+        is {"claimed": PersonState.CREATING, "created": PersonState.PENDING, "reset": PersonState.RESET}[meanwhile]
+    )
 
 
 def test_without_the_claim_there_is_no_answer(world):
@@ -209,18 +212,20 @@ def test_without_the_claim_there_is_no_answer(world):
     world.publish()
     on(world.ledger_client, "UpdateItem", raising(refusal("InternalServerError", status=500)), times=1)
     assert not world.signs_in("bob", OLD_PASSWORD)
-    assert (world.new_users(), world.state(sub)) == ([], State.KNOWN)
+    assert (world.new_users(), world.state(sub)) == ([], PersonState.KNOWN)
     assert world.signs_in("bob", OLD_PASSWORD)
 
 
 @pytest.mark.parametrize(
-    "state", [state for state in State if state not in {State.KNOWN, State.MIGRATING}], ids=lambda state: state.value
+    "state",
+    [state for state in PersonState if state not in {PersonState.KNOWN, PersonState.MIGRATING}],
+    ids=lambda state: state.value,
 )
 def test_who_is_not_open_is_refused_without_asking_the_old_pool(world, state):
     """Whoever is held, being created, created or finished is refused by two reads of the ledger."""
     sub = world.add_old("bob")
     world.publish()
-    world.put(sub, state, new_sub=None if state in {State.HELD, State.CREATING} else "new-sub")
+    world.put(sub, state, new_sub=None if state in {PersonState.HELD, PersonState.CREATING} else "new-sub")
     world.warm()
     before = world.everything()
     assert not world.signs_in("bob", OLD_PASSWORD)
@@ -272,7 +277,7 @@ def test_a_sign_in_name_taken_after_the_scan_does_not_cross(taken):
     assert not world.signs_in("eve", OLD_PASSWORD)
     assert world.reasons() == ["sign-in-name-taken-after-the-scan"]
     assert world.signs_in("bob", OLD_PASSWORD)
-    assert (world.state(eve), world.state(bob)) == (State.KNOWN, State.CAPTURED)
+    assert (world.state(eve), world.state(bob)) == (PersonState.KNOWN, PersonState.CAPTURED)
 
 
 def test_an_address_verified_after_the_scan_crosses():
@@ -303,7 +308,7 @@ def test_whom_a_person_decided_on_comes_in(world):
     assert not world.signs_in("bob", OLD_PASSWORD)
     world.publish()
     assert world.signs_in("bob", OLD_PASSWORD)
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
 
 
 def test_the_new_pools_own_second_factor_is_asked(world):
@@ -312,9 +317,9 @@ def test_the_new_pools_own_second_factor_is_asked(world):
     world.publish()
     world.require_mfa()
     asked = world.sign_in("bob", OLD_PASSWORD)
-    assert (asked["ChallengeName"], world.state(sub)) == ("MFA_SETUP", State.MIGRATING)
+    assert (asked["ChallengeName"], world.state(sub)) == ("MFA_SETUP", PersonState.MIGRATING)
     world.forget("bob")
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
     assert not world.signs_in("bob", OLD_PASSWORD)
 
 

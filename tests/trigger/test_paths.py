@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world, token_groups
 
-from userpool.person import State
+from userpool.person import PersonState
 
 
 def test_a_precreated_user_is_captured_and_then_signs_in_normally(world):
@@ -16,7 +16,7 @@ def test_a_precreated_user_is_captured_and_then_signs_in_normally(world):
     assert not world.signs_in("ada", OLD_PASSWORD)
     assert world.capture("ada", OLD_PASSWORD) == "captured"
     assert token_groups(world.sign_in("ada", OLD_PASSWORD)) == ["admins"]
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
     assert world.new_groups("ada") == {"admins"}
 
 
@@ -25,7 +25,7 @@ def test_a_user_who_was_not_precreated_is_migrated_at_the_first_sign_in(world):
     sub = world.add_old("ada", groups=["admins", "staff"])
     world.publish()
     assert set(token_groups(world.sign_in("ada", OLD_PASSWORD))) == {"admins", "staff"}
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
     assert world.new_user("ada")["UserStatus"] == "CONFIRMED"
 
 
@@ -35,7 +35,7 @@ def test_a_wrong_password_migrates_nobody(world):
     world.publish()
     assert not world.signs_in("ada", WRONG_PASSWORD)
     assert world.new_users() == []
-    assert world.state(sub) is State.KNOWN
+    assert world.state(sub) is PersonState.KNOWN
 
 
 @pytest.mark.parametrize("precreated", [True, False])
@@ -46,7 +46,7 @@ def test_forgot_password_works(world, precreated):
     if precreated:
         world.precreate("ada")
     world.forget("ada")
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
     assert token_groups(world.sign_in("ada", NEW_PASSWORD)) == ["admins"]
     assert not world.signs_in("ada", OLD_PASSWORD)
     assert world.capture("ada", OLD_PASSWORD) == "wrong"
@@ -63,5 +63,5 @@ def test_a_name_is_good_in_any_case(kind, precreated):
         world.precreate("Bob@x.com")
         assert world.capture("bob@x.com", OLD_PASSWORD) == "captured"
     assert token_groups(world.sign_in("bob@x.com", OLD_PASSWORD)) == ["admins"]
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
     assert len(world.new_users()) == 1

@@ -9,7 +9,7 @@ from mishaps import answering, error_of, no_answer, on, raising, refusal
 from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world
 
 from trigger.proof import Proof, judge
-from userpool.person import State
+from userpool.person import PersonState
 
 MFA = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "SELECT_MFA_TYPE", "MFA_SETUP"]
 PROVES_NOTHING = ["PASSWORD_VERIFIER", "CUSTOM_CHALLENGE", "DEVICE_SRP_AUTH", "SELECT_CHALLENGE", "A_NEW_ONE"]
@@ -77,7 +77,7 @@ def test_mfa_users_choose_a_password_unless_told(challenge, mfa_users):
         assert world.new_user("bob")["UserStatus"] == "RESET_REQUIRED"
         assert error_of(world.sign_in, "bob", OLD_PASSWORD)["Code"] == "PasswordResetRequiredException"
         world.forget("bob")
-        assert world.state(sub) is State.RESET
+        assert world.state(sub) is PersonState.RESET
 
 
 @pytest.mark.parametrize("mfa_users", ["reset", "capture"])
@@ -101,7 +101,7 @@ def test_a_temporary_password_never_becomes_permanent(mfa_users):
     assert world.new_user("bob")["UserStatus"] == "RESET_REQUIRED"
     world.forget("bob")
     assert world.signs_in("bob", NEW_PASSWORD)
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 @pytest.mark.parametrize("name", PROVES_NOTHING)
@@ -115,7 +115,7 @@ def test_other_challenges_create_nobody(world, name):
     )
     assert error_of(world.sign_in, "bob", OLD_PASSWORD) == wrong
     assert world.reasons()[-1] == "old-pool-asked-for-something-else"
-    assert (world.new_users(), world.state(sub)) == ([], State.KNOWN)
+    assert (world.new_users(), world.state(sub)) == ([], PersonState.KNOWN)
 
 
 @pytest.mark.parametrize("kind", ["mfa", "temporary"])
@@ -137,7 +137,7 @@ def test_a_namesake_proves_nothing(world):
     world.add_old("bob")
     assert not world.signs_in("bob", OLD_PASSWORD)
     assert (world.reasons(), world.new_users()) == (["old-user-gone"], [])
-    assert world.state(sub) is State.KNOWN
+    assert world.state(sub) is PersonState.KNOWN
 
 
 def old_user_state(world, case):

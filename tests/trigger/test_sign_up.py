@@ -8,7 +8,7 @@ from mishaps import error_of, on, raising, refusal
 from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, new_world
 
 from trigger.outcome import DeniedError
-from userpool.person import State
+from userpool.person import PersonState
 
 ADDRESS = {"email": "Bob@x.com", "email_verified": "true"}
 PHONE = {"phone_number": "+15550100", "phone_number_verified": "true"}
@@ -95,12 +95,12 @@ def test_in_a_pool_of_plain_names_an_address_is_no_name(world):
     assert sign_up(world, "eve", email="bob@x.com")["UserSub"]
 
 
-@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("state", list(PersonState))
 def test_a_name_stays_reserved_in_every_state(world, state):
     """Whatever became of a person, nobody else signs up under their name."""
     sub = world.add_old("bob")
     world.publish()
-    world.put(sub, state, reason="collide" if state is State.HELD else None)
+    world.put(sub, state, reason="collide" if state is PersonState.HELD else None)
     assert error_of(sign_up, world, "bob")["Message"] == TAKEN
 
 
@@ -121,14 +121,14 @@ def test_who_never_confirmed_may_sign_up_anew(kind, name):
     world = new_world(kind)
     sub = unconfirmed(world, "bob", email="bob@x.com")
     world.publish()
-    assert world.state(sub) is State.HELD
+    assert world.state(sub) is PersonState.HELD
     sign_up(world, name, email="bob@x.com")
-    assert world.state(sub) is State.HELD
+    assert world.state(sub) is PersonState.HELD
     confirm(world, name)
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
     assert world.signs_in(name, NEW_PASSWORD)
     assert not world.captures(name, OLD_PASSWORD)
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 def test_an_administrators_confirmation_counts_too(world):
@@ -137,7 +137,7 @@ def test_an_administrators_confirmation_counts_too(world):
     world.publish()
     sign_up(world, "bob", email="bob@x.com")
     world.cognito.admin_confirm_sign_up(UserPoolId=world.new_id, Username="bob")
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 def test_a_confirmation_resets_nobody_else(world):
@@ -151,7 +151,7 @@ def test_a_confirmation_resets_nobody_else(world):
         event["request"]["userAttributes"] = {"sub": "new", "email": "ann@x.com", "cognito:user_status": "CONFIRMED"}
         world.send(event)
     assert world.everything() == before
-    assert (world.state(bob), world.state(ann)) == (State.KNOWN, State.HELD)
+    assert (world.state(bob), world.state(ann)) == (PersonState.KNOWN, PersonState.HELD)
 
 
 def test_users_made_by_an_administrator_are_left_alone(world):
@@ -174,7 +174,15 @@ def test_an_administrator_may_create_a_known_name(world):
 
 
 @pytest.mark.parametrize(
-    "state", [State.KNOWN, State.CREATING, State.PENDING, State.CAPTURING, State.MIGRATING, State.RESET]
+    "state",
+    [
+        PersonState.KNOWN,
+        PersonState.CREATING,
+        PersonState.PENDING,
+        PersonState.CAPTURING,
+        PersonState.MIGRATING,
+        PersonState.RESET,
+    ],
 )
 def test_a_chosen_password_is_final(world, state):
     """Forgot-password makes its person reset, from every state that is not captured, and records the user."""
@@ -182,11 +190,11 @@ def test_a_chosen_password_is_final(world, state):
     world.publish()
     world.precreate("bob")
     new_sub = world.user("bob").sub
-    recorded = None if state in {State.KNOWN, State.CREATING, State.MIGRATING} else new_sub
+    recorded = None if state in {PersonState.KNOWN, PersonState.CREATING, PersonState.MIGRATING} else new_sub
     world.put(sub, state, new_sub=recorded)
     world.forget("bob")
     person = world.ledger.person(sub)
-    assert (person.state, person.new_sub) == (State.RESET, new_sub)
+    assert (person.state, person.new_sub) == (PersonState.RESET, new_sub)
     assert not world.captures("bob", OLD_PASSWORD)
 
 
@@ -196,7 +204,7 @@ def test_a_captured_person_who_resets_stays_captured(world):
     world.publish()
     world.sign_in("bob", OLD_PASSWORD)
     world.forget("bob")
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
     assert world.signs_in("bob", NEW_PASSWORD)
     assert not world.signs_in("bob", OLD_PASSWORD)
     assert not world.captures("bob", OLD_PASSWORD)
@@ -224,9 +232,9 @@ def test_a_reset_that_cannot_be_recorded_is_told(world, operation):
     with refused("UserLambdaValidationException"):
         world.forget("bob")
     mend()
-    assert world.state(sub) is State.PENDING
+    assert world.state(sub) is PersonState.PENDING
     assert world.signs_in("bob", NEW_PASSWORD)
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 def test_without_the_ledger_nobody_signs_up(world):

@@ -12,7 +12,7 @@ from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, TRIGGERS, new_world, 
 
 from trigger.outcome import DeniedError
 from trigger.tokens import final_state
-from userpool.person import State
+from userpool.person import PersonState
 
 SIGN_INS = [
     "TokenGeneration_Authentication",
@@ -25,13 +25,13 @@ REFRESH = "TokenGeneration_RefreshTokens"
 ROLE = "arn:aws:iam::123456789012:role/staff"
 
 SETTLED = {
-    State.KNOWN: State.RESET,
-    State.CREATING: State.RESET,
-    State.PENDING: State.RESET,
-    State.CAPTURING: State.CAPTURED,
-    State.MIGRATING: State.CAPTURED,
-    State.CAPTURED: State.CAPTURED,
-    State.RESET: State.RESET,
+    PersonState.KNOWN: PersonState.RESET,
+    PersonState.CREATING: PersonState.RESET,
+    PersonState.PENDING: PersonState.RESET,
+    PersonState.CAPTURING: PersonState.CAPTURED,
+    PersonState.MIGRATING: PersonState.CAPTURED,
+    PersonState.CAPTURED: PersonState.CAPTURED,
+    PersonState.RESET: PersonState.RESET,
 }
 
 
@@ -74,7 +74,7 @@ def generate(world, source="TokenGeneration_Authentication", name="bob", **optio
 def test_what_a_sign_in_makes_of_a_person(state, source, linked):
     """A password of this migration makes captured, any other reset; the hosted sign-in of a linked user proves none."""
     from_elsewhere = linked and source == "TokenGeneration_HostedAuth"
-    kept = from_elsewhere and state in {State.CREATING, State.PENDING, State.CAPTURING}
+    kept = from_elsewhere and state in {PersonState.CREATING, PersonState.PENDING, PersonState.CAPTURING}
     assert final_state(state, source, is_linked=linked) is (state if kept else SETTLED[state])
 
 
@@ -86,7 +86,7 @@ def test_a_sign_in_settles_its_person(world, source):
         world.publish()
         marker = [{"Name": MARKER, "Value": sub}]
         world.cognito.admin_create_user(UserPoolId=world.new_id, Username=f"bob-{state}", UserAttributes=marker)
-        world.put(sub, state, **({"token": "a capture's", "until": 1.0} if state is State.CAPTURING else {}))
+        world.put(sub, state, **({"token": "a capture's", "until": 1.0} if state is PersonState.CAPTURING else {}))
         generate(world, source, f"bob-{state}")
         person = world.ledger.person(sub)
         assert (person.state, person.new_sub) == (settled, world.user(f"bob-{state}").sub)
@@ -211,7 +211,7 @@ def test_a_linked_users_hosted_sign_in_leaves_the_password_to_capture(world):
     link(world)
     given = generate(world, "TokenGeneration_HostedAuth")["claimsOverrideDetails"]["groupOverrideDetails"]
     assert given["groupsToOverride"] == ["admins"]
-    assert world.state(sub) is State.PENDING
+    assert world.state(sub) is PersonState.PENDING
     assert world.capture("bob", OLD_PASSWORD) == "captured"
 
 
@@ -219,7 +219,7 @@ def test_a_hosted_sign_in_with_a_password_closes_the_capture(world):
     """Whoever is linked to nobody signed in to managed login with a password, which is final."""
     sub = created(world)
     generate(world, "TokenGeneration_HostedAuth")
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 def test_users_of_no_migration_are_let_pass(world):
@@ -288,7 +288,7 @@ def test_a_user_deleted_in_the_new_pool_stays_deleted(world):
     assert not world.signs_in("bob", OLD_PASSWORD)
     world.cognito.forgot_password(ClientId=world.app, Username="bob")
     assert not world.captures("bob", OLD_PASSWORD)
-    assert (world.new_users(), world.state(sub)) == ([], State.PENDING)
+    assert (world.new_users(), world.state(sub)) == ([], PersonState.PENDING)
 
 
 def test_post_authentication_in_place_of_token_generation():
@@ -297,13 +297,13 @@ def test_post_authentication_in_place_of_token_generation():
     sub = world.add_old("bob", groups=["admins"])
     world.publish()
     assert token_groups(world.sign_in("bob", OLD_PASSWORD)) == ["admins"]
-    assert world.state(sub) is State.CAPTURED
+    assert world.state(sub) is PersonState.CAPTURED
     ann = world.add_old("ann")
     world.publish()
     world.precreate("ann", password=NEW_PASSWORD)
     world.disable_old("ann")
     assert error_of(world.sign_in, "ann", NEW_PASSWORD)["Code"] == "UserLambdaValidationException"
-    assert world.state(ann) is State.PENDING
+    assert world.state(ann) is PersonState.PENDING
 
 
 OUTAGES: dict[str, Callable[[], Exception]] = {
@@ -334,7 +334,7 @@ def test_without_the_old_pool_there_is_no_first_token(world):
     sub = created(world)
     mend = on(world.source_client, "AdminGetUser", raising(no_answer()))
     assert error_of(world.sign_in, "bob", NEW_PASSWORD)["Code"] == "UserLambdaValidationException"
-    assert world.state(sub) is State.PENDING
+    assert world.state(sub) is PersonState.PENDING
     mend()
     assert world.signs_in("bob", NEW_PASSWORD)
 
@@ -343,7 +343,7 @@ def test_a_refresh_settles_nobody(world):
     """A refreshed token proves nothing new: it changes no state, and asks nothing of the old pool."""
     sub = created(world, groups=["admins"])
     generate(world, REFRESH)
-    assert world.state(sub) is State.PENDING
+    assert world.state(sub) is PersonState.PENDING
     assert world.new_groups("bob") == {"admins"}
     assert world.calls["old.AdminGetUser"] == 0
 
@@ -357,13 +357,13 @@ def test_a_state_that_changes_meanwhile_is_seen(world):
     world.cognito.admin_create_user(UserPoolId=world.new_id, Username="bob", UserAttributes=marker)
     on(world.ledger_client, "UpdateItem", lambda: world.ledger.reset(sub, 0), times=1)
     generate(world)
-    assert world.state(sub) is State.RESET
+    assert world.state(sub) is PersonState.RESET
 
 
 def test_a_person_who_cannot_be_settled_gets_no_token(world):
     """If every look is overtaken by a change, the token is refused."""
     sub = created(world)
-    states = itertools.cycle([State.CREATING, State.PENDING])
+    states = itertools.cycle([PersonState.CREATING, PersonState.PENDING])
 
     def change():
         world.put(sub, next(states))

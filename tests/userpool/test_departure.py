@@ -7,7 +7,7 @@ from mishaps import FakeTime
 
 from batch.pacing.pacer import Pacer
 from batch.run.journal import Job, Unbegun
-from batch.run.migrate_user import Migration
+from batch.run.migrate_user import UserMigration
 from sandbox.server import Sandbox
 from userpool.client import cognito_client
 from userpool.departure import departing
@@ -116,7 +116,7 @@ def test_a_creation_that_is_stopped_when_it_is_made_was_surely_not_begun(client,
     pool = UserPool(client, pool_id).paced_by(pacer.policy())
     pacer.limiter("AdminCreateUser").wait()
     server.reset_counts()
-    migration = Migration(pool, marker=None, password=lambda: "Never-used-1", stop=stop)
+    migration = UserMigration(pool, marker=None, password=lambda: "Never-used-1", stop=stop)
     assert list(migration.step(Job(User("ada", "sub of ada", {}), "ada", {}))) == [Unbegun("sub of ada")]
     assert time_.slept == pytest.approx([0.45, 0.05])
     assert not server.calls

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ledgers import introduce, raw
 
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
 OWED = frozenset({"admins", "staff", "Überseer"})
 
@@ -13,7 +13,7 @@ OWED = frozenset({"admins", "staff", "Überseer"})
 @pytest.fixture
 def owing(ledger):
     """A ledger with somebody who is owed three memberships."""
-    introduce(ledger, Person("ada", State.PENDING, new_sub="new-ada", owed=OWED))
+    introduce(ledger, Person("ada", PersonState.PENDING, new_sub="new-ada", owed=OWED))
     return ledger
 
 
@@ -84,7 +84,7 @@ def test_what_is_not_owed_may_be_given(owing):
     assert owing.person("ada").owed == OWED - {"staff"}
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", PersonState)
 def test_giving_is_for_every_state(ledger, state):
     """Giving does not ask how far somebody is, and does not change it."""
     ada = Person("ada", state, owed=OWED)

@@ -23,7 +23,7 @@ from ledger_actors import (
     user_migration,
 )
 
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
 OLD = old_password("ada")
 
@@ -32,7 +32,7 @@ OLD = old_password("ada")
 def world(ledger):
     """A new pool, and somebody who is known and owed two memberships."""
     world = World(ledger)
-    assert ledger.publish([Person("ada", State.KNOWN, locks=frozenset({"ada"}), owed=GROUPS)]) == []
+    assert ledger.publish([Person("ada", PersonState.KNOWN, locks=frozenset({"ada"}), owed=GROUPS)]) == []
     return world
 
 
@@ -59,7 +59,7 @@ def until(world, actor, state):
 def pending(world):
     """Let a run bring Ada; return her user."""
     job(world)
-    assert world.state("ada") is State.PENDING
+    assert world.state("ada") is PersonState.PENDING
     return world.users["ada"]
 
 
@@ -78,7 +78,7 @@ def test_a_run_and_a_capture(world):
     assert user.groups == GROUPS
     run(capture(world, "ada", OLD))
     run(sign_in(world, "ada"))
-    assert (world.state("ada"), user.password) == (State.CAPTURED, OLD)
+    assert (world.state("ada"), user.password) == (PersonState.CAPTURED, OLD)
     assert world.signed_in["ada"] == (user.sub, 0, OLD)
 
 
@@ -86,7 +86,7 @@ def test_a_sign_in_migrates(world):
     """Whoever comes before any run is created with the old password, captured, and given what they are owed."""
     run(user_migration(world, "ada", OLD, answered=True, mfa=False))
     user = world.users["ada"]
-    assert (world.state("ada"), user.password, user.groups) == (State.CAPTURED, OLD, GROUPS)
+    assert (world.state("ada"), user.password, user.groups) == (PersonState.CAPTURED, OLD, GROUPS)
     job(world)
     assert (world.users["ada"], user.password, world.created["ada"]) == (user, OLD, 1)
 
@@ -94,13 +94,13 @@ def test_a_sign_in_migrates(world):
 def test_a_wrong_password_changes_nothing(world):
     """A wrong password migrates and captures nobody, and leaves the next one free to try."""
     run(user_migration(world, "ada", "wrong", answered=True, mfa=False))
-    assert (world.state("ada"), world.users) == (State.KNOWN, {})
+    assert (world.state("ada"), world.users) == (PersonState.KNOWN, {})
     user = pending(world)
     before = user.password
     run(capture(world, "ada", "wrong"))
-    assert (world.state("ada"), user.password) == (State.PENDING, before)
+    assert (world.state("ada"), user.password) == (PersonState.PENDING, before)
     run(capture(world, "ada", OLD))
-    assert world.state("ada") is State.CAPTURED
+    assert world.state("ada") is PersonState.CAPTURED
 
 
 def test_a_forgotten_password_beats_a_capture_that_has_not_looked_again(world):
@@ -109,7 +109,7 @@ def test_a_forgotten_password_beats_a_capture_that_has_not_looked_again(world):
     slow = run(capture(world, "ada", OLD), 3)
     run(choose_password(world, "ada", 1))
     run(slow)
-    assert (world.state("ada"), user.password[:6]) == (State.RESET, "chosen")
+    assert (world.state("ada"), user.password[:6]) == (PersonState.RESET, "chosen")
 
 
 def test_a_capture_that_meets_reset_leaves_no_old_password(world):
@@ -118,7 +118,7 @@ def test_a_capture_that_meets_reset_leaves_no_old_password(world):
     slow = written(world)
     run(choose_password(world, "ada", 1))
     run(slow)
-    assert world.state("ada") is State.RESET
+    assert world.state("ada") is PersonState.RESET
     assert is_random(user.password)
 
 
@@ -140,10 +140,10 @@ def test_a_capture_that_died_after_writing_is_completed_by_the_sign_in(world):
     user = pending(world)
     written(world).close()
     run(sign_in(world, "ada"))
-    assert (world.state("ada"), world.signed_in) == (State.CAPTURING, {})
+    assert (world.state("ada"), world.signed_in) == (PersonState.CAPTURING, {})
     world.now += CAPTURE_SECONDS + 1
     run(sign_in(world, "ada"))
-    assert (world.state("ada"), user.password) == (State.CAPTURED, OLD)
+    assert (world.state("ada"), user.password) == (PersonState.CAPTURED, OLD)
 
 
 def test_a_sleeping_capture_does_not_write(world):
@@ -155,7 +155,7 @@ def test_a_sleeping_capture_does_not_write(world):
     run(sign_in(world, "ada"))
     change_password(world, "ada")
     run(slow)
-    assert (world.state("ada"), user.password[:6]) == (State.CAPTURED, "chosen")
+    assert (world.state("ada"), user.password[:6]) == (PersonState.CAPTURED, "chosen")
 
 
 def test_a_sign_in_that_saw_an_earlier_capture_settles_nothing_during_the_next(world):
@@ -166,9 +166,9 @@ def test_a_sign_in_that_saw_an_earlier_capture_settles_nothing_during_the_next(w
     slow = run(sign_in(world, "ada"), 2)
     second = run(capture(world, "ada", OLD), 4)
     run(slow)
-    assert (world.state("ada"), world.signed_in) == (State.CAPTURING, {})
+    assert (world.state("ada"), world.signed_in) == (PersonState.CAPTURING, {})
     run(second)
-    assert world.state("ada") is State.CAPTURED
+    assert world.state("ada") is PersonState.CAPTURED
 
 
 @pytest.mark.parametrize("password", [OLD, "wrong"])
@@ -177,9 +177,9 @@ def test_two_captures_at_once(world, password):
     user = pending(world)
     slow = run(capture(world, "ada", OLD), 2)
     run(capture(world, "ada", password))
-    assert world.state("ada") is State.CAPTURING
+    assert world.state("ada") is PersonState.CAPTURING
     run(slow)
-    assert (world.state("ada"), user.password) == (State.CAPTURED, OLD)
+    assert (world.state("ada"), user.password) == (PersonState.CAPTURED, OLD)
 
 
 def test_a_run_that_was_overtaken_creates_nobody(world):
@@ -199,7 +199,7 @@ def test_a_run_that_was_overtaken_sets_no_password(world):
     user = pending(world)
     run(capture(world, "ada", OLD))
     run(slow)
-    assert (world.state("ada"), user.password) == (State.CAPTURED, OLD)
+    assert (world.state("ada"), user.password) == (PersonState.CAPTURED, OLD)
 
 
 def test_a_run_creates_nobody_who_was_there_when_it_began(world):
@@ -221,7 +221,7 @@ def test_a_run_may_die_anywhere(world, steps):
     world.users["ada"].password = "chosen"
     run(sign_in(world, "ada"))
     assert (world.created["ada"], world.users["ada"].groups) == (1, GROUPS)
-    assert world.state("ada") is State.RESET
+    assert world.state("ada") is PersonState.RESET
 
 
 @pytest.mark.parametrize("refused", [True, False])
@@ -234,21 +234,21 @@ def test_a_run_and_a_sign_in_at_once(world, steps, refused):
     assert world.created["ada"] <= 1
     assert world.wrongs == []
     if "ada" in world.signed_in:
-        assert (world.users["ada"].password, world.state("ada")) == (OLD, State.CAPTURED)
+        assert (world.users["ada"].password, world.state("ada")) == (OLD, PersonState.CAPTURED)
     elif "ada" in world.users:
-        assert (is_random(world.users["ada"].password), world.state("ada")) == (True, State.PENDING)
+        assert (is_random(world.users["ada"].password), world.state("ada")) == (True, PersonState.PENDING)
 
 
 def test_a_migration_that_cognito_did_not_finish_may_begin_again(world):
     """Whom Cognito did not create may sign in again, or is brought by a run that finds that nobody will create them."""
     for _ in range(2):
         run(user_migration(world, "ada", OLD, answered=False, mfa=False))
-    assert (world.state("ada"), world.users) == (State.MIGRATING, {})
+    assert (world.state("ada"), world.users) == (PersonState.MIGRATING, {})
     run(forget_migration(world, "ada"))
-    assert world.state("ada") is State.MIGRATING
+    assert world.state("ada") is PersonState.MIGRATING
     world.now += CREATE_SECONDS
     run(forget_migration(world, "ada"))
-    assert world.state("ada") is State.KNOWN
+    assert world.state("ada") is PersonState.KNOWN
     pending(world)
 
 
@@ -257,11 +257,11 @@ def test_a_migration_is_not_forgotten_once_another_has_begun(world):
     run(user_migration(world, "ada", OLD, answered=False, mfa=False))
     world.now += CREATE_SECONDS
     slow = run(forget_migration(world, "ada"), 2)
-    signing_in = until(world, user_migration(world, "ada", OLD, answered=True, mfa=False), State.MIGRATING)
+    signing_in = until(world, user_migration(world, "ada", OLD, answered=True, mfa=False), PersonState.MIGRATING)
     run(signing_in, 3)
     run(slow)
     run(signing_in)
-    assert (world.state("ada"), world.users["ada"].password) == (State.CAPTURED, OLD)
+    assert (world.state("ada"), world.users["ada"].password) == (PersonState.CAPTURED, OLD)
 
 
 def test_whom_a_run_has_noted_stays_deleted(world):
@@ -277,7 +277,7 @@ def test_whom_a_run_has_noted_stays_deleted(world):
 
 def test_what_a_run_gave_and_somebody_revoked_stays_revoked(world):
     """A giver who sleeps does not give again what another has given, and somebody has taken away since."""
-    slow = until(world, job(world, 4), State.PENDING)
+    slow = until(world, job(world, 4), PersonState.PENDING)
     run(slow, 2)
     user = world.users["ada"]
     world.now += LEASE_SECONDS
@@ -300,4 +300,4 @@ def test_a_help_desk_closes_somebody(world):
     run(slow)
     run(capture(world, "ada", OLD))
     job(world)
-    assert (world.state("ada"), user.password[:6]) == (State.RESET, "chosen")
+    assert (world.state("ada"), user.password[:6]) == (PersonState.RESET, "chosen")

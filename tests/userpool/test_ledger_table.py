@@ -12,19 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import new_table, shared_client
 
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
 from userpool.errors import DroppedError, FatalError, ThrottledError, UnreachableError
 from userpool.ledger_table import LedgerTable, MissingTableError, Write
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
-ADA = Person("ada-sub", State.KNOWN, username="ada@example.com", locks=frozenset({"ada-lock"}), owed=frozenset({"g"}))
+ADA = Person(
+    "ada-sub", PersonState.KNOWN, username="ada@example.com", locks=frozenset({"ada-lock"}), owed=frozenset({"g"})
+)
 CALLS = {
-    "GetItem": lambda table: Registrar(table).person("ada-sub"),
-    "UpdateItem": lambda table: Registrar(table).claim("ada-sub", 1, 2.0),
-    "TransactWriteItems": lambda table: Registrar(table).publish([ADA]),
-    "Scan": lambda table: list(Registrar(table).persons()),
+    "GetItem": lambda table: BatchLedger(table).person("ada-sub"),
+    "UpdateItem": lambda table: BatchLedger(table).claim("ada-sub", 1, 2.0),
+    "TransactWriteItems": lambda table: BatchLedger(table).publish([ADA]),
+    "Scan": lambda table: list(BatchLedger(table).persons()),
     "DescribeTable": lambda table: table.identity(),
     "PutItem": lambda table: table.write(Write("ada-sub", item={"username": "ada@example.com"})),
     "DeleteItem": lambda table: table.write(Write("ada-sub", condition="#a = :a", values={"a": "ada@example.com"})),
@@ -142,11 +144,11 @@ def test_only_what_is_used_is_sent():
 
 def test_every_write_of_the_ledger_is_whole(table):
     """Every expression that the ledger sends defines just the names and values that it uses."""
-    ledger, state = Registrar(table), State.CAPTURING
+    ledger, state = BatchLedger(table), PersonState.CAPTURING
     capturing = Person("x", state, token="t", until=5.0, new_sub="n", owed=frozenset({"g"}))
     calls = [
-        lambda: ledger.publish([ADA, Person("eve", State.HELD, locks=frozenset({"ada-lock"}))]),
-        lambda: ledger.publish([Person("ada-sub", State.KNOWN), capturing]),
+        lambda: ledger.publish([ADA, Person("eve", PersonState.HELD, locks=frozenset({"ada-lock"}))]),
+        lambda: ledger.publish([Person("ada-sub", PersonState.KNOWN), capturing]),
         lambda: ledger.claim("x", 1, 2.0),
         lambda: ledger.unclaim("x", 1, 2.0),
         lambda: ledger.still_claimed("x", 1),
@@ -161,8 +163,8 @@ def test_every_write_of_the_ledger_is_whole(table):
         lambda: ledger.begin_giving("x", "g", now=1.0, until=2.0),
         lambda: ledger.end_giving("x", "h", frozenset()),
         lambda: ledger.end_giving("x", "h", frozenset({"g"})),
-        lambda: ledger.settle(capturing, State.CAPTURED, "n", 1.0),
-        lambda: ledger.settle(ADA, State.RESET, "n", 1.0),
+        lambda: ledger.settle(capturing, PersonState.CAPTURED, "n", 1.0),
+        lambda: ledger.settle(ADA, PersonState.RESET, "n", 1.0),
         lambda: ledger.reset("x", 1.0),
         lambda: ledger.reset("x", 1.0, "n"),
     ]
@@ -174,7 +176,9 @@ def test_every_write_of_the_ledger_is_whole(table):
 
 def test_reads_are_of_this_moment(table):
     """Whatever is read is read consistently."""
-    reads = sent(lambda: (Registrar(table).person("x"), Registrar(table).owner("x"), list(Registrar(table).persons())))
+    reads = sent(
+        lambda: (BatchLedger(table).person("x"), BatchLedger(table).owner("x"), list(BatchLedger(table).persons()))
+    )
     assert {read["ConsistentRead"] for read in reads} == {True}
 
 
@@ -266,7 +270,7 @@ def test_each_error_is_classed_by_what_happens_next(faulty, operation, fault, ra
 def test_a_cancelled_transaction_is_classed_by_its_reasons(reasons, raised):
     """A transaction that met another is for trying again; one that can never succeed is not."""
     with pytest.raises(raised) as caught:
-        Registrar(LedgerTable(cancelling(reasons), "ledger")).publish([ADA])
+        BatchLedger(LedgerTable(cancelling(reasons), "ledger")).publish([ADA])
     assert no_values(caught.value)
 
 

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from userpool.person import PERSON, Person, State, lock_id
+from userpool.person import PERSON, Person, PersonState, lock_id
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 TIMES = st.floats(0, 1e11)
 PEOPLE = st.builds(
     Person,
     sub=TEXT,
-    state=st.sampled_from(State),
+    state=st.sampled_from(PersonState),
     username=st.just("") | TEXT,
     name=st.none() | TEXT,
     reason=st.none() | TEXT,
@@ -41,7 +41,7 @@ def test_a_person_survives_being_stored(person):
 def test_what_a_person_is_not_about_is_left_unread():
     """Attributes of an item that belong to somebody else's concern are passed over."""
     item = {"id": "person#ada", "state": "known", "giver": "one", "giver_until": 5.0}
-    assert Person.from_item(item) == Person("ada", State.KNOWN)
+    assert Person.from_item(item) == Person("ada", PersonState.KNOWN)
 
 
 def test_a_sub_may_look_like_a_key():
@@ -49,7 +49,7 @@ def test_a_sub_may_look_like_a_key():
     assert Person.from_item({"id": "person#person#ada", "state": "known"}).sub == "person#ada"
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", PersonState)
 def test_two_states_are_final(state):
     """Whoever is captured or reset has a password of their own; nobody else has."""
     assert state.final is (state in {"captured", "reset"})
@@ -57,7 +57,7 @@ def test_two_states_are_final(state):
 
 def test_locks_are_not_printed():
     """The hashes of what somebody signs in with are in no text made of a person."""
-    assert "5f1e" not in repr(Person("ada", State.KNOWN, locks=frozenset({"5f1e"})))
+    assert "5f1e" not in repr(Person("ada", PersonState.KNOWN, locks=frozenset({"5f1e"})))
 
 
 def test_a_lock_tells_nothing_of_the_identifier():

@@ -13,7 +13,7 @@ from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world, to
 from batch.inventory.inventory import Inventory
 from batch.lambda_trigger.package import build
 from batch.settings.decisions import Decision
-from userpool.person import State
+from userpool.person import PersonState
 
 BOBS = "B0bs-0wn-Passw0rd!"
 
@@ -42,9 +42,9 @@ def test_of_two_who_differ_in_case_neither_takes_the_name_before_a_person_decide
         job.run()
         assert not world.signs_in(names[first], OLD_PASSWORD if first == "Bob" else BOBS)
         assert not world.signs_in(names["Bob"], BOBS)
-        assert (world.new_users(), world.state(chosen), world.state(other)) == ([], State.HELD, State.HELD)
+        assert (world.new_users(), world.state(chosen), world.state(other)) == ([], PersonState.HELD, PersonState.HELD)
         job.run(decisions={names["Bob"]: Decision("create"), names["bob"]: Decision("skip")})
-        assert (world.state(chosen), world.state(other)) == (State.PENDING, State.HELD)
+        assert (world.state(chosen), world.state(other)) == (PersonState.PENDING, PersonState.HELD)
         assert world.capture(names["bob"], BOBS) == "wrong"
         assert world.capture(names["bob"], OLD_PASSWORD) == "captured"
         assert world.signs_in(names["bob"], OLD_PASSWORD)
@@ -74,7 +74,7 @@ def test_what_the_new_pool_took_back_stays_taken_back(tmp_path):
         assert world.capture("gone", OLD_PASSWORD) == "wrong"
     assert world.new_groups("ahead") == {"staff"}
     assert "gone" not in world.new_users()
-    assert world.state(gone) is State.CAPTURED
+    assert world.state(gone) is PersonState.CAPTURED
 
 
 def test_no_password_is_left_anywhere(tmp_path, capfd, caplog):

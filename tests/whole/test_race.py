@@ -16,7 +16,7 @@ from triggering import OLD_PASSWORD, World, new_world
 from batch.inventory.inventory import Inventory
 from sandbox.in_process import dynamodb_client
 from userpool.ledger_table import LedgerTable
-from userpool.person import State
+from userpool.person import PersonState
 
 USERS = 120
 THREADS = 16
@@ -107,9 +107,9 @@ def assert_one_password_each(world: World, job: Job, names: list[str], signed_in
         state = persons[name].state
         works = world.signs_in(name, OLD_PASSWORD)
         assert works or name not in signed_in, (name, state)
-        if state in {State.CAPTURED, State.PENDING}:
-            assert works is (state is State.CAPTURED), (name, state)
+        if state in {PersonState.CAPTURED, PersonState.PENDING}:
+            assert works is (state is PersonState.CAPTURED), (name, state)
         if not works:
             assert world.capture(name, OLD_PASSWORD) == "captured", (name, state)
             assert world.signs_in(name, OLD_PASSWORD)
-        assert world.state(persons[name].sub) is State.CAPTURED
+        assert world.state(persons[name].sub) is PersonState.CAPTURED

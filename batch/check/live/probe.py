@@ -28,7 +28,7 @@ class Basis(StrEnum):
     NOWHERE = "told nowhere"
 
 
-class Verdict(StrEnum):
+class ProbeOutcome(StrEnum):
     """What came of a probe."""
 
     EXPECTED = "as expected"
@@ -62,13 +62,13 @@ class Result:
     problem: str = ""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ProbeOutcome:
         """Whether it is as expected, and whether anything depends on it if not."""
         if self.problem:
-            return Verdict.UNTOLD
+            return ProbeOutcome.UNTOLD
         if self.observed == self.probe.expected:
-            return Verdict.EXPECTED
-        return Verdict.CHOOSE if self.advice else Verdict.HARMLESS
+            return ProbeOutcome.EXPECTED
+        return ProbeOutcome.CHOOSE if self.advice else ProbeOutcome.HARMLESS
 
     @property
     def advice(self) -> str:

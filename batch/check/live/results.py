@@ -12,7 +12,7 @@ from batch.check.live.live_by_hand import BY_HAND
 from batch.check.live.live_making import LeftOver, Making
 from batch.check.live.made_up_users import MOST_USERS, USERS, Pause, Stage
 from batch.check.live.password_probes import PASSWORDS
-from batch.check.live.probe import Probe, Result, Verdict, tried
+from batch.check.live.probe import Probe, ProbeOutcome, Result, tried
 from batch.check.live.probes import NAMES
 from batch.check.live.settings_probes import SETTINGS
 from batch.settings.prices import AS_OF, Prices
@@ -22,10 +22,10 @@ PROBES: Sequence[Probe] = (*PASSWORDS, *NAMES, *SETTINGS)
 _FREE = 10_000  # monthly active users (`prices`)
 _PLAN = "ESSENTIALS"  # of a pool that is made without a word about it
 _SEVERITY = {
-    Verdict.EXPECTED: Severity.OK,
-    Verdict.HARMLESS: Severity.NOTE,
-    Verdict.CHOOSE: Severity.WARNING,
-    Verdict.UNTOLD: Severity.NOTE,
+    ProbeOutcome.EXPECTED: Severity.OK,
+    ProbeOutcome.HARMLESS: Severity.NOTE,
+    ProbeOutcome.CHOOSE: Severity.WARNING,
+    ProbeOutcome.UNTOLD: Severity.NOTE,
 }
 _ORDER = list(Severity)
 
@@ -37,14 +37,14 @@ class Outcome:
     results: tuple[Result, ...]
     left: tuple[LeftOver, ...] = ()
 
-    def has(self, verdict: Verdict) -> bool:
+    def has(self, verdict: ProbeOutcome) -> bool:
         """Whether that came of some probe."""
         return any(result.verdict is verdict for result in self.results)
 
     @property
     def is_well(self) -> bool:
         """Whether every question got an answer, and nothing depends on one that is not the expected one."""
-        return not (self.has(Verdict.CHOOSE) or self.has(Verdict.UNTOLD))
+        return not (self.has(ProbeOutcome.CHOOSE) or self.has(ProbeOutcome.UNTOLD))
 
 
 def probed(making: Making, pause: Pause, probes: Iterable[Probe] = PROBES) -> tuple[Result, ...]:
@@ -72,14 +72,14 @@ def findings(outcome: Outcome) -> list[Finding]:
 
 def _finding(result: Result) -> Finding:
     probe, severity = result.probe, _SEVERITY[result.verdict]
-    if result.verdict is Verdict.EXPECTED:
+    if result.verdict is ProbeOutcome.EXPECTED:
         what = f"{probe.question} Expected and observed: {probe.expected} ({probe.basis})."
         return Finding(severity, probe.id, "as-expected", what)
     expected = f"{probe.question} Expected: {probe.expected} ({probe.basis})."
     if result.problem:
         return Finding(severity, probe.id, "not-told", f"{expected} Not told: {result.problem}")
     what = f"{expected} Observed: {result.observed}."
-    if result.verdict is Verdict.HARMLESS:
+    if result.verdict is ProbeOutcome.HARMLESS:
         return Finding(severity, probe.id, "harmless", f"{what} Nothing depends on it.")
     return Finding(severity, probe.id, "otherwise", what, result.advice)
 
@@ -123,9 +123,9 @@ def _result_as_values(result: Result) -> dict[str, Any]:
 def conclusion(outcome: Outcome) -> str:
     """Say it in the end, in a line."""
     counts = Counter(result.verdict for result in outcome.results)
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    if outcome.has(Verdict.CHOOSE):
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ProbeOutcome if counts[verdict])
+    if outcome.has(ProbeOutcome.CHOOSE):
         return f"{said}. Nothing was adapted: set what the remedies say."
-    if outcome.has(Verdict.UNTOLD):
+    if outcome.has(ProbeOutcome.UNTOLD):
         return f"{said}. Mend what is said there, and ask again."
     return f"{said}. No setting need be another."

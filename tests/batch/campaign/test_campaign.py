@@ -11,7 +11,7 @@ from triggering import NEW_PASSWORD, OLD_PASSWORD
 from undoing import PowerCutError
 
 from userpool.cohort import CohortRules
-from userpool.person import CLOSED, State
+from userpool.person import CLOSED, PersonState
 
 
 def test_a_code_lets_the_user_choose_a_password(tmp_path):
@@ -20,7 +20,7 @@ def test_a_code_lets_the_user_choose_a_password(tmp_path):
     waiting.bring("ada", "bob")
     assert waiting.send(limit=1).sent == 1
     (name,) = waiting.sent()
-    assert waiting.states() == {State.RESET: 1, State.PENDING: 1}
+    assert waiting.states() == {PersonState.RESET: 1, PersonState.PENDING: 1}
     assert waiting.status(name) == "RESET_REQUIRED"
     assert not waiting.world.captures(name, OLD_PASSWORD)
     waiting.world.cognito.confirm_forgot_password(
@@ -67,7 +67,7 @@ def test_a_thousand_wait_and_a_hundred_come_in_the_middle(tmp_path):
     assert {waiting.status(name) for name in captured} == {"CONFIRMED"}
     doubtful = {name for name, state in waiting.kept().items() if state == "doubtful"}
     assert sent.keys() | set(captured) | doubtful == set(names)
-    assert waiting.states() == {State.RESET: 1000 - len(captured), State.CAPTURED: len(captured)}
+    assert waiting.states() == {PersonState.RESET: 1000 - len(captured), PersonState.CAPTURED: len(captured)}
 
 
 def test_a_budget_is_a_day_s(tmp_path):
@@ -103,7 +103,7 @@ def test_who_has_nothing_verified_goes_to_the_help_desk(tmp_path):
     assert waiting.send().sent == 1
     waiting.export()
     assert waiting.help_desk().keys() == {"ada"}
-    assert waiting.persons()["ada"].state is State.PENDING
+    assert waiting.persons()["ada"].state is PersonState.PENDING
 
 
 def test_who_is_disabled_or_gone_is_left(tmp_path):
@@ -116,7 +116,7 @@ def test_who_is_disabled_or_gone_is_left(tmp_path):
     assert summary.sent == 1
     assert sum(summary.left.values()) == 2
     assert waiting.sent() == {"cyd": 1}
-    assert waiting.states() == {State.PENDING: 2, State.RESET: 1}
+    assert waiting.states() == {PersonState.PENDING: 2, PersonState.RESET: 1}
 
 
 def test_closing_takes_the_old_password_and_says_nothing(tmp_path):
@@ -126,7 +126,7 @@ def test_closing_takes_the_old_password_and_says_nothing(tmp_path):
     assert waiting.world.captures("bob", OLD_PASSWORD)
     assert waiting.close(limit=1).let_go == 1
     assert waiting.close().let_go == 1
-    assert waiting.states() == {State.RESET: 2, State.CAPTURED: 1}
+    assert waiting.states() == {PersonState.RESET: 2, PersonState.CAPTURED: 1}
     assert waiting.persons()["ada"].reason == CLOSED
     assert waiting.sent() == {}
     assert not waiting.world.captures("ada", OLD_PASSWORD)
@@ -186,7 +186,7 @@ def test_who_signs_in_for_the_first_time_just_now_is_for_a_rerun(tmp_path):
     waiting.tables.acts["update_item"] = meanwhile
     summary = waiting.close()
     assert (summary.let_go, summary.capturing, summary.is_unfinished) == (0, 2, True)
-    assert waiting.states() == {State.CAPTURING: 2, State.RESET: 1}
+    assert waiting.states() == {PersonState.CAPTURING: 2, PersonState.RESET: 1}
 
 
 def test_a_cohort_and_its_days(tmp_path):

@@ -13,7 +13,7 @@ from batch.campaign.sender import Blame, Sender, blame
 from batch.runtime.stopping import StoppedError
 from userpool.errors import UserError
 from userpool.ledger import Turn
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
 NOBODY_CAN = ("LimitExceededException", "Exceeded daily email limit for the operation or the account.")
 BROKEN = ("CodeDeliveryFailureException", "Unable to deliver message. Email address is not verified.")
@@ -60,9 +60,9 @@ def test_a_sender_is_broken_after_three_in_a_row():
     ("before", "said", "signing_in"),
     [
         (None, "is not in the ledger any more", False),
-        (Person("1", State.PENDING, new_sub="other"), "is another user of the new pool by the ledger now", False),
-        (Person("1", State.CAPTURED, new_sub="new"), "is captured in the ledger by now", False),
-        (Person("1", State.CAPTURING, new_sub="new"), "is capturing in the ledger by now", True),
+        (Person("1", PersonState.PENDING, new_sub="other"), "is another user of the new pool by the ledger now", False),
+        (Person("1", PersonState.CAPTURED, new_sub="new"), "is captured in the ledger by now", False),
+        (Person("1", PersonState.CAPTURING, new_sub="new"), "is capturing in the ledger by now", True),
     ],
 )
 def test_why_the_ledger_did_not_let_go(before, said, signing_in):
@@ -92,7 +92,7 @@ def test_a_limit_counts_persons_whether_they_got_one_or_not(tmp_path):
     waiting.refuse(*BROKEN)
     summary = waiting.send(2, limit=2, workers=1)
     assert (summary.held, summary.over, summary.ended) == (2, True, None)
-    assert waiting.states() == {State.RESET: 2, State.PENDING: 2}
+    assert waiting.states() == {PersonState.RESET: 2, PersonState.PENDING: 2}
     waiting.mend()
     assert waiting.send(2).sent == 2
 
@@ -237,7 +237,7 @@ def test_a_kill_at_any_call_sends_nobody_two(tmp_path, carried_out, tried):
     assert set(sent.values()) == {1}
     assert sent.keys() | waiting.help_desk().keys() == {"ada", "bob", "cyd"}
     assert after > 5
-    assert waiting.states() == {State.RESET: 3}
+    assert waiting.states() == {PersonState.RESET: 3}
 
 
 def test_who_never_got_the_call_is_sent_one(tmp_path):

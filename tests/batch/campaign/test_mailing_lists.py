@@ -7,7 +7,7 @@ from resetting import Waiting
 from triggering import NEW_PASSWORD
 
 from batch.campaign.recipients import NO_ADDRESS, NO_RECOVERY, ONLY_FACTORS, why_no_code
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.user import User
 
 MAIL = {"email": "ada@x.com", "email_verified": "true"}
@@ -103,7 +103,7 @@ def test_a_password_that_a_help_desk_gave_is_left(tmp_path):
     waiting.in_pool("admin_set_user_password", Username="ada", Password=NEW_PASSWORD, Permanent=True)
     summary = waiting.send()
     assert (summary.sent, [*summary.why]) == (1, ["ada"])
-    assert waiting.persons()["ada"].state is State.PENDING
+    assert waiting.persons()["ada"].state is PersonState.PENDING
     waiting.export()
     assert "modified" in waiting.help_desk()["ada"]["why"]
     assert waiting.world.signs_in("ada", NEW_PASSWORD)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from batch.check.live.live_by_hand import BY_HAND
 from batch.check.live.live_making import PREFIX, Making
 from batch.check.live.made_up_users import MOST_USERS, USERS, Stage
-from batch.check.live.probe import Verdict
+from batch.check.live.probe import ProbeOutcome
 from batch.check.live.results import PROBES, cost, probed
 from batch.check.live.settings_probes import FILTERED, IGNORED, INCOMPLETE, judged
 from batch.check.live.throw_away_pools import TAG
@@ -109,7 +109,7 @@ def test_on_the_sandbox_everything_is_as_expected():
     """Every probe is asked and its answer is the expected one; what was announced is made, and nothing is sent."""
     account = Account()
     results = account.results()
-    assert {name: one.observed for name, one in results.items() if one.verdict is not Verdict.EXPECTED} == {}
+    assert {name: one.observed for name, one in results.items() if one.verdict is not ProbeOutcome.EXPECTED} == {}
     assert len(results) == len(PROBES)
     assert len(account.users) == USERS
     assert account.calls["AdminCreateUser"] + account.calls["SignUp"] == MOST_USERS
@@ -218,10 +218,10 @@ def test_a_deviation_is_told_by_the_very_probe(name):
     """What Cognito does otherwise is told by the probe that is about it and by no other, with the setting to choose."""
     methods, expected = DEVIATIONS[name]
     results = Account(**methods).results()
-    found = {one: result for one, result in results.items() if result.verdict is not Verdict.EXPECTED}
+    found = {one: result for one, result in results.items() if result.verdict is not ProbeOutcome.EXPECTED}
     assert {one: result.observed for one, result in found.items()} == {one: told[0] for one, told in expected.items()}
     for one, (_, advice) in expected.items():
-        assert found[one].verdict is (Verdict.CHOOSE if advice else Verdict.HARMLESS)
+        assert found[one].verdict is (ProbeOutcome.CHOOSE if advice else ProbeOutcome.HARMLESS)
         assert advice in found[one].advice
 
 
@@ -234,7 +234,7 @@ def test_a_listing_may_lag_behind():
 
     account = Account(list_users=when(by_sub, late))
     (result,) = account.results([probe for probe in PROBES if probe.id == "listing.sub-prefix"]).values()
-    assert result.verdict is Verdict.EXPECTED
+    assert result.verdict is ProbeOutcome.EXPECTED
     assert len(account.pauses) == 1
 
 
@@ -255,10 +255,10 @@ def test_shards_are_judged(known, data):
 def test_what_is_not_allowed_is_named_and_the_rest_goes_on():
     """A call that is not allowed leaves its probes untold, with the permission to grant, and all others answered."""
     results = Account(admin_disable_user=refusing("AccessDeniedException")).results()
-    untold = {name: one for name, one in results.items() if one.verdict is Verdict.UNTOLD}
+    untold = {name: one for name, one in results.items() if one.verdict is ProbeOutcome.UNTOLD}
     assert set(untold) == {"disabled.set-password", "disabled.sign-in"}
     assert all("grant cognito-idp:AdminDisableUser" in one.problem for one in untold.values())
-    assert {one.verdict for name, one in results.items() if name not in untold} == {Verdict.EXPECTED}
+    assert {one.verdict for name, one in results.items() if name not in untold} == {ProbeOutcome.EXPECTED}
 
 
 def test_nothing_that_sends_a_code_is_asked_about_who_has_an_address():

@@ -12,7 +12,7 @@ from batch.check.finding import Severity
 from batch.check.pools import schema
 from batch.check.sign_in import passwords
 from batch.lambda_trigger.capture_way import strong_enough
-from batch.lambda_trigger.findings import Verdict
+from batch.lambda_trigger.findings import StepVerdict
 from batch.settings.config import Config
 from userpool.attributes import Attribute, AttributeRules, Schema
 from userpool.description import Description
@@ -61,7 +61,7 @@ policies = st.fixed_dictionaries(
 def test_a_password_that_the_new_pool_refuses_was_warned_of(old, new, password):
     """If nothing is said of the policies, the new pool takes every password that the old one took."""
     facts = facts_of({"password_policy": old}, {"password_policy": new})
-    taken = [strong_enough(password, policy).verdict is Verdict.OK for policy in (old, new)]
+    taken = [strong_enough(password, policy).verdict is StepVerdict.OK for policy in (old, new)]
     if is_well(passwords(facts)):
         assert taken != [True, False]
 

@@ -22,7 +22,7 @@ from pools import by_name, read_pool
 from signing_in import set_password
 
 from batch.plan.after_cutover import Cutover, as_applied, record_cutover, stale
-from batch.plan.three_way import Applied, change
+from batch.plan.three_way import Baseline, change
 from batch.plan.user_plan import AFTER_CUTOVER
 from batch.settings.decisions import Decision
 from sandbox.in_process import dynamodb_client
@@ -357,7 +357,7 @@ GROUPS = st.frozensets(st.sampled_from(["a", "b", "c"]))
 LINKS = st.frozensets(st.sampled_from([Identity("Google", "1"), Identity("Okta", "2")]))
 PREFERENCES = st.builds(Preference, st.frozensets(st.sampled_from([SMS, MAIL])), st.none())
 APPLIED = st.builds(
-    Applied,
+    Baseline,
     st.dictionaries(st.sampled_from(["name", "email", "custom:x"]), st.sampled_from(["", "1", "2"])),
     enabled=st.booleans(),
     groups=st.none() | GROUPS,

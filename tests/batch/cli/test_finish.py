@@ -14,7 +14,7 @@ from ending import SECRET, end_long_ago, found, persons, rows, stored, sub_map, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.cutover.finish_checklist import End, EndError, Standing, checklist, refuse_left, refuse_purge
+from batch.cutover.finish_checklist import End, EndError, Remaining, checklist, refuse_left, refuse_purge
 from batch.inventory.erasure import CLEARED, EMPTIED, KEPT, NOBODYS, purge, without_lists
 from batch.inventory.inventory import Inventory
 from batch.ledger import lease
@@ -22,7 +22,7 @@ from batch.ledger.erasure import erase
 from batch.report.export import EXPORTS, OF_SUBS
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
-from userpool.person import State
+from userpool.person import PersonState
 
 
 def close_all(moving):
@@ -64,7 +64,7 @@ def test_a_purge_leaves_the_sub_map_and_no_personal_value(moving):
     assert purged.code == 0, purged.err
     assert found(moving, SECRET) == set()
     assert sub_map(moving) == mapped
-    assert {one.state for one in persons(moving)} <= {State.RESET, State.HELD}
+    assert {one.state for one in persons(moving)} <= {PersonState.RESET, PersonState.HELD}
     for command in (("scan",), ("plan",), ("verify",), ("finish", "--reopen", "--yes")):
         refused = moving(*command)
         assert (refused.code, "export map" in refused.err) == (2, True)
@@ -126,11 +126,11 @@ def test_every_column_is_either_kept_or_personal(tmp_path):
 NUMBERS = st.integers(0, 3)
 
 
-@given(st.dictionaries(st.sampled_from(State), NUMBERS), NUMBERS, NUMBERS, NUMBERS, NUMBERS)
+@given(st.dictionaries(st.sampled_from(PersonState), NUMBERS), NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 def test_nobody_is_left_behind_unseen(states, to_create, failed, owing, again):
     """The end is refused exactly if more people are open, owed, failed or to reset again than was said."""
-    standing = Standing(cut_over=True, to_create=to_create, failed=failed, states=states, owing=owing, again=again)
-    closed = {State.CAPTURED, State.RESET, State.RETURNED, State.HELD}
+    standing = Remaining(cut_over=True, to_create=to_create, failed=failed, states=states, owing=owing, again=again)
+    closed = {PersonState.CAPTURED, PersonState.RESET, PersonState.RETURNED, PersonState.HELD}
     left = to_create + failed + owing + again + sum(number for state, number in states.items() if state not in closed)
     assert sum(finding.left for finding in checklist(standing)) == left
     refuse_left(standing, left)
@@ -141,7 +141,7 @@ def test_nobody_is_left_behind_unseen(states, to_create, failed, owing, again):
 
 def test_disabled_profiles_are_named_before_the_function_goes():
     """Who is disabled and kept out by the function alone is to be looked at, and in nobody's way."""
-    said = [finding.said for finding in checklist(Standing(cut_over=True, kept_out=2)) if not finding.left]
+    said = [finding.said for finding in checklist(Remaining(cut_over=True, kept_out=2)) if not finding.left]
     assert "2 from other providers are disabled in the old pool: only the function keeps them out." in said
 
 

@@ -15,7 +15,7 @@ from batch.inventory.inventory import Inventory
 from userpool.errors import FatalError
 from userpool.ledger import Ledger
 from userpool.ledger_table import Write
-from userpool.person import FORGOTTEN, PERSON, Person, State
+from userpool.person import FORGOTTEN, PERSON, Person, PersonState
 from userpool.terms import Terms
 
 
@@ -51,7 +51,7 @@ def test_one_is_forgotten_and_the_others_stay(moving, client):
         assert moving(*command).code in {0, 1}, command
     assert found(moving, "zork.wwv@") == set()
     (stone,) = [one for one in persons(moving) if one.sub == sub]
-    assert (stone.state, stone.reason, stone.locks, stone.username) == (State.RESET, FORGOTTEN, frozenset(), "")
+    assert (stone.state, stone.reason, stone.locks, stone.username) == (PersonState.RESET, FORGOTTEN, frozenset(), "")
     assert stone.new_sub
     assert moving("forget", sub, "--yes").code == 0
     nobody = moving("forget", "nobody", "--yes")
@@ -82,7 +82,7 @@ def test_who_collided_with_them_is_planned_anew(moving, client):
         assert name not in str(rows(moving, "SELECT reason FROM plan"))
         assert moving("run", "--yes").code in {0, 1}
         assert ledger.owner(lock) in subs
-    assert ledger.person(ledger.owner(lock)).state is State.PENDING
+    assert ledger.person(ledger.owner(lock)).state is PersonState.PENDING
     assert "zork-wwv" in {user["Username"].lower() for user in client.list_users(UserPoolId=moving.target)["Users"]}
 
 
@@ -161,7 +161,7 @@ def test_of_two_with_a_name_nobody_is_forgotten(moving, client):
     assert old_sub(moving, f"dan-{SECRET}") != before
 
 
-@pytest.mark.parametrize("state", [State.HELD, State.RESET])
+@pytest.mark.parametrize("state", [PersonState.HELD, PersonState.RESET])
 def test_no_run_brings_a_tombstone_back(moving, client, state):
     """Whom another inventory had forgotten is neither published anew nor created, whatever state they were left in."""
     name = f"fay-{SECRET}"

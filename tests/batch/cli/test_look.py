@@ -14,13 +14,13 @@ from command_line import FAST, Migration
 from pools import read_pool
 
 from batch.inventory.inventory import Inventory
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from sandbox.faults import Fault
 from sandbox.in_process import dynamodb_client
 from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source
 from userpool.ledger_table import LedgerTable
-from userpool.person import State
+from userpool.person import PersonState
 
 USERS = 24
 
@@ -77,8 +77,8 @@ def scanned(tmp_path, sandbox, old):
     return moving
 
 
-def ledger_of(moving) -> Registrar:
-    return Registrar(LedgerTable(dynamodb_client(), moving.settings["ledger"]["table"]))
+def ledger_of(moving) -> BatchLedger:
+    return BatchLedger(LedgerTable(dynamodb_client(), moving.settings["ledger"]["table"]))
 
 
 def ok(result):
@@ -342,7 +342,7 @@ def test_persons_of_a_state(half):
     """Lists of the ledger have exactly the persons of the state; without a ledger they are refused."""
     people = [one for some in ledger_of(half).persons() for one in some]
     pending = table(half("export", "pending", "--output", "-"))
-    assert {row["sub"] for row in pending} == {one.sub for one in people if one.state is State.PENDING}
+    assert {row["sub"] for row in pending} == {one.sub for one in people if one.state is PersonState.PENDING}
     half.configure(ledger=None)
     refused = half("export", "pending", "--output", "-")
     assert (refused.code, "no ledger" in refused.err) == (2, True)

@@ -9,14 +9,14 @@ from killing import kill_when
 from pools import MARKER, read_pool
 
 from batch.ledger.lease import KEY
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from sandbox.faults import Fault
 from sandbox.in_process import dynamodb_client
 from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import State
+from userpool.person import PersonState
 
 NUMBERS = itertools.count()
 CALLS = (
@@ -69,8 +69,8 @@ def moving(client, old, with_ledger):
     return with_ledger(old, make_target(client, kind="plain"))
 
 
-def ledger(moving) -> Registrar:
-    return Registrar(table(moving))
+def ledger(moving) -> BatchLedger:
+    return BatchLedger(table(moving))
 
 
 def table(moving) -> LedgerTable:
@@ -92,8 +92,8 @@ def assert_whole(moving, client, server):
     """The new pool and the ledger agree that everybody was created once, and is pending with nothing owed."""
     there = read_pool(client, moving.target).users
     people = persons(moving)
-    pending = {person.sub: person for person in people.values() if person.state is not State.HELD}
-    assert {sub: (State.PENDING, user.sub, frozenset()) for sub, user in there.items()} == {
+    pending = {person.sub: person for person in people.values() if person.state is not PersonState.HELD}
+    assert {sub: (PersonState.PENDING, user.sub, frozenset()) for sub, user in there.items()} == {
         sub: (person.state, person.new_sub, person.owed) for sub, person in pending.items()
     }
     assert {user.status for user in there.values()} == {"CONFIRMED"}
@@ -108,7 +108,7 @@ def test_a_run_makes_the_table_of_a_stand_in_and_publishes_everybody(moving, cli
     """On this machine the ledger needs no preparation; federated, colliding and unconfirmed users are held."""
     run(moving)
     assert_whole(moving, client, server)
-    reasons = {person.reason for person in persons(moving).values() if person.state is State.HELD}
+    reasons = {person.reason for person in persons(moving).values() if person.state is PersonState.HELD}
     assert {"federated", "unconfirmed"} <= reasons
     server.reset_counts()
     again = moving("run", "--yes")
@@ -239,8 +239,8 @@ def test_a_ledger_that_cannot_be_reached_is_said_in_a_sentence(moving, server):
 def test_who_signs_in_just_now_is_no_failure(moving, client):
     """A run that leaves a user to its own sign-in lists it, and ends well."""
     assert moving("run", "--yes", "--limit", "1").code == 4
-    sub = next(person.sub for person in persons(moving).values() if person.state is State.KNOWN)
-    values = {"state": State.MIGRATING, "now": time.time()}
+    sub = next(person.sub for person in persons(moving).values() if person.state is PersonState.KNOWN)
+    values = {"state": PersonState.MIGRATING, "now": time.time()}
     table(moving).write(Write(f"person#{sub}", change="SET #state = :state, #changed = :now", values=values))
     assert [failure["problem"] for failure in run(moving)["failures"]] == ["signing-in"]
 
@@ -262,7 +262,7 @@ def test_close_makes_a_person_reset(finished):
     result = moving("close", user.username, "--json")
     closed = {"username": user.username, "was": "pending", "state": "reset", "under_way": False}
     assert (result.code, result.json) == (0, closed)
-    assert persons(moving)[user.marker].state is State.RESET
+    assert persons(moving)[user.marker].state is PersonState.RESET
     again = moving("close", user.username)
     assert again.code == 0
     assert "closed already" in again.out
@@ -271,12 +271,12 @@ def test_close_makes_a_person_reset(finished):
 def test_close_leaves_a_captured_person_captured(finished):
     """Who was captured is closed already."""
     moving, user = finished
-    table(moving).write(Write(f"person#{user.marker}", change="SET #state = :x", values={"x": State.CAPTURED}))
+    table(moving).write(Write(f"person#{user.marker}", change="SET #state = :x", values={"x": PersonState.CAPTURED}))
     assert moving("close", user.username, "--json").json["state"] == "captured"
-    assert persons(moving)[user.marker].state is State.CAPTURED
+    assert persons(moving)[user.marker].state is PersonState.CAPTURED
 
 
-@pytest.mark.parametrize("state", [State.DEFERRED, State.RETURNED])
+@pytest.mark.parametrize("state", [PersonState.DEFERRED, PersonState.RETURNED])
 def test_close_has_nothing_to_do_with_federated_profiles(finished, state):
     """A federated profile has no password to close, and says so."""
     moving, user = finished
@@ -291,11 +291,11 @@ def test_close_during_a_capture_asks_to_be_said_again(finished, seconds):
     """Beside a first sign-in that is under way, or was cut off, the person is closed, and once is not enough."""
     moving, user = finished
     change = "SET #state = :x, #token = :token, #until = :until"
-    values = {"x": State.CAPTURING, "token": "t", "until": time.time() + seconds}
+    values = {"x": PersonState.CAPTURING, "token": "t", "until": time.time() + seconds}
     table(moving).write(Write(f"person#{user.marker}", change=change, values=values))
     first = moving("close", user.username)
     assert (first.code, "close again" in first.out) == (0, True)
-    assert (persons(moving)[user.marker].state, persons(moving)[user.marker].token) == (State.RESET, "t")
+    assert (persons(moving)[user.marker].state, persons(moving)[user.marker].token) == (PersonState.RESET, "t")
     again = moving("close", user.username)
     assert ("close again" in again.out, persons(moving)[user.marker].token) == (
         seconds > 0,
@@ -328,7 +328,7 @@ def test_close_says_what_is_wrong(finished, client):
         result = moving("close", name)
         assert result.code == 2
         assert said in result.err
-    assert persons(moving)[user.marker].state is State.PENDING
+    assert persons(moving)[user.marker].state is PersonState.PENDING
 
 
 def test_close_without_a_ledger(moving):

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.cutover.way_back import Newcomers, doubts, reverse, text
-from batch.inventory.baseline import AppliedTable
+from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory
 from batch.plan.after_cutover import Cutover, record_cutover
-from batch.plan.three_way import Applied
+from batch.plan.three_way import Baseline
 from batch.pools.connect import fingerprint
 from batch.settings.config import Config, load
 from userpool.attributes import AttributeRules
@@ -104,7 +104,7 @@ def inventory(tmp_path):
 def test_since_when_newcomers_are_looked_for(inventory, attributes, days, marker):
     """With the old sub on whom the migration made, since its first run; where nobody has it, since the cut-over."""
     with inventory.transaction():
-        AppliedTable(inventory).save("s1", Applied(attributes))
+        BaselineTable(inventory).save("s1", Baseline(attributes))
     found = Newcomers.of(inventory, CUTOVER, MARKER)
     assert found == Newcomers(CUTOVER.at - days * 86_400, marker)
     assert ("carries an old sub" in " ".join(doubts(config(), found.marker))) == (marker is None)
@@ -113,7 +113,7 @@ def test_since_when_newcomers_are_looked_for(inventory, attributes, days, marker
 def test_without_recorded_runs_newcomers_are_those_since_the_cut_over(inventory):
     """A lost inventory knows no run before the cut-over that was said again: nobody earlier is looked for."""
     with inventory.transaction():
-        AppliedTable(inventory).save("s1", Applied({MARKER: "s1"}))
+        BaselineTable(inventory).save("s1", Baseline({MARKER: "s1"}))
         inventory.execute("DELETE FROM runs WHERE started < ?", (CUTOVER.at,))
     assert Newcomers.of(inventory, CUTOVER, MARKER) == NEWCOMERS
 

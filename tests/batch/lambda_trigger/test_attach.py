@@ -21,13 +21,13 @@ from batch.cli.trigger_attach import write_triggers
 from batch.lambda_trigger.attach import attaching, detaching, left_half, not_of_the_pool, plainly, same
 from batch.lambda_trigger.attach_text import cloudformation, is_over, let_in, nobody_waits, published, taken, terraform
 from batch.lambda_trigger.capture_way import INSTEAD, NEEDED, missing_triggers
-from batch.lambda_trigger.findings import Verdict
+from batch.lambda_trigger.findings import StepVerdict
 from batch.ledger.count import LedgerCount
 from batch.pools.managed_pool import ManagedPool, differing
 from sandbox.faults import Fault
 from userpool.description import triggers_of
 from userpool.errors import FatalError, UserError
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
 POOL = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_AbCdEf123"
 
@@ -233,32 +233,32 @@ PUBLISHED = {"there": True, "identity": "a", "written": "a", "unpublished": 0}
 )
 def test_what_is_not_published_is_told_with_the_remedy(changes, remedy):
     """Whatever keeps the ledger from knowing everybody is wrong; in another Region it is never found."""
-    assert published(LedgerFacts(**PUBLISHED), "people", elsewhere=False).verdict is Verdict.OK
+    assert published(LedgerFacts(**PUBLISHED), "people", elsewhere=False).verdict is StepVerdict.OK
     assert "ledger.region" in published(LedgerFacts(**PUBLISHED), "people", elsewhere=True).remedy
     said = published(LedgerFacts(**(PUBLISHED | changes)), "people", elsewhere=False)
-    assert (said.verdict, remedy in said.remedy) == (Verdict.WRONG, True)
+    assert (said.verdict, remedy in said.remedy) == (StepVerdict.WRONG, True)
 
 
-@given(st.lists(st.tuples(st.sampled_from(State), st.booleans()), max_size=6))
+@given(st.lists(st.tuples(st.sampled_from(PersonState), st.booleans()), max_size=6))
 def test_who_waits_for_the_function(people):
     """Whoever has no password of their own yet waits, and whoever exists and is owed memberships."""
     counted = LedgerCount(0.0)
     for state, owed in people:
         counted.add(Person("a-sub", state, owed=frozenset({"admins"} if owed else ())))
-    final = {State.CAPTURED, State.RESET, State.RETURNED}
-    waits = any(state not in {*final, State.HELD} or (state in final and owed) for state, owed in people)
-    assert (nobody_waits(counted).verdict is Verdict.WRONG) == waits
+    final = {PersonState.CAPTURED, PersonState.RESET, PersonState.RETURNED}
+    waits = any(state not in {*final, PersonState.HELD} or (state in final and owed) for state, owed in people)
+    assert (nobody_waits(counted).verdict is StepVerdict.WRONG) == waits
 
 
 def test_who_would_be_let_in_without_the_function():
     """Disabled profiles and whose old password may stand are told before the function is detached; others are not."""
     counted = LedgerCount(0.0)
     assert [*let_in(counted)] == []
-    counted.add(Person("1", State.DEFERRED, disabled=True))
-    counted.add(Person("2", State.HELD, reason="federated", disabled=True))
-    counted.add(Person("3", State.HELD, reason="cohort", disabled=True), {"3"})
-    counted.add(Person("4", State.HELD, reason="cohort", disabled=True))
-    counted.add(Person("5", State.RESET, token="t", until=1.0))
+    counted.add(Person("1", PersonState.DEFERRED, disabled=True))
+    counted.add(Person("2", PersonState.HELD, reason="federated", disabled=True))
+    counted.add(Person("3", PersonState.HELD, reason="cohort", disabled=True), {"3"})
+    counted.add(Person("4", PersonState.HELD, reason="cohort", disabled=True))
+    counted.add(Person("5", PersonState.RESET, token="t", until=1.0))
     said = [str(finding) for finding in let_in(counted)]
     assert ["3 from other providers" in said[0], "1 have to reset" in said[1]] == [True, True]
 
@@ -382,8 +382,8 @@ def test_a_cut_over_tells_who_is_not_captured(client, ready, sandbox):
 def test_after_the_end_the_owed_are_told():
     """Detaching after the end takes from whoever is still owed memberships, and says so."""
     owed = LedgerCount(0.0)
-    owed.add(Person("a", State.CAPTURED, owed=frozenset({"staff"})))
-    assert [one.verdict for one in is_over(LedgerCount(0.0))] == [Verdict.OK]
+    owed.add(Person("a", PersonState.CAPTURED, owed=frozenset({"staff"})))
+    assert [one.verdict for one in is_over(LedgerCount(0.0))] == [StepVerdict.OK]
     assert "1 are owed 1 memberships" in [*is_over(owed)][1].said
 
 

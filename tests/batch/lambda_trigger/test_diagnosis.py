@@ -14,12 +14,12 @@ from triggering import OLD_PASSWORD, TRIGGERS, WRONG_PASSWORD, new_world
 import trigger
 from batch.lambda_trigger.capture_way import Way, new_clients
 from batch.lambda_trigger.diagnosis import Diagnosis
-from batch.lambda_trigger.findings import HELD, REASONS, Verdict, conclusion, first_wrong
+from batch.lambda_trigger.findings import HELD, REASONS, StepVerdict, conclusion, first_wrong
 from batch.ledger import claims, persons
 from userpool.app_client import AppClient
 from userpool.errors import FatalError, NotAllowedError
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import FORGOTTEN, PERSON, UNCONFIRMED, State
+from userpool.person import FORGOTTEN, PERSON, UNCONFIRMED, PersonState
 from userpool.pool import UserPool
 
 ALLOWS = """{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "lambda:InvokeFunction",
@@ -73,7 +73,7 @@ def set_parts(world, **settings):
 def test_a_user_to_be_captured_by_usermigration_has_nothing_wrong():
     """Everything is right, up to the password, and each of the ten steps says so."""
     findings = walk(published(), password=OLD_PASSWORD)
-    assert [finding.verdict for finding in findings.values()] == [Verdict.OK] * 10
+    assert [finding.verdict for finding in findings.values()] == [StepVerdict.OK] * 10
     assert "UserMigration captures" in findings["state"].said
     assert "would be captured." in conclusion(list(findings.values()))
 
@@ -83,7 +83,7 @@ def test_a_user_to_be_captured_by_a_challenge_has_nothing_wrong():
     world = published()
     world.precreate("ada")
     findings = walk(world, password=OLD_PASSWORD)
-    assert [finding.verdict for finding in findings.values()] == [Verdict.OK] * 10
+    assert [finding.verdict for finding in findings.values()] == [StepVerdict.OK] * 10
     assert "UserMigration never fires: CUSTOM_AUTH" in findings["state"].said
 
 
@@ -101,8 +101,8 @@ def test_without_a_password_the_rest_is_checked():
     """Nobody has to give the password; then it is said that it was not proved, and no sign-in is made."""
     world = published()
     findings = walk(world)
-    assert findings.pop("password").verdict is Verdict.UNCHECKED
-    assert {finding.verdict for finding in findings.values()} == {Verdict.OK}
+    assert findings.pop("password").verdict is StepVerdict.UNCHECKED
+    assert {finding.verdict for finding in findings.values()} == {StepVerdict.OK}
     assert world.calls["old.AdminInitiateAuth"] == 0
 
 
@@ -111,7 +111,7 @@ def test_a_password_is_not_asked_for_while_something_else_is_wrong():
     world = published(triggers=[])
     asked = Asked(OLD_PASSWORD)
     findings = list(Diagnosis(world.parts, "ada", asked, lambda _: ALLOWS).findings())
-    assert (findings[-1].verdict, asked.times) == (Verdict.UNCHECKED, 0)
+    assert (findings[-1].verdict, asked.times) == (StepVerdict.UNCHECKED, 0)
     assert world.calls["old.AdminInitiateAuth"] == 0
 
 
@@ -174,13 +174,13 @@ def become(world, state):
 @pytest.mark.parametrize(
     ("state", "created", "said"),
     [
-        (State.CREATING, False, "batch job has begun"),
-        (State.CREATING, True, "batch job has begun"),
-        (State.PENDING, False, "stays deleted"),
-        (State.CAPTURED, False, "stays deleted"),
-        (State.RESET, True, "dead, by design"),
-        (State.CAPTURED, True, "dead, by design"),
-        (State.KNOWN, True, "never told"),
+        (PersonState.CREATING, False, "batch job has begun"),
+        (PersonState.CREATING, True, "batch job has begun"),
+        (PersonState.PENDING, False, "stays deleted"),
+        (PersonState.CAPTURED, False, "stays deleted"),
+        (PersonState.RESET, True, "dead, by design"),
+        (PersonState.CAPTURED, True, "dead, by design"),
+        (PersonState.KNOWN, True, "never told"),
     ],
 )
 def test_a_state_in_which_no_way_is_open(state, created, said):
@@ -224,7 +224,7 @@ def test_a_user_whom_usermigration_has_created(confirmed):
         world.signs_in("ada", OLD_PASSWORD)
     else:
         world.cognito.forgot_password(ClientId=world.app, Username="ada")
-    become(world, State.MIGRATING)
+    become(world, PersonState.MIGRATING)
     first = first_wrong(list(walk(world).values()))
     assert (first is None) == confirmed
     assert first is None or "RESET_REQUIRED" in first.said
@@ -322,7 +322,7 @@ def test_tokens_may_be_made_by_an_app_of_ones_own(version):
         world = published(triggers=[*triggers, "PostAuthentication"])
     else:
         world = published(triggers=triggers, token_version=version)
-    assert walk(world)["triggers"].verdict is Verdict.OK
+    assert walk(world)["triggers"].verdict is StepVerdict.OK
 
 
 @pytest.mark.parametrize("policy", [None, ALLOWS.replace("cognito-idp", "apigateway")])
@@ -338,7 +338,7 @@ def test_a_policy_that_cannot_be_read():
     """Where nobody may look at the policy, or there is no Lambda, it is not checked, and nothing is wrong."""
     for error in (NotAllowedError("GetPolicy: grant lambda:GetPolicy."), FatalError("A stand-in has no Lambda.")):
         findings = walk(published(), policy_of=lambda _, error=error: raising(error)())
-        assert findings["permission"].verdict is Verdict.UNCHECKED
+        assert findings["permission"].verdict is StepVerdict.UNCHECKED
         assert first_wrong(list(findings.values())) is None
 
 
@@ -354,14 +354,14 @@ def test_a_client_that_signs_in_by_srp_alone():
     only_client(world, "ALLOW_USER_SRP_AUTH", "ALLOW_CUSTOM_AUTH")
     assert "SRP" in wrong_first(world).said
     world.precreate("ada")
-    assert walk(world)["app clients"].verdict is Verdict.OK
+    assert walk(world)["app clients"].verdict is StepVerdict.OK
 
 
 def test_a_client_without_custom_challenges():
     """Who is in the new pool already needs a client with ALLOW_CUSTOM_AUTH."""
     world = published()
     only_client(world, "ALLOW_USER_PASSWORD_AUTH")
-    assert walk(world)["app clients"].verdict is Verdict.OK
+    assert walk(world)["app clients"].verdict is StepVerdict.OK
     world.precreate("ada")
     assert "ALLOW_CUSTOM_AUTH" in wrong_first(world).said
 
@@ -377,8 +377,8 @@ def test_clients_that_do_not_let_it_happen_are_named_beside_one_that_does():
 def test_managed_login_calls_usermigration_but_has_no_custom_challenges():
     """A client of managed login is enough for who is not in the new pool yet, and for nobody else."""
     managed = AppClient("id", managed_login=True, flows=frozenset(["ALLOW_REFRESH_TOKEN_AUTH"]))
-    assert new_clients([managed], Way.USER_MIGRATION).verdict is Verdict.OK
-    assert new_clients([managed], Way.CUSTOM_AUTH).verdict is Verdict.WRONG
+    assert new_clients([managed], Way.USER_MIGRATION).verdict is StepVerdict.OK
+    assert new_clients([managed], Way.CUSTOM_AUTH).verdict is StepVerdict.WRONG
 
 
 def test_an_old_client_without_the_flow():
@@ -430,7 +430,7 @@ def test_a_secret_that_cannot_be_read():
     world.parts.read_secret = lambda _: raising(FatalError("The secret cannot be read."))()
     assert wrong_first(world).step == "old app client"
     world.parts.read_secret = lambda _: raising(NotAllowedError("The secret cannot be read."))()
-    assert walk(world)["old app client"].verdict is Verdict.UNCHECKED
+    assert walk(world)["old app client"].verdict is StepVerdict.UNCHECKED
 
 
 # The user in the old pool.
@@ -465,7 +465,7 @@ def test_a_status_whose_password_proves_nothing(status, code):
     assert world.calls["old.AdminInitiateAuth"] == 0
 
 
-@pytest.mark.parametrize(("rule", "verdict"), [("reset", Verdict.WRONG), ("capture", Verdict.OK)])
+@pytest.mark.parametrize(("rule", "verdict"), [("reset", StepVerdict.WRONG), ("capture", StepVerdict.OK)])
 def test_a_second_factor_and_what_the_rule_does_with_it(rule, verdict):
     """Who has MFA must reset the password, unless MFA_USERS is capture; then the password alone is enough."""
     world = published()
@@ -545,7 +545,7 @@ def test_a_wrong_password_and_a_lock():
 def test_a_password_too_weak_for_the_new_pool():
     """For who is in the new pool already its policy counts, and UserMigration takes any password."""
     world = published(pool_options={"Policies": {"PasswordPolicy": {"MinimumLength": 20}}})
-    assert walk(world, password=OLD_PASSWORD)["password"].verdict is Verdict.OK
+    assert walk(world, password=OLD_PASSWORD)["password"].verdict is StepVerdict.OK
     world.precreate("ada", password="A-very-l0ng-random-password!")
     assert wrong_first(world, password=OLD_PASSWORD).code == "too-weak-for-the-new-pool"
 
@@ -564,16 +564,16 @@ def test_an_old_pool_that_does_not_answer_in_time():
 @pytest.mark.parametrize(
     ("side", "operation", "verdict"),
     [
-        ("source", "AdminGetUser", Verdict.WRONG),
-        ("source", "AdminListGroupsForUser", Verdict.WRONG),
-        ("source", "AdminInitiateAuth", Verdict.WRONG),
-        ("source", "DescribeUserPoolClient", Verdict.UNCHECKED),
-        ("target", "AdminGetUser", Verdict.WRONG),
-        ("target", "DescribeUserPool", Verdict.UNCHECKED),
-        ("target", "ListUserPoolClients", Verdict.UNCHECKED),
-        ("target", "DescribeUserPoolClient", Verdict.UNCHECKED),
-        ("ledger", "GetItem", Verdict.WRONG),
-        ("ledger", "DescribeTable", Verdict.WRONG),
+        ("source", "AdminGetUser", StepVerdict.WRONG),
+        ("source", "AdminListGroupsForUser", StepVerdict.WRONG),
+        ("source", "AdminInitiateAuth", StepVerdict.WRONG),
+        ("source", "DescribeUserPoolClient", StepVerdict.UNCHECKED),
+        ("target", "AdminGetUser", StepVerdict.WRONG),
+        ("target", "DescribeUserPool", StepVerdict.UNCHECKED),
+        ("target", "ListUserPoolClients", StepVerdict.UNCHECKED),
+        ("target", "DescribeUserPoolClient", StepVerdict.UNCHECKED),
+        ("ledger", "GetItem", StepVerdict.WRONG),
+        ("ledger", "DescribeTable", StepVerdict.WRONG),
     ],
 )
 def test_a_call_that_is_not_allowed(side, operation, verdict):
@@ -585,4 +585,4 @@ def test_a_call_that_is_not_allowed(side, operation, verdict):
     told = [one for one in findings if operation in one.said + one.remedy]
     assert told
     assert told[0].verdict is verdict
-    assert (first_wrong(findings) is None) == (verdict is Verdict.UNCHECKED)
+    assert (first_wrong(findings) is None) == (verdict is StepVerdict.UNCHECKED)

@@ -9,7 +9,7 @@ from migrating import GROUPS, LEGACY_SUB, MEMBERSHIPS, PEOPLE, WHOLE, PowerCutEr
 from batch.runtime.stopping import StoppedError
 from userpool.errors import SettingsError
 from userpool.ledger_table import Write
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.user import Status
 
 
@@ -86,7 +86,9 @@ def test_an_empty_table_in_the_place_of_the_old_one(world):
     assert world.terms.table == world.table.identity()
 
 
-@pytest.mark.parametrize("state", [State.CREATING, State.PENDING, State.CAPTURING, State.MIGRATING])
+@pytest.mark.parametrize(
+    "state", [PersonState.CREATING, PersonState.PENDING, PersonState.CAPTURING, PersonState.MIGRATING]
+)
 def test_in_a_restored_table_every_open_person_is_reset(world, state):
     """Who may have a password of its own by now loses the old one, whatever the backup says, and is told of."""
     world.run()
@@ -101,19 +103,19 @@ def test_in_a_restored_table_every_open_person_is_reset(world, state):
 def test_a_capture_of_a_backup_keeps_nobody_out(world):
     """Who was in the middle of a first sign-in when the backup was made has a password since, which still counts."""
     world.run()
-    become(world, "sub-0001", State.CAPTURING, token="t", until=world.time + 20)
+    become(world, "sub-0001", PersonState.CAPTURING, token="t", until=world.time + 20)
     world.replace_table()
     world.time += 3600
     world.run()
     person = world.persons()["sub-0001"]
-    assert (person.state, person.token) == (State.RESET, None)
+    assert (person.state, person.token) == (PersonState.RESET, None)
 
 
 def test_in_a_restored_table_final_states_stay(world):
     """Who was captured or held when the backup was made is so still."""
     world.run()
-    become(world, "sub-0001", State.CAPTURED)
-    become(world, "sub-0002", State.HELD)
+    become(world, "sub-0001", PersonState.CAPTURED)
+    become(world, "sub-0002", PersonState.HELD)
     world.replace_table()
     world.publish()
     assert (world.states()["sub-0001"], world.persons()["sub-0003"].state) == ("captured", "reset")
@@ -131,7 +133,7 @@ def test_in_a_restored_table_who_is_known_is_reset_too(world):
 def test_a_person_reset_by_a_restoration_and_never_created_is_created(world):
     """Whom a backup shows as being created, and nobody did, is made, with a password that nobody knows."""
     world.publish()
-    become(world, "sub-0001", State.CREATING, epoch=1)
+    become(world, "sub-0001", PersonState.CREATING, epoch=1)
     world.replace_table()
     world.run()
     assert world.there() == WHOLE

@@ -8,8 +8,8 @@ from migrating import FINGERPRINT
 
 from batch.inventory.inventory import Inventory
 from batch.ledger.count import LedgerCount, count
-from batch.runtime.progress_bar import Progress
-from userpool.person import Person, State
+from batch.runtime.progress_bar import ProgressBars
+from userpool.person import Person, PersonState
 
 NOW = datetime(2026, 9, 14, 12, tzinfo=UTC).timestamp()
 DAY = 86400.0
@@ -26,10 +26,10 @@ def counted(*people: Person) -> LedgerCount:
 def test_states_and_reasons_are_counted():
     """Each person counts once by state, and who is held by reason."""
     found = counted(
-        Person("1", State.HELD, reason="collision"),
-        Person("2", State.HELD, reason="collision"),
-        Person("3", State.HELD, reason="skipped"),
-        Person("4", State.KNOWN),
+        Person("1", PersonState.HELD, reason="collision"),
+        Person("2", PersonState.HELD, reason="collision"),
+        Person("3", PersonState.HELD, reason="skipped"),
+        Person("4", PersonState.KNOWN),
     )
     assert (found.persons, found.states) == (4, {"held": 3, "known": 1})
     assert found.held == {"collision": 2, "skipped": 1}
@@ -38,13 +38,13 @@ def test_states_and_reasons_are_counted():
 def test_who_got_a_password_is_counted_by_day():
     """The last 14 days, today included, are there with their numbers; who came earlier is in none of them."""
     found = counted(
-        Person("1", State.CAPTURED, changed=NOW),
-        Person("2", State.CAPTURED, changed=NOW - 12 * 3600),
-        Person("3", State.RESET, changed=NOW - 12 * 3600 - 1),
-        Person("4", State.RESET, changed=NOW - 13 * DAY),
-        Person("5", State.RESET, changed=NOW - 14 * DAY),
-        Person("6", State.RESET),
-        Person("7", State.PENDING, changed=NOW),
+        Person("1", PersonState.CAPTURED, changed=NOW),
+        Person("2", PersonState.CAPTURED, changed=NOW - 12 * 3600),
+        Person("3", PersonState.RESET, changed=NOW - 12 * 3600 - 1),
+        Person("4", PersonState.RESET, changed=NOW - 13 * DAY),
+        Person("5", PersonState.RESET, changed=NOW - 14 * DAY),
+        Person("6", PersonState.RESET),
+        Person("7", PersonState.PENDING, changed=NOW),
     )
     assert list(found.settled) == [f"2026-09-{day:02}" for day in range(1, 15)]
     assert {day: numbers for day, numbers in found.settled.items() if numbers} == {
@@ -58,18 +58,18 @@ def test_who_got_a_password_is_counted_by_day():
 def test_memberships_are_owed_to_who_is_there():
     """What a run will give at the creation anyway is not counted as owed."""
     both = frozenset({"admins", "readers"})
-    found = counted(*(Person(state, state, owed=both) for state in State))
+    found = counted(*(Person(state, state, owed=both) for state in PersonState))
     assert (found.owing, found.owed) == (6, 12)
 
 
 @pytest.mark.parametrize(
     ("person", "stale"),
     [
-        (Person("1", State.CAPTURING, until=NOW - 61), {"capturing": 1}),
-        (Person("1", State.CAPTURING, until=NOW - 59), {}),
-        (Person("1", State.MIGRATING, changed=NOW - 901), {"migrating": 1}),
-        (Person("1", State.MIGRATING, changed=NOW - 899), {}),
-        (Person("1", State.CREATING, changed=1), {}),
+        (Person("1", PersonState.CAPTURING, until=NOW - 61), {"capturing": 1}),
+        (Person("1", PersonState.CAPTURING, until=NOW - 59), {}),
+        (Person("1", PersonState.MIGRATING, changed=NOW - 901), {"migrating": 1}),
+        (Person("1", PersonState.MIGRATING, changed=NOW - 899), {}),
+        (Person("1", PersonState.CREATING, changed=1), {}),
     ],
 )
 def test_sign_ins_that_ended_half_way(person, stale):
@@ -81,17 +81,17 @@ def test_the_ledger_is_read_to_the_end(tmp_path, ledger):
     """Every person is counted, and of those pending the inventory tells who cannot reset a password alone."""
     with Inventory.open(tmp_path / "migration.db", FINGERPRINT, create=True) as inventory:
         for sub, state, channel in (
-            ("a", State.PENDING, 0),
-            ("b", State.CAPTURING, 0),
-            ("c", State.PENDING, 1),
-            ("d", State.RESET, 0),
-            ("e", State.KNOWN, 0),
+            ("a", PersonState.PENDING, 0),
+            ("b", PersonState.CAPTURING, 0),
+            ("c", PersonState.PENDING, 1),
+            ("d", PersonState.RESET, 0),
+            ("e", PersonState.KNOWN, 0),
         ):
             introduce(ledger, Person(sub, state))
             inventory.execute(
                 "INSERT INTO plan (sub, action, reason, username, reset_channel) VALUES (?, 'create', NULL, ?, ?)",
                 (sub, sub, channel),
             )
-        introduce(ledger, Person("unplanned", State.PENDING))
-        found = count(ledger, inventory, Progress(quiet=True), now=NOW)
+        introduce(ledger, Person("unplanned", PersonState.PENDING))
+        found = count(ledger, inventory, ProgressBars(quiet=True), now=NOW)
     assert (found.persons, found.without_channel) == (6, 2)

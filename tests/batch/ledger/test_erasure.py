@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from batch.inventory.inventory import Inventory
 from batch.ledger import lease
 from batch.ledger.erasure import Emptying, disabled_federated, erase, kept_out, last_state, tombstone
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from userpool.errors import SettingsError
 from userpool.ledger import LOCK, Ledger
 from userpool.ledger_table import Write
-from userpool.person import FORGOTTEN, PERSON, Person, State
+from userpool.person import FORGOTTEN, PERSON, Person, PersonState
 
 FULL = Person(
     "1",
-    State.PENDING,
+    PersonState.PENDING,
     username="ada",
     name="ada",
     new_sub="n1",
@@ -37,15 +37,17 @@ FULL = Person(
 )
 
 
-@given(st.sampled_from(State))
+@given(st.sampled_from(PersonState))
 def test_no_tombstone_is_open(state):
     """Whoever is erased can be captured by nothing: a tombstone's state is final, or held."""
     last = last_state(state)
-    assert last.final or last in {State.HELD, State.RETURNED}
+    assert last.final or last in {PersonState.HELD, PersonState.RETURNED}
     assert last_state(last) is last
 
 
-@pytest.mark.parametrize(("state", "refused"), [(State.CAPTURED, False), (State.CAPTURING, True), (State.RESET, True)])
+@pytest.mark.parametrize(
+    ("state", "refused"), [(PersonState.CAPTURED, False), (PersonState.CAPTURING, True), (PersonState.RESET, True)]
+)
 def test_a_capture_that_is_under_way_is_waited_for(ledger_table, state, refused):
     """Whose password is being set this moment is not erased until that is over; who is captured already is."""
     change = "SET #state = :state, #token = :token, #until = :until, #username = :name"
@@ -61,16 +63,16 @@ def test_a_capture_that_is_under_way_is_waited_for(ledger_table, state, refused)
     assert not erase(ledger, "2", now=1000.0)
 
 
-@pytest.mark.parametrize("state", [one for one in State if one is not State.CAPTURING])
+@pytest.mark.parametrize("state", [one for one in PersonState if one is not PersonState.CAPTURING])
 def test_nothing_else_of_a_person_is_left(ledger_table, state):
     """Whatever attribute an item has, by whatever version: a tombstone has those that are named here, and no others."""
     item = {**replace(FULL, state=state).to_item(), "offered": frozenset({"ward"}), "giver": "g", "giver_until": 1.0}
     ledger_table.write(Write(f"{PERSON}1", item={**item, "later": "more"}))
     assert erase(Ledger(ledger_table), "1", now=1000.0)
     kept = {"id", "state", "reason", "new_sub", "checked", "changed"}
-    if state is State.RESET:
+    if state is PersonState.RESET:
         kept |= {"token", "until"}
-    if state in {State.DEFERRED, State.RETURNED}:
+    if state in {PersonState.DEFERRED, PersonState.RETURNED}:
         kept |= {"disabled", "locks"}
     assert ledger_table.get(f"{PERSON}1").keys() == kept
 
@@ -79,7 +81,7 @@ def test_nothing_else_of_a_person_is_left(ledger_table, state):
     st.builds(
         Person,
         st.just("1"),
-        st.sampled_from(State),
+        st.sampled_from(PersonState),
         reason=st.sampled_from([None, "federated", "cohort", FORGOTTEN]),
         new_sub=st.sampled_from([None, "n"]),
         locks=st.just(frozenset({"l"})),
@@ -100,7 +102,7 @@ def test_a_tombstone_keeps_out_whom_the_ledger_kept_out(person, federated):
 def test_the_lock_of_a_profile_that_is_kept_out_stays(ledger_table):
     """Only by its lock is a profile known as it signs in: without it a disabled one would be let in."""
     ledger = Ledger(ledger_table)
-    for sub, state in (("1", State.DEFERRED), ("2", State.KNOWN)):
+    for sub, state in (("1", PersonState.DEFERRED), ("2", PersonState.KNOWN)):
         person = Person(sub, state, username="x", locks=frozenset({sub}), disabled=True)
         ledger_table.write(Write(f"{PERSON}{sub}", item=person.to_item()))
         ledger_table.write(Write(f"{LOCK}{sub}", item={"sub": sub, "firm": True}))
@@ -111,7 +113,7 @@ def test_the_lock_of_a_profile_that_is_kept_out_stays(ledger_table):
 def test_everybody_is_erased_and_who_is_kept_out_stays_out(ledger_table):
     """Of all locks those alone stay by which a disabled profile is known, also when it is repeated with less known."""
     for sub in ("1", "2"):
-        person = Person(sub, State.HELD, username="x", reason="cohort", locks=frozenset({sub}), disabled=True)
+        person = Person(sub, PersonState.HELD, username="x", reason="cohort", locks=frozenset({sub}), disabled=True)
         ledger_table.write(Write(f"{PERSON}{sub}", item=person.to_item()))
     for lock, sub in (("1", "1"), ("2", "2"), ("nobody's", "3"), ("touched", "1")):
         ledger_table.write(Write(f"{LOCK}{lock}", item={"sub": sub, "firm": False}))
@@ -124,7 +126,7 @@ def test_everybody_is_erased_and_who_is_kept_out_stays_out(ledger_table):
                 now=1.0,
                 workers=2,
                 stop=threading.Event(),
-                progress=Progress(),
+                progress=ProgressBars(),
             )
             assert emptying.run() == 2
         assert [item["id"] for items in ledger_table.items(LOCK) for item in items] == [f"{LOCK}1"]
@@ -135,7 +137,7 @@ def test_a_disabled_user_who_was_left_out_is_kept_from_coming_from_a_provider(le
     """Linked to a provider and never in the new pool, a disabled native user is known by locks alone: these stay."""
     ledger = Ledger(ledger_table)
     for sub, new_sub in (("1", None), ("2", "n2")):
-        person = Person(sub, State.HELD, reason="skipped", new_sub=new_sub, locks=frozenset({sub}), disabled=True)
+        person = Person(sub, PersonState.HELD, reason="skipped", new_sub=new_sub, locks=frozenset({sub}), disabled=True)
         ledger_table.write(Write(f"{PERSON}{sub}", item=person.to_item()))
         ledger_table.write(Write(f"{LOCK}{sub}", item={"sub": sub, "firm": True}))
         assert erase(ledger, sub, now=1.0, federated={"1", "2"})

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from ledgers import new_table
 
-from batch.ledger.ledger import Registrar
-from userpool.person import Person, State
+from batch.ledger.ledger import BatchLedger
+from userpool.person import Person, PersonState
 
 SUB, LOCK = "fay", "a profile's"
 GROUPS = frozenset({"admins", "staff"})
@@ -26,7 +26,7 @@ class Profiles(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.ledger = Registrar(new_table())
+        self.ledger = BatchLedger(new_table())
         self.now = 1000.0
         self.numbers = count()
         self.profile = self.new_profile()
@@ -40,15 +40,15 @@ class Profiles(RuleBasedStateMachine):
         """The sub of a profile that a federated sign-in makes."""
         return f"profile-{next(self.numbers)}"
 
-    @rule(state=st.sampled_from([State.DEFERRED, State.DEFERRED, State.HELD]), disabled=st.booleans())
+    @rule(state=st.sampled_from([PersonState.DEFERRED, PersonState.DEFERRED, PersonState.HELD]), disabled=st.booleans())
     def publish(self, state, disabled):
         """A run publishes the profile, by this rule or that."""
-        owed = GROUPS if state is State.DEFERRED else frozenset()
+        owed = GROUPS if state is PersonState.DEFERRED else frozenset()
         person = Person(SUB, state, username="G_1", locks=frozenset({LOCK}), owed=owed, disabled=disabled)
         assert self.ledger.publish([person]) == []
         there = self.ledger.person(SUB)
         assert there.disabled is disabled
-        assert there.state in {state, State.RETURNED}
+        assert there.state in {state, PersonState.RETURNED}
 
     @rule(steps=steps)
     def sign_in(self, steps):
@@ -61,7 +61,7 @@ class Profiles(RuleBasedStateMachine):
         yield
         if person is None or person.disabled:
             return
-        if person.state is State.DEFERRED:
+        if person.state is PersonState.DEFERRED:
             turn = self.ledger.come_back(SUB, profile, self.now)
             if turn.done:
                 self.returned = self.returned or profile
@@ -70,7 +70,7 @@ class Profiles(RuleBasedStateMachine):
             yield
             if self.returned != profile:
                 return
-        elif person.state is not State.RETURNED or person.new_sub != profile:
+        elif person.state is not PersonState.RETURNED or person.new_sub != profile:
             return
         yield from self._give(profile)
 
@@ -128,7 +128,7 @@ class Profiles(RuleBasedStateMachine):
     def others_try(self):
         """What is for native users changes nothing of a profile."""
         before = self.ledger.person(SUB)
-        if before is None or before.state is State.HELD:
+        if before is None or before.state is PersonState.HELD:
             return
         ledger, now = self.ledger, self.now
         assert not any(
@@ -156,7 +156,7 @@ class Profiles(RuleBasedStateMachine):
         """The first profile to come back is on record for good."""
         person = self.ledger.person(SUB)
         if self.returned is not None:
-            assert (person.state, person.new_sub) == (State.RETURNED, self.returned)
+            assert (person.state, person.new_sub) == (PersonState.RETURNED, self.returned)
 
 
 def test_a_profile_comes_back_once_whatever_happens():

@@ -8,17 +8,17 @@ import pytest
 from ledgers import introduce, lock_of, new_table, raw
 
 from batch.ledger.erasure import erase
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from userpool.ledger_table import MOST_WRITES, LedgerTable
-from userpool.person import FORGOTTEN, UNCONFIRMED, Person, State
+from userpool.person import FORGOTTEN, UNCONFIRMED, Person, PersonState
 
 
-def person(sub: str, *locks: str, state: State = State.KNOWN, **more) -> Person:
+def person(sub: str, *locks: str, state: PersonState = PersonState.KNOWN, **more) -> Person:
     return Person(sub, state, username=f"user {sub}", locks=frozenset(locks), **more)
 
 
 def held(sub: str, *locks: str, reason: str = "collision") -> Person:
-    return person(sub, *locks, state=State.HELD, reason=reason)
+    return person(sub, *locks, state=PersonState.HELD, reason=reason)
 
 
 class Interrupted(LedgerTable):
@@ -49,7 +49,7 @@ class Interrupted(LedgerTable):
 def interrupted():
     """A ledger whose writes may be overtaken, and its table."""
     table = new_table(Interrupted)
-    return Registrar(table), table
+    return BatchLedger(table), table
 
 
 def test_who_is_known_owns_their_identifiers(ledger, ledger_table):
@@ -107,7 +107,7 @@ def test_who_is_held_takes_nothing(ledger, ledger_table, firm):
     assert ledger.publish([held("bob", "b", "shared")]) == []
     assert lock_of(ledger_table, "shared") == ("ada", firm)
     assert lock_of(ledger_table, "b") == ("bob", False)
-    assert ledger.person("bob").state is State.HELD
+    assert ledger.person("bob").state is PersonState.HELD
 
 
 def test_who_is_known_takes_over_from_who_is_held(ledger, ledger_table):
@@ -128,27 +128,29 @@ def test_who_becomes_held_holds_no_longer_firmly(ledger, ledger_table):
     assert lock_of(ledger_table, "shared") == ("bob", True)
 
 
-@pytest.mark.parametrize("state", [State.KNOWN, State.HELD])
+@pytest.mark.parametrize("state", [PersonState.KNOWN, PersonState.HELD])
 def test_an_identifier_that_somebody_has_no_longer_is_free(ledger, ledger_table, state):
     """Publishing somebody anew frees what they do not sign in with any more."""
     introduce(ledger, person("ada", "old", "kept"))
     assert ledger.publish([person("ada", "kept", "new", state=state)]) == []
     assert lock_of(ledger_table, "old") is None
-    assert {lock_of(ledger_table, lock) for lock in ("kept", "new")} == {("ada", state is State.KNOWN)}
+    assert {lock_of(ledger_table, lock) for lock in ("kept", "new")} == {("ada", state is PersonState.KNOWN)}
 
 
-@pytest.mark.parametrize("state", [State.KNOWN, State.HELD])
+@pytest.mark.parametrize("state", [PersonState.KNOWN, PersonState.HELD])
 def test_what_is_another_persons_by_now_stays_theirs(ledger, ledger_table, state):
     """Who loses a collision and has another name now is published; the disputed one stays the other's."""
     introduce(ledger, held("ada", "shared"), person("bob", "shared"))
     assert ledger.publish([person("ada", "new", state=state)]) == []
     assert ledger.person("ada") == person("ada", "new", state=state)
     assert lock_of(ledger_table, "shared") == ("bob", True)
-    assert lock_of(ledger_table, "new") == ("ada", state is State.KNOWN)
+    assert lock_of(ledger_table, "new") == ("ada", state is PersonState.KNOWN)
 
 
-@pytest.mark.parametrize("new_state", [State.KNOWN, State.HELD])
-@pytest.mark.parametrize("state", sorted(set(State) - {State.KNOWN, State.HELD, State.DEFERRED}))
+@pytest.mark.parametrize("new_state", [PersonState.KNOWN, PersonState.HELD])
+@pytest.mark.parametrize(
+    "state", sorted(set(PersonState) - {PersonState.KNOWN, PersonState.HELD, PersonState.DEFERRED})
+)
 def test_who_is_under_way_is_left_alone(ledger, ledger_table, state, new_state):
     """Publishing changes nothing about whoever is past `known`, nor about what they own."""
     there = person("ada", "a", state=state, token="t", until=5.0, new_sub="n")
@@ -159,12 +161,12 @@ def test_who_is_under_way_is_left_alone(ledger, ledger_table, state, new_state):
 
 
 @pytest.mark.parametrize("calls", [0, 1])
-@pytest.mark.parametrize("state", [State.HELD, State.KNOWN])
+@pytest.mark.parametrize("state", [PersonState.HELD, PersonState.KNOWN])
 def test_who_was_forgotten_is_left_alone(interrupted, calls, state):
     """A tombstone is not published over, nor its names locked, also if it becomes one in that very moment."""
     ledger, table = interrupted
     introduce(ledger, held("1", "a"))
-    stone = Person("1", State.HELD, reason=FORGOTTEN)
+    stone = Person("1", PersonState.HELD, reason=FORGOTTEN)
     table.after = calls
     table.happens = lambda: erase(ledger, "1", now=1.0)
     assert ledger.publish([person("1", "a", state=state)]) == []
@@ -173,7 +175,7 @@ def test_who_was_forgotten_is_left_alone(interrupted, calls, state):
 
 
 @pytest.mark.parametrize("calls", range(4))
-@pytest.mark.parametrize("new_state", [State.KNOWN, State.HELD])
+@pytest.mark.parametrize("new_state", [PersonState.KNOWN, PersonState.HELD])
 def test_who_goes_further_meanwhile_keeps_what_they_own(interrupted, new_state, calls):
     """Somebody who signs in in the midst of being published keeps their identifiers firmly, or is not migrating."""
     ledger, table = interrupted
@@ -182,7 +184,7 @@ def test_who_goes_further_meanwhile_keeps_what_they_own(interrupted, new_state, 
     table.happens = lambda: ledger.migrate("ada", frozenset(), 7.0)
     assert ledger.publish([person("ada", "a", "new", state=new_state)]) == []
     there = ledger.person("ada")
-    if there.state is not State.HELD:
+    if there.state is not PersonState.HELD:
         assert {lock_of(table, lock) for lock in there.locks} == {("ada", True)}
 
 
@@ -202,7 +204,7 @@ def test_a_lock_taken_meanwhile_costs_nobody_anything(interrupted, calls):
 
 def test_publishing_may_be_repeated(ledger, ledger_table):
     """Publishing the same persons again leaves everything as it was."""
-    people = [person("ada", "a", "x"), held("bob", "b", "x"), person("eve", "e", state=State.RESET, new_sub="n")]
+    people = [person("ada", "a", "x"), held("bob", "b", "x"), person("eve", "e", state=PersonState.RESET, new_sub="n")]
     for _ in range(3):
         assert ledger.publish(people) == []
         assert [ledger.person(each.sub) for each in people] == people
@@ -233,7 +235,7 @@ def test_one_person_named_twice_is_published_as_named_last(ledger, ledger_table)
     assert [lock_of(ledger_table, lock) for lock in "ab"] == [None, ("ada", True)]
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", PersonState)
 def test_who_is_new_may_be_in_any_state(ledger, state):
     """Whoever was created without a ledger is published as they are."""
     ada = replace(person("ada", "a", state=state), new_sub="new-ada")

@@ -29,9 +29,9 @@ from ledger_actors import (
 )
 from ledgers import lock_of, new_table
 
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from userpool.ledger_table import LedgerTable
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 
 SUBS = ("ada", "bob")
 SHARED = "shared"  # an identifier that both may be published with
@@ -76,38 +76,49 @@ class Protocol(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.table = self.new_table()
-        self.world = World(Registrar(self.table))
+        self.world = World(BatchLedger(self.table))
         self.actors: list[Steps] = []
         self.jobs: set[tuple[int, str]] = set()
-        self.finals: dict[str, State] = {}
+        self.finals: dict[str, PersonState] = {}
         self.closed: set[str] = set()  # the new subs of those who were seen at rest without their old password
 
     def new_table(self):
         """A table that lets things happen in the midst of publishing."""
         return new_table(InterruptedTable)
 
-    @initialize(state=st.sampled_from(["", State.KNOWN, State.CREATING, State.PENDING, State.PENDING, State.MIGRATING]))
+    @initialize(
+        state=st.sampled_from(
+            [
+                "",
+                PersonState.KNOWN,
+                PersonState.CREATING,
+                PersonState.PENDING,
+                PersonState.PENDING,
+                PersonState.MIGRATING,
+            ]
+        )
+    )
     def begin(self, state):
         """Somebody is as far as this."""
         if state:
             self.publish(sub="ada", held=False, shared=True, calls=-1, dies=False)
-        if state is State.MIGRATING:
+        if state is PersonState.MIGRATING:
             list(islice(user_migration(self.world, "ada", old_password("ada"), answered=True, mfa=False), 5))
-        elif state in {State.CREATING, State.PENDING}:
-            self.job(sub="ada", new=True, refused=False, steps=3 if state is State.CREATING else 99)
+        elif state in {PersonState.CREATING, PersonState.PENDING}:
+            self.job(sub="ada", new=True, refused=False, steps=3 if state is PersonState.CREATING else 99)
 
     # What happens
 
     @rule(sub=subs, held=st.booleans(), shared=st.booleans(), calls=st.integers(-1, 4), dies=st.booleans())
     def publish(self, sub, held, shared, calls, dies):
         """A run publishes a person, perhaps overtaken by somebody in its midst, or killed."""
-        state = State.HELD if held else State.KNOWN
+        state = PersonState.HELD if held else PersonState.KNOWN
         locks = frozenset({sub, SHARED} if shared else {sub})
         person = Person(sub, state, username=sub, locks=locks, owed=GROUPS)
         self.table.interrupt(calls, self._die if dies else self._go_on)
         try:
             if self.world.ledger.publish([person]):
-                held_person = Person(sub, State.HELD, username=sub, reason="collision", locks=locks)
+                held_person = Person(sub, PersonState.HELD, username=sub, reason="collision", locks=locks)
                 assert self.world.ledger.publish([held_person]) == []
         except CrashError:
             pass
@@ -233,7 +244,7 @@ class Protocol(RuleBasedStateMachine):
             assert self.finals.get(sub, person.state) is person.state
             if person.state.final:
                 self.finals[sub] = person.state
-            if person.state is not State.HELD:
+            if person.state is not PersonState.HELD:
                 assert {lock_of(self.table, lock) for lock in person.locks} == {(sub, True)}
 
     @invariant()
@@ -246,10 +257,10 @@ class Protocol(RuleBasedStateMachine):
                 assert sub not in self.world.signed_in
                 continue
             state = self.world.state(sub)
-            assert state not in {State.HELD, None}
-            assert not (state is State.CAPTURED and is_random(user.password))
+            assert state not in {PersonState.HELD, None}
+            assert not (state is PersonState.CAPTURED and is_random(user.password))
             chosen = user.by_user and sub not in self.world.died  # who dies after the write cannot take it back
-            assert not (state is State.RESET and chosen and user.password == old_password(sub))
+            assert not (state is PersonState.RESET and chosen and user.password == old_password(sub))
             if state.final and user.password != old_password(sub):
                 self.closed.add(user.sub)
             assert not (user.sub in self.closed and user.password == old_password(sub))

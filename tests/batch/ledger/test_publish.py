@@ -13,7 +13,7 @@ from batch.settings.decisions import Decision
 from userpool.groups import GroupRules
 from userpool.identity import SignIn
 from userpool.ledger_table import Write
-from userpool.person import UNCONFIRMED, Person, State, lock_id
+from userpool.person import UNCONFIRMED, Person, PersonState, lock_id
 from userpool.settings import Rules, UserRules
 from userpool.user import Group, Status, User
 
@@ -63,7 +63,7 @@ def test_who_is_to_be_created_is_known_with_everything_the_trigger_needs(world):
     assert world.persons() == {
         "s1": Person(
             "s1",
-            State.KNOWN,
+            PersonState.KNOWN,
             username="Zoë",
             name="Zoë",
             owed=frozenset({"viewers"}),
@@ -208,7 +208,7 @@ def test_an_account_made_anew_takes_over_from_one_deleted_in_the_old_pool(world)
 def test_whose_identifier_is_another_persons_is_not_created(world):
     """Somebody whose name belongs to a person that only the ledger knows is reported as taken, and held."""
     lock = lock_id(world.pool_id, "bob")
-    world.ledger.publish([Person("foreign", State.PENDING, new_sub="elsewhere", locks=frozenset({lock}))])
+    world.ledger.publish([Person("foreign", PersonState.PENDING, new_sub="elsewhere", locks=frozenset({lock}))])
     world.scanned([user("s1", "bob"), user("s2", "ada")])
     summary = world.run()
     assert (summary.done, summary.failed) == (1, {"taken": 1})

@@ -22,7 +22,7 @@ from batch.scan.rebuild_evidence import Restored
 from batch.settings.decisions import Decision
 from userpool.factors import Factors
 from userpool.ledger_table import Write
-from userpool.person import PERSON, Person, State, federated_lock
+from userpool.person import PERSON, Person, PersonState, federated_lock
 from userpool.settings import Rules, UserRules
 from userpool.user import Group, Status, User
 
@@ -77,7 +77,7 @@ def test_deferred_profiles_are_published_with_what_they_are_owed(world):
     scanned(world, profile("s1", "Ada-1", folded=True), profile("s2", "Bob-1", enabled=False))
     assert world.run().created == 0
     ada, bob = world.persons()["s1"], world.persons()["s2"]
-    assert (ada.state, ada.name, ada.username) == (State.DEFERRED, "Google_Ada-1", "google_ada-1")
+    assert (ada.state, ada.name, ada.username) == (PersonState.DEFERRED, "Google_Ada-1", "google_ada-1")
     assert (ada.owed, ada.disabled, bob.disabled) == ({"admins"}, False, True)
     assert (owner(world, "Google_Ada-1"), owner(world, "google_ada-1")) == ("s1", None)
     assert (world.owner("Google_Ada-1"), world.owner("Ada-1@example.com")) == (None, None)
@@ -134,7 +134,7 @@ def test_deferring_is_another_plan(world):
 def test_who_came_back_is_left_alone(world):
     """A later run changes nothing of a profile that came back, but whether the old pool has it disabled."""
     world.run()
-    put(world, "s1", state=State.RETURNED, new_sub="new-1", owed=frozenset(), checked=True)
+    put(world, "s1", state=PersonState.RETURNED, new_sub="new-1", owed=frozenset(), checked=True)
     before = world.persons()["s1"]
     scanned(world, profile("s1", "Ada-1", enabled=False), profile("s2", "Bob-1"))
     world.run()
@@ -150,7 +150,7 @@ def test_who_came_back_is_left_alone(world):
 def test_a_profile_of_the_same_identity_gets_nothing_of_the_first(world):
     """An identity whose first profile came back, and was made anew in the old pool, is held for the second."""
     world.run()
-    put(world, "s1", state=State.RETURNED, new_sub="new-1", owed=frozenset())
+    put(world, "s1", state=PersonState.RETURNED, new_sub="new-1", owed=frozenset())
     scanned(world, profile("s3", "Ada-1"), profile("s2", "Bob-1"))
     world.run()
     assert (world.states()["s3"], owner(world, "Google_Ada-1")) == (CONFLICT, "s1")
@@ -185,7 +185,7 @@ def test_another_table_gives_no_membership_again(world, restored):
 def test_a_rebuilt_inventory_knows_profiles_as_published(world):
     """From the ledger it takes that they were published, and not that a run made them, or that they are gone."""
     world.run()
-    put(world, "s1", state=State.RETURNED, new_sub="new-1", owed=frozenset())
+    put(world, "s1", state=PersonState.RETURNED, new_sub="new-1", owed=frozenset())
     with world.inventory() as inventory:
         inventory.execute("DELETE FROM published")
         restored = Restored(inventory, world.context)
@@ -223,7 +223,7 @@ def test_what_is_to_be_enrolled_is_published(world):
 @given(st.frozensets(st.sampled_from(["a", "b", "c"])), st.booleans())
 def test_a_digest_is_of_the_person_and_of_no_order(enrol, disabled):
     """What is to be enrolled is part of it, and leaves it as it was of who has nothing to enrol."""
-    one = Person("s", State.KNOWN, enrol=enrol, disabled=disabled)
-    same = Person("s", State.KNOWN, enrol=frozenset(sorted(enrol, reverse=True)), disabled=disabled)
+    one = Person("s", PersonState.KNOWN, enrol=enrol, disabled=disabled)
+    same = Person("s", PersonState.KNOWN, enrol=frozenset(sorted(enrol, reverse=True)), disabled=disabled)
     assert digest(one) == digest(same)
     assert (digest(one) == digest(replace(one, enrol=frozenset()))) == (not enrol)

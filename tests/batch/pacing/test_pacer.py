@@ -18,8 +18,8 @@ from mishaps import FakeTime
 
 from batch.pacing.limiter import HaltedError, Limiter
 from batch.pacing.pacer import ATTEMPTS, Pacer
-from batch.pacing.rate import taken
-from batch.pools.connect import connect, usual_rps
+from batch.pacing.rate import usable_share
+from batch.pools.connect import connect, default_rps
 from batch.settings.config import Config, RateSettings
 from sandbox.local import local_client
 from sandbox.server import Sandbox
@@ -39,11 +39,11 @@ def limiter(time_: FakeTime, rate: float) -> Limiter:
 
 def slots(paced: Limiter, time_: FakeTime, count: int) -> list[float]:
     """Take slots as fast as they are given and say when each came."""
-    taken = []
+    usable_share = []
     for _ in range(count):
         paced.wait()
-        taken.append(time_.now)
-    return taken
+        usable_share.append(time_.now)
+    return usable_share
 
 
 def most_in(times: list[float], seconds: float) -> int:
@@ -59,8 +59,8 @@ def most_in_a_second(times: list[float]) -> int:
 @pytest.mark.parametrize("rate", [0.5, 1, 2.5, 5, 60, 1000])
 def test_slots_are_exactly_as_far_apart_as_the_rate_says(time_, rate):
     """Slots that are taken at once come one after the other, 1/rate seconds apart, from the first on."""
-    taken = slots(limiter(time_, rate), time_, 50)
-    assert taken == pytest.approx([taken[0] + number / rate for number in range(50)])
+    usable_share = slots(limiter(time_, rate), time_, 50)
+    assert usable_share == pytest.approx([usable_share[0] + number / rate for number in range(50)])
 
 
 @given(
@@ -73,15 +73,15 @@ def test_no_second_ever_has_more_slots_than_the_rate(rate, pauses, throttled):
     """However slots are asked for, idle times and throttles included, two are never closer than 1/rate."""
     fake = FakeTime()
     paced = limiter(fake, rate)
-    taken = []
+    usable_share = []
     for number, pause in enumerate(pauses):
         fake.now += pause
         left = paced.wait()
-        taken.append(fake.now)
+        usable_share.append(fake.now)
         if number in throttled:
             paced.slow_down(left)
-    assert min(later - earlier for earlier, later in pairwise(taken)) >= 1 / rate - 1e-6
-    assert most_in_a_second(taken) <= max(1, rate + 1)
+    assert min(later - earlier for earlier, later in pairwise(usable_share)) >= 1 / rate - 1e-6
+    assert most_in_a_second(usable_share) <= max(1, rate + 1)
 
 
 def test_idle_time_gives_no_burst(time_):
@@ -89,9 +89,9 @@ def test_idle_time_gives_no_burst(time_):
     paced = limiter(time_, 10)
     slots(paced, time_, 5)
     time_.now += 3600
-    taken = slots(paced, time_, 30)
-    assert most_in_a_second(taken) == 10
-    assert taken[-1] - taken[0] == pytest.approx(2.9)
+    usable_share = slots(paced, time_, 30)
+    assert most_in_a_second(usable_share) == 10
+    assert usable_share[-1] - usable_share[0] == pytest.approx(2.9)
 
 
 class LateTime(FakeTime):
@@ -397,7 +397,7 @@ def test_without_other_limits_a_share_of_the_defaults_is_taken(share):
     for operation, category in CATEGORY.items():
         capped = category in {"UserPoolResourceRead", "UserPoolResourceUpdate"}
         assert paced.limiter(operation).ceiling == pytest.approx(
-            (5 if capped else DEFAULT_RPS[category]) * taken(share)
+            (5 if capped else DEFAULT_RPS[category]) * usable_share(share)
         )
 
 
@@ -518,7 +518,7 @@ def test_the_rates_that_are_told_are_those_in_force(sandbox, pools):
     """What is told of a rate, connected or not, is what is kept to: the share, and at most all but the margin."""
     chosen = config(pools, *[sandbox.endpoint_url] * 2, share=1.0, shares={"UserList": 0.5}, limits={"UserRead": 200.0})
     migration, _ = connected(chosen)
-    usual = usual_rps(chosen)
+    usual = default_rps(chosen)
     for operation, rps in (("AdminCreateUser", 48.5), ("AdminGetUser", 194), ("ListUsers", 15), ("ListGroups", 4.85)):
         assert migration.target.rps(operation) == usual(operation) == pytest.approx(rps)
 

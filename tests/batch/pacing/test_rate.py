@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.pacing.rate import Pace, taken
+from batch.pacing.rate import Pace, usable_share
 
 throttles = st.lists(st.tuples(st.floats(0, 400), st.floats(0, 5)), max_size=20)
 """Of each the seconds since the one before, and those until its answer."""
@@ -74,7 +74,7 @@ class Category:
 
 def together(seconds: float, quota: int, others: float) -> tuple[float, float]:
     """Calls a second that get through beside somebody else's, and which part of theirs is throttled after 5 s."""
-    pace, category, random = Pace(quota * taken(1.0)), Category(quota), Random(1)
+    pace, category, random = Pace(quota * usable_share(1.0)), Category(quota), Random(1)
     now = other = 0.0
     ours, theirs = 0, []
     while now < seconds:
@@ -101,12 +101,12 @@ def test_what_somebody_else_needs_is_left_to_them(others):
 @pytest.mark.parametrize(("share", "part"), [(0.01, 0.01), (0.5, 0.5), (0.97, 0.97), (0.98, 0.97), (1.0, 0.97)])
 def test_of_a_quota_all_but_a_margin_is_taken(share, part):
     """A share is exactly that part of the quota; only the last three hundredths are nobody's."""
-    assert taken(share) == part
+    assert usable_share(share) == part
 
 
 @pytest.mark.parametrize("quota", [5, 15, 25, 30, 50, 120, 400])
 def test_calls_that_are_a_little_late_exceed_no_quota(quota):
     """At the whole quota, calls that arrive up to 30 ms late are never more than the quota in any second."""
     late = Random(1)
-    arrivals = sorted(number / (quota * taken(1.0)) + late.uniform(0, 0.03) for number in range(4 * quota))
+    arrivals = sorted(number / (quota * usable_share(1.0)) + late.uniform(0, 0.03) for number in range(4 * quota))
     assert all(later - earlier >= 1 for earlier, later in zip(arrivals, arrivals[quota:], strict=False))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from batch.plan.change_limit import USUAL, GuardError, Most, most_changes, refuse_changing, refuse_shrinking
+from batch.plan.change_limit import USUAL, ChangeLimit, GuardError, most_changes, refuse_changing, refuse_shrinking
 from batch.scan.scan import RefusedScanError
 
 
@@ -24,25 +24,30 @@ def test_a_pool_that_shrank_more_is_not_believed(before, users, percent):
 
 @pytest.mark.parametrize(
     ("text", "most"),
-    [("0", Most(0)), ("500", Most(500)), ("5%", Most(5, percentage=True)), ("2.5 %", Most(2.5, percentage=True))],
+    [
+        ("0", ChangeLimit(0)),
+        ("500", ChangeLimit(500)),
+        ("5%", ChangeLimit(5, percentage=True)),
+        ("2.5 %", ChangeLimit(2.5, percentage=True)),
+    ],
 )
 def test_a_number_or_a_percentage_of_changes(text, most):
     """The most that may change is a number of users, or a percentage."""
-    assert Most.of(text) == most
+    assert ChangeLimit.of(text) == most
 
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "1.5", "%", "1e3", "5%%"])
 def test_what_is_neither_is_none(text):
     """Anything else is not taken for a number."""
-    assert Most.of(text) is None
+    assert ChangeLimit.of(text) is None
 
 
 @pytest.mark.parametrize(
     ("most", "users", "allowed"),
     [
-        (Most(0), 1000, 0),
-        (Most(50), 1000, 50),
-        (Most(5, percentage=True), 1000, 50),
+        (ChangeLimit(0), 1000, 0),
+        (ChangeLimit(50), 1000, 50),
+        (ChangeLimit(5, percentage=True), 1000, 50),
         (USUAL, 100_000, 10_000),
         (USUAL, 200, 100),
     ],
@@ -58,5 +63,5 @@ def test_a_first_migration_may_change_everything():
     """Until a run has come to its end any number may change, unless a number is given; from then on, the usual."""
     assert most_changes(None, caught_up=False) is None
     assert most_changes(None, caught_up=True) == USUAL
-    assert most_changes(Most(3), caught_up=False) == Most(3)
+    assert most_changes(ChangeLimit(3), caught_up=False) == ChangeLimit(3)
     refuse_changing(10**6, 10**6, None, "abc")

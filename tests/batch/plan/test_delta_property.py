@@ -15,7 +15,7 @@ from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
 
 from batch.plan.plan import make_plan
 from userpool.ledger_table import Write
-from userpool.person import PERSON, State
+from userpool.person import PERSON, PersonState
 
 NUMBERS, GROUPS, VALUES = (1, 2, 3), ("admins", "readers"), ("a", "b", "c", None)
 FIELDS = ("nickname", "enabled", *GROUPS)
@@ -161,7 +161,9 @@ class Story:
         self.world.direct.set_password(f"user{number}", PASSWORD)
         self.passwords.add(f"user{number}")
         if isinstance(self.world, LedgerWorld):
-            write = Write(f"{PERSON}sub-{number:04}", change="SET #state = :state", values={"state": State.CAPTURED})
+            write = Write(
+                f"{PERSON}sub-{number:04}", change="SET #state = :state", values={"state": PersonState.CAPTURED}
+            )
             assert self.world.table.write(write).done
 
     def killed(self, survived: int, carried_out: bool) -> None:  # noqa: FBT001 -- from a list of steps

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned import ALIASES, ANY_CASE, MARKER, context, person, store, verified
 
-from batch.inventory.baseline import AppliedTable
+from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory
 from batch.plan.changes import Changes
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
-from batch.plan.three_way import Applied
+from batch.plan.three_way import Baseline
 from batch.plan.user_plan import Context
 from batch.run.journal import Created, Done, Granted, Journal
 from batch.settings.decisions import Decision
@@ -100,8 +100,8 @@ class History:
         """These are the attributes and groups that the target was given."""
         attributes = {**(verified(one["email"]) if one["email"] else {}), MARKER: f"sub of {name}"}
         with self.inventory.transaction():
-            table = AppliedTable(self.inventory)
-            table.save(f"sub of {name}", Applied(attributes, one["enabled"], frozenset(one["groups"])))
+            table = BaselineTable(self.inventory)
+            table.save(f"sub of {name}", Baseline(attributes, one["enabled"], frozenset(one["groups"])))
 
     def granted(self, name: str, group: str, given: bool) -> None:  # noqa: FBT001 -- as it was drawn
         """A membership was given, or taken."""
@@ -252,7 +252,7 @@ def test_whom_a_run_finishes_as_planned_is_not_planned_again(inventory, as_plann
     journal, changes = Journal(inventory, rules), Changes(inventory, rules)
     for job in journal.jobs(now=lambda: 1.0, chunk=1):
         attributes = {**job.attributes} if as_planned else {"email": "b@x.example"}
-        applied = Applied(attributes, groups=job.wanted.groups)
+        applied = Baseline(attributes, groups=job.wanted.groups)
         with inventory.transaction():
             journal.record(Created(job.sub, f"new {job.sub}", job.username, applied=applied))
             if job.user.username == "bob":

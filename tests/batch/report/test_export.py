@@ -19,7 +19,7 @@ from batch.runtime.output_file import whole_file, write_rows
 from batch.runtime.spreadsheet import guarded, unguarded
 from batch.settings.decisions import read_decisions
 from userpool.errors import FatalError, SettingsError
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 from userpool.user import User
 
 COLUMNS = ("username", "sub")
@@ -94,10 +94,12 @@ def test_what_the_inventory_tells(people, what, expected):
     assert all(len(row) == len(EXPORTS[what].columns) for row in expected)
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.CAPTURED, State.RESET, State.DEFERRED, State.RETURNED])
+@pytest.mark.parametrize(
+    "state", [PersonState.PENDING, PersonState.CAPTURED, PersonState.RESET, PersonState.DEFERRED, PersonState.RETURNED]
+)
 def test_what_the_ledger_tells(people, ledger, state):
     """An export of a state has the persons of that state, since when, and what they are owed."""
-    for one in State:
+    for one in PersonState:
         owed = frozenset({"readers", "admins"})
         introduce(
             ledger, Person(f"old-{one}", one, one, name=f"{one}2", new_sub=f"new-{one}", changed=86400, owed=owed)

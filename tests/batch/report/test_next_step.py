@@ -5,31 +5,31 @@ from dataclasses import replace
 import pytest
 
 from batch.lambda_trigger.findings import HELD
-from batch.report.case import Case, Done, InLedger, InNewPool, InOldPool, Planned, Seen
+from batch.report.case import DoneCase, InLedger, InNewPool, InOldPool, PlannedCase, SeenByScans, UserCase
 from batch.report.next_step import _OF_STATE, next_step
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.user import Status
 
 OLD = InOldPool("ada", Status.CONFIRMED, enabled=True, verified=("email",))
 NEW = InNewPool("ada", "new-1", Status.CONFIRMED, enabled=True, ours=True, verified=("email",))
-SCANNED = Case("ada", "old-1", seen=Seen.LAST, old=OLD, plan=Planned("create", name="ada"))
-FINISHED = replace(SCANNED, done=Done("done", "new-1", "ada"), new=NEW)
-PROFILE = replace(SCANNED, old=replace(OLD, status=Status.EXTERNAL_PROVIDER), plan=Planned("skip", "federated"))
+SCANNED = UserCase("ada", "old-1", seen=SeenByScans.LAST, old=OLD, plan=PlannedCase("create", name="ada"))
+FINISHED = replace(SCANNED, done=DoneCase("done", "new-1", "ada"), new=NEW)
+PROFILE = replace(SCANNED, old=replace(OLD, status=Status.EXTERNAL_PROVIDER), plan=PlannedCase("skip", "federated"))
 
 
 def planned(action, reason="because"):
     """A case that is not to be created."""
-    return replace(SCANNED, plan=Planned(action, reason))
+    return replace(SCANNED, plan=PlannedCase(action, reason))
 
 
 def failed(problem, reason="the reason", state="refused"):
     """A case that the last run did not end well."""
-    return replace(SCANNED, done=Done(state, problem=problem, reason=reason))
+    return replace(SCANNED, done=DoneCase(state, problem=problem, reason=reason))
 
 
 def at(state, case=FINISHED, **ledger):
     """A case of a migration with a ledger."""
-    return replace(case, with_ledger=True, ledger=InLedger(State(state), new_sub="new-1", **ledger))
+    return replace(case, with_ledger=True, ledger=InLedger(PersonState(state), new_sub="new-1", **ledger))
 
 
 def new(**changes):
@@ -40,18 +40,22 @@ def new(**changes):
 @pytest.mark.parametrize(
     ("case", "said", "command"),
     [
-        pytest.param(Case("eve", new=NEW), "was not made by this migration", None, id="stranger"),
+        pytest.param(UserCase("eve", new=NEW), "was not made by this migration", None, id="stranger"),
         pytest.param(
-            replace(SCANNED, seen=Seen.NEVER, plan=None), "scan again, then run", "scan", id="signed up since"
+            replace(SCANNED, seen=SeenByScans.NEVER, plan=None), "scan again, then run", "scan", id="signed up since"
         ),
         pytest.param(replace(SCANNED, old=None), "which the next scan will note", "scan", id="deleted since"),
         pytest.param(
             replace(FINISHED, old=None), "disable the user in the new pool", "scan", id="deleted, was brought"
         ),
-        pytest.param(replace(SCANNED, old=None, seen=Seen.EARLIER), "any more. Nothing to do", None, id="departed"),
-        pytest.param(replace(FINISHED, old=None, seen=Seen.EARLIER), "by hand", None, id="departed, was brought"),
         pytest.param(
-            replace(SCANNED, seen=Seen.NEVER, plan=None, forgotten=True), "Was forgotten", None, id="forgotten"
+            replace(SCANNED, old=None, seen=SeenByScans.EARLIER), "any more. Nothing to do", None, id="departed"
+        ),
+        pytest.param(
+            replace(FINISHED, old=None, seen=SeenByScans.EARLIER), "by hand", None, id="departed, was brought"
+        ),
+        pytest.param(
+            replace(SCANNED, seen=SeenByScans.NEVER, plan=None, forgotten=True), "Was forgotten", None, id="forgotten"
         ),
         pytest.param(replace(SCANNED, plan=None), "Nothing is planned", "plan", id="not planned"),
         pytest.param(planned("collide"), "A person must decide", "export collisions", id="collision"),
@@ -70,18 +74,20 @@ def new(**changes):
             id="unconfirmed",
         ),
         pytest.param(replace(FINISHED, new=None), "stays deleted", None, id="deleted in the new pool"),
-        pytest.param(replace(FINISHED, done=Done("gone", "new-1")), "stays deleted", None, id="gone"),
+        pytest.param(replace(FINISHED, done=DoneCase("gone", "new-1")), "stays deleted", None, id="gone"),
         pytest.param(replace(SCANNED, new=replace(NEW, ours=False)), "The name is taken", "run", id="taken"),
         pytest.param(failed("taken"), "The last run found: the reason", "run", id="alias taken"),
         pytest.param(failed("rejected"), "Cognito refused: the reason", "scan", id="rejected"),
         pytest.param(failed("unanswered", state="intended"), "next run tries again", "run", id="unanswered"),
         pytest.param(failed("undoing", state="undoing"), "did not end", "undo", id="undo was killed"),
-        pytest.param(replace(SCANNED, done=Done("undone")), "Ready to be created", "run", id="undone"),
-        pytest.param(replace(FINISHED, plan=Planned("update")), "what changed in the old pool", "run", id="changed"),
+        pytest.param(replace(SCANNED, done=DoneCase("undone")), "Ready to be created", "run", id="undone"),
+        pytest.param(
+            replace(FINISHED, plan=PlannedCase("update")), "what changed in the old pool", "run", id="changed"
+        ),
         pytest.param(failed("signing-in"), "15 minutes", "run", id="signing in"),
         pytest.param(SCANNED, "Ready to be created", "run", id="not begun"),
         pytest.param(new(status=Status.FORCE_CHANGE_PASSWORD), "not finished", "run", id="without a password"),
-        pytest.param(replace(FINISHED, done=Done("secured", "new-1")), "not finished", "run", id="without groups"),
+        pytest.param(replace(FINISHED, done=DoneCase("secured", "new-1")), "not finished", "run", id="without groups"),
         pytest.param(FINISHED, "by forgot-password, once.", None, id="done"),
         pytest.param(new(enabled=False), "disabled", None, id="done and disabled"),
         pytest.param(new(verified=()), "AdminSetUserPassword.", None, id="done without a channel"),
@@ -161,7 +167,7 @@ def test_each_reason_to_be_held_has_its_remedy(reason):
 
 
 @pytest.mark.parametrize("with_user", [False, True])
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", PersonState)
 def test_no_state_is_forgotten(state, with_user):
     """Whatever the ledger says, there is a next step, in whole sentences."""
     step = next_step(at(state, FINISHED if with_user else SCANNED))
@@ -201,7 +207,9 @@ def test_a_membership_that_was_given_and_is_not_there_was_taken_away():
         ),
         pytest.param(at("captured", replace(FINISHED, new=None)), "stays deleted", None, id="deleted"),
         pytest.param(at("deferred", PROFILE), "Comes back with its first federated", None, id="profile"),
-        pytest.param(replace(at("reset"), plan=Planned("update", name="ada")), "one of their own", None, id="changed"),
+        pytest.param(
+            replace(at("reset"), plan=PlannedCase("update", name="ada")), "one of their own", None, id="changed"
+        ),
         pytest.param(FINISHED, "no old password counts", None, id="without a ledger"),
     ],
 )

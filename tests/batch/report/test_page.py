@@ -20,7 +20,7 @@ from batch.report.page import waiting_by_day
 from batch.report.page_facts import SHOWN, gather
 from batch.report.page_render import page
 from batch.settings.config import Config
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.settings import LedgerSettings, PoolSettings
 from userpool.user import Group, Status
 
@@ -258,7 +258,7 @@ def test_days_are_counted_back_from_today():
     assert {sum(one.number for one in slices) for _, slices in days} == {90}
     assert [one.number for one in dict(days)["2026-09-19"]] == [26, 9, 55]
     assert [one.number for one in dict(days)["2026-09-18"]] == [20, 9, 61]
-    assert [one.label for one in days[0][1]] == [State.CAPTURED, State.RESET, State.PENDING]
+    assert [one.label for one in days[0][1]] == [PersonState.CAPTURED, PersonState.RESET, PersonState.PENDING]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from migrating import LEGACY_SUB, PowerCutError, empty, person
 from batch.inventory.baseline import conflicts
 from userpool.identities import Identity
 from userpool.ledger_table import Write
-from userpool.person import PERSON, State, linked_lock, lock_id
+from userpool.person import PERSON, PersonState, linked_lock, lock_id
 
 ONE, TWO = "sub-0001", "sub-0002"
 
@@ -143,7 +143,7 @@ def test_the_ledger_knows_who_is_disabled_by_now(world, old):
 def test_only_who_is_pending_is_disabled_when_gone(world, old):
     """Of those who left the old pool, --disable-gone disables who has no password of their own, and nobody else."""
     change = "SET #state = :state"
-    assert world.table.write(Write(f"{PERSON}{TWO}", change=change, values={"state": State.CAPTURED})).done
+    assert world.table.write(Write(f"{PERSON}{TWO}", change=change, values={"state": PersonState.CAPTURED})).done
     old.users.clear()
     old.carry(disable_gone=True)
     assert calls(world, "AdminDisableUser") == [{"Username": "user1"}]
@@ -169,7 +169,7 @@ def test_a_membership_given_before_the_user_has_a_password_is_given_once(world):
         old.carry()
     world.watched.acts.clear()
     found = world.direct.find("user1")
-    assert world.ledger.settle(world.persons()[ONE], State.CREATING, found.sub, world.time).done
+    assert world.ledger.settle(world.persons()[ONE], PersonState.CREATING, found.sub, world.time).done
     first_token(world, ONE)
     world.direct.remove_from_group("user1", "admins")
     old.members.add((ONE, "readers"))
@@ -180,7 +180,9 @@ def test_a_membership_given_before_the_user_has_a_password_is_given_once(world):
 
 def test_who_came_from_a_provider_is_not_disabled_when_gone(world, old):
     """Who is pending and has had a token, as a user linked to a provider can, is no account that nobody uses."""
-    assert world.ledger.settle(world.persons()[ONE], State.PENDING, world.direct.find("user1").sub, world.time).done
+    assert world.ledger.settle(
+        world.persons()[ONE], PersonState.PENDING, world.direct.find("user1").sub, world.time
+    ).done
     old.users.clear()
     old.carry(disable_gone=True)
     assert calls(world, "AdminDisableUser") == [{"Username": "user2"}]

@@ -21,7 +21,7 @@ from batch.run.journal import (
     Journal,
     Problem,
     Secured,
-    State,
+    UserState,
     count_memberships_owed,
     count_pending,
 )
@@ -94,7 +94,7 @@ def test_a_job_says_what_the_user_becomes(tmp_path):
     assert (job.username, job.sub, job.user.enabled) == ("user1", sub(1), False)
     assert job.attributes == {"email": "user1@example.com", MARKER: sub(1)}
     assert job.owed == ("readers", "root")
-    assert (job.state, job.in_doubt, job.new_sub, job.intended_at) == (State.INTENDED, False, None, 100.0)
+    assert (job.state, job.in_doubt, job.new_sub, job.intended_at) == (UserState.INTENDED, False, None, 100.0)
 
 
 def test_who_is_not_to_be_created_is_not_handed_out(tmp_path):
@@ -162,10 +162,10 @@ def test_each_fact_moves_the_user_on(tmp_path):
         some_jobs(journal)
         record(journal, inventory, Created(sub(1), "new-1", "user1"))
         (job,) = some_jobs(journal)
-        assert (job.state, job.new_sub, job.username, job.in_doubt) == (State.CREATED, "new-1", "user1", False)
+        assert (job.state, job.new_sub, job.username, job.in_doubt) == (UserState.CREATED, "new-1", "user1", False)
         record(journal, inventory, Secured(sub(1)), Granted(sub(1), "admins"))
         (job,) = some_jobs(journal)
-        assert (job.state, job.owed) == (State.SECURED, ("readers", "staff"))
+        assert (job.state, job.owed) == (UserState.SECURED, ("readers", "staff"))
         assert count_memberships_owed(inventory, GroupRules()) == 2
         record(journal, inventory, Granted(sub(1), "readers"), Granted(sub(1), "staff"), Done(sub(1)))
         assert some_jobs(journal) == []
@@ -219,7 +219,7 @@ def test_a_failure_after_the_creation_does_not_undo_it(tmp_path, facts):
         some_jobs(journal)
         record(journal, inventory, *facts, Failed(sub(1), Problem.REJECTED, "why"))
         (job,) = some_jobs(journal)
-    assert job.state in {State.CREATED, State.SECURED}
+    assert job.state in {UserState.CREATED, UserState.SECURED}
     assert job.new_sub == "new-1"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from batch.pacing.limiter import HaltedError
-from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, State, Unbegun
-from batch.run.migrate_user import Migration
+from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, Unbegun, UserState
+from batch.run.migrate_user import UserMigration
 from userpool.errors import AlreadyExistsError, FatalError, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import Status, User
@@ -106,7 +106,7 @@ def job_for(*, marker: str | None = MARKER, enabled: bool = True, **values: Any)
 def bring(
     target: UserPool, job: Job, *, marker: str | None = MARKER, stop: threading.Event | None = None
 ) -> list[Fact]:
-    migration = Migration(target, marker=marker, password=lambda: PASSWORD, stop=stop or threading.Event())
+    migration = UserMigration(target, marker=marker, password=lambda: PASSWORD, stop=stop or threading.Event())
     return list(migration.step(job))
 
 
@@ -161,7 +161,7 @@ def test_a_disabled_user_is_disabled_before_it_has_a_password(target, script):
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_creation_is_told_before_anything_else_is_done(target, script, enabled):
     """The fact that a user was created is handed over before the user is disabled or gets a password."""
-    migration = Migration(target, marker=MARKER, password=lambda: PASSWORD, stop=threading.Event())
+    migration = UserMigration(target, marker=MARKER, password=lambda: PASSWORD, stop=threading.Event())
     facts = migration.step(job_for(enabled=enabled, owed=("readers",)))
     assert isinstance(next(facts), Created)
     assert script.calls == ["AdminCreateUser"]
@@ -170,21 +170,21 @@ def test_the_creation_is_told_before_anything_else_is_done(target, script, enabl
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-@pytest.mark.parametrize("state", [State.INTENDED, State.CREATED, State.SECURED])
+@pytest.mark.parametrize("state", [UserState.INTENDED, UserState.CREATED, UserState.SECURED])
 def test_a_rerun_from_any_recorded_state_ends_like_an_undisturbed_run(target, script, state, enabled):
     """Whatever was recorded last, the rest is done, and nothing that is done already is done to a finished user."""
     job = job_for(enabled=enabled, owed=("admins",))
     made = created_in(target, job)
-    if state is State.SECURED:
+    if state is UserState.SECURED:
         if not enabled:
             plain(target).disable("zoe")
         plain(target).set_password("zoe", PASSWORD)
-    facts = bring(target, replace(job, state=state, in_doubt=state is State.INTENDED, new_sub=made.sub))
+    facts = bring(target, replace(job, state=state, in_doubt=state is UserState.INTENDED, new_sub=made.sub))
     new = the_user(target)
     assert facts[-1] == Done(OLD_SUB)
     assert (new.sub, new.status, new.enabled) == (made.sub, Status.CONFIRMED, enabled)
     assert groups_of(target) == ["admins"]
-    assert script.calls.count("AdminSetUserPassword") == (state is not State.SECURED)
+    assert script.calls.count("AdminSetUserPassword") == (state is not UserState.SECURED)
 
 
 def test_an_unanswered_creation_that_happened_is_adopted_by_its_marker(target, script):
@@ -360,13 +360,13 @@ def test_a_resumed_user_gets_a_password_only_while_it_has_none(target, script, c
     job = job_for()
     made = created_in(target, job)
     since(client, target.pool_id)
-    facts = bring(target, replace(job, state=State.CREATED, new_sub=made.sub))
+    facts = bring(target, replace(job, state=UserState.CREATED, new_sub=made.sub))
     assert facts == [Secured(OLD_SUB, ours=since is _stays_new), Done(OLD_SUB)]
     assert script.calls.count("AdminSetUserPassword") == (since is _stays_new)
     assert the_user(target).status is status
 
 
-@pytest.mark.parametrize("state", [State.CREATED, State.SECURED])
+@pytest.mark.parametrize("state", [UserState.CREATED, UserState.SECURED])
 @pytest.mark.parametrize("enabled", [True, False])
 def test_a_user_deleted_since_stays_deleted(target, script, state, enabled):
     """A user that this migration created and somebody deleted is reported as gone and not made again."""
@@ -376,7 +376,7 @@ def test_a_user_deleted_since_stays_deleted(target, script, state, enabled):
     assert plain(target).find("zoe") is None
 
 
-@pytest.mark.parametrize("state", [State.CREATED, State.SECURED])
+@pytest.mark.parametrize("state", [UserState.CREATED, UserState.SECURED])
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_next_owner_of_a_name_inherits_nothing(target, script, state, enabled):
     """If the name belongs to another user by now, that one gets no password, no membership, and is not disabled."""
@@ -415,7 +415,7 @@ def test_a_password_that_is_never_answered_leaves_the_user_to_the_next_run(targe
     assert [(fact.problem, fact.refused) for fact in facts[1:]] == [(Problem.UNANSWERED, False)]
     assert groups_of(target) == []
     script.acts.clear()
-    again = bring(target, job_for(state=State.CREATED, new_sub=facts[0].new_sub, owed=("admins",)))
+    again = bring(target, job_for(state=UserState.CREATED, new_sub=facts[0].new_sub, owed=("admins",)))
     assert again[-1] == Done(OLD_SUB)
 
 
@@ -470,7 +470,7 @@ def test_a_stop_between_memberships_leaves_the_rest_to_the_next_run(target, scri
     assert facts[2:] == [Granted(OLD_SUB, "admins")]
     assert groups_of(target) == ["admins"]
     made = facts[0].new_sub
-    rest = bring(target, job_for(state=State.SECURED, new_sub=made, owed=("readers",)))
+    rest = bring(target, job_for(state=UserState.SECURED, new_sub=made, owed=("readers",)))
     assert rest == [Granted(OLD_SUB, "readers"), Done(OLD_SUB)]
 
 
@@ -534,7 +534,7 @@ def test_reasons_hold_no_personal_value(target):
     """No attribute value and no password appears in the reason of a failure."""
     created_in(target, job_for(), **{MARKER: "another"})
     taken = bring(target, job_for())
-    gone = bring(target, job_for(state=State.CREATED, new_sub="past"))
+    gone = bring(target, job_for(state=UserState.CREATED, new_sub="past"))
     rejected = bring(target, job_for(username="zoe3", owed=("vanished",)))
     reasons = [fact.reason for fact in (*taken, *gone, *rejected) if isinstance(fact, Failed)]
     assert len(reasons) == 3
@@ -551,7 +551,7 @@ def test_a_user_who_was_finished_unrecorded_keeps_its_password(target, script):
     job = job_for(owed=("readers",))
     first = bring(target, job)
     sets = script.calls.count("AdminSetUserPassword")
-    again = bring(target, replace(job, state=State.CREATED, new_sub=first[0].new_sub))
+    again = bring(target, replace(job, state=UserState.CREATED, new_sub=first[0].new_sub))
     assert again == [Secured(OLD_SUB, ours=False), Granted(OLD_SUB, "readers"), Done(OLD_SUB)]
     assert script.calls.count("AdminSetUserPassword") == sets
 
@@ -587,5 +587,5 @@ def test_a_stop_with_no_time_left_for_the_password_ends_after_the_creation(targe
     """If even the password cannot be waited for, the creation is told, and a rerun sets the password."""
     script.on("AdminSetUserPassword", halts)
     (created,) = bring(target, job_for())
-    assert bring(target, job_for(state=State.CREATED, new_sub=created.new_sub)) == [Secured(OLD_SUB), Done(OLD_SUB)]
+    assert bring(target, job_for(state=UserState.CREATED, new_sub=created.new_sub)) == [Secured(OLD_SUB), Done(OLD_SUB)]
     assert the_user(target).status is Status.CONFIRMED

@@ -28,7 +28,7 @@ from batch.run.journal import Job
 from batch.settings.decisions import Decision
 from userpool.errors import FatalError
 from userpool.ledger_table import Write
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.user import Status
 
 PENDING = {"sub-0001": "pending", "sub-0002": "pending", "sub-0003": "pending"}
@@ -240,7 +240,7 @@ def test_a_person_captured_or_reset_right_after_its_password_keeps_its_state(sca
     assert set(scanned.states().values()) == {"reset"}
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.CAPTURING, State.CAPTURED, State.RESET])
+@pytest.mark.parametrize("state", [PersonState.PENDING, PersonState.CAPTURING, PersonState.CAPTURED, PersonState.RESET])
 def test_somebody_has_finished_the_user(scanned, state):
     """With an inventory made anew, who is done stays untouched, and gets what the ledger still owes, and only that."""
     new_sub = make(scanned)
@@ -254,7 +254,7 @@ def test_somebody_has_finished_the_user(scanned, state):
     assert signs_in(scanned)
 
 
-@pytest.mark.parametrize("state", [State.PENDING, State.CAPTURED, State.RESET])
+@pytest.mark.parametrize("state", [PersonState.PENDING, PersonState.CAPTURED, PersonState.RESET])
 def test_a_person_whose_user_was_deleted_stays_deleted(scanned, state):
     """Whom the ledger knows to have existed is not made again, even if the inventory is new."""
     scanned.publish()
@@ -285,7 +285,7 @@ def test_an_unfinished_user_of_the_marker_is_finished(scanned):
 def test_who_signs_in_just_now_is_left_to_it(scanned):
     """A person being migrated by its own sign-in is neither created nor a failure of the run."""
     scanned.publish()
-    become(scanned, "sub-0001", State.MIGRATING, changed=scanned.time - 60)
+    become(scanned, "sub-0001", PersonState.MIGRATING, changed=scanned.time - 60)
     summary = scanned.run()
     assert (summary.failed, summary.done) == ({"signing-in": 1}, 2)
     assert scanned.states()["sub-0001"] == "migrating"
@@ -295,7 +295,7 @@ def test_who_signs_in_just_now_is_left_to_it(scanned):
 def test_who_has_signed_in_is_found_and_given_nothing(scanned):
     """A user that its own sign-in created is recorded; its first token gives the memberships."""
     scanned.publish()
-    become(scanned, "sub-0001", State.MIGRATING, changed=scanned.time - 60)
+    become(scanned, "sub-0001", PersonState.MIGRATING, changed=scanned.time - 60)
     new_sub = make(scanned)
     summary = scanned.run()
     assert (summary.found, summary.left) == (1, 0)
@@ -308,7 +308,7 @@ def test_who_has_signed_in_is_found_and_given_nothing(scanned):
 def test_a_sign_in_that_came_to_nothing_is_forgotten(scanned):
     """A quarter of an hour after Cognito was told to create a user whom it did not, the run creates it."""
     scanned.publish()
-    become(scanned, "sub-0001", State.MIGRATING, changed=scanned.time - 15 * 60 - 1)
+    become(scanned, "sub-0001", PersonState.MIGRATING, changed=scanned.time - 15 * 60 - 1)
     scanned.run()
     assert_whole(scanned)
 

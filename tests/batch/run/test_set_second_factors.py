@@ -14,7 +14,7 @@ from second_factors import BOTH, BY_MAIL, BY_SMS, NONE, SETS, OldWithFactors, pu
 
 from batch.pacing.pacer import Pacer
 from userpool.factors import MAIL, SMS, TOTP, Factors, Preference
-from userpool.person import State
+from userpool.person import PersonState
 from userpool.pool import UserPool
 from userpool.quotas import DEFAULT_RPS
 from userpool.settings import Rules, UserRules
@@ -257,11 +257,11 @@ def test_with_a_ledger_nobody_is_pending_without_their_factors(tmp_path, client,
         old.carry(workers=1)
     world.watched.acts.clear()
     kept = world.persons().get(ONE)
-    if kept and kept.state is State.PENDING:
+    if kept and kept.state is PersonState.PENDING:
         assert there(world) == BY_MAIL
     world.time += 10_000
     world.run()
-    assert (world.persons()[ONE].state, there(world)) == (State.PENDING, BY_MAIL)
+    assert (world.persons()[ONE].state, there(world)) == (PersonState.PENDING, BY_MAIL)
     assert conflicting(world) == []
     empty(client, pool_id)
 

@@ -13,7 +13,7 @@ from migrating import FINGERPRINT
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Bill, Memberships, Scan, cheaper_way, pages_of
 from userpool.door import PAGE
 from userpool.user import Group, User
@@ -58,7 +58,7 @@ def scanned(source, inventory, *, list_rps=15.0, per_user_rps=25.0):
     """Scan at these rates; return how memberships were read in the end."""
     source.pages = source.looks = 0
     inventory.execute("PRAGMA synchronous = OFF")  # nobody pulls the plug here
-    progress = Progress(quiet=True, out=StringIO())
+    progress = ProgressBars(quiet=True, out=StringIO())
     scan = Scan(source, inventory, workers=1, stop=threading.Event(), progress=progress)
 
     def choose(users, pages):

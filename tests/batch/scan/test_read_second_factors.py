@@ -19,7 +19,7 @@ from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context
 from batch.report.export import EXPORTS
 from batch.run.set_second_factors import judge
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.read_second_factors import Asked, FactorsTable
 from batch.scan.scan import Scan
@@ -101,7 +101,7 @@ class Machine:
                 by_phone=by_phone,
                 workers=workers,
                 stop=stop or threading.Event(),
-                progress=Progress(quiet=True, out=StringIO()),
+                progress=ProgressBars(quiet=True, out=StringIO()),
                 factors=asking,
                 say=self.said.append,
             )

@@ -11,13 +11,13 @@ from killing import WRITES, assert_once_and_alike, kill_when
 from pools import read_pool
 
 from batch.ledger.lease import KEY
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from sandbox.faults import Fault
 from sandbox.in_process import dynamodb_client
 from sandbox.seed import make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import State
+from userpool.person import PersonState
 
 NUMBERS = itertools.count()
 LEDGER_WRITES = ("DynamoDB.UpdateItem", "AdminCreateUser", "AdminSetUserPassword", "AdminAddUserToGroup")
@@ -64,7 +64,7 @@ def table(moving) -> LedgerTable:
 
 
 def persons(moving):
-    return {person.sub: person for some in Registrar(table(moving)).persons() for person in some}
+    return {person.sub: person for some in BatchLedger(table(moving)).persons() for person in some}
 
 
 def let_the_lease_end(moving) -> None:
@@ -123,10 +123,10 @@ def test_lost_in_the_middle_of_a_run_with_a_ledger(client, undisturbed, between,
     step(moving, "verify")
     assert step(moving, "plan", "--json").json["actions"]["update"] == 0
     there = read_pool(client, moving.target).users
-    assert {sub: (State.PENDING, user.sub, frozenset()) for sub, user in there.items()} == {
+    assert {sub: (PersonState.PENDING, user.sub, frozenset()) for sub, user in there.items()} == {
         sub: (person.state, person.new_sub, person.owed)
         for sub, person in persons(moving).items()
-        if person.state is not State.HELD
+        if person.state is not PersonState.HELD
     }
 
 

@@ -13,11 +13,11 @@ from migrating import GROUPS, LEGACY_SUB, MARKER, MEMBERSHIPS, PASSWORD, PEOPLE,
 from batch.cli.rebuild_words import rebuilt_lines
 from batch.ledger.lease import KEY, LeasedError
 from batch.plan.plan import make_plan
-from batch.runtime.progress_bar import Progress
-from batch.scan.rebuild import Rebuild, Rebuilt, Where
+from batch.runtime.progress_bar import ProgressBars
+from batch.scan.rebuild import Rebuild, RebuildSources, Rebuilt
 from userpool.errors import SettingsError
 from userpool.ledger_table import Write
-from userpool.person import PERSON, State
+from userpool.person import PERSON, PersonState
 from userpool.settings import Rules, UserRules
 from userpool.user import Status
 
@@ -39,7 +39,7 @@ class LostWorld(LedgerWorld):
     @contextmanager
     def rebuilding(self, *, ledger: bool = True):
         """The open inventory and its rebuilding."""
-        where = Where(
+        where = RebuildSources(
             source_pool_id=OLD_POOL,
             target=self.target,
             context=self.context,
@@ -48,7 +48,7 @@ class LostWorld(LedgerWorld):
             clock=self.monotonic,
         )
         with self.inventory() as inventory:
-            progress = Progress(quiet=True, out=StringIO())
+            progress = ProgressBars(quiet=True, out=StringIO())
             yield inventory, Rebuild(inventory, where, workers=3, stop=threading.Event(), progress=progress)
 
     def rebuild(
@@ -105,7 +105,7 @@ def test_a_finished_migration_is_rebuilt_as_it_was(world, ledger, way):
     assert (world.users(), world.states()) == (before, states)
 
 
-@pytest.mark.parametrize("state", [State.CAPTURED, State.RESET, State.PENDING])
+@pytest.mark.parametrize("state", [PersonState.CAPTURED, PersonState.RESET, PersonState.PENDING])
 def test_whoever_has_a_password_is_left_alone(world, state):
     """A person is as far as the ledger says, before and after, and their user is not touched."""
     world.run()
@@ -241,7 +241,7 @@ def test_who_the_ledger_takes_for_unbegun_becomes_reset(world, client):
 def test_who_is_in_the_middle_of_a_sign_in_is_left_to_it(world, client):
     """A person who is migrating stays so, with what is owed left for the first token."""
     world.publish()
-    world.change("sub-0001", "SET #state = :state, #changed = :now", state=State.MIGRATING, now=world.time)
+    world.change("sub-0001", "SET #state = :state, #changed = :now", state=PersonState.MIGRATING, now=world.time)
     client.admin_create_user(
         UserPoolId=world.pool_id, Username="user1", UserAttributes=[{"Name": MARKER, "Value": "sub-0001"}]
     )
@@ -250,7 +250,7 @@ def test_who_is_in_the_middle_of_a_sign_in_is_left_to_it(world, client):
     world.rebuild()
     world.run()
     someone = world.persons()["sub-0001"]
-    assert (someone.state, someone.owed) == (State.MIGRATING, owed)
+    assert (someone.state, someone.owed) == (PersonState.MIGRATING, owed)
     assert world.groups_of("user1") == []
 
 

@@ -10,7 +10,7 @@ from migrating import FINGERPRINT, Watched, empty, refused
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.scan import Scan, ScanSummary, cheaper_way
 from userpool.errors import FatalError, SettingsError
@@ -111,7 +111,7 @@ class Machine:
                 inventory,
                 workers=workers,
                 stop=stop or threading.Event(),
-                progress=Progress(quiet=True, out=StringIO()),
+                progress=ProgressBars(quiet=True, out=StringIO()),
             )
             return scan.run(lambda _users, _groups: by)
 

@@ -8,7 +8,7 @@ from migrating import FINGERPRINT, Watched, refused
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.scan import RefusedScanError, Scan
 from batch.scan.shards import in_shards
@@ -48,7 +48,7 @@ class Old:
                 inventory,
                 workers=workers,
                 stop=stop or threading.Event(),
-                progress=Progress(quiet=True, out=StringIO()),
+                progress=ProgressBars(quiet=True, out=StringIO()),
                 listing=listing,
                 say=self.said.append,
             )

@@ -8,7 +8,7 @@ from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD
 from undoing import LEDGER_READS, WRITES, Moved, PowerCutError
 
 from userpool.errors import FatalError, SettingsError
-from userpool.person import State
+from userpool.person import PersonState
 
 GROUPS = ["readers", "staff"]
 ALL = frozenset(GROUPS)
@@ -46,7 +46,7 @@ def assert_as_before(moved):
     assert (moved.world.new_users(), moved.groups()) == ([], [])
     if moved.with_ledger:
         people = moved.persons()
-        assert {person.state for person in people.values()} == {State.KNOWN}
+        assert {person.state for person in people.values()} == {PersonState.KNOWN}
         assert {(person.new_sub, person.token) for person in people.values()} == {(None, None)}
         assert {person.owed for person in people.values()} == {ALL}
 
@@ -56,7 +56,7 @@ def assert_whole(moved, names=None):
     assert moved.memberships() == dict.fromkeys(names or moved.names, ALL)
     assert moved.groups() == GROUPS
     if moved.with_ledger:
-        assert moved.states() == {State.PENDING: len(moved.names)}
+        assert moved.states() == {PersonState.PENDING: len(moved.names)}
         subs = moved.subs()
         assert {name: person.new_sub for name, person in moved.persons().items()} == subs
 
@@ -261,7 +261,7 @@ def test_who_was_used_is_taken_back_when_told(moved, use):
     assert moved.world.new_users() == []
     if moved.with_ledger:
         person = moved.persons()["user002"]
-        assert (person.state, person.new_sub, person.token) == (State.RESET, None, None)
+        assert (person.state, person.new_sub, person.token) == (PersonState.RESET, None, None)
     moved.run()
     assert len(moved.subs()) == 6
     assert not moved.world.signs_in("user002", NEW_PASSWORD)
@@ -344,7 +344,7 @@ def test_deleted_by_somebody_else_in_the_very_moment(moved, recreated):
     moved.watched.acts.clear()
     assert (summary.undone, summary.gone, len(moved.subs())) == (5, 1, int(recreated))
     if moved.with_ledger:
-        assert moved.states() == {State.KNOWN: 5, State.PENDING: 1}
+        assert moved.states() == {PersonState.KNOWN: 5, PersonState.PENDING: 1}
 
 
 def test_changed_in_the_very_moment(moved):
@@ -365,7 +365,7 @@ def test_changed_in_the_very_moment(moved):
     assert (summary.undone, summary.left, len(moved.subs())) == (5, 1, 1)
     assert moved.progress() == {"undone": 5, "done": 1}
     if moved.with_ledger:
-        assert moved.states() == {State.KNOWN: 5, State.PENDING: 1}
+        assert moved.states() == {PersonState.KNOWN: 5, PersonState.PENDING: 1}
 
 
 @pytest.mark.parametrize("before", ["update_item", "AdminDeleteUser"])
@@ -393,7 +393,7 @@ def test_captured_in_the_very_moment(with_ledger, before):
     won = before == "update_item"
     assert outcomes == [won]
     assert (summary.undone, summary.left) == ((5, 1) if won else (6, 0))
-    assert moved.states() == ({State.KNOWN: 5, State.CAPTURED: 1} if won else {State.KNOWN: 6})
+    assert moved.states() == ({PersonState.KNOWN: 5, PersonState.CAPTURED: 1} if won else {PersonState.KNOWN: 6})
 
 
 def test_a_password_chosen_in_the_very_moment(with_ledger):
@@ -414,7 +414,7 @@ def test_a_password_chosen_in_the_very_moment(with_ledger):
     moved.watched.acts.clear()
     assert (summary.undone, summary.left) == (5, 1)
     assert moved.world.signs_in(chosen[0], NEW_PASSWORD)
-    assert moved.states() == {State.KNOWN: 5, State.RESET: 1}
+    assert moved.states() == {PersonState.KNOWN: 5, PersonState.RESET: 1}
 
 
 # Groups.
@@ -594,11 +594,11 @@ def test_killed_at_any_call_a_rerun_ends_like_an_undisturbed_undo(tmp_path, carr
         assert vars(moved.world.user("user001")) == theirs
         assert moved.progress() == {"undone": 1, "done": 1}
         if ledger:
-            assert moved.states() == {State.KNOWN: 1, State.RESET: 1}
+            assert moved.states() == {PersonState.KNOWN: 1, PersonState.RESET: 1}
         moved.run()
         assert moved.memberships() == dict.fromkeys(moved.names, ALL)
         if ledger:
-            assert moved.states() == {State.PENDING: 1, State.RESET: 1}
+            assert moved.states() == {PersonState.PENDING: 1, PersonState.RESET: 1}
     assert survived > 6
 
 
@@ -667,13 +667,13 @@ def test_a_quarter_captured_of_more_than_a_page(tmp_path):
     summary = moved.undo()
     assert (summary.undone, summary.left, summary.gone, summary.failed) == (54, 18, 0, 0)
     assert moved.subs() == kept
-    assert moved.states() == {State.KNOWN: 54, State.CAPTURED: 18}
+    assert moved.states() == {PersonState.KNOWN: 54, PersonState.CAPTURED: 18}
     assert moved.run().created == 54
     assert moved.subs().items() >= kept.items()
     assert moved.memberships() == dict.fromkeys(moved.names, ALL)
     works = {name for name in moved.names if moved.world.signs_in(name, OLD_PASSWORD)}
     assert works == captured
-    assert moved.states() == {State.PENDING: 54, State.CAPTURED: 18}
+    assert moved.states() == {PersonState.PENDING: 54, PersonState.CAPTURED: 18}
     for name in sorted(set(moved.names) - captured)[:5]:
         assert not moved.world.captures(name, WRONG_PASSWORD)
         assert moved.world.captures(name, OLD_PASSWORD)
@@ -690,11 +690,11 @@ def test_captured_users_taken_back_as_well(tmp_path):
         _captured(moved, name)
     summary = moved.undo(force_used=True)
     assert (summary.undone, summary.used, summary.left) == (64, 16, 0)
-    assert moved.states() == {State.KNOWN: 48, State.RESET: 16}
+    assert moved.states() == {PersonState.KNOWN: 48, PersonState.RESET: 16}
     for name in sorted(captured)[:5]:  # by UserMigration, while nobody is there
         assert not moved.world.signs_in(name, OLD_PASSWORD)
     assert moved.run().created == 64
-    assert moved.states() == {State.PENDING: 48, State.RESET: 16}
+    assert moved.states() == {PersonState.PENDING: 48, PersonState.RESET: 16}
     tried = Counter((name in captured, moved.world.captures(name, OLD_PASSWORD)) for name in moved.names)
     assert tried == {(True, False): 16, (False, True): 48}
 
@@ -704,7 +704,7 @@ def test_between_undo_and_run_users_migrate_by_their_own_sign_in(with_ledger):
     with_ledger.run()
     with_ledger.undo()
     assert with_ledger.world.signs_in("user002", OLD_PASSWORD)
-    assert with_ledger.states() == {State.KNOWN: 5, State.CAPTURED: 1}
+    assert with_ledger.states() == {PersonState.KNOWN: 5, PersonState.CAPTURED: 1}
     assert with_ledger.run().created == 5
     assert with_ledger.world.signs_in("user002", OLD_PASSWORD)
     assert with_ledger.memberships() == dict.fromkeys(with_ledger.names, ALL)
@@ -733,8 +733,8 @@ def test_a_used_user_is_reset_in_a_ledger_added_later(alone):
     alone.with_ledger = True
     alone.run()
     states = {name: person.state for name, person in alone.persons().items()}
-    assert states.pop("user002") is State.RESET
-    assert Counter(states.values()) == {State.PENDING: 5}
+    assert states.pop("user002") is PersonState.RESET
+    assert Counter(states.values()) == {PersonState.PENDING: 5}
     assert not alone.world.captures("user002", OLD_PASSWORD)
 
 

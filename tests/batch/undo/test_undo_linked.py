@@ -7,7 +7,7 @@ from federated import PROVIDER, sign_in
 from undoing import Moved, PowerCutError
 
 from userpool.identities import Identity
-from userpool.person import State
+from userpool.person import PersonState
 
 
 @pytest.fixture(params=[True, False], ids=["ledger", "alone"])
@@ -44,7 +44,7 @@ def test_who_may_have_signed_in_through_a_provider_is_left(moved, signed_in):
     assert moved.undo(force_used=True).undone == len(left)
     assert moved.world.new_users() == []
     if moved.with_ledger:
-        assert moved.persons()["user001"].state is (State.RESET if signed_in else State.KNOWN)
+        assert moved.persons()["user001"].state is (PersonState.RESET if signed_in else PersonState.KNOWN)
 
 
 @pytest.mark.parametrize("signed_in", [True, False])

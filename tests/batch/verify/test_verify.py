@@ -7,7 +7,7 @@ import pytest
 from migrating import GROUPS, LEGACY_SUB, PASSWORD, WRITES, World, empty, person, refused
 
 from batch.plan.plan import make_plan
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.verify.verify import Difference, Verify
 from userpool.user import Group
@@ -58,7 +58,7 @@ def verify(world, *, by="group", stop=None):
             world.context,
             workers=4,
             stop=stop or threading.Event(),
-            progress=Progress(quiet=True, out=StringIO()),
+            progress=ProgressBars(quiet=True, out=StringIO()),
         )
         return comparing.run(lambda _users, _groups: by)
 

@@ -7,7 +7,7 @@ from io import StringIO
 
 from batch.inventory.baseline import conflicts
 from batch.plan.plan import make_plan
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.verify.verify import Verify
 
 
@@ -28,7 +28,7 @@ def verified(world):
     """What verify calls a difference, and what it notes."""
     with world.inventory() as inventory:
         make_plan(inventory, world.context, {})
-        quiet = Progress(quiet=True, out=StringIO())
+        quiet = ProgressBars(quiet=True, out=StringIO())
         comparing = Verify(world.target, inventory, world.context, workers=2, stop=threading.Event(), progress=quiet)
         summary = comparing.run(lambda _users, _groups: "group")
     return [(one.username, one.what) for one in summary.differences], [

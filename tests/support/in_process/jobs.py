@@ -12,7 +12,7 @@ from batch.ledger.opening import Opening
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context
 from batch.run.run import Run, RunSummary
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Scan
 from batch.settings.decisions import Decision
 from sandbox.in_process import client
@@ -35,7 +35,7 @@ class Job:
     def scan(self) -> None:
         """Read the old pool."""
         source = UserPool(self._world.cognito, self._world.old_id)
-        scan = Scan(source, self._inventory, workers=4, stop=threading.Event(), progress=Progress())
+        scan = Scan(source, self._inventory, workers=4, stop=threading.Event(), progress=ProgressBars())
         scan.run(lambda _users, _groups: "group")
 
     def run(self, *, calls: int | None = None, decisions: Mapping[str, Decision] | None = None) -> RunSummary:
@@ -65,7 +65,7 @@ class Job:
             now=self._now,
             workers=8,
             stop=stop,
-            progress=Progress(),
+            progress=ProgressBars(),
             say=lambda _: None,
         )
         with opening.claims() as claims:
@@ -76,7 +76,7 @@ class Job:
                 context,
                 workers=8,
                 stop=stop,
-                progress=Progress(),
+                progress=ProgressBars(),
                 claims=claims,
             )
             return run.run(now=self._now)

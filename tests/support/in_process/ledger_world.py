@@ -12,17 +12,17 @@ from typing import Any
 from migrating import Act, Watched, World
 
 from batch.inventory.inventory import Inventory
-from batch.ledger.ledger import Registrar
+from batch.ledger.ledger import BatchLedger
 from batch.ledger.opening import Opening
 from batch.ledger.table import PatientTable
 from batch.pacing.pacer import Patience
 from batch.plan.plan import make_plan
 from batch.run.run import Run, RunSummary
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.settings.decisions import Decision
 from sandbox.in_process import dynamodb_client
 from userpool.ledger_table import LedgerTable, Write
-from userpool.person import PERSON, Person, State, lock_id
+from userpool.person import PERSON, Person, PersonState, lock_id
 from userpool.terms import Terms
 
 _NUMBERS = itertools.count()
@@ -86,9 +86,9 @@ class LedgerWorld(World):
         return LedgerTable(self.tables.client, self.name)
 
     @property
-    def ledger(self) -> Registrar:
+    def ledger(self) -> BatchLedger:
         """The ledger, as anybody else sees it."""
-        return Registrar(self.table)
+        return BatchLedger(self.table)
 
     @property
     def terms(self) -> Terms:
@@ -104,7 +104,7 @@ class LedgerWorld(World):
     def states(self) -> dict[str, str]:
         """How far everybody is; why, for who is held."""
         return {
-            sub: (person.state is State.HELD and person.reason) or str(person.state)
+            sub: (person.state is PersonState.HELD and person.reason) or str(person.state)
             for sub, person in sorted(self.persons().items())
         }
 
@@ -126,7 +126,7 @@ class LedgerWorld(World):
             now=lambda: self.time,
             workers=workers,
             stop=stop,
-            progress=Progress(quiet=True, out=StringIO()),
+            progress=ProgressBars(quiet=True, out=StringIO()),
             say=self.notes.append,
             clock=self.monotonic,
         )
@@ -153,7 +153,7 @@ class LedgerWorld(World):
                     self.context,
                     workers=workers,
                     stop=stop,
-                    progress=Progress(quiet=True, out=StringIO()),
+                    progress=ProgressBars(quiet=True, out=StringIO()),
                     claims=claims,
                 )
                 return carrying_out.run(now=lambda: self.time, limit=limit, disable_gone=disable_gone)

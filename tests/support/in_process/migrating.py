@@ -20,7 +20,7 @@ from batch.plan.naming import Naming
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context, marker_of
 from batch.run.run import Run, RunSummary, failures
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from userpool.identity import SignIn
 from userpool.pool import UserPool
 from userpool.quotas import CATEGORY, DEFAULT_RPS
@@ -146,7 +146,7 @@ class World:
                 self.context,
                 workers=workers,
                 stop=stop or threading.Event(),
-                progress=Progress(quiet=True, out=StringIO()),
+                progress=ProgressBars(quiet=True, out=StringIO()),
             )
             return carrying_out.run(now=lambda: 0.0, limit=limit, disable_gone=disable_gone)
 

@@ -26,7 +26,7 @@ from batch.plan.plan import make_plan
 from userpool.cohort import CohortRules
 from userpool.ledger import Ledger
 from userpool.ledger_table import Write
-from userpool.person import PERSON, Person, State
+from userpool.person import PERSON, Person, PersonState
 from userpool.pool import UserPool
 
 ANY = 1_000_000
@@ -61,7 +61,7 @@ class Waiting(Moved):
                 pool = UserPool(self.world.cognito, self.world.new_id)
                 made = pool.create(old.username, attributes, RANDOM_PASSWORD)
                 pool.set_password(old.username, RANDOM_PASSWORD)
-                person = Person(old.sub, State.PENDING, old.username, old.username, new_sub=made.sub)
+                person = Person(old.sub, PersonState.PENDING, old.username, old.username, new_sub=made.sub)
                 self.world.table.write(Write(f"{PERSON}{old.sub}", item=person.to_item()))
                 with inventory.transaction():
                     inventory.execute(

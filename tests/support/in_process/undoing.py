@@ -20,13 +20,13 @@ from batch.pacing.pacer import Pacer, Patience
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context
 from batch.run.run import Run, RunSummary, failures
-from batch.runtime.progress_bar import Progress
+from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Scan
 from batch.undo.claims import ReadOnly, UndoClaims, ledger_undo_claims
 from batch.undo.undo import Undo, UndoSummary
 from sandbox.in_process import client, dynamodb_client
 from userpool.ledger import Ledger
-from userpool.person import Person, State
+from userpool.person import Person, PersonState
 from userpool.pool import UserPool
 from userpool.quotas import DEFAULT_RPS
 from userpool.settings import Rules, UserRules
@@ -161,7 +161,7 @@ class Moved:
         """Everybody in the ledger, by old name."""
         return {person.username: person for some in self.world.ledger.persons() for person in some}
 
-    def states(self) -> Counter[State]:
+    def states(self) -> Counter[PersonState]:
         """How many persons are how far."""
         return Counter(person.state for person in self.persons().values())
 
@@ -211,5 +211,5 @@ class Moved:
         return self.watched.acts.clear
 
 
-def _quiet() -> Progress:
-    return Progress(quiet=True, out=StringIO())
+def _quiet() -> ProgressBars:
+    return ProgressBars(quiet=True, out=StringIO())
