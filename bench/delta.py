@@ -20,9 +20,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from batch.inventory.baseline import Baseline
 from batch.plan.changes import Changes
 from batch.plan.plan import make_plan
-from batch.plan.three_way import Baseline
 from batch.pools.connect import connect
 from batch.run.journal import Created, Done, Journal, Secured
 from batch.settings import config as configuration

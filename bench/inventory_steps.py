@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from batch.inventory.backup import back_up
+from batch.inventory.baseline import Baseline
 from batch.inventory.inventory import Inventory
 from batch.plan.changes import Changes
+from batch.plan.jobs import Job
 from batch.plan.plan import make_plan
-from batch.plan.three_way import Baseline
 from batch.plan.user_plan import Action
 from batch.report.status import status
-from batch.run.journal import Created, Done, Granted, Job, Journal, Secured
+from batch.run.journal import Created, Done, Granted, Journal, Secured
 from batch.run.run import Run
 from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Scan

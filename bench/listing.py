@@ -18,9 +18,10 @@ from pathlib import Path
 
 from batch.inventory.inventory import Inventory
 from batch.pacing.pacer import AHEAD, Pacer
+from batch.pools.connect import Way, cheaper_way
 from batch.runtime.progress_bar import ProgressBars
-from batch.scan.scan import Scan, Way, cheaper_way
-from batch.scan.shards import Listing
+from batch.scan.scan import Scan
+from batch.settings.config import Listing
 from bench.figures import Figure, command
 from bench.stub_pool import POOL_ID
 from bench.stub_server import Stub, stub

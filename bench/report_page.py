@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from batch.inventory.inventory import Inventory
+from batch.inventory.inventory import Inventory, fingerprint, inventory_to_read
 from batch.inventory.snapshot import Snapshot
 from batch.plan.plan import make_plan
 from batch.pools import connect as wiring
+from batch.report.page import page
 from batch.report.page_facts import gather
-from batch.report.page_render import page
 from batch.settings.config import Config
 from bench.figures import Figure, command
 from bench.made_up_pool import context
@@ -32,9 +32,9 @@ def measure(*, quick: bool) -> Iterator[Figure]:
     users = _FEW_USERS if quick else _USERS
     with tempfile.TemporaryDirectory(prefix="cognito-migrate-bench-") as folder:
         config = replace(Config(PoolSettings("eu-west-1_Old"), PoolSettings("eu-west-1_New")), state=f"{folder}/m.db")
-        with Inventory.open(Path(config.state), wiring.fingerprint(config), create=True) as inventory:
+        with Inventory.open(Path(config.state), fingerprint(config), create=True) as inventory:
             _fill(inventory, users)
-        with wiring.inventory_to_read(config) as inventory:
+        with inventory_to_read(config) as inventory:
             began = time.perf_counter()
             facts = gather(inventory, context(), wiring.default_rps(config), names=True)
             text = page(config, facts, None, None, names=True, made=_NOW)

@@ -11,11 +11,10 @@ from typing import Any, assert_never
 from batch.campaign.end_capture import Overtaken, still_waits
 from batch.campaign.recipients import Awaited, CodeRecord, CodeState, day_of, days
 from batch.campaign.send_code import CodeFailed, Doubtful, Fact, Held, LetGo, NotWritten, Over, Refused, Sending, Sent
-from batch.inventory.baseline import BaselineTable
+from batch.inventory.baseline import Baseline, BaselineTable
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from batch.plan.cohort import Cohort
-from batch.plan.three_way import Baseline
 from batch.plan.user_plan import Context
 from batch.runtime.progress_bar import ProgressBars as Bars
 from userpool.door import PAGE

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from batch.check.permissions import Resource
+from batch.ledger.own_ledger import LedgerFacts
 from batch.runtime.stopping import StoppedError
 from batch.settings.config import Config
 from userpool.app_client import AppClient
@@ -97,22 +98,6 @@ class PoolFacts:
     def settings(self) -> Mapping[str, Any]:
         """DescribeUserPool's `UserPool`."""
         return self.described.value.settings
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerFacts:
-    """The ledger's table. `written` is the identity it had when it was published to, None if it never was.
-
-    `whose` is why it is not this migration's, `lost` what to do if it is not there any more. `unpublished` counts
-    scanned users whom it does not know, None if there is no inventory to tell.
-    """
-
-    there: bool
-    identity: str = ""
-    written: str | None = None
-    whose: str = ""
-    unpublished: int | None = None
-    lost: str = ""
 
 
 class Allowed(StrEnum):

@@ -10,6 +10,19 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+ONLY_IF_ALLOWED = frozenset(
+    {
+        "cognito-idp:GetProvisionedLimit",
+        "cognito-idp:AdminGetUserAuthFactors",
+        "cognito-idp:ListUserPools",
+        "lambda:GetPolicy",
+        "iam:GetRole",
+        "iam:SimulatePrincipalPolicy",
+    }
+)
+"""What is gone without: AWS's default quotas stand, or something is named as not checked."""
+_READ_USERS = "ListUsers ListGroups ListUsersInGroup AdminListGroupsForUser"
+
 
 class Resource(StrEnum):
     """What an action is allowed on. `ACCOUNT` is `*`: the action knows no resource."""
@@ -29,17 +42,6 @@ class Resource(StrEnum):
 Needed = Mapping[Resource, frozenset[str]]
 """IAM actions, such as `cognito-idp:ListUsers`, by what they are allowed on."""
 
-ONLY_IF_ALLOWED = frozenset(
-    {
-        "cognito-idp:GetProvisionedLimit",
-        "cognito-idp:AdminGetUserAuthFactors",
-        "cognito-idp:ListUserPools",
-        "lambda:GetPolicy",
-        "iam:GetRole",
-        "iam:SimulatePrincipalPolicy",
-    }
-)
-"""What is gone without: AWS's default quotas stand, or something is named as not checked."""
 
 _SERVICE = {Resource.LEDGER: "dynamodb", Resource.SECRET: "secretsmanager", Resource.FUNCTION: "lambda"}
 
@@ -69,8 +71,11 @@ _REACH = _needed(
     target="DescribeUserPool GetUserPoolMfaConfig",
     account="cognito-idp:GetProvisionedLimit",
 )
-_READ_USERS = "ListUsers ListGroups ListUsersInGroup AdminListGroupsForUser"
+
+
 _SCAN = _needed(_REACH, source=f"{_READ_USERS} AdminGetUser AdminGetUserAuthFactors")
+
+
 _RUN = _needed(
     _REACH,
     target="ListGroups AdminGetUser AdminListGroupsForUser "
@@ -79,6 +84,8 @@ _RUN = _needed(
     "AdminLinkProviderForUser AdminDisableProviderForUser AdminSetUserMFAPreference",
     ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem Scan",
 )
+
+
 COMMANDS: Mapping[str, Needed] = MappingProxyType(
     {
         "check": _needed(
@@ -157,6 +164,7 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
 )
 """By command. The ledger's only where there is one, and with the target's credentials, as is all but the old pool's."""
 
+
 FUNCTIONS: Mapping[str, Needed] = MappingProxyType(
     {
         "capture": _needed(
@@ -176,16 +184,9 @@ FUNCTIONS: Mapping[str, Needed] = MappingProxyType(
 )
 """By function of the trigger."""
 
+
 LAMBDA = _needed(log="logs:CreateLogStream logs:PutLogEvents")
 """What Lambda itself does with the role of each function."""
-
-SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "capture": ("UserMigration", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"),
-        "gate": ("PreTokenGeneration", "PostAuthentication", "PostConfirmation", "PreSignUp"),
-    }
-)
-"""By function of the trigger, the pool's triggers (of its LambdaConfig) that it is for."""
 
 
 def together(*parts: Needed) -> Needed:

@@ -4,41 +4,31 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from batch.check.facts import (
-    Client,
-    Described,
-    Facts,
-    LedgerFacts,
-    Machine,
-    PoolFacts,
-    Read,
-    Rights,
-)
+from batch.check.facts import Client, Described, Facts, Machine, PoolFacts, Read, Rights
 from batch.check.rights import Simulate, rights
 from batch.inventory.filesystem import is_on_network, kind_of
-from batch.inventory.inventory import StorageError, explain
-from batch.inventory.snapshot import Snapshot
+from batch.inventory.inventory import StorageError, explain, inventory_to_read
 from batch.lambda_trigger.capture_way import ours
-from batch.ledger.own_ledger import lost
-from batch.pools.connect import inventory_to_read
+from batch.ledger.own_ledger import read_ledger
+from batch.ledger.table import ledger_as_it_is
+from batch.pacing.pacer import Pacer
 from batch.settings.config import Config
+from userpool.client import cognito_client, is_loopback
 from userpool.description import Description
-from userpool.errors import MigrationError, SettingsError
-from userpool.ledger_table import LedgerTable, MissingTableError
+from userpool.errors import MigrationError
+from userpool.function import resource_policy
+from userpool.iam import allowed_by_policies
+from userpool.ledger_table import LedgerTable
 from userpool.pool import UserPool
 from userpool.quotas import ADJUSTABLE
-from userpool.terms import Lasting, refuse_another
-
-_UNPUBLISHED = (
-    "SELECT count(*) FROM users u LEFT JOIN published l ON l.sub = u.sub "
-    "WHERE u.scan = ? AND (l.sub IS NULL OR l.as_of = 'lost')"
-)
 
 
 class PoolReader(UserPool):
@@ -116,39 +106,6 @@ def _policies(where: CheckSources, target: PoolFacts) -> dict[str, str | None]:
     return {arn: where.policy_of(arn) for arn in ours(described.description.triggers)} if described else {}
 
 
-def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:
-    """Read whether the ledger is there, whose it is, and whether everybody is published to it."""
-    try:
-        identity = table.identity()
-    except MissingTableError:
-        return LedgerFacts(there=False, lost=_lost(config))
-    try:
-        refuse_another(table, config.source.user_pool_id, config.target.user_pool_id)
-    except SettingsError as error:
-        return LedgerFacts(there=True, identity=identity, whose=str(error))
-    lasting = Lasting.of(table)
-    return LedgerFacts(
-        there=True, identity=identity, written=lasting.table if lasting else None, unpublished=_unpublished(config)
-    )
-
-
-def _lost(config: Config) -> str:
-    """Say what to do where everybody was published to the table that is missing; nothing where it was never made."""
-    try:
-        with inventory_to_read(config) as inventory:
-            return lost(config, inventory)
-    except (MigrationError, StorageError):
-        return ""  # `state_problem` says why
-
-
-def _unpublished(config: Config) -> int | None:
-    try:
-        with inventory_to_read(config) as inventory:
-            return inventory.number(_UNPUBLISHED, (Snapshot(inventory).number,))
-    except (MigrationError, StorageError):
-        return None  # `state_problem` says why
-
-
 def _rights(where: CheckSources, source: PoolFacts, target: PoolFacts) -> Rights:
     there = {"source": source.described.found, "target": target.described.found}
     readers = {"source": where.source, "target": where.target}
@@ -188,3 +145,30 @@ def _state_problem(config: Config, path: Path) -> str:
         return str(error)
     except StorageError as error:
         return str(explain(error, str(path)))
+
+
+def where(
+    config: Config, *, client_id: str | None = None, mfa_users: Literal["reset", "capture"] = "reset"
+) -> CheckSources:
+    """Return what is asked, paced by AWS's default quotas. Raises SettingsError for what cannot be asked at all."""
+    stop = threading.Event()
+    policy = Pacer({}, share=config.rate.share, stopping=stop).policy()
+    sides = {"source": config.source, "target": config.target}
+    readers = {
+        name: PoolReader(cognito_client(settings, connections=1), settings.user_pool_id, policy)
+        for name, settings in sides.items()
+    }
+    return CheckSources(
+        config=config,
+        source=readers["source"],
+        target=readers["target"],
+        table=ledger_as_it_is(config, stop=stop) if config.ledger else None,
+        policy_of=partial(resource_policy, owner=config.target),
+        simulate={
+            name: partial(allowed_by_policies, settings)
+            for name, settings in sides.items()
+            if not is_loopback(settings.endpoint_url)
+        },
+        client_id=client_id,
+        mfa_users=mfa_users,
+    )

@@ -6,17 +6,16 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import click
 
 from batch.check.check import as_values, conclusion, findings, has_errors
-from batch.check.check_wiring import where
 from batch.check.finding import Finding, Severity
-from batch.check.reading import read_facts
+from batch.check.reading import read_facts, where
 from batch.cli.check_live import check_live, delete_left_over
-from batch.cli.check_words import lines, plain
 from batch.cli.terminal import Exit, as_json_option, mfa_users_option, say
 from batch.settings import config as configuration
 from batch.settings.config import Config
@@ -25,6 +24,9 @@ from userpool.errors import SettingsError
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan", Severity.OK: "green"}
 _WIDEST = 120
 _WITHOUT_TERMINAL = 100
+_FIRST = max(len(severity) for severity in Severity) + 2
+_NARROWEST = 30  # what is left for text where the terminal is narrow
+_SHALLOW = 4
 
 
 @click.command()
@@ -81,3 +83,46 @@ def _lines(found: list[Finding], end: str) -> list[str]:
 
 def _coloured(severity: Severity, text: str) -> str:
     return click.style(text, fg=_COLOURS[severity], bold=severity is Severity.ERROR)
+
+
+Paint = Callable[[Severity, str], str]
+
+
+def plain(_: Severity, text: str) -> str:
+    """Paint nothing."""
+    return text
+
+
+def lines(found: Sequence[Finding], width: int, paint: Paint = plain) -> Iterator[str]:
+    """Yield the lines of findings, no text beyond the width; `paint` colours a severity's word."""
+    second = max((len(finding.topic) for finding in found), default=0) + 2
+    for finding in found:
+        head = f"{finding.severity:<{_FIRST}}{finding.topic:<{second}}"
+        yield from _of_finding(finding, head, width, paint)
+
+
+def _of_finding(finding: Finding, head: str, width: int, paint: Paint) -> Iterator[str]:
+    coloured = paint(finding.severity, head[:_FIRST]) + head[_FIRST:]
+    if width - len(head) >= _NARROWEST:
+        indent = " " * len(head)
+        first, *rest = _wrapped(finding.what, width, indent)
+        yield coloured + first[len(indent) :]
+    else:
+        indent = " " * _SHALLOW
+        yield coloured.rstrip()
+        rest = _wrapped(finding.what, width, indent)
+    yield from rest
+    if finding.remedy:
+        yield from _wrapped(f"Remedy: {finding.remedy}", width, indent)
+    yield from (f"{' ' * _SHALLOW}{line}" for line in finding.command.splitlines())
+
+
+def _wrapped(text: str, width: int, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

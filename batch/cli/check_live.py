@@ -11,10 +11,8 @@ from dataclasses import asdict
 import click
 
 from batch.check.finding import Finding
-from batch.check.live.live_making import LeftOver, Making
-from batch.check.live.live_wiring import making
 from batch.check.live.results import Outcome, as_values, conclusion, cost, findings, not_tested, probed
-from batch.check.live.throw_away_pools import TAG
+from batch.check.live.throw_away_pools import TAG, LeftOver, Making, making
 from batch.cli.terminal import Exit, say, tell
 from batch.runtime.stopping import StoppedError, stop_on_signals
 from batch.settings.config import Config

@@ -9,19 +9,22 @@ from pathlib import Path
 import click
 
 from batch.cli.session import Session, session
-from batch.cli.status import moment
 from batch.cli.terminal import as_json_option, confirm, say, tell
+from batch.cutover.cutover import Left, stale
+from batch.inventory.milestones import Cutover
 from batch.inventory.runs import caller_of
+from batch.inventory.user_state import NO_FAILURES, Problem
 from batch.lambda_trigger.attach_text import finding_lines
 from batch.lambda_trigger.capture_way import Way, attached, new_clients, ours
 from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, unchecked
 from batch.ledger.own_ledger import any_ledger
-from batch.plan.after_cutover import Cutover, Left, record_cutover, stale, take_back, unread
+from batch.plan.after_cutover import record_cutover, take_back, unread
 from batch.plan.changes import Changes
+from batch.plan.jobs import count_pending, has_run
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
-from batch.run.journal import NO_FAILURES, Problem, count_pending, has_run
 from batch.run.run import failures
+from batch.runtime.text import moment
 from userpool.cohort import Moment, seconds
 from userpool.errors import NotAllowedError, SettingsError
 from userpool.ledger_table import LedgerTable

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import yaml
 
-from batch.cli import main as cli
 from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source
 from sandbox.server import Sandbox
@@ -32,13 +31,16 @@ _WRITES = ("AdminCreateUser", "AdminSetUserPassword", "AdminDisableUser", "Admin
 _SEED = 7
 
 
-def run_demo(users: int) -> int:
-    """Show scan, plan, run and verify on `users` made-up users, then that a rerun does nothing twice; 0 if all well."""
+def run_demo(users: int, cli: click.Command) -> int:
+    """Show scan, plan, run and verify on made-up users, then that a rerun does nothing twice.
+
+    `users` is how many to make up, `cli` the command line. Returns an exit code.
+    """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cognito-migrate-demo-") as folder, Sandbox() as sandbox:
         _say(f"A local Cognito is at {sandbox.endpoint_url}; nothing leaves this machine. Making up {users} users …")
         config = _prepared(Path(folder), users, sandbox.endpoint_url)
-        show = _Show(config, sandbox)
+        show = _Show(cli, config, sandbox)
         show.command("Read the old pool", "scan")
         show.command("See what would happen", "plan")
         show.command("Bring everybody over", "run", "--yes")
@@ -77,6 +79,7 @@ def _prepared(folder: Path, users: int, endpoint_url: str) -> Path:
 class _Show:
     """Runs commands as a person would, and remembers the worst exit code."""
 
+    cli: click.Command
     config: Path
     sandbox: Sandbox
     worst: int = 0
@@ -84,7 +87,7 @@ class _Show:
     def command(self, what: str, *words: str) -> None:
         _say(f"\n── {what}: cognito-migrate {' '.join(words)}")
         try:
-            cli.cli.main(["--config", str(self.config), *words], standalone_mode=False)
+            self.cli.main(["--config", str(self.config), *words], standalone_mode=False)
         except SystemExit as end:
             self.worst = max(self.worst, int(end.code or 0))
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from batch.cli.status import moment
-from batch.lambda_trigger.findings import HELD
-from batch.report.case import InNewPool, InOldPool, UserCase
+import click
+
+from batch.cli.session import ledger_to_read
+from batch.cli.terminal import as_json_option, say
+from batch.inventory.inventory import inventory_to_read
+from batch.ledger.persons import HELD
+from batch.pools import connect as wiring
+from batch.report.explain import Explaining, InNewPool, InOldPool, UserCase
 from batch.report.next_step import next_step
+from batch.runtime.text import moment
+from batch.settings import config as configuration
 from userpool.person import PersonState
 from userpool.user import Status
 
@@ -135,3 +145,27 @@ def _why_held(reason: str | None) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
+
+
+@click.command()
+@click.argument("user")
+@as_json_option
+@click.pass_obj
+def explain(config_path: Path, user: str, *, as_json: bool) -> None:
+    """Say everything that is known of USER, and what to do next. Nothing is changed.
+
+    USER is a user name or sub of either pool, or what somebody signs in with.
+    """
+    config = configuration.load(config_path)
+    source, target = wiring.pools_to_look_at(config, stop=threading.Event())
+    with inventory_to_read(config) as inventory:
+        explaining = Explaining(
+            inventory,
+            source=source,
+            target=target,
+            ledger=ledger_to_read(config) if config.ledger else None,
+            rules=config.rules,
+            now=time.time(),
+        )
+        cases = explaining.cases(user)
+    say(lambda: [case_json(case) for case in cases], lambda: cases_lines(cases), as_json=as_json)

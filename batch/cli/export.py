@@ -3,88 +3,19 @@
 from __future__ import annotations
 
 import sys
-import threading
-import time
 from pathlib import Path
 
 import click
 
-from batch.cli.explain import case_json, cases_lines
-from batch.cli.status import not_read, status_json, status_lines
-from batch.cli.terminal import as_json_option, say, tell
-from batch.cutover.finish_checklist import refuse_after_a_purge
-from batch.inventory.inventory import Inventory
-from batch.ledger.count import LedgerCount, count
-from batch.ledger.own_ledger import still_there
-from batch.pools import connect as wiring
-from batch.report.explain import Explaining
+from batch.cli.session import READS_ALL, ledger_to_read
+from batch.cli.terminal import as_json_option, tell
+from batch.inventory.inventory import inventory_to_read
+from batch.inventory.milestones import refuse_after_a_purge
 from batch.report.export import EXPORTS, OF_SUBS
-from batch.report.status import status
 from batch.runtime import text as report
 from batch.runtime.output_file import Format, whole_file, write_rows
-from batch.runtime.progress_bar import ProgressBars
 from batch.settings import config as configuration
-from batch.settings.config import Config
-from userpool.errors import MigrationError, SettingsError
-from userpool.ledger import Ledger
-from userpool.ledger_table import MissingTableError
-
-READS_ALL = "Reading the whole ledger: a Scan of its table, which DynamoDB bills by size"
-
-
-@click.command("status")
-@click.option("--offline", is_flag=True, help="Do not read the ledger, only the inventory.")
-@as_json_option
-@click.pass_obj
-def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
-    """Say where the migration stands, beside a run or without one. Neither pool is asked."""
-    config = configuration.load(config_path)
-    with wiring.inventory_to_read(config) as inventory:
-        standing = status(inventory, wiring.rules_alone(config), wiring.default_rps(config))
-        counted, failure = None, None
-        if config.ledger and not offline:
-            try:
-                counted = _count(config, inventory)
-            except MigrationError as error:
-                failure = error
-    said = not_read(failure, offline=bool(config.ledger) and offline)
-    say(lambda: status_json(standing, counted, said), lambda: status_lines(standing, counted, said), as_json=as_json)
-    if failure and not isinstance(failure, MissingTableError):  # said, but it is no good end
-        raise failure
-
-
-def _count(config: Config, inventory: Inventory) -> LedgerCount:
-    tell(f"{READS_ALL}; --offline leaves it out.")
-    with still_there(config, inventory):
-        return count(ledger_to_read(config), inventory, ProgressBars(), now=time.time())
-
-
-def ledger_to_read(config: Config) -> Ledger:
-    return Ledger(wiring.ledger_as_it_is(config, stop=threading.Event()))
-
-
-@click.command()
-@click.argument("user")
-@as_json_option
-@click.pass_obj
-def explain(config_path: Path, user: str, *, as_json: bool) -> None:
-    """Say everything that is known of USER, and what to do next. Nothing is changed.
-
-    USER is a user name or sub of either pool, or what somebody signs in with.
-    """
-    config = configuration.load(config_path)
-    source, target = wiring.pools_to_look_at(config, stop=threading.Event())
-    with wiring.inventory_to_read(config) as inventory:
-        explaining = Explaining(
-            inventory,
-            source=source,
-            target=target,
-            ledger=ledger_to_read(config) if config.ledger else None,
-            rules=config.rules,
-            now=time.time(),
-        )
-        cases = explaining.cases(user)
-    say(lambda: [case_json(case) for case in cases], lambda: cases_lines(cases), as_json=as_json)
+from userpool.errors import SettingsError
 
 
 @click.command()
@@ -112,7 +43,7 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
     name = output or f"{what}.{as_}"
     exported = EXPORTS[what]
     ledger = None
-    with wiring.inventory_to_read(config) as inventory:
+    with inventory_to_read(config) as inventory:
         if what not in OF_SUBS:
             refuse_after_a_purge(inventory)
         if exported.of_ledger and (config.ledger or not exported.without_ledger):
@@ -132,6 +63,3 @@ def _say_written(what: str, name: str, rows: int, *, as_json: bool) -> None:
     values = {"what": what, "output": name, "rows": rows}
     said = report.as_json(values) if as_json else f"Wrote {rows} rows to {'stdout' if name == '-' else name}."
     click.echo(said, err=name == "-")
-
-
-COMMANDS = (show_status, explain, export)

@@ -12,15 +12,15 @@ import click
 from batch.cli.cutover import left_in
 from batch.cli.forget import purge
 from batch.cli.session import Session, apart, session
-from batch.cli.status import moment
 from batch.cli.terminal import Exit, as_json_option, confirm, say, tell
-from batch.cutover.finish_checklist import DETACH, ChecklistItem, End, EndError, Remaining, checklist, refuse_left
+from batch.cutover.finish_checklist import DETACH, ChecklistItem, EndError, Remaining, checklist, refuse_left
+from batch.inventory.milestones import Cutover, End
 from batch.ledger import lease
 from batch.ledger.count import count
 from batch.ledger.own_ledger import any_ledger, last_ledger, lease_owner, set_finished
-from batch.plan.after_cutover import Cutover
 from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars
+from batch.runtime.text import moment
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable

@@ -13,11 +13,12 @@ import click
 
 from batch.cli.session import Apart, apart
 from batch.cli.terminal import as_json_option, confirm, say, tell
-from batch.cutover.finish_checklist import End, refuse_purge
+from batch.cutover.finish_checklist import refuse_purge
 from batch.inventory.erasure import TO_SCRUB, names_of, scrub, sub_of
 from batch.inventory.erasure import forget as forget_here
 from batch.inventory.erasure import purge as purge_here
 from batch.inventory.inventory import Inventory
+from batch.inventory.milestones import End
 from batch.ledger import lease
 from batch.ledger.erasure import Emptying, disabled_federated, erase
 from batch.ledger.own_ledger import last_ledger, lease_owner, set_finished

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from batch.cutover.finish_checklist import refuse_after_a_purge
 from batch.cutover.way_back import Newcomers, reverse, text
-from batch.plan.after_cutover import Cutover
-from batch.pools import connect as wiring
+from batch.inventory.inventory import inventory_to_read
+from batch.inventory.milestones import Cutover, refuse_after_a_purge
 from batch.settings import config as configuration
 from userpool.errors import SettingsError
 
@@ -43,7 +42,7 @@ def init(config_path: Path, old: str | None, new: str | None, *, is_reverse: boo
 def _way_back(config_path: Path, path: Path) -> str:
     """Return the file. Raises SettingsError if no cut-over is recorded, and after a purge."""
     config = configuration.load(config_path)
-    with wiring.inventory_to_read(config) as inventory:
+    with inventory_to_read(config) as inventory:
         refuse_after_a_purge(inventory)  # with what was applied, the marker that tells newcomers is gone
         cutover = Cutover.of(inventory)
         if cutover is None:

@@ -11,9 +11,10 @@ import click
 
 from batch.cli.plan_text import PlanText, plan_json, plan_lines
 from batch.cli.terminal import as_json_option, connect_from_file, tell
-from batch.cutover.finish_checklist import refuse_after_the_end
 from batch.inventory.inventory import Inventory
-from batch.plan.plan import collisions, make_plan, planned_users
+from batch.inventory.milestones import refuse_after_the_end
+from batch.plan.collisions import collisions
+from batch.plan.plan import make_plan, planned_users
 from batch.plan.summary import PlanSummary
 from batch.pools.connect import Migration
 from batch.report.outlook import look_ahead

@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from batch.cli.status import cut_over_lines
-from batch.plan.plan import Contender
+from batch.cli.terminal import cut_over_lines
+from batch.plan.collisions import Contender
 from batch.plan.summary import PlanSummary
 from batch.plan.user_plan import Context
 from batch.pools.connect import Migration
 from batch.report.estimate import Estimate
-from batch.report.levers import Peak
-from batch.report.outlook import AskingForFactors, Outlook
-from batch.runtime.days import day
-from batch.runtime.text import duration, more
+from batch.report.outlook import AskingForFactors, Outlook, Peak
+from batch.runtime.text import day, duration, more
 from batch.settings.prices import AS_OF
 from userpool.factors import PASSKEY, SECOND
 

@@ -10,10 +10,12 @@ import click
 
 from batch.cli.status import not_read
 from batch.cli.terminal import as_json_option, say, tell
-from batch.inventory.inventory import Inventory
+from batch.inventory.inventory import Inventory, inventory_to_read
 from batch.ledger.count import LedgerCount, count
 from batch.ledger.own_ledger import still_there
+from batch.ledger.table import ledger_as_it_is
 from batch.pools import connect as wiring
+from batch.report.page import GENERATOR, page
 from batch.report.page_facts import gather
 from batch.runtime.output_file import whole_file
 from batch.runtime.progress_bar import ProgressBars
@@ -40,12 +42,10 @@ def make_report(
     config_path: Path, *, output: str, with_names: bool, title: str | None, offline: bool, as_json: bool
 ) -> None:
     """Write the plan and the result as one HTML page, beside a run or without one. Neither pool is asked."""
-    from batch.report import page_render as report_page  # noqa: PLC0415 -- Jinja2 is slow to import, and only this command needs it
-
     config, path = configuration.load(config_path), Path(output)
-    _refuse(path, report_page.GENERATOR)
+    _refuse(path, GENERATOR)
     counted, failure = None, None
-    with wiring.inventory_to_read(config) as inventory:
+    with inventory_to_read(config) as inventory:
         facts = gather(inventory, wiring.rules_alone(config), wiring.default_rps(config), names=with_names)
         if config.ledger and not offline:
             try:
@@ -53,10 +53,10 @@ def make_report(
             except MigrationError as error:
                 failure = error
     unread = not_read(failure, offline=bool(config.ledger) and offline)
-    page = report_page.page(config, facts, counted, unread, names=with_names, made=time.time(), title=title)
+    written = page(config, facts, counted, unread, names=with_names, made=time.time(), title=title)
     with whole_file(path, replace=True) as out:
-        out.write(page)
-    values = {"output": output, "bytes": len(page.encode()), "names": with_names, "ledger_not_read": unread}
+        out.write(written)
+    values = {"output": output, "bytes": len(written.encode()), "names": with_names, "ledger_not_read": unread}
     say(lambda: values, lambda: [f"Wrote {output}: open it in a browser."], as_json=as_json)
     if failure and not isinstance(failure, MissingTableError):  # the page says so, but it is no good end
         raise failure
@@ -64,7 +64,7 @@ def make_report(
 
 def _count(config: Config, inventory: Inventory) -> LedgerCount:
     tell("Reading the whole ledger: a Scan of its table, which DynamoDB bills by size; --offline leaves it out.")
-    ledger = Ledger(wiring.ledger_as_it_is(config, stop=threading.Event()))
+    ledger = Ledger(ledger_as_it_is(config, stop=threading.Event()))
     with still_there(config, inventory):
         return count(ledger, inventory, ProgressBars(), now=time.time(), days=_DAYS)
 

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-from batch.cli.session import Session
-from batch.cli.terminal import Exit, tell
-from batch.pools.connect import claims_of
-from batch.run.journal import NO_FAILURES, Problem
+import click
+
+from batch.cli.plan import show_plan
+from batch.cli.session import Session, session
+from batch.cli.terminal import Exit, as_json_option, gone_lines, ignore_window_option, say, tell
+from batch.inventory.inventory import Inventory
+from batch.inventory.user_state import NO_FAILURES, Problem
+from batch.ledger.claims import Claims
+from batch.ledger.opening import Opening
+from batch.ledger.table import ledger_table
+from batch.plan.plan import make_plan
+from batch.plan.summary import PlanSummary
+from batch.pools.connect import Migration, Say
 from batch.run.run import Run, RunSummary, failures
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import INTERRUPTED, Why
+from batch.runtime.text import SHOWN, more
 from batch.settings.window import closed
+from userpool.errors import SettingsError
 
 CAUGHT_UP = "caught_up"
 """The key under which stands that one run has come to its end: from then on, many changes are a surprise."""
@@ -76,3 +91,106 @@ def leave(now: Session, carried: CarriedOut) -> None:
     if carried.unfinished:
         tell(f"Stopped at --limit. Go on with: cognito-migrate {now.command}")
         sys.exit(Exit.STOPPED_EARLY)
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--limit", type=click.IntRange(min=1), help="Bring over so many users at most.")
+@click.option("--plan", "digest", help="Run only if the plan still has this digest.")
+@click.option("--disable-gone", is_flag=True, help="Disable who left the old pool and was never used in the new one.")
+@ignore_window_option
+@as_json_option
+@click.pass_obj
+def run(
+    config_path: Path,
+    *,
+    yes: bool,
+    limit: int | None,
+    digest: str | None,
+    disable_gone: bool,
+    ignore_window: bool,
+    as_json: bool,
+) -> None:
+    """Create in the new pool what the plan says and is not done yet, and carry over what changed since."""
+    with session(config_path, "run", backup=True, in_window=not ignore_window) as now:
+        planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
+        now.record.plan_digest = planned.digest
+        _approve(now.migration, now.inventory, planned, yes=yes, digest=digest)
+        carried = carry_out(now, limit=limit, disable_gone=disable_gone)
+        now.record.counts = dict(carried.values)
+        summary, failed = carried.summary, carried.failed
+        say(lambda: run_json(summary, failed), lambda: run_lines(summary, failed), as_json=as_json)
+        leave(now, carried)
+
+
+def _approve(
+    migration: Migration, inventory: Inventory, planned: PlanSummary, *, yes: bool, digest: str | None
+) -> None:
+    if digest and digest != planned.digest:
+        raise SettingsError(
+            f"The plan is not the one approved: its digest is {planned.digest}. Look at it with `cognito-migrate plan`."
+        )
+    if yes or digest:
+        return
+    if not sys.stdin.isatty():
+        raise SettingsError("Nobody is there to confirm: pass --yes, or --plan DIGEST of an approved plan.")
+    show_plan(migration, inventory, planned)
+    click.confirm(f"Go on, and change {migration.config.target.user_pool_id}?", abort=True, err=True)
+
+
+def run_json(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return what a run did as JSON-able values."""
+    return {**asdict(summary), "failures": list(failed)}
+
+
+def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Say what a run did."""
+    yield (
+        f"Created {summary.created} users, {summary.groups} groups and {summary.memberships} memberships; "
+        f"{summary.done} users are done, {summary.left} are left."
+    )
+    if summary.found:
+        yield (
+            f"{summary.found} users were there already, by their marker this migration's: they are left as they are. "
+            "Does an older inventory know them? `verify` tells what they lack."
+        )
+    yield from _change_lines(summary)
+    if failed:
+        yield f"{len(failed)} users are not as planned; the next run tries again, but for those who are gone:"
+        yield from (f"  {one['username']}: {one['problem']}: {one['reason']}" for one in failed[:SHOWN])
+        yield from more(len(failed))
+
+
+def _change_lines(summary: RunSummary) -> Iterator[str]:
+    if summary.updated or summary.disabled or summary.groups_updated:
+        yield (
+            f"Changed {summary.updated} users as in the old pool ({summary.disabled} disabled, "
+            f"{summary.memberships_ended} memberships ended) and {summary.groups_updated} groups."
+        )
+    if summary.conflicts:
+        yield f"{len(summary.conflicts)} changes of the old pool are not carried over:"
+        for one in summary.conflicts[:SHOWN]:
+            yield f"  {one['username'] or 'the pool'}: {one['what']} {one['reason']}"
+        yield from more(len(summary.conflicts))
+    yield from gone_lines(summary.gone)
+
+
+def claims_of(
+    migration: Migration, inventory: Inventory, *, stop: threading.Event, say: Say
+) -> AbstractContextManager[Claims]:
+    """Return what a run claims users with: a ledger that is opened, and closed at the end, or none."""
+    if migration.config.ledger is None:
+        return nullcontext(Claims())
+    return Opening(
+        table=ledger_table(migration.config, stop=stop, agent=migration.agent),
+        inventory=inventory,
+        context=migration.context,
+        decisions=migration.decisions(),
+        source_pool_id=migration.config.source.user_pool_id,
+        target=migration.target.pool,
+        now=migration.target_now,
+        workers=migration.config.worker_count,
+        stop=stop,
+        progress=ProgressBars(),
+        say=say,
+    ).claims()

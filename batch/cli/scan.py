@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batch.cli.read_old_pool import read_old_pool
-from batch.cli.rebuild_words import rebuilt_lines
-from batch.cli.session import session
-from batch.cli.status import cut_over_lines
-from batch.cli.terminal import as_json_option, say
-from batch.plan.after_cutover import Cutover
+from batch.cli.session import Session, session
+from batch.cli.terminal import as_json_option, cut_over_lines, say, tell
+from batch.inventory.milestones import Cutover
 from batch.pools.connect import Migration
-from batch.runtime import text as report
+from batch.runtime.progress_bar import ProgressBars
 from batch.scan.rebuild import Rebuild, Rebuilt, rebuild_of
-from batch.scan.scan import ScanSummary
+from batch.scan.scan import Scan, ScanSummary
 from userpool.errors import SettingsError
+
+_SHOWN = 20  # lines of any list; --json gives all
 
 
 @click.command()
@@ -62,7 +61,77 @@ def _counts(summary: ScanSummary, rebuilt: Rebuilt | None) -> dict[str, Any]:
 
 
 def _lines(summary: ScanSummary, rebuilt: Rebuilt | None, cutover: Cutover | None) -> Iterator[str]:
-    yield from report.scan_lines(summary)
+    yield from scan_lines(summary)
     yield from cut_over_lines(cutover.at if cutover else None)
     if rebuilt:
         yield from rebuilt_lines(rebuilt)
+
+
+def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _before, _users: None) -> ScanSummary:
+    """Read everything, unless `accept(before, users)` raises for how many users there were and are."""
+    source = now.migration.source
+    scan = Scan(
+        source.pool,
+        now.inventory,
+        workers=now.migration.config.worker_count,
+        stop=now.stop,
+        progress=ProgressBars(),
+        listing=now.migration.config.listing,
+        factors=now.migration.config.users.mfa == "preferences",
+        by_phone=source.description.asks_by_phone,
+        say=tell,
+    )
+    return scan.run(
+        now.migration.read_memberships_by(source),
+        expected_users=source.description.estimated_users,
+        accept=accept,
+    )
+
+
+def rebuilt_lines(rebuilt: Rebuilt) -> Iterator[str]:
+    """Say what was restored, and what nobody knows."""
+    yield (
+        f"Restored {rebuilt.users} users of the new pool, {rebuilt.unfinished} of them unfinished, and "
+        f"{rebuilt.memberships} memberships; {rebuilt.others} others there are not this migration's."
+    )
+    if rebuilt.with_ledger:
+        yield f"{rebuilt.gone} were deleted in the new pool, and stay so."
+    else:
+        yield (
+            "Without a ledger nobody knows whom somebody deleted in the new pool: a run creates them again. "
+            "Leave them out in the file of `collisions`."
+        )
+    if rebuilt.taken_away:
+        yield f"{rebuilt.taken_away} memberships that the ledger says were given are missing there, and stay so."
+    yield from _missing(rebuilt.missing)
+    yield from _listed("These carry the old sub of somebody they are not known to be; look at them:", rebuilt.doubtful)
+    yield "Was the new pool in use already? Then say since when, before the next run: cognito-migrate cutover --at TIME"
+    left = "groups" if rebuilt.with_ledger else "groups and users"
+    yield f"What became of the {left} of the new pool before is not known any more, so undo would leave them."
+
+
+def _missing(missing: Sequence[tuple[str, str]]) -> Iterator[str]:
+    heading = (
+        f"{len(missing)} memberships are missing in the new pool, not given yet or taken away since, and are not given "
+        "(to give them all, remove the inventory and rebuild with --give-missing):"
+    )
+    yield from _listed(heading, [f"{name}: {group}" for name, group in missing])
+
+
+def _listed(heading: str, lines: Sequence[str]) -> Iterator[str]:
+    if not lines:
+        return
+    yield heading
+    yield from (f"  {line}" for line in lines[:_SHOWN])
+    if len(lines) > _SHOWN:
+        yield f"  … and {len(lines) - _SHOWN} more; --json lists all."
+
+
+def scan_lines(summary: ScanSummary) -> Iterator[str]:
+    """Say what a scan found."""
+    yield (
+        f"Scanned {summary.users} users, {summary.groups} groups and {summary.memberships} memberships "
+        f"(read by {summary.read_by})."
+    )
+    if summary.factors is not None:
+        yield f"{summary.factors} of the users have a second factor or a passkey."

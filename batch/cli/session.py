@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from batch.cli.terminal import exit_code, tell
-from batch.cutover.finish_checklist import End, refuse_after_the_end
 from batch.inventory.backup import back_up
-from batch.inventory.inventory import Inventory
+from batch.inventory.inventory import Inventory, fingerprint
+from batch.inventory.milestones import End, refuse_after_the_end
 from batch.inventory.runs import Record, new_id, recorded, user_agent
 from batch.ledger.own_ledger import still_there
+from batch.ledger.table import ledger_as_it_is
 from batch.pacing.call_counts import Meter
-from batch.pacing.promptness import on_time
-from batch.pools.connect import Migration, connect, fingerprint
+from batch.pacing.pacer import on_time
+from batch.pools.connect import Migration, connect
 from batch.runtime.stopping import Stop, StoppedError, Why, stop_on_signals
 from batch.settings import config as configuration
 from batch.settings.config import Config
 from batch.settings.window import Window, closed, ended_in_time, require_open
 from userpool.client import caller_arn
+from userpool.ledger import Ledger
+
+READS_ALL = "Reading the whole ledger: a Scan of its table, which DynamoDB bills by size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +111,8 @@ def _warn_of_network(inventory: Inventory, config: Config) -> None:
             f"Warning: {inventory.path} is on a network filesystem, where no lock surely keeps another machine's run "
             "away: let one machine alone run, or put `state` on a local disk."
         )
+
+
+def ledger_to_read(config: Config) -> Ledger:
+    """Return the ledger for a command that only reads it. Raises SettingsError without a ledger."""
+    return Ledger(ledger_as_it_is(config, stop=threading.Event()))

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from batch.ledger.count import DAYS, LedgerCount
-from batch.report.status import Status
-from batch.run.journal import UserState as Progress
-from batch.runtime.text import duration
+import click
+
+from batch.cli.session import READS_ALL, ledger_to_read
+from batch.cli.terminal import as_json_option, cut_over_lines, say, tell
+from batch.inventory.inventory import Inventory, inventory_to_read
+from batch.inventory.user_state import UserState as Progress
+from batch.ledger.count import DAYS, LedgerCount, count
+from batch.ledger.own_ledger import still_there
+from batch.pools import connect as wiring
+from batch.report.status import Status, status
+from batch.runtime.progress_bar import ProgressBars
+from batch.runtime.text import duration, moment
+from batch.settings import config as configuration
+from batch.settings.config import Config
 from userpool.errors import MigrationError
 from userpool.ledger_table import MissingTableError
 from userpool.person import PersonState
@@ -109,8 +120,8 @@ def _ledger_lines(counted: LedgerCount) -> Iterator[str]:
         yield f"  {number} are {state} from a sign-in that ended half-way; the next sign-in takes it up"
     settled = {day: numbers for day, numbers in counted.settled.items() if numbers}
     yield f"  Captured, or reset (chose a password, or closed), in {DAYS} days (UTC):{'' if settled else ' nobody'}"
-    for day, numbers in settled.items():
-        yield f"    {day}  {numbers.get(PersonState.CAPTURED, 0):>8} captured {numbers.get(PersonState.RESET, 0):>8} reset"
+    for date, numbers in settled.items():
+        yield f"    {date}  {numbers.get(PersonState.CAPTURED, 0):>8} captured {numbers.get(PersonState.RESET, 0):>8} reset"
 
 
 def _in_order(states: Mapping[str, int]) -> dict[str, int]:
@@ -122,15 +133,28 @@ def _counts(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in numbers.items())
 
 
-def cut_over_lines(at: float | None) -> Iterator[str]:
-    """Say that the cut-over was, if it was; `at` is when."""
-    if at is not None:
-        yield (
-            f"Cut over since {moment(at)}: of the old pool only passwords and who is disabled there count; "
-            "nothing else of it crosses."
-        )
+@click.command("status")
+@click.option("--offline", is_flag=True, help="Do not read the ledger, only the inventory.")
+@as_json_option
+@click.pass_obj
+def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
+    """Say where the migration stands, beside a run or without one. Neither pool is asked."""
+    config = configuration.load(config_path)
+    with inventory_to_read(config) as inventory:
+        standing = status(inventory, wiring.rules_alone(config), wiring.default_rps(config))
+        counted, failure = None, None
+        if config.ledger and not offline:
+            try:
+                counted = _count(config, inventory)
+            except MigrationError as error:
+                failure = error
+    said = not_read(failure, offline=bool(config.ledger) and offline)
+    say(lambda: status_json(standing, counted, said), lambda: status_lines(standing, counted, said), as_json=as_json)
+    if failure and not isinstance(failure, MissingTableError):  # said, but it is no good end
+        raise failure
 
 
-def moment(seconds: float) -> str:
-    """Say a time to the minute, in UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+def _count(config: Config, inventory: Inventory) -> LedgerCount:
+    tell(f"{READS_ALL}; --offline leaves it out.")
+    with still_there(config, inventory):
+        return count(ledger_to_read(config), inventory, ProgressBars(), now=time.time())

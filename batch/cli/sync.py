@@ -8,15 +8,14 @@ from pathlib import Path
 
 import click
 
-from batch.cli.read_old_pool import read_old_pool
-from batch.cli.run import CAUGHT_UP, carry_out, leave
+from batch.cli.run import CAUGHT_UP, carry_out, leave, run_json, run_lines
+from batch.cli.scan import read_old_pool, scan_lines
 from batch.cli.session import Session, session
-from batch.cli.status import cut_over_lines
-from batch.cli.terminal import as_json_option, ignore_window_option, say
-from batch.plan.change_limit import ChangeLimit, changes, most_changes, refuse_changing, refuse_shrinking
+from batch.cli.terminal import as_json_option, cut_over_lines, ignore_window_option, say
+from batch.plan.change_limit import ChangeLimit, changes, most_changes, refuse_changing
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
-from batch.runtime import text as report
+from batch.scan.scan import refuse_shrinking
 
 
 class _MostChanges(click.ParamType[ChangeLimit]):
@@ -66,12 +65,12 @@ def sync(
             lambda: {
                 "scan": asdict(scanned),
                 "plan": asdict(planned),
-                "run": report.run_json(carried.summary, carried.failed),
+                "run": run_json(carried.summary, carried.failed),
             },
             lambda: [
-                *report.scan_lines(scanned),
+                *scan_lines(scanned),
                 *cut_over_lines(planned.cut_over),
-                *report.run_lines(carried.summary, carried.failed),
+                *run_lines(carried.summary, carried.failed),
             ],
             as_json=as_json,
         )

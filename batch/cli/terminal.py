@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from batch.inventory.inventory import LockedError, StorageError, explain
 from batch.pools.connect import Migration, connect
 from batch.runtime import text as report
 from batch.runtime.stopping import INTERRUPTED, StoppedError
+from batch.runtime.text import SHOWN, moment, more
 from batch.settings import config as configuration
 from batch.settings.window import ClosedError
 from userpool.errors import MigrationError, SettingsError
@@ -36,6 +37,7 @@ class Exit(IntEnum):
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to stdout.")
 
+
 mfa_users_option = click.option(
     "--mfa-users",
     envvar="MFA_USERS",
@@ -45,6 +47,7 @@ mfa_users_option = click.option(
     show_default=True,
     help="What users with MFA get, as the function has it.",
 )
+
 
 ignore_window_option = click.option("--ignore-window", is_flag=True, help="Run now, whatever `window` says.")
 
@@ -92,3 +95,40 @@ def confirm(question: str, *, yes: bool) -> None:
 def say(values: Callable[[], Any], lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:
     """Give the result, as JSON or in lines."""
     click.echo(report.as_json(values()) if as_json else "\n".join(lines()))
+
+
+def cut_over_lines(at: float | None) -> Iterator[str]:
+    """Say that the cut-over was, if it was; `at` is when."""
+    if at is not None:
+        yield (
+            f"Cut over since {moment(at)}: of the old pool only passwords and who is disabled there count; "
+            "nothing else of it crosses."
+        )
+
+
+def gone_lines(gone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say which users have left the old pool."""
+    if gone:
+        yield f"{len(gone)} users are not in the old pool any more, and stay in the new one:"
+        yield from (f"  {one['username']}{', disabled' if one['disabled'] else ''}" for one in gone[:SHOWN])
+        yield from more(len(gone))
+
+
+def say_how_it_ended(error: BaseException) -> int:
+    """Say in a sentence why a command ended early, and return its exit code. A mistake of ours is raised again."""
+    match error:
+        case click.Abort() | KeyboardInterrupt():
+            tell("Nothing was begun.")
+        case StoppedError() | ClosedError():
+            tell(str(error))
+        case MigrationError():
+            tell(f"Error: {error}")
+        case StorageError():
+            return say_how_it_ended(explain(error, "The inventory"))
+        case OSError():  # a full disk, mostly, to which the output goes
+            what = error.filename or "The output"
+            tell(f"Error: {what} cannot be written or read ({error.strerror or error}): mend that, and run it again.")
+            return Exit.FATAL
+        case _:
+            raise error
+    return exit_code(error) or 0

@@ -13,10 +13,8 @@ from typing import Any
 
 import click
 
-from batch.check.permissions import SOURCES
-from batch.check.reading import read_ledger
 from batch.cli.terminal import Exit, as_json_option, tell
-from batch.lambda_trigger.attach import Functions, TriggerChange, attaching, detaching, not_of_the_pool, same
+from batch.lambda_trigger.attach import SOURCES, Functions, TriggerChange, attaching, detaching, not_of_the_pool, same
 from batch.lambda_trigger.attach_text import (
     as_values,
     change_lines,
@@ -32,7 +30,9 @@ from batch.lambda_trigger.attach_text import (
 from batch.lambda_trigger.capture_way import callable_by_cognito
 from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, unchecked
 from batch.ledger.count import LedgerCount
-from batch.pools.connect import ledger_as_it_is, pool_to_manage
+from batch.ledger.own_ledger import read_ledger
+from batch.ledger.table import ledger_as_it_is
+from batch.pools.connect import pool_to_manage
 from batch.pools.managed_pool import ManagedPool
 from batch.runtime import text as report
 from batch.settings import config as configuration

@@ -13,10 +13,11 @@ from typing import Any
 import click
 
 from batch.cli.terminal import Exit, as_json_option, connect_from_file, say, tell
-from batch.cutover.finish_checklist import refuse_after_the_end
 from batch.inventory.inventory import Inventory
+from batch.inventory.milestones import refuse_after_the_end
 from batch.ledger.own_ledger import require_no_ledger
-from batch.pools.connect import Migration, ledger_as_it_is, ledger_table
+from batch.ledger.table import ledger_as_it_is, ledger_table
+from batch.pools.connect import Migration
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import INTERRUPTED, stop_on_signals
 from batch.undo.claims import (

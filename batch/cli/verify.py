@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from batch.cli.session import Session
-from batch.plan.after_cutover import Cutover
-from batch.pools.connect import ledger_as_it_is
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from batch.cli.session import Session, session
+from batch.cli.terminal import Exit, as_json_option, gone_lines, say
+from batch.inventory.milestones import Cutover
+from batch.ledger.table import ledger_as_it_is
+from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars
+from batch.runtime.text import SHOWN, more
+from batch.verify.comparison import Difference
 from batch.verify.revoked import Sightings
 from batch.verify.verify import Verify, VerifySummary
 from userpool.ledger import Ledger
@@ -34,3 +45,42 @@ def compare_pools(now: Session) -> VerifySummary:
     if sightings:
         sightings.keep(summary, migration.target_now())
     return summary
+
+
+@click.command()
+@as_json_option
+@click.pass_obj
+def verify(config_path: Path, *, as_json: bool) -> None:
+    """Compare the new pool with the plan, field by field. Neither pool is changed."""
+    with session(config_path, "verify") as now:
+        migration = now.migration
+        planned = make_plan(now.inventory, migration.context, migration.decisions())
+        now.record.plan_digest = planned.digest
+        summary = compare_pools(now)
+        now.record.counts = dict(summary.counts)
+        say(lambda: asdict(summary), lambda: verify_lines(summary), as_json=as_json)
+        if summary.differences:
+            sys.exit(Exit.DIFFERENT)
+
+
+def verify_lines(summary: VerifySummary) -> Iterator[str]:
+    """Say what a comparison found."""
+    yield (
+        f"Compared {summary.compared} users, {summary.memberships} memberships and {summary.groups} groups; "
+        f"{summary.others} users of the target are not of this migration."
+    )
+    if not summary.differences:
+        yield "Everything is as planned."
+    else:
+        yield f"{len(summary.differences)} differences:"
+        yield from _difference_lines(summary.differences)
+    if summary.notes:
+        yield f"{len(summary.notes)} changed in the new pool, which stays so:"
+        yield from _difference_lines(summary.notes)
+    yield from gone_lines(summary.gone)
+
+
+def _difference_lines(found: Sequence[Difference]) -> Iterator[str]:
+    for one in found[:SHOWN]:
+        yield f"  {one.username or 'the pool'}: {one.what}{f': {one.detail}' if one.detail else ''}"
+    yield from more(len(found))

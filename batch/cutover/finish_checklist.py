@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from batch.inventory.inventory import Inventory
+from batch.ledger.count import KEEP_OUT, KEPT_OUT
 from userpool.errors import SettingsError
 from userpool.person import PersonState
-from userpool.terms import FINISHED, FRESH_SECONDS, PURGED, FinishedError
+from userpool.terms import FRESH_SECONDS
 
-_FINISHED, _PURGED = "finished", "purged"
-KEPT_OUT = "{count} from other providers are disabled in the old pool: only the function keeps them out."
-KEEP_OUT = (
-    "disable them at their provider, or in the new pool once they have come back, before the function is detached"
-)
 DETACH = "cognito-migrate trigger detach --capture ARN --gate ARN --apply (if one function is both: --function ARN)"
-_WRITING = frozenset({"run", "sync", "reset", "cutover", "prepare", "undo"})
+_OPEN = {
+    PersonState.PENDING: ("wait for a first sign-in", "cognito-migrate reset"),
+    PersonState.KNOWN: ("are known to the ledger and not in the new pool", "cognito-migrate sync"),
+    PersonState.CREATING: ("are being created", "cognito-migrate sync"),
+    PersonState.CAPTURING: ("are signing in for the first time", "rerun this in a minute"),
+    PersonState.MIGRATING: ("began to come over by their own sign-in, and did not end it", "cognito-migrate sync"),
+    PersonState.DEFERRED: ("are federated profiles that have not come back", "cognito-migrate export deferred"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,6 @@ class ChecklistItem:
     said: str
     remedy: str
     left: int = 0
-
-
-_OPEN = {
-    PersonState.PENDING: ("wait for a first sign-in", "cognito-migrate reset"),
-    PersonState.KNOWN: ("are known to the ledger and not in the new pool", "cognito-migrate sync"),
-    PersonState.CREATING: ("are being created", "cognito-migrate sync"),
-    PersonState.CAPTURING: ("are signing in for the first time", "rerun this in a minute"),
-    PersonState.MIGRATING: ("began to come over by their own sign-in, and did not end it", "cognito-migrate sync"),
-    PersonState.DEFERRED: ("are federated profiles that have not come back", "cognito-migrate export deferred"),
-}
 
 
 def checklist(standing: Remaining) -> Iterator[ChecklistItem]:
@@ -137,37 +129,3 @@ def refuse_purge(finished: float, now: float) -> None:
         raise SettingsError(
             "The migration was finished just now, and functions may take a minute to notice: rerun this in two minutes."
         )
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """When the migration was finished, and how far the deletion of personal data is: begun, done, or None."""
-
-    at: float | None
-    purged: str | None = None
-
-    @classmethod
-    def of(cls, inventory: Inventory) -> End:
-        """Read it."""
-        return cls(inventory.get_meta(_FINISHED), inventory.get_meta(_PURGED))
-
-    def save(self, inventory: Inventory) -> None:
-        """Record it, durably."""
-        with inventory.transaction():
-            inventory.set_meta(_FINISHED, self.at)
-            inventory.set_meta(_PURGED, self.purged)
-
-
-def refuse_after_the_end(inventory: Inventory, command: str) -> None:
-    """Raise SettingsError for a command that has nothing to do any more."""
-    end = End.of(inventory)
-    if command != "finish":
-        refuse_after_a_purge(inventory)
-    if end.at is not None and command in _WRITING:
-        raise FinishedError(FINISHED)
-
-
-def refuse_after_a_purge(inventory: Inventory) -> None:
-    """Raise FinishedError where what was deleted would be missed without a word."""
-    if End.of(inventory).purged:
-        raise FinishedError(PURGED)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.inventory.inventory import Inventory
-from batch.plan.after_cutover import Cutover
+from batch.inventory.milestones import Cutover
 from batch.settings.config import Config
 from userpool.attributes import AttributeRules
 from userpool.cohort import CohortRules, Moment

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from batch.inventory.inventory import Inventory, decoded
-from batch.plan.three_way import Baseline, Conflict
-from userpool.factors import Preference
+from batch.inventory.second_factors import FactorsTable
+from batch.inventory.snapshot import Snapshot
+from userpool.factors import Factors, Preference
+from userpool.groups import GroupRules
 from userpool.identities import Identity
 
 
@@ -231,3 +233,60 @@ def _preference(text: str | None) -> Preference:
 
 def _names(groups: Iterable[str]) -> str:
     return json.dumps(sorted(groups), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What of a user this migration wrote last, or found to be as wanted; groups are the target's.
+
+    `links` are those that it made, or will not make again though somebody has ended them.
+    `groups` were wanted then, None if nobody knows; `giving` are memberships that may be given by now. `at` is the
+    target's time of the last write, None if somebody else may have written since.
+    """
+
+    attributes: Mapping[str, str] = field(repr=False)
+    enabled: bool = True
+    groups: frozenset[str] | None = frozenset()
+    giving: frozenset[str] = frozenset()
+    links: frozenset[Identity] = frozenset()
+    factors: Preference = field(default_factory=Preference)
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A change that is not carried; `final` if it will not be tried again as long as the old pool stays as it is."""
+
+    name: str
+    reason: str
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """Of one user; groups are the target's: those the old pool wants, and those that were granted. Factors are old."""
+
+    groups: frozenset[str]
+    applied: Baseline | None
+    granted: frozenset[str]
+    factors: Factors
+
+    @property
+    def owed(self) -> tuple[str, ...]:
+        """The memberships that a user who is not finished is still to be given."""
+        return tuple(sorted(self.groups - self.granted))
+
+    @property
+    def still_giving(self) -> tuple[str, ...]:
+        """Those of them that were owed when the user was created, or last changed."""
+        return tuple(sorted(self.applied.giving - self.granted)) if self.applied else self.owed
+
+
+def user_records(inventory: Inventory, rules: GroupRules, subs: Iterable[str]) -> dict[str, UserRecord]:
+    """Return what is known of each of these users."""
+    subs = list(subs)
+    table, groups = BaselineTable(inventory), Snapshot(inventory).groups_by_user(subs)
+    applied, granted, factors = table.of(subs), table.granted(subs), FactorsTable(inventory).of(subs)
+    return {
+        sub: UserRecord(rules.target_names(groups[sub]), applied.get(sub), granted[sub], factors[sub]) for sub in subs
+    }

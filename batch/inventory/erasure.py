@@ -13,9 +13,8 @@ from typing import Any
 
 from batch.inventory.backup import copies
 from batch.inventory.inventory import Inventory, StorageError, decoded
-from batch.ledger.publish import AGAIN, LOST
-from batch.plan.after_cutover import Cutover
-from batch.plan.plan import SUMMARY
+from batch.inventory.milestones import SUMMARY, Cutover
+from batch.inventory.user_state import AGAIN, LOST
 from userpool.errors import FatalError, SettingsError
 
 NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten"})

@@ -16,13 +16,13 @@ from typing import Any, Self
 
 from batch.inventory.filesystem import is_on_network
 from batch.inventory.schema import TABLES, TRIGGERS
+from batch.settings.config import Config
 from userpool.errors import FatalError, MigrationError, SettingsError
 
 _APPLICATION_ID = 0x436F676D  # "Cogm": tells our files from other SQLite files
 _VERSION = 1
 _CACHE_KIB = 64 * 1024
 _NOT_OURS = "not an inventory of cognito-migrate"
-
 StorageError = sqlite3.Error  # what any method may raise, for who need not know SQLite
 
 
@@ -266,3 +266,17 @@ def _missing(path: Path) -> SettingsError:
 
 def _foreign(path: Path, what: str) -> SettingsError:
     return SettingsError(f"{path} is {what}: set `state` to another file, or correct the configuration.")
+
+
+def inventory_to_read(config: Config) -> Inventory:
+    """Open this migration's inventory beside whoever has it; nothing can be written."""
+    return Inventory.open_to_read(Path(config.state), fingerprint(config))
+
+
+def fingerprint(config: Config) -> dict[str, str]:
+    """Say what makes an inventory this migration's."""
+    return {
+        "source.user_pool_id": config.source.user_pool_id,
+        "target.user_pool_id": config.target.user_pool_id,
+        "users.keep_sub_as": config.users.keep_sub_as or "",
+    }

@@ -8,24 +8,29 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from batch.check.permissions import SOURCES
 from batch.lambda_trigger.capture_way import INSTEAD, NEEDED
 from userpool.description import triggers_of
 
 LambdaConfig = Mapping[str, Any]
 """The `LambdaConfig` of a pool: an ARN by trigger, or a map with `LambdaArn` and `LambdaVersion`."""
-
 Functions = Mapping[str, str]
 """The ARNs of `capture` and `gate`, which may be one and the same."""
-
 _ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):function:[\w-]+(:[\w-]+)?",
     re.ASCII,
 )
 _TOKEN, _TOKEN_CONFIG = "PreTokenGeneration", "PreTokenGenerationConfig"
 _EVERY_PLAN_HAS = "V1_0"  # of an event's versions; the others need Essentials or Plus
+SOURCES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "capture": ("UserMigration", "DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse"),
+        "gate": ("PreTokenGeneration", "PostAuthentication", "PostConfirmation", "PreSignUp"),
+    }
+)
+"""By function of the trigger, the pool's triggers (of its LambdaConfig) that it is for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from batch.check.facts import LedgerFacts
-from batch.cutover.finish_checklist import KEEP_OUT, KEPT_OUT
 from batch.lambda_trigger.attach import Functions, LambdaConfig, TriggerChange, left_half, plainly
 from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, ok, unchecked, wrong
-from batch.ledger.count import LedgerCount
+from batch.ledger.count import KEEP_OUT, KEPT_OUT, LedgerCount
+from batch.ledger.own_ledger import LedgerFacts
 from userpool.person import PersonState
 
 _OWN = 'docs/trigger.md, "Functions of your own"'

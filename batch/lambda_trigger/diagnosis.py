@@ -19,8 +19,8 @@ from batch.lambda_trigger.capture_way import (
     old_client,
     ours,
     strong_enough,
+    way_of,
 )
-from batch.lambda_trigger.diagnosis_state import way_of
 from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, ok, refused, unchecked, wrong
 from batch.pacing.pacer import Pacer
 from batch.settings.config import Config

@@ -7,6 +7,12 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from batch.ledger.persons import HELD
+
+_ADMIN = "Mend it in the old pool, or let the user reset the password in the new one."
+SCAN_AGAIN = "Run `cognito-migrate scan`, then `plan` and `run`."
+_FORGOT = "The user chooses a new password by forgot-password."
+
 
 class StepVerdict(StrEnum):
     """How a step of the way is."""
@@ -75,10 +81,6 @@ def refused(step: str, reason: str) -> DiagnosisStep:
     said, remedy = REASONS.get(reason, (f"the function refuses it: {reason}.", "See docs/trigger.md for the reason."))
     return wrong(step, said, remedy, reason)
 
-
-_ADMIN = "Mend it in the old pool, or let the user reset the password in the new one."
-SCAN_AGAIN = "Run `cognito-migrate scan`, then `plan` and `run`."
-_FORGOT = "The user chooses a new password by forgot-password."
 
 REASONS: Mapping[str, tuple[str, str]] = {
     "nothing-published": ("nothing was published to the ledger.", "Run `cognito-migrate run`: it publishes everybody."),
@@ -154,33 +156,6 @@ REASONS: Mapping[str, tuple[str, str]] = {
     "must-reset-again": (
         "closed, and a capture that was cut off may have set the old password: no token is given.",
         "Choose a password by forgot-password; or set one by hand, and run `cognito-migrate close` again.",
-    ),
-}
-
-HELD: Mapping[str, tuple[str, str]] = {
-    "collision": (
-        "held: another user of the old pool would be the same account.",
-        "Decide in the file of `collisions`, and run.",
-    ),
-    "conflict": (
-        "held: a sign-in name of theirs is another person's in the ledger already.",
-        "Decide in the file of `collisions`, and run.",
-    ),
-    "forgotten": ("held: they were forgotten, and nothing is captured of them.", "They sign up anew in the new pool."),
-    "skipped": ("held: left out by a rule or a decision.", "`cognito-migrate plan` names it; change it, and run."),
-    "cohort": ("held: outside the cohort that crosses now (users.only).", "Widen `users.only`, and run."),
-    "blocked": (
-        "held: the user cannot be created as things are.",
-        "`cognito-migrate plan` names the reason; then run.",
-    ),
-    "federated": (
-        "the user signs in at another provider, and has no password in the old pool.",
-        "Attach that provider to the new pool; the user comes back with the first sign-in there.",
-    ),
-    "unconfirmed": ("held: the sign-up was never confirmed in the old pool.", "Let them sign up anew."),
-    "departed": (
-        "held: the user was not in the old pool any more at the last scan.",
-        "Run `cognito-migrate scan`, then `plan` and `run`.",
     ),
 }
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from batch.inventory.user_state import Problem
+from batch.inventory.user_state import UserState as JobState
 from batch.ledger.lease import CALL_SECONDS, Clock, Lease
 from batch.ledger.ledger import BatchLedger
-from batch.run.journal import Job, Problem
-from batch.run.journal import UserState as JobState
+from batch.plan.jobs import Job
 from userpool.errors import UserError
 from userpool.identities import linked
 from userpool.person import FORGOTTEN, Person, PersonState

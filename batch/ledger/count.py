@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from batch.inventory.inventory import Inventory
 from batch.ledger.erasure import disabled_federated, kept_out, must_reset_again
-from batch.runtime.days import day
 from batch.runtime.progress_bar import ProgressBars
+from batch.runtime.text import day
 from userpool.ledger import Ledger
 from userpool.person import Person, PersonState
 
@@ -18,6 +18,10 @@ DAYS = 14
 _STALE_CAPTURE = 60.0  # a capture takes ten seconds at most
 _STALE_MIGRATION = 15 * 60.0  # after that, Cognito did not create whom the trigger let it create, or no token followed
 _NOT_THERE = {PersonState.HELD, PersonState.KNOWN, PersonState.CREATING, PersonState.DEFERRED}
+KEPT_OUT = "{count} from other providers are disabled in the old pool: only the function keeps them out."
+KEEP_OUT = (
+    "disable them at their provider, or in the new pool once they have come back, before the function is detached"
+)
 
 
 @dataclass(slots=True)

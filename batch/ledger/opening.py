@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from batch.inventory.inventory import Inventory
+from batch.inventory.milestones import Cutover
+from batch.inventory.user_state import LOST
 from batch.ledger import lease
 from batch.ledger.claims import Claims, LedgerClaims
 from batch.ledger.lease import Lease
 from batch.ledger.ledger import BatchLedger
-from batch.ledger.publish import LOST, Publishing
-from batch.plan.after_cutover import Cutover
+from batch.ledger.publish import Publishing
 from batch.plan.user_plan import Context
 from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars

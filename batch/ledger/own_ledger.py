@@ -6,14 +6,20 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from batch.inventory.inventory import Inventory
-from batch.pools.connect import ledger_table
+from batch.inventory.inventory import Inventory, StorageError, inventory_to_read
+from batch.inventory.snapshot import Snapshot
+from batch.ledger.table import ledger_table
 from batch.settings.config import Config
-from userpool.errors import FatalError, SettingsError
+from userpool.errors import FatalError, MigrationError, SettingsError
 from userpool.ledger_table import LedgerTable, MissingTableError
-from userpool.terms import Terms, refuse_another
+from userpool.terms import Lasting, Terms, refuse_another
+
+_UNPUBLISHED = (
+    "SELECT count(*) FROM users u LEFT JOIN published l ON l.sub = u.sub "
+    "WHERE u.scan = ? AND (l.sub IS NULL OR l.as_of = 'lost')"
+)
 
 
 class LostTableError(FatalError):
@@ -91,3 +97,52 @@ def set_finished(table: LedgerTable, *, finished: bool, purged: bool = False) ->
 def lease_owner(inventory: Inventory) -> str:
     """Return what this inventory is known by, or a name for once if it never ran."""
     return str(inventory.get_meta("lease_owner") or secrets.token_hex(8))
+
+
+def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:
+    """Read whether the ledger is there, whose it is, and whether everybody is published to it."""
+    try:
+        identity = table.identity()
+    except MissingTableError:
+        return LedgerFacts(there=False, lost=_lost(config))
+    try:
+        refuse_another(table, config.source.user_pool_id, config.target.user_pool_id)
+    except SettingsError as error:
+        return LedgerFacts(there=True, identity=identity, whose=str(error))
+    lasting = Lasting.of(table)
+    return LedgerFacts(
+        there=True, identity=identity, written=lasting.table if lasting else None, unpublished=_unpublished(config)
+    )
+
+
+def _lost(config: Config) -> str:
+    """Say what to do where everybody was published to the table that is missing; nothing where it was never made."""
+    try:
+        with inventory_to_read(config) as inventory:
+            return lost(config, inventory)
+    except (MigrationError, StorageError):
+        return ""  # `state_problem` says why
+
+
+def _unpublished(config: Config) -> int | None:
+    try:
+        with inventory_to_read(config) as inventory:
+            return inventory.number(_UNPUBLISHED, (Snapshot(inventory).number,))
+    except (MigrationError, StorageError):
+        return None  # `state_problem` says why
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """The ledger's table. `written` is the identity it had when it was published to, None if it never was.
+
+    `whose` is why it is not this migration's, `lost` what to do if it is not there any more. `unpublished` counts
+    scanned users whom it does not know, None if there is no inventory to tell.
+    """
+
+    there: bool
+    identity: str = ""
+    written: str | None = None
+    whose: str = ""
+    unpublished: int | None = None
+    lost: str = ""

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from batch.inventory.user_state import UserState as Progress
 from batch.plan.user_plan import DEFERRED, FEDERATED, NEVER_CONFIRMED, OUTSIDE, Action, Context, plan_user
-from batch.run.journal import UserState as Progress
 from batch.settings.decisions import Decision
 from userpool.factors import MAIL
 from userpool.identities import Identity, is_profile, primary
@@ -18,11 +18,35 @@ from userpool.user import User
 
 _REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
 HELD_FEDERATED = "federated"
-
 ONLY_BY_RUN = frozenset({MAIL})
 """Second factors that a run sets and UserMigration cannot: whom that creates lacks them until the next run."""
-
 _COHORT = "cohort"
+HELD: Mapping[str, tuple[str, str]] = {
+    "collision": (
+        "held: another user of the old pool would be the same account.",
+        "Decide in the file of `collisions`, and run.",
+    ),
+    "conflict": (
+        "held: a sign-in name of theirs is another person's in the ledger already.",
+        "Decide in the file of `collisions`, and run.",
+    ),
+    "forgotten": ("held: they were forgotten, and nothing is captured of them.", "They sign up anew in the new pool."),
+    "skipped": ("held: left out by a rule or a decision.", "`cognito-migrate plan` names it; change it, and run."),
+    "cohort": ("held: outside the cohort that crosses now (users.only).", "Widen `users.only`, and run."),
+    "blocked": (
+        "held: the user cannot be created as things are.",
+        "`cognito-migrate plan` names the reason; then run.",
+    ),
+    "federated": (
+        "the user signs in at another provider, and has no password in the old pool.",
+        "Attach that provider to the new pool; the user comes back with the first sign-in there.",
+    ),
+    "unconfirmed": ("held: the sign-up was never confirmed in the old pool.", "Let them sign up anew."),
+    "departed": (
+        "held: the user was not in the old pool any more at the last scan.",
+        "Run `cognito-migrate scan`, then `plan` and `run`.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,29 +15,22 @@ from typing import Any
 
 from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory, decoded
+from batch.inventory.milestones import Cutover
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
+from batch.inventory.user_state import LOST, UserState
 from batch.ledger.claims import CONFLICT
 from batch.ledger.lease import Lease
 from batch.ledger.ledger import BatchLedger
 from batch.ledger.persons import ONLY_BY_RUN, PlannedUser, conflicting, departed, digest, introduce, perhaps_returned
-from batch.plan.after_cutover import Cutover
 from batch.plan.user_plan import Action, Context
-from batch.run.journal import UserState
 from batch.runtime import engine
 from batch.runtime.progress_bar import Bar, ProgressBars
 from batch.settings.decisions import Decision
 from userpool.person import CLOSED, Person, PersonState
 
-LOST = "lost"
-"""As of what somebody was published to a ledger that is there no more: they may have been captured in it."""
-
-AGAIN = "again"
-"""As of what somebody was published whose locks are to be looked at once more: no digest."""
-
 _PAGE = 500
 _TOGETHER = 25  # persons of one transaction, which has room for 100 writes
 _WRITING_SECONDS = 30.0
-
 # Whom the ledger knows and the target has is the ledger's; who failed is told again, in case it has lost them.
 _SOME = (
     "SELECT p.action, p.reason, coalesce(r.username, p.username), r.state, r.new_sub, "

@@ -8,22 +8,18 @@ is: who was to cross and is not there yet, and second factors, without which a p
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 
+from batch.inventory.baseline import Baseline, UserRecord
 from batch.inventory.inventory import Inventory
-from batch.inventory.user_records import UserRecord
-from batch.plan.three_way import Baseline, Wanted
+from batch.inventory.milestones import CUTOVER, SEEN, Cutover
+from batch.plan.three_way import Wanted
 from batch.plan.user_plan import AFTER_CUTOVER, DEFERRED, FEDERATED, OUTSIDE, Context, Plan, put_off
 from batch.settings.decisions import Decision
-from userpool.errors import FatalError
 from userpool.factors import Preference
 from userpool.user import User
 
-SEEN = "seen_there"
-"""The key under which stands when `verify` last saw the whole new pool since the cut-over."""
-
-CUTOVER = "cutover"
 _UNREAD = (
     "p.action = 'blocked' AND p.sub IN (SELECT sub FROM factors WHERE unread IS NOT NULL) "
     "AND p.sub NOT IN (SELECT sub FROM progress WHERE new_sub IS NOT NULL)"
@@ -34,34 +30,6 @@ _LEAVE_OUT = (
     f"AND NOT ({_UNREAD})"
 )
 _TO_COME = (OUTSIDE, DEFERRED, FEDERATED)  # later, or by their own sign-in
-
-_SYNC = "sync first (cognito-migrate sync), unless these are conflicts that stand (cognito-migrate export conflicts)."
-_NO_SYNC = "a sync before this is said would bring over what came after it."
-_A_DAY = 86400
-
-
-class CutoverError(FatalError):
-    """It is too early for the cut-over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cutover:
-    """When it was, by the target's clock, after which scan, and which ARN recorded it."""
-
-    at: float
-    scan: int
-    by: str | None = None
-
-    @classmethod
-    def of(cls, inventory: Inventory) -> Cutover | None:
-        """Read it; None before."""
-        values = inventory.get_meta(CUTOVER)
-        return cls(**values) if values else None
-
-    def save(self, inventory: Inventory) -> None:
-        """Record the moment. Nothing that was seen of the new pool before counts. Part of the open transaction."""
-        inventory.set_meta(SEEN, None)
-        inventory.set_meta(CUTOVER, asdict(self))
 
 
 def record_cutover(inventory: Inventory, cutover: Cutover) -> None:
@@ -138,42 +106,3 @@ def _with(applied: Preference, owed: Preference) -> Preference:
     if owed.on <= applied.on:
         return applied
     return Preference(applied.on | owed.on, owed.preferred or applied.preferred)
-
-
-def stale(scanned: float, at: float) -> Iterator[str]:
-    """Say that the last scan is older than a day, if it is."""
-    if at - scanned > _A_DAY:
-        days = int((at - scanned) / _A_DAY)
-        old = f"{days} day{'s' if days > 1 else ''} old"
-        yield f"The last scan is {old}: sync first, or what happened in the old pool since does not cross."
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """How many users are still to be created or changed, and how many of them failed; whether anybody ever ran."""
-
-    to_create: int
-    to_change: int
-    failed: int
-    has_run: bool
-
-    @property
-    def users(self) -> int:
-        """How many there are of both."""
-        return self.to_create + self.to_change
-
-    def refuse(self, despite: int, *, again: bool) -> None:
-        """Raise CutoverError if there are more than a person decided to go on with, or nothing was ever run.
-
-        `again`: the cut-over was before, so that a `sync` before it is said would bring over too much.
-        """
-        if not self.has_run:
-            raise CutoverError("Nobody is in the new pool yet: run first (cognito-migrate run), then cut over.")
-        if self.users > despite:
-            remedy = _NO_SYNC if again else _SYNC
-            failed = f"; {self.failed} of them failed (cognito-migrate export failed)" if self.failed else ""
-            raise CutoverError(
-                f"{self.to_create} users are still to be created in the new pool and {self.to_change} to be changed"
-                f"{failed}: {remedy} To cut over all the same: --despite-left {self.users}; "
-                "a later run still creates those, and the changes do not cross any more."
-            )

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 
 from batch.inventory.inventory import Inventory
-from batch.plan.gone import count_to_disable
-from batch.run.journal import PENDING
-from batch.scan.scan import RefusedScanError
+from batch.inventory.user_state import PENDING
+from batch.plan.changes import count_to_disable
 from userpool.errors import FatalError
 
 _USUAL_PERCENT = 10.0
@@ -44,18 +43,6 @@ class ChangeLimit:
 
 
 USUAL = ChangeLimit(_USUAL_PERCENT, percentage=True, at_least=_ALWAYS_ALLOWED)
-
-
-def refuse_shrinking(before: int, users: int, *, percent: float) -> None:
-    """Raise RefusedScanError if the old pool lists fewer users than it did, by more than a percentage."""
-    if (before - users) * 100 <= percent * before:
-        return
-    shrank = (before - users) * 100 / before
-    raise RefusedScanError(
-        f"The old pool lists {users} users, {shrank:.3g} % fewer than the {before} of the last scan; at most "
-        f"{percent:g} % are believed (--max-shrink). Nothing was changed, and the last scan stands: look at the old "
-        "pool and rerun; if the users are gone indeed, once with a greater --max-shrink."
-    )
 
 
 def changes(inventory: Inventory, *, disable_gone: bool) -> int:

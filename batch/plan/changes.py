@@ -7,22 +7,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batch.inventory.baseline import BaselineTable
+from batch.inventory.baseline import Baseline, BaselineTable, UserRecord, user_records
 from batch.inventory.inventory import Inventory
+from batch.inventory.milestones import Cutover
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from batch.inventory.user_records import UserRecord, user_records
-from batch.plan.after_cutover import Cutover, as_kept
+from batch.inventory.user_state import UserState
+from batch.plan.after_cutover import as_kept
+from batch.plan.jobs import Job
 from batch.plan.stale_plans import is_of_last_scan, no_longer_stale, owns
-from batch.plan.three_way import Baseline, Change, Wanted, change
+from batch.plan.three_way import Change, Wanted, change
 from batch.plan.user_plan import Action, Context, Plan
-from batch.run.journal import Job, UserState
 from userpool.factors import Factors
 from userpool.identity import identifiers
 from userpool.user import User
 
 _PAGE = 500
 _THERE = {UserState.SECURED, UserState.DONE}
-
 # Whose new sign-in names are another's as well. Those of the plan: what a user has is never taken from it.
 _CONTESTED = "UPDATE changes SET contested = 1 WHERE sets > 0 AND sub IN (SELECT mine.sub {sharing})"
 _SOME = (
@@ -47,6 +47,12 @@ _UNKNOWN = (
     f"SELECT {USER_COLUMNS_OF_U} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
     "JOIN users u ON u.sub = r.sub JOIN applied a ON a.sub = r.sub AND a.groups IS NULL "
     "WHERE r.sub > ? AND r.state = 'done' ORDER BY r.sub LIMIT ?"
+)
+# By sub, as all tables are (the plus keeps SQLite from going by `new_sub`), and no further than the plan for most.
+_GONE = (
+    "FROM progress r JOIN users u ON u.sub = r.sub LEFT JOIN applied a ON a.sub = r.sub "
+    "WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.sub = r.sub) "
+    "AND +r.new_sub IS NOT NULL AND r.state IN ('created', 'secured', 'done')"
 )
 
 
@@ -227,3 +233,34 @@ class Changes:
                         groups = facts[user.sub].groups
                         self._applied.save(user.sub, replace(base, groups=groups, giving=frozenset()))
             after = users[-1].sub
+
+
+def count_gone(inventory: Inventory) -> int:
+    """Count them."""
+    return inventory.number(f"SELECT count(*) {_GONE}")
+
+
+def count_to_disable(inventory: Inventory) -> int:
+    """Count those whom this migration has not disabled."""
+    return inventory.number(f"SELECT count(*) {_GONE} AND a.enabled")
+
+
+def gone(inventory: Inventory) -> list[dict[str, Any]]:
+    """Return each by its old user name, and whether this migration has disabled it."""
+    rows = inventory.execute(f"SELECT u.username, coalesce(a.enabled, 1) {_GONE} ORDER BY 1")
+    return [{"username": username, "disabled": not enabled} for username, enabled in rows]
+
+
+def gone_jobs(inventory: Inventory) -> Iterator[Job]:
+    """Yield those who are not disabled, as jobs."""
+    after = ""
+    while rows := inventory.execute(
+        f"SELECT r.state, r.new_sub, r.username, {USER_COLUMNS_OF_U} {_GONE} "
+        "AND a.enabled AND r.sub > ? ORDER BY r.sub LIMIT ?",
+        (after, _PAGE),
+    ).fetchall():
+        applied = BaselineTable(inventory).of(row[3] for row in rows)
+        for state, new_sub, username, *row in rows:
+            user = user_from_row(tuple(row))
+            yield Job(user, username, {}, UserState(state), new_sub=new_sub, applied=applied[user.sub])
+        after = rows[-1][3]

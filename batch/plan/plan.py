@@ -15,15 +15,16 @@ from itertools import islice
 from typing import Any
 
 from batch.inventory.inventory import Inventory
-from batch.inventory.snapshot import USER_COLUMNS, Snapshot, user_from_row
-from batch.plan.after_cutover import Cutover, came_later, is_let_in, left_out, were_left_out
+from batch.inventory.milestones import SUMMARY, Cutover
+from batch.inventory.second_factors import FactorsTable, require_read
+from batch.inventory.snapshot import Snapshot
+from batch.inventory.user_state import UserState
+from batch.plan.after_cutover import came_later, is_let_in, left_out, were_left_out
 from batch.plan.changes import Carried, Changes
 from batch.plan.cohort import Cohort
-from batch.plan.stale_plans import SHARING, StalePlans
+from batch.plan.stale_plans import StalePlans
 from batch.plan.summary import PlanSummary, summarize
 from batch.plan.user_plan import DEFERRED, Action, Context, Plan, as_there, plan_user, put_off
-from batch.run.journal import UserState
-from batch.scan.read_second_factors import FactorsTable, require_read
 from batch.settings.decisions import Decision
 from userpool.errors import SettingsError
 from userpool.factors import Factors, Preference
@@ -31,30 +32,14 @@ from userpool.identities import Identity
 from userpool.identity import identifiers
 from userpool.user import Group, User
 
-SUMMARY = "plan_summary"
-"""The key under which stands what the last plan came to, when it was made (`at`), and of which scan."""
-
 _CHUNK = 500
 _INSERT = (
     "INSERT INTO plan (sub, action, reason, username, reset_channel, digest, disabled, dropped, lacking, links, "
     "factors, enrol) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _DIGEST_BYTES = 8
-
 # Who exists in the target already cannot be taken out of the plan by a collision; the others can.
 _CREATED = "SELECT sub FROM progress WHERE new_sub IS NOT NULL"
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """One of several old users who would be one account in the target, with what a person needs to decide."""
-
-    username: str
-    status: str
-    enabled: bool
-    created: float
-    modified: float
-    groups: tuple[str, ...]
 
 
 def make_plan(
@@ -244,38 +229,6 @@ def _mark_collisions(inventory: Inventory, sharing: str) -> None:
 
 def _username(inventory: Inventory, sub: str) -> str:
     return str(inventory.execute("SELECT username FROM users WHERE sub = ?", (sub,)).fetchone()[0])
-
-
-def collisions(inventory: Inventory) -> list[list[Contender]]:
-    """Return the sets of users of which only one can have the account, each sorted by name."""
-    found = (contenders(inventory, members) for members in colliding(inventory))
-    return sorted(found, key=lambda some: some[0].username)
-
-
-def colliding(inventory: Inventory) -> list[set[str]]:
-    """Return the subs of each set of users of which only one can have the account."""
-    sets: dict[str, set[str]] = {}
-    for mine, theirs in inventory.execute(f"SELECT mine.sub, theirs.sub {SHARING}"):
-        united = sets.get(mine, {mine}) | sets.get(theirs, {theirs})
-        for member in united:
-            sets[member] = united
-    return [*{id(members): members for members in sets.values()}.values()]
-
-
-def contenders(inventory: Inventory, subs: Iterable[str]) -> list[Contender]:
-    """Return the users of a set, sorted by name."""
-    snapshot = Snapshot(inventory)
-    users = _users(inventory, subs)
-    groups = snapshot.groups_by_user(user.sub for user in users)
-    return [
-        Contender(user.username, user.status, user.enabled, user.created, user.modified, tuple(groups[user.sub]))
-        for user in sorted(users, key=lambda user: user.username)
-    ]
-
-
-def _users(inventory: Inventory, subs: Iterable[str]) -> list[User]:
-    statement = f"SELECT {USER_COLUMNS} FROM users WHERE sub IN (SELECT value FROM json_each(?))"  # noqa: S608 -- a constant
-    return [user_from_row(row) for row in inventory.execute(statement, (json.dumps(sorted(subs)),))]
 
 
 def planned_users(inventory: Inventory) -> Iterator[tuple[Any, ...]]:

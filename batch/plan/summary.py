@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batch.inventory.inventory import Inventory
-from batch.plan.after_cutover import Cutover
-from batch.plan.gone import count_gone
+from batch.inventory.milestones import Cutover
+from batch.plan.changes import count_gone
 from batch.plan.user_plan import Action
 
 # Of a plan s and its user u: who could reset the password, if second factors were not where the code would be sent.

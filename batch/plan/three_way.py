@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from batch.inventory.baseline import Baseline, Conflict
 from userpool.attributes import VERIFIABLE, Schema
 from userpool.factors import SECOND, Preference
 from userpool.identities import ATTRIBUTE, Identity
@@ -17,7 +18,6 @@ from userpool.user import User
 
 _FLAGS = frozenset(f"{name}_verified" for name in VERIFIABLE)
 _NOT_COMPARED = _FLAGS | {ATTRIBUTE}  # links are no attributes that anybody sets
-
 CHANGED_THERE = "was changed in the new pool as well, which keeps what it has"
 UNCHANGEABLE = "cannot be changed in the new pool, whose schema says so"
 CONTESTED = "would be one account with another user of the old pool"
@@ -31,30 +31,10 @@ NOT_LINKED = (
 )
 REFUSED_FACTOR = "the new pool refuses this second factor ({code}), so the user signs in without it: see why, and rerun"
 NOT_OURS = "was ended in the old pool and is not known to be given by this migration: end it by hand if it is to go"
-
 PREFERRED = "preferred MFA"
 """What is called a change of the preferred second factor alone."""
-
 # Times recorded are Cognito's, by its Date header, rounded down: by two seconds, and by how long its answer took.
 _ROUNDING = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """What of a user this migration wrote last, or found to be as wanted; groups are the target's.
-
-    `links` are those that it made, or will not make again though somebody has ended them.
-    `groups` were wanted then, None if nobody knows; `giving` are memberships that may be given by now. `at` is the
-    target's time of the last write, None if somebody else may have written since.
-    """
-
-    attributes: Mapping[str, str] = field(repr=False)
-    enabled: bool = True
-    groups: frozenset[str] | None = frozenset()
-    giving: frozenset[str] = frozenset()
-    links: frozenset[Identity] = frozenset()
-    factors: Preference = field(default_factory=Preference)
-    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +155,6 @@ def differing(one: Mapping[str, str], other: Mapping[str, str], marker: str | No
         their_value, their_verified = theirs.get(name, ("", False))
         names += [name] * (value != their_value) + [f"{name}_verified"] * (verified != their_verified)
     return tuple(sorted(names))
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A change that is not carried; `final` if it will not be tried again as long as the old pool stays as it is."""
-
-    name: str
-    reason: str
-    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from batch.inventory.inventory import Inventory
+from batch.inventory.inventory import Inventory, fingerprint
 from batch.inventory.runs import user_agent
-from batch.ledger.claims import Claims
-from batch.ledger.opening import Opening
-from batch.ledger.table import PatientTable
 from batch.pacing.call_counts import Meter, Rates, quota_of
 from batch.pacing.limiter import Ending, Limiter
-from batch.pacing.pacer import AHEAD, Pacer, Patience
+from batch.pacing.pacer import AHEAD, Pacer
 from batch.pacing.rate import usable_share
 from batch.plan.naming import Naming
 from batch.plan.user_plan import Context
 from batch.pools.managed_pool import ManagedPool
-from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
-from batch.scan.scan import Way, cheaper_way
 from batch.settings.config import Config
 from batch.settings.decisions import Decision, read_decisions
 from userpool.attributes import Schema
-from userpool.client import cognito_client, dynamodb_client, is_loopback
+from userpool.client import cognito_client
 from userpool.description import Description
-from userpool.door import Policy, call_once
+from userpool.door import PAGE, Policy, call_once
 from userpool.errors import MigrationError, SettingsError, ThrottledError
 from userpool.identity import SignIn
-from userpool.ledger_table import LedgerTable, MissingTableError
 from userpool.pool import UserPool
 from userpool.quotas import ADJUSTABLE, DEFAULT_RPS
 from userpool.settings import PoolSettings, UserRules
 
 Say = Callable[[str], None]
-
 _ASKS = 3
-_CONNECT_SECONDS, _READ_SECONDS = 3.0, 10.0  # of the ledger, which answers in milliseconds
 _FINISHED_IN = 8.0  # seconds
 _FEWEST_WRITERS = 2  # so that one waits for its slot while another's call is under way
 _BELOW = 0.9  # of one request a second: requests that leave a second apart may arrive closer together
@@ -103,20 +96,6 @@ class Migration:
         return time.time() + self.target.description.clock_offset - 1.0
 
 
-def inventory_to_read(config: Config) -> Inventory:
-    """Open this migration's inventory beside whoever has it; nothing can be written."""
-    return Inventory.open_to_read(Path(config.state), fingerprint(config))
-
-
-def fingerprint(config: Config) -> dict[str, str]:
-    """Say what makes an inventory this migration's."""
-    return {
-        "source.user_pool_id": config.source.user_pool_id,
-        "target.user_pool_id": config.target.user_pool_id,
-        "users.keep_sub_as": config.users.keep_sub_as or "",
-    }
-
-
 def connect(
     config: Config, *, stop: threading.Event, say: Say, run_id: str | None = None, meter: Meter | None = None
 ) -> Migration:
@@ -171,38 +150,6 @@ def _without_marker(config: Config) -> str:
     )
 
 
-def ledger_table(config: Config, *, stop: threading.Event, agent: str | None = None) -> LedgerTable:
-    """Return the ledger's table, made if it is a stand-in's.
-
-    Raises SettingsError without a ledger, and FatalError if there is no such table or it cannot be used.
-    """
-    table = ledger_as_it_is(config, stop=stop, agent=agent)
-    try:
-        table.identity()
-    except MissingTableError:
-        if not is_loopback(config.ledger.endpoint_url if config.ledger else None):
-            raise
-        table.create()
-    return table
-
-
-def ledger_as_it_is(config: Config, *, stop: threading.Event, agent: str | None = None) -> LedgerTable:
-    """Return the ledger's table, whether it is there or not. Raises SettingsError without a ledger."""
-    ledger = config.ledger
-    if ledger is None:
-        raise SettingsError("There is no ledger in this migration: it is needed only with a trigger (set `ledger`).")
-    client = dynamodb_client(
-        ledger,
-        config.target,
-        connections=config.worker_count + 1,  # the RUN lease is renewed beside them
-        connect_seconds=_CONNECT_SECONDS,
-        read_seconds=_READ_SECONDS,
-        attempts=1,  # Patience repeats
-        agent=agent or user_agent(),
-    )
-    return PatientTable(client, ledger.table, Patience(stop))
-
-
 def pools_to_look_at(config: Config, *, stop: threading.Event) -> tuple[UserPool, UserPool]:
     """Return the old and the new pool for a handful of calls, paced by AWS's default quotas."""
     pacer = Pacer({}, share=config.rate.share, stopping=stop)
@@ -230,27 +177,6 @@ def default_rps(config: Config) -> Callable[[str], float]:
     limits = {} if isinstance(config.rate.limits, str) else config.rate.limits
     pacer = Pacer(_shared(config, {**DEFAULT_RPS, **limits}))
     return lambda operation: pacer.limiter(operation).ceiling
-
-
-def claims_of(
-    migration: Migration, inventory: Inventory, *, stop: threading.Event, say: Say
-) -> AbstractContextManager[Claims]:
-    """Return what a run claims users with: a ledger that is opened, and closed at the end, or none."""
-    if migration.config.ledger is None:
-        return nullcontext(Claims())
-    return Opening(
-        table=ledger_table(migration.config, stop=stop, agent=migration.agent),
-        inventory=inventory,
-        context=migration.context,
-        decisions=migration.decisions(),
-        source_pool_id=migration.config.source.user_pool_id,
-        target=migration.target.pool,
-        now=migration.target_now,
-        workers=migration.config.worker_count,
-        stop=stop,
-        progress=ProgressBars(),
-        say=say,
-    ).claims()
 
 
 def _owner_of_quotas(settings: PoolSettings, description: Description) -> tuple[Any, ...]:
@@ -295,3 +221,16 @@ def _asked(pool: UserPool, category: str, limiter: Limiter) -> float:
             return pool.provisioned_rps(category)
     limiter.wait()
     return pool.provisioned_rps(category)
+
+
+Way = Literal["group", "user"]
+
+
+def cheaper_way(*, users: int, pages: int, list_rps: float, per_user_rps: float) -> Way:
+    """Say how reading all memberships takes fewer seconds: a call for each page of members, or for each user."""
+    return "group" if pages / list_rps <= users / per_user_rps else "user"
+
+
+def pages_of(members: Iterable[int]) -> int:
+    """Return how many pages list groups of so many members each; an empty one takes a call as well."""
+    return sum(max(1, math.ceil(number / PAGE)) for number in members)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from batch.inventory.inventory import Inventory
+from batch.inventory.user_state import PENDING
+from batch.plan.groups import groups_to_update, groups_wanted
+from batch.plan.jobs import count_memberships_owed
 from batch.plan.user_plan import Context
-from batch.run.create_groups import groups_to_update, groups_wanted
-from batch.run.journal import PENDING, count_memberships_owed
 from batch.settings.prices import Prices
 from userpool.door import PAGE
 from userpool.quotas import pace_key

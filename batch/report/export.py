@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batch.inventory.inventory import Inventory
-from batch.plan.plan import collisions
+from batch.plan.collisions import collisions
 from batch.plan.summary import ONE_CHANNEL
 from batch.report.status import FAILED
 from batch.verify.new_passwords import new_passwords

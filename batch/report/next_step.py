@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
-from batch.lambda_trigger.findings import HELD
+from batch.inventory.user_state import Problem
+from batch.inventory.user_state import UserState as Progress
+from batch.ledger.persons import HELD
 from batch.plan.user_plan import FEDERATED
-from batch.report.case import SeenByScans, UserCase
-from batch.run.journal import Problem
-from batch.run.journal import UserState as Progress
+from batch.report.explain import SeenByScans, UserCase
 from userpool.person import PersonState
 from userpool.user import Status
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
+import jinja2
+
+from batch.inventory.runs import config_digest, user_agent
 from batch.ledger.count import LedgerCount
+from batch.report import page_pictures as svg
 from batch.report.next_step import PLAN, RUN, SCAN, NextStep
-from batch.report.page_facts import PageFacts
-from batch.report.page_pictures import Slice
-from batch.runtime.text import duration
+from batch.report.page_facts import SHOWN, PageFacts
+from batch.report.page_pictures import Section, Series, Slice, sections, series
+from batch.runtime.text import day, duration
+from batch.settings.config import Config
 from userpool.person import PersonState
 
 OUTCOMES: Mapping[str, tuple[str, str]] = {
@@ -24,7 +35,6 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
     "gone": ("deleted", "were brought over and deleted in the new pool; they stay deleted"),
     "unplanned": ("not planned", "scanned since the last plan"),
 }
-
 PROBLEMS: Mapping[str, str] = {
     "taken": "The name or alias is another user's in the new pool: rename or delete that one, or give this one another "
     "name in the file of decisions; then run.",
@@ -35,7 +45,6 @@ PROBLEMS: Mapping[str, str] = {
     "undoing": "undo began with them and did not end: rerun it.",
     "gone": "Deleted in the new pool by somebody: they stay deleted.",
 }
-
 STATES: Mapping[PersonState, str] = {
     PersonState.HELD: "refused at sign-in until a person decides or a rule changes",
     PersonState.KNOWN: "not in the new pool yet: their own sign-in creates them, or a run",
@@ -48,6 +57,10 @@ STATES: Mapping[PersonState, str] = {
     PersonState.DEFERRED: "federated; their own sign-in brings them back, with groups and old sub",
     PersonState.RETURNED: "federated, and came back",
 }
+GENERATOR = '<meta name="generator" content="cognito-migrate'
+"""What stands near the beginning of every report, and tells it from other files."""
+_MOST_DAYS_LISTED = 14
+_NONE = "\N{EN DASH}"
 
 
 class OutcomeRow(NamedTuple):
@@ -166,3 +179,98 @@ def counts_words(counts: Mapping[str, Any]) -> str:
         elif isinstance(value, dict) and (inner := counts_words(value)):
             words.append(f"{name.replace('_', ' ')} ({inner})")
     return ", ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls of one owner of quotas (an account in a Region), by category, on one line of time."""
+
+    owner: str
+    placed: Sequence[Section]
+    categories: Mapping[str, Series]
+
+
+def page(
+    config: Config,
+    facts: PageFacts,
+    counted: LedgerCount | None,
+    unread: str | None,
+    *,
+    names: bool,
+    made: float,
+    title: str | None = None,
+) -> str:
+    """Return the page. `unread` is why the ledger is not counted; `names` tells whether users are named in `facts`."""
+    style, script = _file("page.css"), _file("page.js")
+    rows = outcome_rows(facts.outcomes)
+    states = state_rows(counted) if counted else []
+    by_day = waiting_by_day(counted) if counted else []
+    return _template().render(
+        title=title or f"Migration of {config.source.user_pool_id} to {config.target.user_pool_id}",
+        policy=_policy(style, script),
+        style=style,
+        script=script,
+        version=user_agent().removeprefix("cognito-migrate/"),
+        config=config,
+        config_digest=config_digest(config),
+        made=made,
+        names=names,
+        most=SHOWN,
+        facts=facts,
+        standing=facts.standing,
+        plan=facts.plan,
+        outcomes=rows,
+        outcome_slices=slices(rows),
+        counted=counted,
+        unread=unread,
+        states=states,
+        state_slices=slices(states),
+        by_day=by_day,
+        listed_days=[*reversed(by_day)][:_MOST_DAYS_LISTED],
+        steps=[*next_steps(facts, counted)],
+        all_calls=_calls(facts),
+    )
+
+
+def _calls(facts: PageFacts) -> list[Calls]:
+    owners = sorted({owner for owner, _ in facts.calls})
+    found = []
+    for owner in owners:
+        of_owner = {category: some for (whose, category), some in facts.calls.items() if whose == owner}
+        placed = sections(one for some in of_owner.values() for one in some)
+        found.append(Calls(owner, placed, {category: series(some, placed) for category, some in of_owner.items()}))
+    return found
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the Content-Security-Policy: nothing but these."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _file(name: str) -> str:
+    return files("batch.report").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"moment": _moment, "day": _day, "duration": duration, "counts": counts_words}
+    environment.globals |= {"svg": svg, "PROBLEMS": PROBLEMS}
+    return environment.from_string(_file("page.html.jinja"))
+
+
+def _moment(seconds: float | None) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}" if seconds else _NONE
+
+
+def _day(seconds: float | None) -> str:
+    return str(day(seconds)) if seconds else _NONE

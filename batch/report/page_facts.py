@@ -8,22 +8,20 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from batch.inventory.inventory import Inventory, decoded
-from batch.plan.gone import count_gone
-from batch.plan.plan import SUMMARY, Contender, colliding, contenders
+from batch.inventory.milestones import SUMMARY
+from batch.plan.changes import count_gone
+from batch.plan.collisions import Contender, colliding, contenders
 from batch.plan.user_plan import Context
-from batch.report.case import DoneCase, InOldPool, PlannedCase, SeenByScans, UserCase
+from batch.report.explain import DoneCase, InOldPool, PlannedCase, SeenByScans, UserCase
 from batch.report.next_step import NextStep, next_step
-from batch.report.page_calls import Interval
 from batch.report.status import FAILED, Status, status
 from userpool.user import Status as UserStatus
 
 SHOWN = 500  # rows of any list: a page is looked at, an export is complete
 _SHOWN_OF_SET = 20
 _RUNS = 100
-
 # Who was deleted in the new pool is no failure: they stay deleted.
 _FAILED = f"{FAILED} AND r.state <> 'gone'"
-
 _OUTCOMES = """
 SELECT CASE
     WHEN r.state = 'gone' THEN 'gone'
@@ -202,3 +200,19 @@ def _calls(inventory: Inventory) -> dict[tuple[str, str], list[Interval]]:
     ):
         found[owner, category].append(Interval(*row))
     return dict(found)
+
+
+class Interval(NamedTuple):
+    """Calls in `seconds` from `at` on; `allowed` and `quota` are requests a second."""
+
+    at: float
+    seconds: float
+    calls: int
+    throttled: int
+    allowed: float
+    quota: float
+
+    @property
+    def rate(self) -> float:
+        """Calls a second."""
+        return self.calls / self.seconds

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from batch.cutover.finish_checklist import End
 from batch.inventory.inventory import Inventory, decoded
+from batch.inventory.milestones import Cutover, End
 from batch.inventory.snapshot import Snapshot
-from batch.plan.after_cutover import Cutover
 from batch.plan.changes import Changes
+from batch.plan.jobs import count_pending
 from batch.plan.user_plan import Context
 from batch.report.estimate import Estimate, estimate
-from batch.run.journal import count_pending
 
 _RUNS = 5
 

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from batch.inventory.baseline import BaselineTable, Kept
-from batch.inventory.inventory import Inventory, decoded
-from batch.inventory.snapshot import Snapshot
-from batch.plan.after_cutover import Cutover
-from batch.plan.three_way import CHANGED_THERE, Conflict
-from batch.plan.user_plan import DEFERRED, Context
-from batch.run.journal import PENDING
+from batch.inventory.baseline import BaselineTable, Conflict, Kept
+from batch.inventory.inventory import Inventory
+from batch.plan.groups import applied_definition, differing_fields, groups_to_update, groups_wanted
+from batch.plan.three_way import CHANGED_THERE
+from batch.plan.user_plan import Context
 from batch.runtime.progress_bar import ProgressBars
 from userpool.errors import FatalError, SettingsError, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import Group
 
 _UNDEFINED = "could not be taken from the group in the new pool, which can only be given another"
-_OWED = (
-    "SELECT DISTINCT m.group_name FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- a constant
-    f"LEFT JOIN progress r ON r.sub = p.sub WHERE ({PENDING}) OR p.reason = ?"
-)
 
 
 @dataclass(slots=True)
@@ -121,52 +115,6 @@ class Grouping:
                 "ON CONFLICT (name) DO UPDATE SET definition = coalesce(definition, excluded.definition)",
                 rows,
             )
-
-
-def groups_wanted(inventory: Inventory, context: Context) -> Mapping[str, Group]:
-    """Return the groups that the target ought to have, by name there.
-
-    After the cut-over only those that somebody is still owed, as they were; a deferred profile, too, by its sign-in.
-    """
-    defined = groups_defined(inventory, context)
-    if Cutover.of(inventory) is None:
-        return defined
-    owed = context.rules.groups.target_names(name for (name,) in inventory.execute(_OWED, (DEFERRED,)))
-    return {name: applied_definition(inventory, name) or group for name, group in defined.items() if name in owed}
-
-
-def groups_defined(inventory: Inventory, context: Context) -> Mapping[str, Group]:
-    """Return the groups of the old pool as they would be in the target, by name there."""
-    wanted = {}
-    for group in Snapshot(inventory).groups():
-        name = context.rules.groups.target_name(group.name)
-        if name is not None:
-            wanted[name] = Group(name, group.description, group.precedence, group.role_arn)
-    return wanted
-
-
-def groups_to_update(inventory: Inventory, wanted: Mapping[str, Group]) -> Iterator[Group]:
-    """Yield the groups whose definition is not what was applied last."""
-    for name, group in wanted.items():
-        applied = applied_definition(inventory, name)
-        if applied is not None and differing_fields(group, applied):
-            yield group
-
-
-def applied_definition(inventory: Inventory, name: str) -> Group | None:
-    """Return the definition that was applied last, if that is known."""
-    row = inventory.execute("SELECT definition FROM target_groups WHERE name = ?", (name,)).fetchone()
-    return Group(name, *decoded(row[0])) if row and row[0] is not None else None
-
-
-def differing_fields(one: Group, other: Group) -> str:
-    """Name the fields of two definitions that differ; an empty description is none."""
-    fields = {
-        "description": (one.description or None, other.description or None),
-        "precedence": (one.precedence, other.precedence),
-        "role": (one.role_arn, other.role_arn),
-    }
-    return ", ".join(name for name, (mine, theirs) in fields.items() if mine != theirs)
 
 
 def _definition(group: Group) -> str:

@@ -2,106 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any, assert_never
 
-from batch.inventory.baseline import BaselineTable, Giving, Kept, Preferred, Relinked, Removed, Updated, UpdateFact
+from batch.inventory.baseline import (
+    Baseline,
+    BaselineTable,
+    Giving,
+    Kept,
+    Preferred,
+    Relinked,
+    Removed,
+    Updated,
+    UpdateFact,
+    UserRecord,
+    user_records,
+)
 from batch.inventory.inventory import Inventory
-from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from batch.inventory.user_records import UserRecord, user_records
-from batch.plan.after_cutover import Cutover, to_finish
-from batch.plan.three_way import Baseline, Change, Wanted
+from batch.inventory.milestones import Cutover
+from batch.inventory.snapshot import USER_COLUMNS_OF_U, user_from_row
+from batch.inventory.user_state import PENDING, Problem, UserState
+from batch.plan.after_cutover import to_finish
+from batch.plan.jobs import Job
 from batch.plan.user_plan import Context
-from userpool.groups import GroupRules
-from userpool.user import User
-
-
-class UserState(StrEnum):
-    """How far a user is."""
-
-    INTENDED = "intended"  # about to be created: it may or may not exist
-    CREATED = "created"  # exists, still with a password that is good for nothing
-    SECURED = "secured"  # disabled if it was, and CONFIRMED: it can reset its password
-    DONE = "done"  # has its memberships
-    REFUSED = "refused"  # does not exist by our hand
-    GONE = "gone"  # was created, and deleted by somebody; it stays deleted
-    UNDOING = "undoing"  # about to be deleted by `undo`: it may or may not exist
-    UNDONE = "undone"  # was created, and taken back; a run creates it anew
-
-
-# Of a plan p and its progress r: whether there is something to do.
-PENDING = "p.action = 'create' AND coalesce(r.state, '') NOT IN ('done', 'gone', 'undoing')"
 
 _REFUSE = "UPDATE progress SET state = 'refused', intended_at = NULL WHERE sub = ?"
-
-
-class Problem(StrEnum):
-    """Why a user is not done; the next run tries again, but for those who are gone."""
-
-    TAKEN = "taken"
-    REJECTED = "rejected"
-    GONE = "gone"
-    UNANSWERED = "unanswered"
-    SIGNING_IN = "signing-in"  # by its own sign-in it is being migrated just now
-    UNDOING = "undoing"
-
-
-NO_FAILURES = frozenset({Problem.GONE, Problem.SIGNING_IN})
-"""Problems that need nobody to do anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What is still to be done for a user. `in_doubt`: an earlier run may have created it.
-
-    `contested`: a new sign-in name of a user that exists is another user's as well.
-    """
-
-    user: User
-    username: str
-    attributes: Mapping[str, str] = field(repr=False)
-    state: UserState = UserState.INTENDED
-    intended_at: float = 0.0
-    in_doubt: bool = False
-    new_sub: str | None = None
-    owed: tuple[str, ...] = ()
-    wanted: Wanted | None = None
-    applied: Baseline | None = None
-    granted: frozenset[str] = frozenset()
-    change: Change = field(default_factory=Change)
-    contested: bool = False
-
-    @property
-    def sub(self) -> str:
-        """The old sub."""
-        return self.user.sub
-
-
-def count_pending(inventory: Inventory) -> int:
-    """Count the users that are still to be created or finished."""
-    return inventory.number(
-        f"SELECT count(*) FROM plan p LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"  # noqa: S608 -- a constant
-    )
-
-
-def has_run(inventory: Inventory) -> bool:
-    """Whether a run of this inventory ever made a user."""
-    return bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)"))
-
-
-def count_memberships_owed(inventory: Inventory, rules: GroupRules) -> int:
-    """Count the memberships that pending users are still to be given."""
-    names = json.dumps({group.name: rules.target_name(group.name) for group in Snapshot(inventory).groups()})
-    return inventory.number(
-        "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- constants
-        "JOIN json_each(?) n ON n.key = m.group_name AND n.value IS NOT NULL "
-        "LEFT JOIN progress r ON r.sub = p.sub LEFT JOIN granted g ON g.sub = p.sub AND g.group_name = n.value "
-        f"WHERE {PENDING} AND g.sub IS NULL",
-        (names,),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
-from batch.inventory.baseline import Kept
+from batch.inventory.baseline import Baseline, Kept
+from batch.inventory.user_state import Problem, UserState
 from batch.ledger.claims import Claim, Claims, Hold, RefusedError
 from batch.pacing.limiter import HaltedError
-from batch.plan.three_way import Baseline, Judge
-from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, Unbegun, UserState
+from batch.plan.jobs import Job
+from batch.plan.three_way import Judge
+from batch.run.journal import Created, Done, Fact, Failed, Granted, Secured, Unbegun
 from batch.run.update_user import DELETED, GoneError, Updates, left_as_found, look, settled_groups
 from userpool.attributes import Schema
 from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError

@@ -10,13 +10,14 @@ from typing import Any
 
 from batch.inventory.baseline import Removed, Updated, conflicts
 from batch.inventory.inventory import Inventory
+from batch.inventory.user_state import Problem
 from batch.ledger.claims import Claims
-from batch.plan.changes import Changes
-from batch.plan.gone import count_gone, gone, gone_jobs
+from batch.plan.changes import Changes, count_gone, gone, gone_jobs
+from batch.plan.jobs import Job, count_pending
 from batch.plan.three_way import Judge
 from batch.plan.user_plan import Context
 from batch.run.create_groups import Grouping
-from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Journal, Problem, count_pending
+from batch.run.journal import Created, Done, Fact, Failed, Granted, Journal
 from batch.run.migrate_user import UserMigration
 from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from batch.inventory.baseline import Kept, Preferred, UpdateFact
-from batch.plan.three_way import CHANGED_THERE, PREFERRED, REFUSED_FACTOR, Conflict, factor_names
-from batch.run.journal import Job
+from batch.inventory.baseline import Conflict, Kept, Preferred, UpdateFact
+from batch.plan.jobs import Job
+from batch.plan.three_way import CHANGED_THERE, PREFERRED, REFUSED_FACTOR, factor_names
 from userpool.errors import NotFoundError, UserError
 from userpool.factors import CROSSING, Preference
 from userpool.pool import UserPool

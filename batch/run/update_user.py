@@ -10,9 +10,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from batch.inventory.baseline import Giving, Kept, Relinked, Removed, Updated, UpdateFact
+from batch.inventory.baseline import Baseline, Conflict, Giving, Kept, Relinked, Removed, Updated, UpdateFact
 from batch.ledger.claims import Claims
 from batch.ledger.persons import native_locks
+from batch.plan.jobs import Job
 from batch.plan.three_way import (
     ALIAS,
     FOUND_OTHERWISE,
@@ -21,9 +22,7 @@ from batch.plan.three_way import (
     NOT_LINKED,
     NOT_OURS,
     Attributes,
-    Baseline,
     Change,
-    Conflict,
     Judge,
     Wanted,
     carried,
@@ -36,7 +35,6 @@ from batch.plan.three_way import (
     to_send,
     unlink_name,
 )
-from batch.run.journal import Job
 from batch.run.set_second_factors import SecondFactors
 from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
 from userpool.identities import Identity, linked

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from batch.runtime.spreadsheet import guarded
 from userpool.errors import FatalError, SettingsError
 
 Format = Literal["csv", "jsonl"]
+# "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection ; and the quote itself, so that every value
+# can be told apart again.
+_SIGNS = ("=", "+", "-", "@")
 
 
 def write_rows(out: TextIO, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]], *, as_: Format) -> int:
@@ -79,3 +81,17 @@ def _put(temporary: str, path: Path, *, replace: bool, option: str) -> None:
 
 def _there(path: Path, option: str) -> SettingsError:
     return SettingsError(f"{path} is there: replace it with --force, or name another with {option}.")
+
+
+# Full-width signs, too, begin a formula where East Asian input is usual.
+_DANGEROUS = (*_SIGNS, *(chr(ord(sign) + 0xFEE0) for sign in _SIGNS), "\t", "\r", "\n", "'")
+
+
+def guarded(value: str) -> str:
+    """Put a quote before what a spreadsheet could take for a formula."""
+    return f"'{value}" if value.startswith(_DANGEROUS) else value
+
+
+def unguarded(value: str) -> str:
+    """Return what `guarded` was given; any other value as it is."""
+    return value[1:] if value.startswith("'") and value[1:].startswith(_DANGEROUS) else value

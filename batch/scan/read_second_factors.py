@@ -6,80 +6,23 @@ last-modified date is documented nowhere.
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 
-from batch.inventory.inventory import Inventory, decoded
+from batch.inventory.inventory import Inventory
+from batch.inventory.second_factors import Asked, FactorsTable
 from batch.inventory.snapshot import Snapshot
 from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars
-from userpool.errors import NotAllowedError, NotEnabledError, SettingsError, UnansweredError, UserError
+from userpool.errors import NotAllowedError, NotEnabledError, UnansweredError, UserError
 from userpool.factors import Factors, asked_for
 from userpool.pool import UserPool
 from userpool.user import User
 
-_READ = "factors_scan"
-"""The key under which stands the number of the scan that read everybody's last."""
-
 # What Cognito answers where it does not know an operation, and what the door says where boto3 does not.
 _UNKNOWN = frozenset({"UnknownOperationException", "InvalidAction", ""})
 _NO_ANSWER = "no answer"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a user can prove themselves by; None if they are gone."""
-
-    sub: str
-    factors: Factors | None
-
-
-class FactorsTable:
-    """Reads and writes what users of the old pool have; writing is part of the transaction that is open."""
-
-    def __init__(self, inventory: Inventory) -> None:
-        self._inventory = inventory
-
-    def of(self, subs: Iterable[str]) -> dict[str, Factors]:
-        """Return the factors of each of these users."""
-        subs = list(subs)
-        rows = self._inventory.execute(
-            "SELECT f.sub, f.second, f.preferred, f.passkey, f.unread "
-            "FROM json_each(?) j JOIN factors f ON f.sub = j.value",
-            (json.dumps(subs),),
-        )
-        found = {sub: Factors(frozenset(decoded(on)), chosen, bool(key), why) for sub, on, chosen, key, why in rows}
-        return {sub: found.get(sub, Factors()) for sub in subs}
-
-    def save(self, asked: Iterable[Asked], scan: int) -> None:
-        """Record what was told; who has no more than a password has no row."""
-        for one in asked:
-            if one.factors in {None, Factors()}:
-                self._inventory.execute("DELETE FROM factors WHERE sub = ?", (one.sub,))
-            elif one.factors:
-                has = one.factors
-                row = (one.sub, json.dumps(sorted(has.second)), has.preferred, int(has.passkey), has.unread, scan)
-                self._inventory.execute(
-                    "INSERT INTO factors (sub, second, preferred, passkey, unread, read) VALUES (?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (sub) DO UPDATE SET second = excluded.second, preferred = excluded.preferred, "
-                    "passkey = excluded.passkey, unread = excluded.unread, read = excluded.read",
-                    row,
-                )
-
-    def complete(self, scan: int) -> None:
-        """Record that this scan has asked for everybody's."""
-        self._inventory.set_meta(_READ, scan)
-
-
-def require_read(inventory: Inventory) -> None:
-    """Raise SettingsError unless the last scan read everybody's factors: who is not known to have one would lose it."""
-    if inventory.get_meta(_READ) != Snapshot(inventory).number:
-        raise SettingsError(
-            "users.mfa is preferences, and the last scan did not read second factors: run `cognito-migrate scan`."
-        )
 
 
 def read_factors(

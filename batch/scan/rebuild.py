@@ -16,13 +16,14 @@ from batch.inventory.erasure import scrub
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import REBUILDING
 from batch.ledger import lease
+from batch.ledger.table import ledger_table
 from batch.plan.user_plan import Context
-from batch.pools.connect import Migration, ledger_table
+from batch.pools.connect import Migration, Way
 from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.rebuild_evidence import Restored
-from batch.scan.scan import Memberships, Way, membership_step
+from batch.scan.scan import Memberships, membership_step
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable

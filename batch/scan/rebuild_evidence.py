@@ -9,14 +9,13 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from batch.inventory.baseline import BaselineTable
+from batch.inventory.baseline import Baseline, BaselineTable
 from batch.inventory.erasure import forget
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS, Snapshot, user_from_row
-from batch.plan.three_way import Baseline
+from batch.inventory.user_state import Problem
+from batch.inventory.user_state import UserState as Progress
 from batch.plan.user_plan import Context
-from batch.run.journal import Problem
-from batch.run.journal import UserState as Progress
 from userpool.person import FORGOTTEN, Person, PersonState
 from userpool.user import Status, User
 

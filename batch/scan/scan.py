@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from batch.inventory.inventory import Inventory
+from batch.inventory.milestones import Cutover
 from batch.inventory.snapshot import Snapshot
-from batch.plan.after_cutover import Cutover
+from batch.pools.connect import Way, pages_of
 from batch.runtime import engine
 from batch.runtime.progress_bar import Bar, ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.read_second_factors import read_factors
-from batch.scan.shards import Listing, Shards, ShardsError, in_shards
-from userpool.door import PAGE
+from batch.scan.shards import Shards, ShardsError, in_shards
+from batch.settings.config import Listing
 from userpool.errors import FatalError
 from userpool.pool import UserPool
 from userpool.user import User
 
-Way = Literal["group", "user"]
 Choose = Callable[[int, int], Way]
 """Says how memberships are read: by so many users, or by groups, which takes at least so many pages of members."""
 
@@ -45,16 +44,6 @@ class Memberships:
     of: str  # the group's name, or the user's sub
     pairs: tuple[tuple[str, str], ...] = ()
     ends: bool = False
-
-
-def cheaper_way(*, users: int, pages: int, list_rps: float, per_user_rps: float) -> Way:
-    """Say how reading all memberships takes fewer seconds: a call for each page of members, or for each user."""
-    return "group" if pages / list_rps <= users / per_user_rps else "user"
-
-
-def pages_of(members: Iterable[int]) -> int:
-    """Return how many pages list groups of so many members each; an empty one takes a call as well."""
-    return sum(max(1, math.ceil(number / PAGE)) for number in members)
 
 
 class Bill:
@@ -266,3 +255,15 @@ def membership_step(pool: UserPool, way: Way) -> Callable[[Any], Iterator[Member
         yield Memberships(user.sub, ends=True)
 
     return members if way == "group" else groups_of
+
+
+def refuse_shrinking(before: int, users: int, *, percent: float) -> None:
+    """Raise RefusedScanError if the old pool lists fewer users than it did, by more than a percentage."""
+    if (before - users) * 100 <= percent * before:
+        return
+    shrank = (before - users) * 100 / before
+    raise RefusedScanError(
+        f"The old pool lists {users} users, {shrank:.3g} % fewer than the {before} of the last scan; at most "
+        f"{percent:g} % are believed (--max-shrink). Nothing was changed, and the last scan stands: look at the old "
+        "pool and rerun; if the users are gone indeed, once with a greater --max-shrink."
+    )

@@ -11,16 +11,14 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
-from typing import Literal
 
 from batch.inventory.snapshot import Snapshot
 from batch.runtime import engine
+from batch.settings.config import Listing
 from userpool.door import PageExpiredError
 from userpool.errors import MigrationError, NotAllowedError, UserError
 from userpool.pool import UserPool
 from userpool.user import User
-
-Listing = Literal["auto", "sequential", "shards"]
 
 _DIGITS = "0123456789abcdef"
 _LARGE = 20_000  # users: below, a listing in sequence takes half a minute at most

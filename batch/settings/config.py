@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import yaml
 
-from batch.scan.shards import Listing
 from batch.settings.prices import Prices
 from batch.settings.window import Window
 from userpool.attributes import AttributeRules
@@ -156,3 +155,6 @@ def template(old_pool_id: str, new_pool_id: str) -> str:
     }.items():
         text = text.replace(name, value)
     return text
+
+
+Listing = Literal["auto", "sequential", "shards"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from batch.runtime.spreadsheet import unguarded
+from batch.runtime.output_file import unguarded
 from userpool.errors import SettingsError
 
 _COLUMNS = ["username", "action", "target_username"]

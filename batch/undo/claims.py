@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from batch.inventory.inventory import Inventory
+from batch.inventory.user_state import UserState
 from batch.ledger import lease
 from batch.ledger.lease import CALL_SECONDS, Lease
 from batch.ledger.ledger import BatchLedger
 from batch.ledger.own_ledger import require_last_ledger
-from batch.run.journal import UserState
 from batch.undo.verdict import Made
 from userpool.errors import SettingsError, UserError
 from userpool.ledger import Ledger

@@ -10,9 +10,8 @@ from typing import Any, assert_never
 from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from batch.ledger.publish import AGAIN, LOST
+from batch.inventory.user_state import AGAIN, LOST, Problem, UserState
 from batch.plan.user_plan import Context
-from batch.run.journal import Problem, UserState
 from batch.undo.undo_user import Begun, Fact, Gone, LeftAlone, UndoFailed, Undone, Withdrawn, Would
 from batch.undo.verdict import Made
 

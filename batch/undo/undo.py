@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from batch.inventory.inventory import Inventory
+from batch.plan.groups import groups_defined
 from batch.plan.user_plan import Context
-from batch.run.create_groups import groups_defined
 from batch.runtime import engine
 from batch.runtime.progress_bar import Bar, ProgressBars
 from batch.runtime.silence import Silence

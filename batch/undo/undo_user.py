@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batch.run.journal import UserState
+from batch.inventory.user_state import UserState
 from batch.undo.claims import TakenFurtherError, UndoClaims, person_of
 from batch.undo.verdict import (
     CHANGED_NOW,

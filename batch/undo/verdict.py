@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from batch.inventory.user_state import UserState
 from batch.plan.three_way import is_later
-from batch.run.journal import UserState
 from userpool.identities import ATTRIBUTE, linked
 from userpool.person import Person, PersonState
 from userpool.user import Status, User

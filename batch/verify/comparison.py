@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batch.plan.three_way import PREFERRED, Baseline, Wanted, differing
+from batch.inventory.baseline import Baseline
+from batch.plan.three_way import PREFERRED, Wanted, differing
 from userpool.factors import CROSSING, Preference
 from userpool.identities import linked
 from userpool.user import Status, User

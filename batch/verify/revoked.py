@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from batch.inventory.inventory import Inventory, decoded
-from batch.plan.after_cutover import SEEN, Cutover
+from batch.inventory.milestones import SEEN, Cutover
 from batch.verify.comparison import Difference
 from batch.verify.verify import VerifySummary
 from userpool.errors import SettingsError

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from batch.inventory.baseline import BaselineTable
+from batch.inventory.baseline import BaselineTable, UserRecord
 from batch.inventory.inventory import Inventory
+from batch.inventory.milestones import Cutover
+from batch.inventory.second_factors import FactorsTable
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, user_from_row
-from batch.inventory.user_records import UserRecord
-from batch.plan.after_cutover import Cutover, as_kept
-from batch.plan.gone import gone
+from batch.inventory.user_state import UserState
+from batch.plan.after_cutover import as_kept
+from batch.plan.changes import gone
+from batch.plan.groups import applied_definition, differing_fields, groups_wanted
 from batch.plan.user_plan import Context
-from batch.run.create_groups import applied_definition, differing_fields, groups_wanted
-from batch.run.journal import UserState
+from batch.pools.connect import Way, pages_of
 from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
-from batch.scan.read_second_factors import FactorsTable
-from batch.scan.scan import Way, membership_step, pages_of
+from batch.scan.scan import membership_step
 from batch.verify.comparison import Compared, Difference, compare, compare_factors
-from batch.verify.verify_factors import with_factors
 from userpool.pool import UserPool
 from userpool.user import User
 
@@ -59,6 +59,10 @@ _DONE = "r.state = 'done'"  # of the others it is known that they are unfinished
 _FOUND = (
     "SELECT f.new_sub, f.group_name AS new FROM found f JOIN progress r ON r.new_sub = f.new_sub "
     "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')"
+)
+_FROM = (
+    "FROM progress r JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
+    "LEFT JOIN applied a ON a.sub = r.sub WHERE r.new_sub > ? AND (p.factors IS NOT NULL OR a.factors IS NOT NULL)"
 )
 
 
@@ -295,3 +299,36 @@ class Verify:
     def _refuse_to_go_on(self) -> None:
         if self._stop.is_set():
             raise StoppedError("Stopped; nothing was changed. Compare again with: cognito-migrate verify")
+
+
+def with_factors(
+    target: UserPool, inventory: Inventory, *, workers: int, stop: threading.Event, progress: ProgressBars
+) -> Generator[list[User]]:
+    """Yield who is to have a second factor, or was given one, as they are now; not all of them if `stop` is set.
+
+    Who is not there, or is somebody else by now, is left out.
+    """
+
+    def look(made: tuple[str, str]) -> Iterator[User]:
+        username, new_sub = made
+        found = target.find(username)
+        if found and found.sub == new_sub:
+            yield found
+
+    count = inventory.number(f"SELECT count(*) {_FROM}", ("",))
+    with (
+        progress.bar("verify second factors", total=count) as bar,
+        closing(engine.run(_made(inventory), look, workers=workers, stop=stop)) as batches,
+    ):
+        for batch in batches:
+            bar.advance(len(batch))
+            yield batch
+
+
+def _made(inventory: Inventory) -> Iterator[tuple[str, str]]:
+    """Walk by key, not by one long cursor, so that rows can be written meanwhile."""
+    after = ""
+    statement = f"SELECT r.username, r.new_sub {_FROM} ORDER BY r.new_sub LIMIT ?"
+    while rows := inventory.execute(statement, (after, _PAGE)).fetchall():
+        yield from rows
+        after = rows[-1][1]

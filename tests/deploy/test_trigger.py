@@ -8,7 +8,8 @@ import re
 import pytest
 from templates import ACCOUNT, DEPLOY, NEW, OLD, Stack, stack, template
 
-from batch.check.permissions import COMMANDS, FUNCTIONS, LAMBDA, SOURCES, Needed, Resource, together
+from batch.check.permissions import COMMANDS, FUNCTIONS, LAMBDA, Needed, Resource, together
+from batch.lambda_trigger.attach import SOURCES
 from batch.lambda_trigger.package import HANDLER, environment
 from batch.settings.config import Config
 from trigger.deadline import COGNITO_SECONDS

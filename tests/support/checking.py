@@ -15,11 +15,10 @@ from batch.check.check import findings
 from batch.check.facts import Facts
 from batch.check.finding import Finding, Severity
 from batch.check.reading import CheckSources, PoolReader, read_facts
-from batch.inventory.inventory import Inventory
+from batch.inventory.inventory import Inventory, fingerprint
 from batch.ledger.opening import Opening
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context
-from batch.pools.connect import fingerprint
 from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Scan
 from batch.settings.config import Config

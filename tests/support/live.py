@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from batch.check.live.live_making import refuse_others
+from batch.check.live.throw_away_pools import refuse_others
 from sandbox.cognito import Cognito
 from sandbox.in_process import client
 

@@ -6,7 +6,8 @@ import pytest
 from mishaps import FakeTime
 
 from batch.pacing.pacer import Pacer
-from batch.run.journal import Job, Unbegun
+from batch.plan.jobs import Job
+from batch.run.journal import Unbegun
 from batch.run.migrate_user import UserMigration
 from sandbox.server import Sandbox
 from userpool.client import cognito_client

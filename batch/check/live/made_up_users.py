@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from batch.check.live.live_making import Making
-from batch.check.live.throw_away_pools import LivePool
+from batch.check.live.throw_away_pools import LivePool, Making
 from userpool.passwords import random_password
 from userpool.user import User
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ReadTimeoutError
 from resetting import RESET, Waiting
 
 from batch.campaign.end_capture import Overtaken, overtaken
-from batch.campaign.sender import Blame, Sender, blame
+from batch.campaign.send_code import Blame, Sender, blame
 from batch.runtime.stopping import StoppedError
 from userpool.errors import UserError
 from userpool.ledger import Turn

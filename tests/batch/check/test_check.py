@@ -15,8 +15,7 @@ from batch.check.check import JUDGES, as_values, conclusion, findings, has_error
 from batch.check.facts import Read
 from batch.check.finding import Severity
 from batch.check.reading import machine
-from batch.inventory.inventory import Inventory
-from batch.pools.connect import fingerprint
+from batch.inventory.inventory import Inventory, fingerprint
 from batch.settings.config import RateSettings
 from userpool.errors import NotAllowedError
 from userpool.ledger_table import LedgerTable, Write

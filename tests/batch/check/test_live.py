@@ -11,13 +11,11 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.check.live.live_by_hand import BY_HAND
-from batch.check.live.live_making import PREFIX, Making
 from batch.check.live.made_up_users import MOST_USERS, USERS, Stage
 from batch.check.live.probe import ProbeOutcome
-from batch.check.live.results import PROBES, cost, probed
+from batch.check.live.results import BY_HAND, PROBES, cost, probed
 from batch.check.live.settings_probes import FILTERED, IGNORED, INCOMPLETE, judged
-from batch.check.live.throw_away_pools import TAG
+from batch.check.live.throw_away_pools import PREFIX, TAG, Making
 from batch.pacing.pacer import Pacer
 from batch.runtime.stopping import StoppedError
 from batch.settings.prices import Prices

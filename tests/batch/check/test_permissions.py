@@ -23,8 +23,9 @@ from operations import (
 )
 
 from batch.check import permissions
-from batch.check.permissions import COMMANDS, FUNCTIONS, ONLY_IF_ALLOWED, SOURCES, Resource, statements, table, together
+from batch.check.permissions import COMMANDS, FUNCTIONS, ONLY_IF_ALLOWED, Resource, statements, table, together
 from batch.cli.main import cli
+from batch.lambda_trigger.attach import SOURCES
 from trigger.handler import ROUTES
 from userpool.quotas import CATEGORY
 

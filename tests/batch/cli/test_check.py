@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.check.finding import Finding, Severity
-from batch.cli.check_words import lines
+from batch.cli.check import lines
 
 WRITES = ("Admin", "Create", "Update", "Delete", "Add", "Set")
 ASKED_OF_NOBODY = {

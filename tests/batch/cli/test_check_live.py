@@ -13,11 +13,9 @@ from datetime import timedelta
 
 import pytest
 
-from batch.check.live.live_by_hand import BY_HAND
-from batch.check.live.live_making import PREFIX
 from batch.check.live.made_up_users import USERS
-from batch.check.live.results import PROBES
-from batch.check.live.throw_away_pools import TAG
+from batch.check.live.results import BY_HAND, PROBES
+from batch.check.live.throw_away_pools import PREFIX, TAG
 from sandbox.faults import Fault
 
 

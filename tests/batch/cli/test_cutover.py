@@ -21,8 +21,11 @@ from migrating import LEGACY_SUB, person
 from pools import by_name, read_pool
 from signing_in import set_password
 
-from batch.plan.after_cutover import Cutover, as_applied, record_cutover, stale
-from batch.plan.three_way import Baseline, change
+from batch.cutover.cutover import stale
+from batch.inventory.baseline import Baseline
+from batch.inventory.milestones import Cutover
+from batch.plan.after_cutover import as_applied, record_cutover
+from batch.plan.three_way import change
 from batch.plan.user_plan import AFTER_CUTOVER
 from batch.settings.decisions import Decision
 from sandbox.in_process import dynamodb_client

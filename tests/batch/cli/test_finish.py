@@ -14,9 +14,10 @@ from ending import SECRET, end_long_ago, found, persons, rows, stored, sub_map, 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.cutover.finish_checklist import End, EndError, Remaining, checklist, refuse_left, refuse_purge
+from batch.cutover.finish_checklist import EndError, Remaining, checklist, refuse_left, refuse_purge
 from batch.inventory.erasure import CLEARED, EMPTIED, KEPT, NOBODYS, purge, without_lists
 from batch.inventory.inventory import Inventory
+from batch.inventory.milestones import End
 from batch.ledger import lease
 from batch.ledger.erasure import erase
 from batch.report.export import EXPORTS, OF_SUBS

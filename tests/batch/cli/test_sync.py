@@ -10,8 +10,8 @@ from migrating import empty
 from pools import read_pool
 from windows import LONG, eventually, window
 
-from batch.cli.read_old_pool import read_old_pool
 from batch.cli.run import CarriedOut, leave
+from batch.cli.scan import read_old_pool
 from batch.cli.session import session
 from batch.inventory.backup import copies
 from batch.run.run import RunSummary

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batch.cli.run import run_json, run_lines
+from batch.cli.scan import scan_lines
+from batch.cli.verify import verify_lines
 from batch.run.run import RunSummary
 from batch.runtime import text as report
 from batch.scan.scan import ScanSummary
@@ -120,13 +123,13 @@ def test_every_summary_can_be_said_as_json(summary):
 def test_the_failures_are_part_of_a_runs_json():
     """The document has the counts and every failure, however many."""
     failed = [{"username": f"user{number}", "problem": "taken", "reason": "taken"} for number in range(50)]
-    said = json.loads(report.as_json(report.run_json(RunSummary(created=7, failed={"taken": 50}), failed)))
+    said = json.loads(report.as_json(run_json(RunSummary(created=7, failed={"taken": 50}), failed)))
     assert (said["created"], said["failed"], said["failures"]) == (7, {"taken": 50}, failed)
 
 
 def test_a_scan_is_said_in_one_line():
     """What a scan found is counted in words."""
-    [line] = report.scan_lines(ScanSummary(users=3, groups=2, memberships=1, read_by="user"))
+    [line] = scan_lines(ScanSummary(users=3, groups=2, memberships=1, read_by="user"))
     assert line == "Scanned 3 users, 2 groups and 1 memberships (read by user)."
 
 
@@ -135,8 +138,8 @@ def test_long_lists_are_cut_on_a_terminal():
     failed = [{"username": f"user{number:02}", "problem": "taken", "reason": "taken"} for number in range(27)]
     differences = [Difference(f"user{number:02}", "missing", "not created yet") for number in range(27)]
     for text in (
-        "\n".join(report.run_lines(RunSummary(), failed)),
-        "\n".join(report.verify_lines(VerifySummary(differences=differences))),
+        "\n".join(run_lines(RunSummary(), failed)),
+        "\n".join(verify_lines(VerifySummary(differences=differences))),
     ):
         assert "27" in text
         assert "user19" in text
@@ -146,21 +149,21 @@ def test_long_lists_are_cut_on_a_terminal():
 
 def test_a_run_without_failures_says_nothing_of_failures():
     """Whoever has nothing to mend reads one line."""
-    [line] = report.run_lines(RunSummary(created=2, groups=1, memberships=3, done=2, left=4), [])
+    [line] = run_lines(RunSummary(created=2, groups=1, memberships=3, done=2, left=4), [])
     for part in ("2 users", "1 groups", "3 memberships", "2 users are done", "4 are left"):
         assert part in line
 
 
 def test_a_comparison_says_what_differs_and_where():
     """A difference is said with the user, or the pool, and names; no difference is said as such."""
-    same = list(report.verify_lines(VerifySummary(compared=5, others=1)))
+    same = list(verify_lines(VerifySummary(compared=5, others=1)))
     assert same[-1] == "Everything is as planned."
     found = [
         Difference("", "group missing", "Admins"),
         Difference("ada", "enabled", "is enabled"),
         Difference("eve", "x"),
     ]
-    lines = list(report.verify_lines(VerifySummary(differences=found)))
+    lines = list(verify_lines(VerifySummary(differences=found)))
     assert lines[1:] == [
         "3 differences:",
         "  the pool: group missing: Admins",

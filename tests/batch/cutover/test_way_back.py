@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.cutover.way_back import Newcomers, doubts, reverse, text
-from batch.inventory.baseline import BaselineTable
-from batch.inventory.inventory import Inventory
-from batch.plan.after_cutover import Cutover, record_cutover
-from batch.plan.three_way import Baseline
-from batch.pools.connect import fingerprint
+from batch.inventory.baseline import Baseline, BaselineTable
+from batch.inventory.inventory import Inventory, fingerprint
+from batch.inventory.milestones import Cutover
+from batch.plan.after_cutover import record_cutover
 from batch.settings.config import Config, load
 from userpool.attributes import AttributeRules
 from userpool.cohort import CohortRules

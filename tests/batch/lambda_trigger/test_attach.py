@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 from live import create_user
 from terminal import LONG, at_a_terminal
 
-from batch.check.facts import LedgerFacts
-from batch.check.permissions import SOURCES
 from batch.cli.trigger_attach import write_triggers
-from batch.lambda_trigger.attach import attaching, detaching, left_half, not_of_the_pool, plainly, same
+from batch.lambda_trigger.attach import SOURCES, attaching, detaching, left_half, not_of_the_pool, plainly, same
 from batch.lambda_trigger.attach_text import cloudformation, is_over, let_in, nobody_waits, published, taken, terraform
 from batch.lambda_trigger.capture_way import INSTEAD, NEEDED, missing_triggers
 from batch.lambda_trigger.findings import StepVerdict
 from batch.ledger.count import LedgerCount
+from batch.ledger.own_ledger import LedgerFacts
 from batch.pools.managed_pool import ManagedPool, differing
 from sandbox.faults import Fault
 from userpool.description import triggers_of

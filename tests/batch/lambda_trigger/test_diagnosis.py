@@ -14,8 +14,9 @@ from triggering import OLD_PASSWORD, TRIGGERS, WRONG_PASSWORD, new_world
 import trigger
 from batch.lambda_trigger.capture_way import Way, new_clients
 from batch.lambda_trigger.diagnosis import Diagnosis
-from batch.lambda_trigger.findings import HELD, REASONS, StepVerdict, conclusion, first_wrong
+from batch.lambda_trigger.findings import REASONS, StepVerdict, conclusion, first_wrong
 from batch.ledger import claims, persons
+from batch.ledger.persons import HELD
 from userpool.app_client import AppClient
 from userpool.errors import FatalError, NotAllowedError
 from userpool.ledger_table import LedgerTable, Write

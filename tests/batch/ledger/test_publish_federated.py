@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from ledger_world import LedgerWorld
 from migrating import LEGACY_SUB, empty, person
 
+from batch.inventory.milestones import Cutover
+from batch.inventory.second_factors import Asked, FactorsTable
 from batch.inventory.snapshot import Snapshot
 from batch.ledger.claims import CONFLICT
 from batch.ledger.persons import digest
-from batch.plan.after_cutover import Cutover, record_cutover
+from batch.plan.after_cutover import record_cutover
 from batch.plan.cohort import CohortRules
 from batch.plan.plan import make_plan
-from batch.scan.read_second_factors import Asked, FactorsTable
 from batch.scan.rebuild_evidence import Restored
 from batch.settings.decisions import Decision
 from userpool.factors import Factors

@@ -11,7 +11,8 @@ from linking import GOOGLE, identities, links_of
 from migrating import LEGACY_SUB, PowerCutError, World, empty, person, refused
 from second_factors import BOTH, NONE, SETS, OldWithFactors, put, there
 
-from batch.plan.after_cutover import Cutover, record_cutover, take_back, unread
+from batch.inventory.milestones import Cutover
+from batch.plan.after_cutover import record_cutover, take_back, unread
 from batch.plan.cohort import CohortRules
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import AFTER_CUTOVER

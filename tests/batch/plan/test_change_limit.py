@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from batch.plan.change_limit import USUAL, ChangeLimit, GuardError, most_changes, refuse_changing, refuse_shrinking
-from batch.scan.scan import RefusedScanError
+from batch.plan.change_limit import USUAL, ChangeLimit, GuardError, most_changes, refuse_changing
+from batch.scan.scan import RefusedScanError, refuse_shrinking
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from migrating import person as numbered
 from planned import another_inventory, context, mark_created, person, reason, store
 
 from batch.inventory.inventory import Inventory
-from batch.plan.plan import collisions, make_plan
+from batch.plan.collisions import collisions
+from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
 from batch.settings.config import load
 from trigger.settings import TriggerSettings

@@ -8,7 +8,7 @@ from changed import conflicting, planned, set_there, theirs, verified
 from delta_world import Old, attributes_of, calls, signing_in_by_email, writes
 from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
 
-from batch.plan.gone import gone
+from batch.plan.changes import gone
 from userpool.user import Group
 
 ONE, TWO = "sub-0001", "sub-0002"

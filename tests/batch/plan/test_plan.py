@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from planned import ALIASES, ANY_CASE, PLAIN, another_inventory, context, mark_created, person, reason, store, verified
 
 from batch.inventory.inventory import Inventory
-from batch.plan.plan import collisions, make_plan
+from batch.plan.collisions import collisions
+from batch.plan.plan import make_plan
 from batch.plan.user_plan import Action, plan_user
 from batch.settings.decisions import Decision
 from userpool.attributes import AttributeRules

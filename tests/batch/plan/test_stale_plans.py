@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned import ALIASES, ANY_CASE, MARKER, context, person, store, verified
 
-from batch.inventory.baseline import BaselineTable
+from batch.inventory.baseline import Baseline, BaselineTable
 from batch.inventory.inventory import Inventory
 from batch.plan.changes import Changes
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
-from batch.plan.three_way import Baseline
 from batch.plan.user_plan import Context
 from batch.run.journal import Created, Done, Granted, Journal
 from batch.settings.decisions import Decision

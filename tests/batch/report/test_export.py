@@ -15,8 +15,7 @@ from migrating import FINGERPRINT
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
 from batch.report.export import _PAGE, EXPORTS
-from batch.runtime.output_file import whole_file, write_rows
-from batch.runtime.spreadsheet import guarded, unguarded
+from batch.runtime.output_file import guarded, unguarded, whole_file, write_rows
 from batch.settings.decisions import read_decisions
 from userpool.errors import FatalError, SettingsError
 from userpool.person import Person, PersonState

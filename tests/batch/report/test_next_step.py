@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from batch.lambda_trigger.findings import HELD
-from batch.report.case import DoneCase, InLedger, InNewPool, InOldPool, PlannedCase, SeenByScans, UserCase
+from batch.ledger.persons import HELD
+from batch.report.explain import DoneCase, InLedger, InNewPool, InOldPool, PlannedCase, SeenByScans, UserCase
 from batch.report.next_step import _OF_STATE, next_step
 from userpool.person import PersonState
 from userpool.user import Status

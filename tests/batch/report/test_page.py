@@ -16,9 +16,8 @@ from planned import context, mark_created, person, store, verified
 from batch.inventory.inventory import Inventory
 from batch.ledger.count import LedgerCount
 from batch.plan.plan import make_plan
-from batch.report.page import waiting_by_day
+from batch.report.page import page, waiting_by_day
 from batch.report.page_facts import SHOWN, gather
-from batch.report.page_render import page
 from batch.settings.config import Config
 from userpool.person import PersonState
 from userpool.settings import LedgerSettings, PoolSettings

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.report import page_pictures as svg
-from batch.report.page_calls import Interval, sections, series
+from batch.report.page_facts import Interval
+from batch.report.page_pictures import sections, series
 
 NIGHT = 86_400.0
 

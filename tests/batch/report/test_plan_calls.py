@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.report.estimate import Estimate, Load
-from batch.report.levers import levers, peak
+from batch.report.outlook import levers, peak
 from batch.settings.prices import Prices
 from sandbox.local import add_federated, local_client
 from sandbox.seed import make_target, seed_source

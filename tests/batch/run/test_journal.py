@@ -10,21 +10,12 @@ from hypothesis import strategies as st
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
+from batch.inventory.user_state import Problem, UserState
+from batch.plan.jobs import count_memberships_owed, count_pending
 from batch.plan.naming import Naming
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context
-from batch.run.journal import (
-    Created,
-    Done,
-    Failed,
-    Granted,
-    Journal,
-    Problem,
-    Secured,
-    UserState,
-    count_memberships_owed,
-    count_pending,
-)
+from batch.run.journal import Created, Done, Failed, Granted, Journal, Secured
 from userpool.attributes import Attribute, Schema
 from userpool.groups import GroupRules
 from userpool.identity import SignIn

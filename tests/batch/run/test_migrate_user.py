@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from batch.inventory.user_state import Problem, UserState
 from batch.pacing.limiter import HaltedError
-from batch.run.journal import Created, Done, Fact, Failed, Granted, Job, Problem, Secured, Unbegun, UserState
+from batch.plan.jobs import Job
+from batch.run.journal import Created, Done, Fact, Failed, Granted, Secured, Unbegun
 from batch.run.migrate_user import UserMigration
 from userpool.errors import AlreadyExistsError, FatalError, UnansweredError, UserError
 from userpool.pool import UserPool

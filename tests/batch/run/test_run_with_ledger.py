@@ -24,7 +24,7 @@ from migrating import (
 
 from batch.ledger.claims import LedgerClaims
 from batch.ledger.lease import KEY, SECONDS, Lease
-from batch.run.journal import Job
+from batch.plan.jobs import Job
 from batch.settings.decisions import Decision
 from userpool.errors import FatalError
 from userpool.ledger_table import Write

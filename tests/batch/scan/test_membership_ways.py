@@ -13,8 +13,9 @@ from migrating import FINGERPRINT
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
+from batch.pools.connect import cheaper_way, pages_of
 from batch.runtime.progress_bar import ProgressBars
-from batch.scan.scan import Bill, Memberships, Scan, cheaper_way, pages_of
+from batch.scan.scan import Bill, Memberships, Scan
 from userpool.door import PAGE
 from userpool.user import Group, User
 

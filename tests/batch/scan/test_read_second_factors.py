@@ -13,15 +13,16 @@ from migrating import FINGERPRINT, Watched, refused, unanswered
 from planned import context, person, store, verified
 
 from batch.inventory.inventory import Inventory
+from batch.inventory.milestones import Cutover
+from batch.inventory.second_factors import Asked, FactorsTable
 from batch.pacing.pacer import Pacer
-from batch.plan.after_cutover import Cutover, record_cutover
+from batch.plan.after_cutover import record_cutover
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context
 from batch.report.export import EXPORTS
 from batch.run.set_second_factors import judge
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
-from batch.scan.read_second_factors import Asked, FactorsTable
 from batch.scan.scan import Scan
 from sandbox.seed import EVERY_FACTOR
 from userpool.attributes import AttributeRules

@@ -10,7 +10,7 @@ import pytest
 from ledger_world import OLD_POOL, LedgerWorld
 from migrating import GROUPS, LEGACY_SUB, MARKER, MEMBERSHIPS, PASSWORD, PEOPLE, empty, person
 
-from batch.cli.rebuild_words import rebuilt_lines
+from batch.cli.scan import rebuilt_lines
 from batch.ledger.lease import KEY, LeasedError
 from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars

@@ -10,9 +10,10 @@ from migrating import FINGERPRINT, Watched, empty, refused
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
+from batch.pools.connect import cheaper_way
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
-from batch.scan.scan import Scan, ScanSummary, cheaper_way
+from batch.scan.scan import Scan, ScanSummary
 from userpool.errors import FatalError, SettingsError
 from userpool.pool import UserPool
 from userpool.user import Group, Status

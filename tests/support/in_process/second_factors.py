@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from delta_world import Old
 
-from batch.scan.read_second_factors import Asked, FactorsTable
+from batch.inventory.second_factors import Asked, FactorsTable
 from userpool.factors import MAIL, SMS, Factors, Preference
 
 SETS = "AdminSetUserMFAPreference"

@@ -1,0 +1,42 @@
+"""The command line. A command reads its options, wires the parts, runs one of them and says the result.
+
+Results go to stdout, everything else to stderr. The one file that knows click.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from batch.cli.terminal import as_json_option, connect_from_file, say
+from batch.ledger.close import Closed, close
+from batch.ledger.table import ledger_table
+from userpool.ledger import Ledger
+
+
+@click.command("close")
+@click.argument("user")
+@as_json_option
+@click.pass_obj
+def close_user(config_path: Path, user: str, *, as_json: bool) -> None:
+    """Let the old password of USER, by a name of the new pool, count no more: after AdminSetUserPassword, say."""
+    stop = threading.Event()
+    migration = connect_from_file(config_path, stop)
+    ledger = Ledger(ledger_table(migration.config, stop=stop))
+    closed = close(user, migration.target.pool, ledger, migration.context.marker, now=migration.target_now())
+    say(lambda: asdict(closed), lambda: close_lines(closed), as_json=as_json)
+
+
+def close_lines(closed: Closed) -> Iterator[str]:
+    """Say what came of closing a person's case."""
+    if closed.was == closed.state:
+        yield f"{closed.username} is closed already ({closed.was}): the old password counts no more."
+    else:
+        yield f"{closed.username} is closed (it was {closed.was}): the old password counts no more."
+    if closed.under_way:
+        yield "A first sign-in of theirs is under way, or was cut off, so they get no token yet:"
+        yield "in a minute set the password, and close again."

@@ -1,0 +1,63 @@
+"""Bring the groups into the target: make what is missing, and carry over what the old pool changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from batch.inventory.inventory import Inventory, decoded
+from batch.inventory.milestones import Cutover
+from batch.inventory.snapshot import Snapshot
+from batch.inventory.user_state import PENDING
+from batch.plan.user_plan import DEFERRED, Context
+from userpool.user import Group
+
+_OWED = (
+    "SELECT DISTINCT m.group_name FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- a constant
+    f"LEFT JOIN progress r ON r.sub = p.sub WHERE ({PENDING}) OR p.reason = ?"
+)
+
+
+def groups_wanted(inventory: Inventory, context: Context) -> Mapping[str, Group]:
+    """Return the groups that the target ought to have, by name there.
+
+    After the cut-over only those that somebody is still owed, as they were; a deferred profile, too, by its sign-in.
+    """
+    defined = groups_defined(inventory, context)
+    if Cutover.of(inventory) is None:
+        return defined
+    owed = context.rules.groups.target_names(name for (name,) in inventory.execute(_OWED, (DEFERRED,)))
+    return {name: applied_definition(inventory, name) or group for name, group in defined.items() if name in owed}
+
+
+def groups_defined(inventory: Inventory, context: Context) -> Mapping[str, Group]:
+    """Return the groups of the old pool as they would be in the target, by name there."""
+    wanted = {}
+    for group in Snapshot(inventory).groups():
+        name = context.rules.groups.target_name(group.name)
+        if name is not None:
+            wanted[name] = Group(name, group.description, group.precedence, group.role_arn)
+    return wanted
+
+
+def groups_to_update(inventory: Inventory, wanted: Mapping[str, Group]) -> Iterator[Group]:
+    """Yield the groups whose definition is not what was applied last."""
+    for name, group in wanted.items():
+        applied = applied_definition(inventory, name)
+        if applied is not None and differing_fields(group, applied):
+            yield group
+
+
+def applied_definition(inventory: Inventory, name: str) -> Group | None:
+    """Return the definition that was applied last, if that is known."""
+    row = inventory.execute("SELECT definition FROM target_groups WHERE name = ?", (name,)).fetchone()
+    return Group(name, *decoded(row[0])) if row and row[0] is not None else None
+
+
+def differing_fields(one: Group, other: Group) -> str:
+    """Name the fields of two definitions that differ; an empty description is none."""
+    fields = {
+        "description": (one.description or None, other.description or None),
+        "precedence": (one.precedence, other.precedence),
+        "role": (one.role_arn, other.role_arn),
+    }
+    return ", ".join(name for name, (mine, theirs) in fields.items() if mine != theirs)
