@@ -18,8 +18,8 @@ _PAGE = 60  # users or members that one call lists, at most
 _HOUR = 3600.0
 _NIGHT = 8  # hours
 
-# Dollars of a monthly active user, by plan: from which number of users on, and the price; see `batch/estimate.py`. Lite
-# is cheaper still for the largest, by tiers that are not published as text.
+# Dollars of a monthly active user, by plan: from which number of users on, and the price (see
+# `batch/report/estimate.py`). Lite is cheaper still for the largest, by tiers that are not published as text.
 _PRICES = {
     "Lite, at most": ((10_000, 0.0055), (100_000, 0.0046)),
     "Essentials": ((10_000, 0.015),),

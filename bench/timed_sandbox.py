@@ -17,7 +17,7 @@ from typing import Any
 from bench.figures import say
 from sandbox.cognito import Cognito
 from sandbox.in_process import client
-from sandbox.seed import make_target
+from sandbox.made_up.seed import make_target
 from sandbox.server import Sandbox
 from sandbox.world import REGION
 

@@ -10,7 +10,7 @@ from batch.ledger.ledger import BatchLedger
 from batch.plan.user_plan import Context, plan_user
 from sandbox.cognito import Cognito
 from sandbox.in_process import client, dynamodb_client
-from sandbox.triggers import attributes_of
+from sandbox.triggers.triggers import attributes_of
 from userpool.identity import identifiers
 from userpool.ledger_table import LedgerTable, Write
 from userpool.person import PERSON, Person, PersonState, lock_id

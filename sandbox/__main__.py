@@ -19,10 +19,10 @@ from sandbox.dump import DumpError, dump, load
 from sandbox.errors import CognitoError
 from sandbox.limits import DEFAULT_RPS
 from sandbox.local import add_federated, enrol, local_client
-from sandbox.mixing import Mix
-from sandbox.people import PoolKind
-from sandbox.rehearsal import RehearsalError, fill_from_inventory, offer_alike
-from sandbox.seed import TargetKind, make_target, seed_source
+from sandbox.made_up.mixing import Mix
+from sandbox.made_up.people import PoolKind
+from sandbox.made_up.rehearsal import RehearsalError, fill_from_inventory, offer_alike
+from sandbox.made_up.seed import TargetKind, make_target, seed_source
 from sandbox.server import Sandbox
 
 _TRIGGERS = frozenset(

@@ -5,25 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sandbox import (
-    admin_create,
-    auth,
-    constraints,
-    factors,
-    groups,
-    limits,
-    links,
-    list_users,
-    mfa_settings,
-    own_account,
-    passwords,
-    pools,
-    recovery,
-    sign_up,
-    tokens,
-    users,
-)
+from sandbox import constraints, limits
 from sandbox.errors import CognitoError
+from sandbox.pools import groups, links, mfa_settings, pools
+from sandbox.sign_in import auth, tokens
+from sandbox.users import admin_create, factors, list_users, own_account, passwords, recovery, sign_up, users
 from sandbox.world import REGION, World
 
 _OWN = {

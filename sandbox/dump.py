@@ -11,8 +11,8 @@ from typing import Any
 
 from moto.cognitoidp import models as cognito
 
-from sandbox.directory import User
 from sandbox.errors import CognitoError
+from sandbox.users.directory import User
 from sandbox.world import Pool, World
 
 _VERSION = 1

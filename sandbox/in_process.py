@@ -15,8 +15,8 @@ from botocore.config import Config
 from botocore.loaders import Loader
 from moto.core.request import normalize_request
 
-from sandbox import dynamodb
 from sandbox.cognito import Cognito
+from sandbox.dynamodb import dynamodb
 from sandbox.errors import CognitoError
 from sandbox.messages import Answer, error_answer, json_answer
 from sandbox.world import REGION

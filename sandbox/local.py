@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from sandbox import totp
 from sandbox.cognito import Cognito, shared
-from sandbox.directory import User
 from sandbox.in_process import client
-from sandbox.users import require_user
+from sandbox.sign_in import totp
+from sandbox.users.directory import User
+from sandbox.users.users import require_user
 from sandbox.world import REGION
 
 CognitoClient = Any  # boto3 makes its clients' classes at run time

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from moto.core.request import Request
 
-from sandbox import cors, dynamodb, managed_login, other_services
+from sandbox import cors, other_services
 from sandbox.cognito import Cognito, shared
+from sandbox.dynamodb import dynamodb
 from sandbox.errors import CognitoError
 from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.limits import Quotas
 from sandbox.messages import Answer, Call, error_answer, json_answer
+from sandbox.sign_in import managed_login
 from sandbox.wire import HOST, Environ, HttpServer, read_body
 
 if TYPE_CHECKING:

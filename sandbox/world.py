@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.clock import Clock
-from sandbox.directory import Directory
 from sandbox.errors import not_there
 from sandbox.moto_bridge import Moto
-from sandbox.paging import Listings
+from sandbox.users.directory import Directory
+from sandbox.users.paging import Listings
 
 REGION = "us-east-1"
 

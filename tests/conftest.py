@@ -23,7 +23,7 @@ from signing_in import client_id, lambdas, new_app, pool_id, signed_in  # noqa: 
 from triggering import world  # noqa: F401 -- the same
 
 from sandbox.local import add_federated, local_client
-from sandbox.seed import Seeded, make_target, seed_source
+from sandbox.made_up.seed import Seeded, make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.pool import UserPool
 

@@ -1,101 +1,38 @@
-"""A whole migration on this machine, in under a minute: a made-up old pool, a new one, and every command in turn."""
+"""The commands `demo` and `sandbox`. Both need an extra, and say so if it is not installed."""
 
 from __future__ import annotations
 
-import random
-import tempfile
-import time
-from dataclasses import dataclass
-from pathlib import Path
+import sys
+from functools import partial
 
 import click
-import yaml
 
-from sandbox.local import add_federated, local_client
-from sandbox.seed import make_target, seed_source
-from sandbox.server import Sandbox
-
-# Several times AWS's defaults, so that a minute is enough; the categories keep their proportions.
-_LIMITS = {
-    "UserCreation": 250,
-    "UserAccountRecovery": 150,
-    "UserUpdate": 125,
-    "UserList": 150,
-    "UserResourceRead": 250,
-    "UserRead": 600,
-    "UserPoolRead": 75,
-    "UserPoolResourceRead": 100,
-    "UserPoolResourceUpdate": 75,
-}
-_WRITES = ("AdminCreateUser", "AdminSetUserPassword", "AdminDisableUser", "AdminAddUserToGroup", "CreateGroup")
-_SEED = 7
+from userpool.errors import SettingsError
 
 
-def run_demo(users: int, cli: click.Command) -> int:
-    """Show scan, plan, run and verify on made-up users, then that a rerun does nothing twice.
-
-    `users` is how many to make up, `cli` the command line. Returns an exit code.
-    """
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="cognito-migrate-demo-") as folder, Sandbox() as sandbox:
-        _say(f"A local Cognito is at {sandbox.endpoint_url}; nothing leaves this machine. Making up {users} users …")
-        config = _prepared(Path(folder), users, sandbox.endpoint_url)
-        show = _Show(cli, config, sandbox)
-        show.command("Read the old pool", "scan")
-        show.command("See what would happen", "plan")
-        show.command("Bring everybody over", "run", "--yes")
-        writes = show.writes()
-        show.command("Compare the two pools", "verify")
-        show.command("Run again: nothing is done twice", "run", "--yes")
-        repeated = show.writes() - writes
-        _say(
-            f"\nIn {time.monotonic() - began:.0f} s: {writes} writing calls in the first run, {repeated} in the second."
-        )
-    if show.worst or repeated:
-        _say("Something is not as it should be; see above.")
-        return show.worst or 1
-    _say(
-        "Every user the plan creates is in the new pool, with attributes, groups and flags; who was disabled still is."
-    )
-    _say('Users in collisions wait for a person. Next: README, "First migration".')
-    return 0
+@click.command()
+@click.option("--users", type=click.IntRange(20, 5000), default=500, show_default=True, help="How many to make up.")
+@click.pass_context
+def demo(context: click.Context, users: int) -> None:
+    """Migrate a made-up pool on this machine: no AWS account, no credentials, under a minute."""
+    try:
+        from sandbox.demo import run_demo  # noqa: PLC0415 -- the sandbox is an extra
+    except ImportError:
+        raise SettingsError("The demo needs the sandbox: pip install 'cognito-migrate[sandbox]'.") from None
+    sys.exit(run_demo(users, partial(context.find_root().command.main, standalone_mode=False)))
 
 
-def _prepared(folder: Path, users: int, endpoint_url: str) -> Path:
-    with local_client() as client:
-        source = seed_source(client, users=users, random=random.Random(_SEED), add_federated=add_federated)  # noqa: S311 -- made-up people
-        target = make_target(client, kind="plain")
-    config = folder / "config.yaml"
-    settings = {
-        "source": {"user_pool_id": source.pool_id, "endpoint_url": endpoint_url},
-        "target": {"user_pool_id": target, "endpoint_url": endpoint_url},
-        "rate": {"share": 1.0, "limits": _LIMITS},
-    }
-    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    return config
-
-
-@dataclass
-class _Show:
-    """Runs commands as a person would, and remembers the worst exit code."""
-
-    cli: click.Command
-    config: Path
-    sandbox: Sandbox
-    worst: int = 0
-
-    def command(self, what: str, *words: str) -> None:
-        _say(f"\n── {what}: cognito-migrate {' '.join(words)}")
-        try:
-            self.cli.main(["--config", str(self.config), *words], standalone_mode=False)
-        except SystemExit as end:
-            self.worst = max(self.worst, int(end.code or 0))
-
-    def writes(self) -> int:
-        calls = self.sandbox.calls
-        # Seeding goes past the server, so these are the migration's own.
-        return sum(calls[operation] for operation in _WRITES)
-
-
-def _say(text: str) -> None:
-    click.echo(text)
+@click.command(
+    "sandbox",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True},
+    help="Serve a local Cognito on this machine, to rehearse on. `sandbox --help` lists its options.",
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def serve_sandbox(options: tuple[str, ...]) -> None:
+    """Hand the options on: the sandbox is a program of its own, and an extra."""
+    try:
+        from sandbox.__main__ import main as serve  # noqa: PLC0415 -- an extra
+    except ImportError:
+        raise SettingsError("The sandbox is an extra: pip install 'cognito-migrate[sandbox]'.") from None
+    sys.exit(serve(options))

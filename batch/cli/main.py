@@ -37,7 +37,7 @@ COMMANDS = {
         "Record that the new pool is in use from now on: of the old one only passwords and who is disabled count.",
     ),
     "demo": Listed(
-        "batch.cli.sandbox:demo",
+        "batch.cli.demo:demo",
         "Migrate a made-up pool on this machine: no AWS account, no credentials, under a minute.",
     ),
     "explain": Listed(
@@ -72,7 +72,7 @@ COMMANDS = {
         "Create in the new pool what the plan says and is not done yet, and carry over what changed since.",
     ),
     "sandbox": Listed(
-        "batch.cli.sandbox:serve_sandbox",
+        "batch.cli.demo:serve_sandbox",
         "Serve a local Cognito on this machine, to rehearse on. `sandbox --help` lists its options.",
     ),
     "scan": Listed("batch.cli.scan:scan", "Read the old pool into the inventory. It is not changed."),

@@ -121,7 +121,8 @@ def _ledger_lines(counted: LedgerCount) -> Iterator[str]:
     settled = {day: numbers for day, numbers in counted.settled.items() if numbers}
     yield f"  Captured, or reset (chose a password, or closed), in {DAYS} days (UTC):{'' if settled else ' nobody'}"
     for date, numbers in settled.items():
-        yield f"    {date}  {numbers.get(PersonState.CAPTURED, 0):>8} captured {numbers.get(PersonState.RESET, 0):>8} reset"
+        captured, reset = (numbers.get(state, 0) for state in (PersonState.CAPTURED, PersonState.RESET))
+        yield f"    {date}  {captured:>8} captured {reset:>8} reset"
 
 
 def _in_order(states: Mapping[str, int]) -> dict[str, int]:

@@ -108,9 +108,9 @@ def waiting_by_day(counted: LedgerCount) -> list[tuple[str, list[Slice]]]:
     )
     waiting = counted.persons - others - captured - reset
     found = []
-    for day, settled in reversed(counted.settled.items()):
+    for date, settled in reversed(counted.settled.items()):
         numbers = {PersonState.CAPTURED: captured, PersonState.RESET: reset, PersonState.PENDING: waiting}
-        found.append((day, [Slice(state, str(state), number) for state, number in numbers.items()]))
+        found.append((date, [Slice(state, str(state), number) for state, number in numbers.items()]))
         captured -= settled.get(PersonState.CAPTURED, 0)
         reset -= settled.get(PersonState.RESET, 0)
         waiting += sum(settled.values())

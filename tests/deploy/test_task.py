@@ -17,7 +17,7 @@ from batch.cli.terminal import Exit
 from batch.settings.config import load
 from sandbox.faults import Fault
 from sandbox.local import local_client
-from sandbox.seed import make_target
+from sandbox.made_up.seed import make_target
 
 USERS = 30
 

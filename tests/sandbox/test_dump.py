@@ -12,8 +12,8 @@ from signing_in import FLOWS, add_bob, initiate, new_client, secret_hash, sign_i
 from sandbox.cognito import Cognito
 from sandbox.dump import DumpError, dump, load
 from sandbox.in_process import client
-from sandbox.people import State
-from sandbox.seed import EVERY_FACTOR, PASSWORD, seed_source
+from sandbox.made_up.people import State
+from sandbox.made_up.seed import EVERY_FACTOR, PASSWORD, seed_source
 
 DATES = {"CreationDate", "LastModifiedDate"}  # of pools and what belongs to them: not kept
 

@@ -12,7 +12,7 @@ import sample_triggers as sample
 from live import create_user, listed
 from signing_in import NEW_PASSWORD, PASSWORD, code_of, initiate, new_client, respond, set_password, sign_in
 
-from sandbox import managed_login
+from sandbox.sign_in import managed_login
 
 EVENTS = Path(__file__).parents[1] / "events"
 NOT_OURS = {"TokenGeneration_AuthenticateDevice"}  # remembered devices

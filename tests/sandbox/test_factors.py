@@ -8,7 +8,7 @@ import pytest
 from live import GOOGLE, attributes_of, create_user, link, refused
 
 from sandbox.errors import CognitoError
-from sandbox.links import make_profile
+from sandbox.pools.links import make_profile
 
 
 @pytest.fixture

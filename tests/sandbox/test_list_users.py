@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from live import attributes_of, create_user, refused
 
-from sandbox.paging import Pages
+from sandbox.users.paging import Pages
 
 PASSWORD = "Sandbox-Passw0rd!"
 

@@ -13,10 +13,10 @@ from live import attributes_of
 from sandbox.cognito import Cognito
 from sandbox.in_process import client as client_of
 from sandbox.local import add_federated, enrol
-from sandbox.mixing import Mix, invent_mixed
-from sandbox.people import State, invent
-from sandbox.rehearsal import offer_alike
-from sandbox.seed import make_target, seed_source
+from sandbox.made_up.mixing import Mix, invent_mixed
+from sandbox.made_up.people import State, invent
+from sandbox.made_up.rehearsal import offer_alike
+from sandbox.made_up.seed import make_target, seed_source
 
 MIX = Mix(federated=0.08, linked=0.03, sms=0.2, totp=0.05, email=0.02, passkey=0.01)
 USERS = 200

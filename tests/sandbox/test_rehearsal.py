@@ -15,13 +15,13 @@ from pools import by_name, by_sub, read_pool
 from signing_in import claims, new_client, sign_in
 
 from sandbox.cognito import Cognito, shared
-from sandbox.disguise import Disguise
 from sandbox.in_process import client as client_of
 from sandbox.local import add_federated
-from sandbox.managed_login import sign_in_from
-from sandbox.mixing import Mix
-from sandbox.rehearsal import RehearsalError, fill_from_inventory, offer_alike
-from sandbox.seed import PASSWORD, make_target, seed_source
+from sandbox.made_up.disguise import Disguise
+from sandbox.made_up.mixing import Mix
+from sandbox.made_up.rehearsal import RehearsalError, fill_from_inventory, offer_alike
+from sandbox.made_up.seed import PASSWORD, make_target, seed_source
+from sandbox.sign_in.managed_login import sign_in_from
 
 KEY = b"a key of the tests"
 ASCII = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)

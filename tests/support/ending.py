@@ -16,7 +16,7 @@ from live import create_user
 from signing_in import set_password
 
 from sandbox.in_process import dynamodb_client
-from sandbox.seed import make_target
+from sandbox.made_up.seed import make_target
 from sandbox.server import Sandbox
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable

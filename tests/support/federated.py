@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from batch.ledger.persons import PlannedUser, introduce
 from batch.plan.user_plan import Context, plan_user
-from sandbox import links, managed_login
+from sandbox.pools import links
+from sandbox.sign_in import managed_login
 from userpool.pool import UserPool
 from userpool.settings import Rules, UserRules
 

@@ -88,7 +88,7 @@ DOORS = {
     Symbol("batch.check.live.throw_away_pools", "LivePool"): THROW_AWAY,
     Symbol("batch.check.live.throw_away_pools", "AccountPools"): {"account", "AccountPools"},
     Symbol("userpool.ledger_table", "LedgerTable"): {"table", "ledger_table"},
-    Symbol("batch.ledger.ledger", "Registrar"): {"ledger", "Registrar", "Ledger"},
+    Symbol("batch.ledger.ledger", "BatchLedger"): {"ledger", "BatchLedger", "Ledger"},
     Symbol("userpool.ledger", "Ledger"): {"ledger", "Ledger"},
     Symbol("userpool.terms", "Terms"): {"terms", "Terms"},
     Symbol("userpool.terms", "Lasting"): {"Lasting"},

@@ -11,10 +11,10 @@ from command_line import command
 from ending import end_long_ago
 from triggering import OLD_PASSWORD, World, new_world, sign_up
 
-from sandbox import managed_login
 from sandbox.in_process import dynamodb_client
 from sandbox.local import add_federated
-from sandbox.seed import EVERY_FACTOR
+from sandbox.made_up.seed import EVERY_FACTOR
+from sandbox.sign_in import managed_login
 from userpool.ledger_table import Write
 from userpool.person import PERSON
 

@@ -25,8 +25,8 @@ from batch.ledger.ledger import BatchLedger
 from batch.plan.user_plan import Action, Context, plan_user
 from sandbox.cognito import Cognito
 from sandbox.in_process import client, dynamodb_client
-from sandbox.seed import EVERY_FACTOR
-from sandbox.triggers import attributes_of
+from sandbox.made_up.seed import EVERY_FACTOR
+from sandbox.triggers.triggers import attributes_of
 from trigger.handler import Handler
 from trigger.parts import Parts
 from trigger.settings import TriggerSettings

@@ -225,7 +225,7 @@ def main(module: str, asked: int) -> None:
 
 _IMPORTED = {
     "batch": ["batch.cli.main"],
-    "sandbox": ["sandbox.dump", "sandbox.rehearsal", "sandbox.seed", "sandbox.server"],
+    "sandbox": ["sandbox.dump", "sandbox.made_up.rehearsal", "sandbox.made_up.seed", "sandbox.server"],
 }
 _SERVICES = {"batch": ["cognito-idp", "dynamodb"], "sandbox": ["cognito-idp"]}
 

@@ -20,15 +20,15 @@ from signing_in import claims, new_client, respond
 from triggering import NEW_PASSWORD, TRIGGERS
 
 from batch.ledger.ledger import BatchLedger
-from sandbox import managed_login, totp
 from sandbox.cognito import shared
 from sandbox.errors import CognitoError
 from sandbox.in_process import client as client_of
 from sandbox.in_process import dynamodb_client
 from sandbox.local import add_federated, enrol
-from sandbox.mixing import PROVIDERS, Mix
-from sandbox.people import PoolKind
-from sandbox.seed import PASSWORD, TargetKind, make_target, seed_source
+from sandbox.made_up.mixing import PROVIDERS, Mix
+from sandbox.made_up.people import PoolKind
+from sandbox.made_up.seed import PASSWORD, TargetKind, make_target, seed_source
+from sandbox.sign_in import managed_login, totp
 from trigger.handler import Handler
 from trigger.parts import Parts
 from trigger.settings import TriggerSettings

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from mishaps import no_answer, on, quietly, raising, refusal
 from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world, token_groups
 
-from sandbox.lambdas import Context
+from sandbox.triggers.lambdas import Context
 from trigger.handler import Handler
 from trigger.outcome import DeniedError
 from userpool.person import PersonState

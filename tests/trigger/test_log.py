@@ -10,7 +10,7 @@ import pytest
 from mishaps import Watch, on, raising, refusal
 from triggering import OLD_PASSWORD, WRONG_PASSWORD, new_world
 
-from sandbox.lambdas import Context
+from sandbox.triggers.lambdas import Context
 from trigger import log
 from trigger.deadline import COGNITO_SECONDS, Deadline, InTime, NoTimeError
 from trigger.outcome import Outcome

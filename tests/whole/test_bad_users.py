@@ -4,7 +4,7 @@ import pytest
 from pools import by_name, read_pool
 
 from sandbox.faults import Fault
-from sandbox.seed import PASSWORD, make_target
+from sandbox.made_up.seed import PASSWORD, make_target
 from sandbox.server import Sandbox
 
 BAD = {f"user-{number:04}@example.com" for number in (0, 250, 500, 750, 999)}

@@ -9,8 +9,8 @@ from pools import MARKER, Pool, read_pool
 
 from sandbox.faults import Fault
 from sandbox.local import local_client
-from sandbox.people import GROUPS
-from sandbox.seed import make_target
+from sandbox.made_up.people import GROUPS
+from sandbox.made_up.seed import make_target
 from sandbox.server import Sandbox
 
 UNHEARD = (

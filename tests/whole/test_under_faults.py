@@ -4,7 +4,7 @@ import pytest
 from pools import MARKER, Pool, read_pool
 
 from sandbox.faults import Fault
-from sandbox.seed import make_target
+from sandbox.made_up.seed import make_target
 from sandbox.server import Sandbox
 
 THROTTLES = [Fault("throttle", every=7)]

@@ -10,7 +10,7 @@ import pytest
 from whole_pool import Arrived, Known, WholePool, whole_pool
 
 from sandbox.cognito import shared
-from sandbox.seed import PASSWORD
+from sandbox.made_up.seed import PASSWORD
 
 EXPECTED = {"RESET_REQUIRED": "wrong", "FORCE_CHANGE_PASSWORD": "reset-needed", "CONFIRMED": "captured"}
 

@@ -112,7 +112,7 @@ def test_a_command_is_granted_what_it_calls(name):
 def test_scan_with_its_option():
     """`scan --rebuild` is granted what `scan` calls in all; without it, only what reads the old pool."""
     check(COMMANDS[REBUILD], start("scan"))
-    check(COMMANDS["scan"], Symbol("batch.cli.read_old_pool", "read_old_pool"), Symbol("batch.cli.session", "session"))
+    check(COMMANDS["scan"], Symbol("batch.cli.scan", "read_old_pool"), Symbol("batch.cli.session", "session"))
 
 
 def test_check_with_its_option():

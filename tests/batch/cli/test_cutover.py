@@ -30,7 +30,7 @@ from batch.plan.user_plan import AFTER_CUTOVER
 from batch.settings.decisions import Decision
 from sandbox.in_process import dynamodb_client
 from sandbox.local import backdate
-from sandbox.seed import make_target
+from sandbox.made_up.seed import make_target
 from userpool.factors import MAIL, SMS, Preference
 from userpool.identities import Identity
 

@@ -15,7 +15,7 @@ from terminal import LONG, at_a_terminal
 
 from sandbox.faults import Fault
 from sandbox.local import add_federated, local_client
-from sandbox.seed import make_target, seed_source
+from sandbox.made_up.seed import make_target, seed_source
 
 COMMANDS = ("init", "scan", "plan", "run", "verify", "demo")
 

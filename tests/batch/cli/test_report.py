@@ -15,7 +15,7 @@ from parsed_page import Parsed
 from batch.inventory.inventory import Inventory
 from sandbox.faults import Fault
 from sandbox.local import add_federated, local_client
-from sandbox.seed import make_target, seed_source
+from sandbox.made_up.seed import make_target, seed_source
 
 BROWSER = shutil.which("chromium")
 

@@ -10,7 +10,7 @@ from live import create_user
 from signing_in import set_password
 
 from sandbox.faults import Fault
-from sandbox.seed import make_target
+from sandbox.made_up.seed import make_target
 from sandbox.server import Sandbox
 
 PEOPLE = ("ada", "bob", "=cyd", "zoë")

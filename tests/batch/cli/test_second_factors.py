@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from command_line import run_as_planned
 
-from sandbox.seed import EVERY_FACTOR, make_target
+from sandbox.made_up.seed import EVERY_FACTOR, make_target
 from sandbox.server import Sandbox
 from userpool.factors import MAIL, SMS
 

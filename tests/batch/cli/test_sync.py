@@ -20,7 +20,7 @@ from batch.settings.window import ClosedError
 from sandbox.cognito import shared
 from sandbox.faults import Fault
 from sandbox.local import local_client
-from sandbox.seed import make_target
+from sandbox.made_up.seed import make_target
 
 USERS = 40
 WRITES = ("AdminCreateUser", "AdminSetUserPassword", "AdminDisableUser", "AdminAddUserToGroup", "CreateGroup")

@@ -16,7 +16,7 @@ from terminal import LONG, at_a_terminal
 from batch.inventory.inventory import Inventory
 from sandbox.faults import Fault
 from sandbox.local import add_federated, local_client
-from sandbox.seed import make_target, seed_source
+from sandbox.made_up.seed import make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable

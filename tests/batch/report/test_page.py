@@ -271,6 +271,6 @@ def test_without_a_count_of_the_ledger(planned, config, unread, said):
 
 def test_the_style_is_for_light_dark_narrow_and_paper():
     """The page has colours for both schemes, a narrow layout and one for print."""
-    style = (Path(__file__).parents[3] / "batch" / "report_page.css").read_text(encoding="utf-8")
+    style = (Path(__file__).parents[3] / "batch" / "report" / "page.css").read_text(encoding="utf-8")
     for query in ("prefers-color-scheme: dark", "max-width", "@media print"):
         assert query in style

@@ -14,7 +14,7 @@ from batch.report.estimate import Estimate, Load
 from batch.report.outlook import levers, peak
 from batch.settings.prices import Prices
 from sandbox.local import add_federated, local_client
-from sandbox.seed import make_target, seed_source
+from sandbox.made_up.seed import make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.errors import SettingsError
 from userpool.quotas import DEFAULT_RPS

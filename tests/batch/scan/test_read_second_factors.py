@@ -24,7 +24,7 @@ from batch.run.set_second_factors import judge
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.scan.scan import Scan
-from sandbox.seed import EVERY_FACTOR
+from sandbox.made_up.seed import EVERY_FACTOR
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError, UnansweredError
 from userpool.factors import MAIL, PASSKEY, SMS, TOTP, Factors, Preference, to_enrol, to_set

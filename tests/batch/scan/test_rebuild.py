@@ -14,7 +14,7 @@ from batch.ledger.lease import KEY
 from batch.ledger.ledger import BatchLedger
 from sandbox.faults import Fault
 from sandbox.in_process import dynamodb_client
-from sandbox.seed import make_target, seed_source
+from sandbox.made_up.seed import make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.ledger_table import LedgerTable, Write
 from userpool.person import PersonState

@@ -204,7 +204,7 @@ def test_init_refuses_what_is_no_pool_id(old, new):
 
 def test_init_leaves_no_placeholder():
     """Everything that the template leaves open is filled in."""
-    raw = files("batch").joinpath("config.template.yaml").read_text(encoding="utf-8")
+    raw = files("batch.settings").joinpath("config.template.yaml").read_text(encoding="utf-8")
     placeholders = {"OLD_POOL_ID", "NEW_POOL_ID", "OLD_REGION", "NEW_REGION"}
     assert all(name in raw for name in placeholders)
     assert not any(name in template(OLD, NEW) for name in placeholders)

@@ -10,7 +10,7 @@ from moto.core.serialize import ResponseSerializer
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 
-from sandbox import dynamodb as ours
+from sandbox.dynamodb import dynamodb as ours
 from sandbox.in_process import dynamodb_client
 
 ACCOUNT, REGION = "123456789012", "us-east-1"

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from ledgers import shared_client
 
-from sandbox import quick_dynamodb as quick
+from sandbox.dynamodb import quick
 
 V, W = {"N": "1"}, {"N": "2"}
 UPDATES = [

@@ -12,12 +12,12 @@ import sample_triggers as sample
 from live import GOOGLE, attributes_of, link, refused
 from signing_in import PASSWORD, add_bob, answering, claims, initiate, new_client
 
-from sandbox import managed_login
 from sandbox.cognito import shared
 from sandbox.errors import CognitoError
-from sandbox.links import make_profile
-from sandbox.seed import EVERY_FACTOR
+from sandbox.made_up.seed import EVERY_FACTOR
+from sandbox.pools.links import make_profile
 from sandbox.server import Sandbox
+from sandbox.sign_in import managed_login
 
 TRIGGERS = dict.fromkeys(
     ("PreSignUp", "PreAuthentication", "PostAuthentication", "PostConfirmation", "PreTokenGeneration"), sample.pass_on

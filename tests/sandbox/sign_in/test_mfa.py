@@ -9,8 +9,8 @@ import pytest
 from live import create_user, refused
 from signing_in import NEW_PASSWORD, PASSWORD, claims, code_of, new_client, respond, set_password, sign_in
 
-from sandbox import totp
-from sandbox.seed import EVERY_FACTOR
+from sandbox.made_up.seed import EVERY_FACTOR
+from sandbox.sign_in import totp
 
 PHONE = {"phone_number": "+15550100", "phone_number_verified": "true"}
 ADDRESS = {"email": "bob@example.com", "email_verified": "true"}

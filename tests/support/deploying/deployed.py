@@ -17,8 +17,8 @@ from templates import ACCOUNT, Stack
 from triggering import TRIGGERS, World, new_world
 from unpacking import boto3_alone, unpacked
 
-from sandbox.lambdas import FunctionError, run
 from sandbox.server import Sandbox
+from sandbox.triggers.lambdas import FunctionError, run
 
 OTHER_ACCOUNT, EXTERNAL_ID = "210987654321", "a-text-of-our-own"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:old-client-AbCdEf"

@@ -1,0 +1,117 @@
+"""What the other wings of batch/ import from each wing, as `module.name`. A whole module ends in a dot.
+
+A longer list is a wider door: ask whether the name belongs in a wing further below.
+"""
+
+from __future__ import annotations
+
+DOORS = {
+    "runtime": """
+        engine. output_file.Format output_file.unguarded output_file.whole_file output_file.write_rows
+        progress_bar.Bar progress_bar.ProgressBars silence.Silence stopping.INTERRUPTED stopping.Stop
+        stopping.StoppedError stopping.Why stopping.stop_on_signals text. text.SHOWN text.day text.duration
+        text.moment text.more
+    """,
+    "settings": """
+        config. config.Config config.Listing decisions.Decision decisions.read_decisions prices.AS_OF
+        prices.Prices window.ClosedError window.MARGIN window.Window window.closed window.ended_in_time
+        window.require_open
+    """,
+    "inventory": """
+        backup.back_up baseline.Baseline baseline.BaselineTable baseline.Conflict baseline.Giving baseline.Kept
+        baseline.Preferred baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
+        baseline.UserRecord baseline.conflicts baseline.user_records erasure.TO_SCRUB erasure.forget
+        erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
+        inventory.Inventory inventory.LockedError inventory.StorageError inventory.decoded inventory.explain
+        inventory.fingerprint inventory.inventory_to_read milestones.CUTOVER milestones.Cutover milestones.End
+        milestones.SEEN milestones.SUMMARY milestones.refuse_after_a_purge milestones.refuse_after_the_end
+        runs.Record runs.caller_of runs.config_digest runs.new_id runs.recorded runs.user_agent
+        second_factors.Asked second_factors.FactorsTable second_factors.require_read snapshot.REBUILDING
+        snapshot.Snapshot snapshot.USER_COLUMNS snapshot.USER_COLUMNS_OF_U snapshot.user_from_row
+        user_state.AGAIN user_state.LOST user_state.NO_FAILURES user_state.PENDING user_state.Problem
+        user_state.UserState
+    """,
+    "plan": """
+        after_cutover.as_kept after_cutover.record_cutover after_cutover.take_back after_cutover.to_finish
+        after_cutover.unread change_limit.ChangeLimit change_limit.changes change_limit.most_changes
+        change_limit.refuse_changing changes.Changes changes.count_gone changes.gone changes.gone_jobs
+        cohort.Cohort cohort.names_in collisions.Contender collisions.colliding collisions.collisions
+        collisions.contenders groups.applied_definition groups.differing_fields groups.groups_defined
+        groups.groups_to_update groups.groups_wanted jobs.Job jobs.count_memberships_owed jobs.count_pending
+        jobs.has_run naming.Naming plan.make_plan plan.planned_users summary.ONE_CHANNEL summary.PlanSummary
+        three_way.ALIAS three_way.Attributes three_way.CHANGED_THERE three_way.Change three_way.FOUND_OTHERWISE
+        three_way.Judge three_way.LOCKED three_way.NOT_LINKED three_way.NOT_OURS three_way.NO_PROVIDER
+        three_way.PREFERRED three_way.REFUSED_FACTOR three_way.Wanted three_way.carried three_way.change
+        three_way.differing three_way.factor_names three_way.is_later three_way.link_name three_way.merged
+        three_way.to_send three_way.unlink_name user_plan.Action user_plan.Context user_plan.DEFERRED
+        user_plan.FEDERATED user_plan.NEVER_CONFIRMED user_plan.OUTSIDE user_plan.marker_of user_plan.plan_user
+    """,
+    "pacing": """
+        call_counts.Meter call_counts.Rates call_counts.quota_of limiter.Ending limiter.HaltedError
+        limiter.Limiter pacer.AHEAD pacer.Pacer pacer.Patience pacer.on_time rate.usable_share
+    """,
+    "pools": """
+        connect. connect.Migration connect.Say connect.Way connect.connect connect.pages_of
+        connect.pool_to_manage connect.pools_to_look_at managed_pool.ManagedPool managed_pool.attribute_to_api
+        managed_pool.differing
+    """,
+    "ledger": """
+        claims.Claim claims.Claims claims.Hold claims.RefusedError close.Closed close.close count.DAYS
+        count.KEEP_OUT count.KEPT_OUT count.LedgerCount count.count erasure.Emptying erasure.disabled_federated
+        erasure.erase lease. lease.CALL_SECONDS lease.KEY lease.Lease ledger.BatchLedger opening.Opening
+        own_ledger.LedgerFacts own_ledger.any_ledger own_ledger.last_ledger own_ledger.lease_owner
+        own_ledger.read_ledger own_ledger.require_last_ledger own_ledger.require_no_ledger
+        own_ledger.set_finished own_ledger.still_there persons.HELD persons.native_locks table.ledger_as_it_is
+        table.ledger_table
+    """,
+    "scan": """
+        rebuild.Rebuild rebuild.Rebuilt rebuild.rebuild_of scan.Scan scan.ScanSummary scan.membership_step
+        scan.refuse_shrinking
+    """,
+    "run": """
+        run.Run run.RunSummary run.failures
+    """,
+    "undo": """
+        claims.ReadOnly claims.UndoClaims claims.ledger_undo_claims claims.require_own_ledger journal.survey
+        undo.Undo undo.UndoSummary
+    """,
+    "campaign": """
+        campaign.Campaign campaign.CampaignSummary campaign.Today campaign.standing end_capture.letting
+        end_capture.require_own journal.CampaignRecords mailing_lists.ExportSummary mailing_lists.Files
+        mailing_lists.export recipients.Budget recipients.CodeState recipients.DEFAULT_MAILS recipients.MAIL
+        recipients.SMS recipients.Turn recipients.day_of send_code.SendingCodes
+    """,
+    "cutover": """
+        cutover.Left cutover.stale finish_checklist.ChecklistItem finish_checklist.DETACH
+        finish_checklist.EndError finish_checklist.Remaining finish_checklist.checklist
+        finish_checklist.refuse_left finish_checklist.refuse_purge way_back.Newcomers way_back.first_run
+        way_back.reverse way_back.text
+    """,
+    "lambda_trigger": """
+        attach.Functions attach.SOURCES attach.TriggerChange attach.attaching attach.detaching
+        attach.not_of_the_pool attach.same attach_text.as_values attach_text.change_lines attach_text.detachable
+        attach_text.finding_lines attach_text.is_over attach_text.let_in attach_text.nobody_waits
+        attach_text.published attach_text.taken attach_text.template_lines capture_way.Way capture_way.attached
+        capture_way.callable_by_cognito capture_way.missing_triggers capture_way.new_clients capture_way.ours
+        diagnosis.AsDeployed diagnosis.diagnose findings.DiagnosisStep findings.StepVerdict findings.as_values
+        findings.conclusion findings.first_wrong findings.unchecked package.HANDLER package.Package
+        package.build package.environment
+    """,
+    "verify": """
+        comparison.Difference new_passwords.new_passwords revoked.Sightings revoked.revoked verify.Verify
+        verify.VerifySummary
+    """,
+    "check": """
+        check.as_values check.conclusion check.findings check.has_errors finding.Finding finding.Severity
+        live.results.Outcome live.results.as_values live.results.conclusion live.results.cost
+        live.results.findings live.results.not_tested live.results.probed live.throw_away_pools.LeftOver
+        live.throw_away_pools.Making live.throw_away_pools.TAG live.throw_away_pools.making prepare.Lacking
+        prepare.attribute_command prepare.attribute_in_words prepare.lacking prepare.template_line
+        reading.read_facts reading.where
+    """,
+    "report": """
+        estimate.Estimate explain.Explaining explain.InNewPool explain.InOldPool explain.UserCase export.EXPORTS
+        export.OF_SUBS next_step.next_step outlook.AskingForFactors outlook.Outlook outlook.Peak
+        outlook.look_ahead page.GENERATOR page.page page_facts.gather status.Status status.status
+    """,
+}
