@@ -1,0 +1,124 @@
+"""`status`, and what the commands that only look have in common, as a person at a terminal has them."""
+
+from __future__ import annotations
+
+import pytest
+from looking import USERS, ok, table
+from pools import read_pool
+
+from batch.inventory.inventory import Inventory
+from sandbox.faults import Fault
+
+
+def test_status_says_where_everybody_is(half):
+    """`status` tells scan, plan, what is done and left, and the ledger's persons; it says that it reads them all."""
+    result = ok(half("status", "--json"))
+    found = result.json
+    plan = half("plan", "--json").json
+    assert found["scan"]["users"] == USERS
+    assert found["scan"]["completed"] is not None
+    assert found["actions"] == {action: number for action, number in plan["actions"].items() if number}
+    assert found["made"] == {"done": 8}
+    assert found["left"] == plan["actions"]["create"] - 8
+    assert found["estimate"]["calls"] == plan["estimate"]["calls"]
+    assert found["ledger"]["persons"] == USERS
+    assert found["ledger"]["states"]["pending"] == 8
+    assert [(one["command"], one["exit_code"]) for one in found["runs"]] == [("run", 4), ("scan", 0)]
+    assert "Reading the whole ledger" in result.err
+    lines = ok(half("status")).out
+    assert f"Left to do: {found['left']} users" in lines
+    assert f"Ledger: {USERS} persons" in lines
+
+
+def test_status_offline_asks_nobody(half, sandbox):
+    """With --offline no service is called, and the ledger is said not to be read."""
+    result = ok(half("status", "--offline", "--json"))
+    assert (result.json["ledger"], result.json["ledger_not_read"]) == (None, "--offline.")
+    assert result.err == ""
+    assert dict(sandbox.calls) == {}
+
+
+def test_status_calls_no_pool(half, sandbox):
+    """Neither pool is asked; of the ledger every page is read."""
+    ok(half("status"))
+    assert set(sandbox.calls) == {"DynamoDB.Scan"}
+
+
+def test_status_before_the_first_run(scanned):
+    """Before a plan there is no estimate, and status says what to do; a table that nobody has made is no failure."""
+    result = ok(scanned("status"))
+    assert "cognito-migrate plan" in result.out
+    assert "Ledger: not read: its table is not there" in result.out
+    assert scanned("status", "--json").json["estimate"] is None
+
+
+def test_status_when_the_ledger_cannot_be_read(half, sandbox):
+    """What the inventory knows is said, and the code is that of the failure."""
+    sandbox.faults.replace([Fault("error", "DynamoDB.Scan", code="AccessDeniedException")])
+    result = half("status", "--json")
+    assert result.code == 3
+    assert result.json["scan"]["users"] == USERS
+    assert "dynamodb:Scan" in result.json["ledger_not_read"]
+    assert result.json["ledger_not_read"] in result.err
+
+
+def test_before_the_scan(half, tmp_path):
+    """Without an inventory each says to scan, and makes none."""
+    half.configure(state=str(tmp_path / "none.db"))
+    for words in (("status",), ("explain", "ada"), ("export", "map", "--output", "-")):
+        result = half(*words)
+        assert (result.code, "cognito-migrate scan" in result.err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_of_failures(scanned, client):
+    """Failures are counted by problem, collisions are named, and the exports that list them too."""
+    users = read_pool(client, scanned.source, key=lambda user: user.sub).users.values()
+    taken = next(one.username for one in users if one.status == "CONFIRMED" and "@" not in one.username)
+    client.admin_create_user(UserPoolId=scanned.target, Username=taken, MessageAction="SUPPRESS")
+    assert scanned("run", "--yes").code == 1
+    assert scanned("status", "--offline", "--json").json["failed"] == {"taken": 1}
+    said = ok(scanned("status", "--offline")).out
+    assert "Failed: 1 taken. Who and why: cognito-migrate export failed" in said
+    assert "cognito-migrate export collisions" in said
+    assert [row["username"] for row in table(scanned("export", "failed", "--output", "-"))] == [taken]
+
+
+@pytest.mark.parametrize("words", [("status",), ("explain", "nobody@example.com"), ("export", "map", "--output", "-")])
+def test_a_run_that_has_the_inventory_is_no_obstacle(half, words):
+    """The commands that look do so beside a run, which holds the lock and is writing."""
+    with Inventory.open(half.state, {}) as inventory, inventory.transaction():
+        inventory.set_meta("test", 1)
+        assert half("plan").code == 6
+        assert half(*words).code in {0, 2}
+
+
+def test_looking_changes_nothing(half, sandbox):
+    """No byte of the inventory is changed, and no writing call is made to pool or ledger."""
+    with Inventory.open_to_read(half.state, {}) as inventory:
+        names = [name for (name,) in inventory.execute("SELECT username FROM users")]
+    before = half.state.read_bytes()
+    ok(half("status"))
+    for name in names[:6]:
+        ok(half("explain", name))
+    ok(half("export", "pending", "--output", "-"))
+    assert half.state.read_bytes() == before
+    calls = {name.removeprefix("DynamoDB.") for name in sandbox.calls}
+    assert calls <= {"Scan", "GetItem", "DescribeUserPool", "AdminGetUser", "AdminListGroupsForUser"}
+
+
+def test_a_ledger_that_is_lost_is_not_to_be_made_anew(half):
+    """Where everybody was published to a table that is not there, its backup comes before a new one."""
+    half.configure(ledger={**half.settings["ledger"], "table": "mistyped"})
+    lost, checked = half("status"), half("check")
+    assert lost.code == 3
+    for said in (lost.err, checked.out):
+        assert "Make a new one only if there is none" in " ".join(said.split())
+        assert "create-table" not in said
+
+
+@pytest.mark.parametrize("name", ["status", "explain", "export"])
+def test_the_commands_have_help(half, name):
+    """Each explains itself."""
+    result = half(name, "--help")
+    assert (result.code, result.out.startswith("Usage:")) == (0, True)
