@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import count
 
 import pytest
@@ -39,11 +40,13 @@ def test_a_thousand_wait_and_a_hundred_come_in_the_middle(tmp_path):
     waiting = Waiting(tmp_path)
     names = waiting.bring_many(1000)
     comers, captured, codes = iter(names), [], count()
+    one_by_one = threading.Lock()  # codes go out on several threads
 
     def one_comes(attempt, _params):
         answer = attempt()
-        if next(codes) % 4 == 0 and len(captured) < 100:
-            captured.append(next(name for name in comers if waiting.is_captured(name)))
+        with one_by_one:
+            if next(codes) % 4 == 0 and len(captured) < 100:
+                captured.append(next(name for name in comers if waiting.is_captured(name)))
         return answer
 
     waiting.watched.acts[RESET] = one_comes
