@@ -56,7 +56,7 @@ def test_a_backup_is_put_back_by_copying(path):
 def test_a_backup_holds_what_a_killed_run_left_in_the_log(path):
     """What was written and not yet moved into the file itself is in the copy."""
     script = (
-        "import os, sys; from pathlib import Path; from batch.inventory import Inventory\n"
+        "import os, sys; from pathlib import Path; from batch.inventory.inventory import Inventory\n"
         f"inventory = Inventory.open(Path(sys.argv[1]), {FINGERPRINT!r}, create=True)\n"
         "with inventory.transaction(): inventory.set_meta('value', 'killed')\n"
         "os._exit(9)"

@@ -194,7 +194,7 @@ def test_a_refusal_lets_go_of_the_lock(path):
 HOLDER = """
 import sys
 from pathlib import Path
-from batch.inventory import Inventory
+from batch.inventory.inventory import Inventory
 with Inventory.open(Path(sys.argv[1]), {}):
     print("held", flush=True)
     sys.stdin.read()
@@ -251,7 +251,7 @@ def test_what_was_committed_survives_a_kill(path):
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from batch.inventory import Inventory\n"
+        "from batch.inventory.inventory import Inventory\n"
         "inventory = Inventory.open(Path(sys.argv[1]), {'users.keep_sub_as': ''}, create=True)\n"
         "with inventory.transaction():\n"
         "    inventory.set_meta('scan', 1)\n"
