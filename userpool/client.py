@@ -9,6 +9,7 @@ import platform
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -158,8 +159,10 @@ def is_loopback(endpoint_url: str | None) -> bool:
         return False
 
 
+@cache
 def stand_in_session(region: str) -> boto3.Session:
     """Return a session with made-up keys, which looks at no profile, file or credentials of this machine."""
+    # Shared: making one takes longer than making a client, which copies what it needs of it.
     return boto3.Session("stand-in", "stand-in", region_name=region, botocore_session=bare_session())
 
 
