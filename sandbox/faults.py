@@ -126,6 +126,10 @@ class Faults:
         with self._lock:
             self._rules = rules
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._rules)
+
     def choose(self, operation: str, username: str | None = None) -> Fault | None:
         """Return the first rule that applies to this call, or None.
 

@@ -64,7 +64,7 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         self._stopping.clear()
-        self._server = HttpServer(self._application, self._port)
+        self._server = HttpServer(self, self._port)
         self._server.start()
         return self
 
@@ -117,7 +117,8 @@ class Sandbox:
             for counter in (self._calls, self._succeeded, self._created, self._failed, self._throttled):
                 counter.clear()
 
-    def _application(self, environ: Environ, start_response: _StartResponse) -> list[bytes]:
+    def __call__(self, environ: Environ, start_response: _StartResponse) -> list[bytes]:
+        """Answer a request, as a WSGI application; one that is to be hung up on is given no answer."""
         body = read_body(environ)
         environ["wsgi.input"] = io.BytesIO(body)
         answer = cors.preflight(environ) or self._answer(environ, body)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.request import Request, urlopen
 
+import direct
 import pytest
 import warm
 from command_line import FAST, Migration
@@ -78,7 +79,7 @@ def make_pool(client) -> Callable[..., UserPool]:
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """A local Cognito over HTTP in this process; it shares its pools with `client`."""
-    with Sandbox() as sandbox:
+    with Sandbox() as sandbox, direct.called(sandbox):
         yield sandbox
 
 
