@@ -60,7 +60,7 @@ def _walk(node: Any, place: int, processors: _Processors, before: Callable[[Any,
     for number, child in enumerate(node.children or ()):
         if before is not None:
             before(node, number)
-        if isinstance(child, Node):
+        if _NODES[type(child)]:
             _walk(child, number, processors, before)
     process = processors[type(node)]
     if process is None:
@@ -72,15 +72,32 @@ def _walk(node: Any, place: int, processors: _Processors, before: Callable[[Any,
     return new
 
 
+class _Nodes(dict[type, bool]):
+    """Whether a class is one of nodes, which is slow to find out."""
+
+    def __missing__(self, kind: type) -> bool:
+        self[kind] = issubclass(kind, Node)
+        return self[kind]
+
+
+_NODES = _Nodes()
+_BASES: dict[tuple[type, type], type | None] = {}  # as which class a kind of traverser processes a kind of node
+
+
 class _Processors(dict[type, Any]):
     """What processes a node, by its class."""
 
     def __init__(self, traverser: Any) -> None:
         super().__init__()
+        self._traverser = type(traverser)
         self._given = traverser._processing_map()  # noqa: SLF001 -- there is no other way to know
 
     def __missing__(self, kind: type) -> Any:
-        self[kind] = next((process for base, process in self._given.items() if issubclass(kind, base)), None)
+        known = (self._traverser, kind)
+        if known not in _BASES:
+            _BASES[known] = next((base for base in self._given if issubclass(kind, base)), None)
+        base = _BASES[known]
+        self[kind] = None if base is None else self._given[base]
         return self[kind]
 
 
