@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# The tests start many processes, which would each compile every module anew if none were kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check clients bench format clean
 
 demo: $(INSTALLED)

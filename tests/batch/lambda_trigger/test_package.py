@@ -62,7 +62,7 @@ def test_the_function_needs_boto3_alone(tmp_path):
 
 def test_the_zip_is_the_same_bytes_wherever_it_is_made(tmp_path):
     """Another process, in another folder, at another time of another time zone, makes the same zip."""
-    script = "import sys; from batch.package import build; sys.stdout.write(build().sha256)"
+    script = "import sys; from batch.lambda_trigger.package import build; sys.stdout.write(build().sha256)"
     ran = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

@@ -8,7 +8,7 @@ import pytest
 
 from batch.runtime.stopping import stop_on_signals
 
-BEGIN = "import signal, sys\nfrom batch.stopping import stop_on_signals\nwith stop_on_signals() as stop:\n"
+BEGIN = "import signal, sys\nfrom batch.runtime.stopping import stop_on_signals\nwith stop_on_signals() as stop:\n"
 
 
 def run(*lines: str) -> subprocess.CompletedProcess[str]:
