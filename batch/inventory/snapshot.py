@@ -52,8 +52,8 @@ class Snapshot:
     def _forget_what_is_read_again(self) -> None:
         """Keep only what was read to the end: who is not in the old pool any more must not cross."""
         with self._inventory.transaction():
-            for table in ("users", "groups"):
-                self._inventory.execute(f"UPDATE {table} SET scan = scan - 1 WHERE scan = ?", (self.number,))  # noqa: S608 -- ours
+            self._inventory.execute("UPDATE users SET scan = scan - 1 WHERE scan = ?", (self.number,))
+            self._inventory.execute("UPDATE groups SET scan = scan - 1 WHERE scan = ?", (self.number,))
             self._inventory.execute(
                 "DELETE FROM memberships WHERE scan = ?1 "
                 "AND group_name NOT IN (SELECT name FROM groups WHERE members_read = ?1) "

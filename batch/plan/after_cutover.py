@@ -58,8 +58,8 @@ def take_back(inventory: Inventory) -> None:
     """Let there have been no cut-over, and nothing seen since; part of the transaction that is open."""
     for key in (CUTOVER, SEEN):
         inventory.set_meta(key, None)
-    for table in ("left_out", "revoked", "modified_there"):
-        inventory.execute(f"DELETE FROM {table}")  # noqa: S608 -- constants
+    for statement in ("DELETE FROM left_out", "DELETE FROM revoked", "DELETE FROM modified_there"):
+        inventory.execute(statement)
 
 
 def were_left_out(inventory: Inventory, subs: Iterable[str]) -> frozenset[str]:

