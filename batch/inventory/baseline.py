@@ -82,6 +82,17 @@ class Preferred:
     factors: Preference
 
 
+_ENABLED_AGAIN = (
+    "UPDATE applied SET enabled = 1 WHERE enabled = 0 "
+    "AND EXISTS (SELECT 1 FROM users u WHERE u.sub = applied.sub AND u.enabled AND u.scan = ?)"
+)
+_FORGET = (
+    "DELETE FROM granted WHERE sub = ?",
+    "DELETE FROM applied WHERE sub = ?",
+    "DELETE FROM conflicts WHERE sub = ?",
+    "DELETE FROM last_write WHERE sub = ?",
+)
+
 UpdateFact = Updated | Kept | Giving | Removed | Relinked | Preferred
 
 
@@ -141,6 +152,27 @@ class BaselineTable:
         """Record that the user was disabled."""
         self._inventory.execute("UPDATE applied SET enabled = 0 WHERE sub = ?", (sub,))
 
+    def follow_enabled(self, scan: int) -> None:
+        """Record every user as enabled that this scan found enabled in the old pool."""
+        self._inventory.execute(_ENABLED_AGAIN, (scan,))
+
+    def grant(self, sub: str, groups: Iterable[str]) -> None:
+        """Record that this migration gave the user these memberships."""
+        self._inventory.execute_many("INSERT OR IGNORE INTO granted VALUES (?, ?)", [(sub, name) for name in groups])
+
+    def written(self, sub: str, at: float) -> None:
+        """Record when this migration wrote to the user last; nobody else has written to the user yet."""
+        self._inventory.execute("INSERT OR REPLACE INTO last_write VALUES (?, ?)", (sub, at))
+
+    def forget_write(self, sub: str) -> None:
+        """Record that somebody else may have written to the user."""
+        self._inventory.execute("DELETE FROM last_write WHERE sub = ?", (sub,))
+
+    def forget(self, sub: str) -> None:
+        """Forget all that was written of a user, who is taken back."""
+        for statement in _FORGET:
+            self._inventory.execute(statement, (sub,))
+
     def settle(self, sub: str, groups: frozenset[str] | None) -> None:
         """Record that nothing is left to do for a user, whose memberships were to be these."""
         if groups is not None:
@@ -164,15 +196,15 @@ class BaselineTable:
                 execute("UPDATE applied SET giving = ? WHERE sub = ?", (_names(fact.groups), fact.sub))
             case Removed():
                 execute("DELETE FROM granted WHERE sub = ? AND group_name = ?", (fact.sub, fact.group))
-                self._forget_conflicts(fact.sub, (f"-{fact.group}", f"+{fact.group}"))
+                self.forget_conflicts(fact.sub, (f"-{fact.group}", f"+{fact.group}"))
             case Relinked():
                 execute("UPDATE applied SET links = ? WHERE sub = ?", (_pairs(fact.links), fact.sub))
                 self._record_write(fact.sub, at, untouched=fact.untouched)
-                self._forget_conflicts(fact.sub, (fact.name,))
+                self.forget_conflicts(fact.sub, (fact.name,))
             case Preferred():
                 execute("UPDATE applied SET factors = ? WHERE sub = ?", (_factors(fact.factors), fact.sub))
                 self._record_write(fact.sub, at, untouched=fact.untouched)
-                self._forget_conflicts(fact.sub, fact.names)
+                self.forget_conflicts(fact.sub, fact.names)
             case _:
                 assert_never(fact)
 
@@ -185,15 +217,16 @@ class BaselineTable:
             execute("UPDATE applied SET enabled = ? WHERE sub = ?", (int(fact.enabled), fact.sub))
             execute("UPDATE changes SET disables = 0, enables = 0 WHERE sub = ?", (fact.sub,))
         self._record_write(fact.sub, at, untouched=fact.untouched)
-        self._forget_conflicts(fact.sub, fact.names)
+        self.forget_conflicts(fact.sub, fact.names)
 
     def _record_write(self, sub: str, at: float, *, untouched: bool) -> None:
         if untouched:
             self._inventory.execute("UPDATE last_write SET at = ? WHERE sub = ?", (at, sub))
         else:
-            self._inventory.execute("DELETE FROM last_write WHERE sub = ?", (sub,))
+            self.forget_write(sub)
 
-    def _forget_conflicts(self, sub: str, names: Iterable[str]) -> None:
+    def forget_conflicts(self, sub: str, names: Iterable[str]) -> None:
+        """Take these conflicts of a user back; `sub` is empty for a group's."""
         self._inventory.execute_many(
             "DELETE FROM conflicts WHERE sub = ? AND name = ?", [(sub, name) for name in names]
         )

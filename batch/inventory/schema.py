@@ -1,6 +1,7 @@
 """The tables of the inventory, what each is for, and which files write it. Only `inventory` makes them.
 
 `inventory/erasure.py` deletes a person's data from any table, and is named only where nobody else writes.
+`scan/rebuild_evidence.py` restores what a lost inventory knew, so it writes tables that are other wings' otherwise.
 """
 
 TABLES = """
@@ -47,19 +48,19 @@ CREATE TABLE progress (
     problem_kind TEXT, problem TEXT
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX progress_by_new_sub ON progress (new_sub) WHERE new_sub IS NOT NULL;
--- Written by: inventory/baseline.py, run/journal.py, undo/journal.py, scan/rebuild_evidence.py
+-- Written by: inventory/baseline.py, scan/rebuild_evidence.py
 CREATE TABLE granted (
     sub TEXT NOT NULL, group_name TEXT NOT NULL, PRIMARY KEY (sub, group_name)
 ) WITHOUT ROWID;
 -- Whom the ledger knows, as which digest of a person.
--- Written by: ledger/opening.py, ledger/publish.py, undo/journal.py, scan/rebuild_evidence.py
+-- Written by: ledger/publish.py, scan/rebuild_evidence.py
 CREATE TABLE published (sub TEXT PRIMARY KEY, as_of TEXT NOT NULL) WITHOUT ROWID;
 -- Written by: run/create_groups.py, undo/journal.py, scan/rebuild_evidence.py
 CREATE TABLE target_groups (name TEXT PRIMARY KEY, made INTEGER NOT NULL, definition TEXT) WITHOUT ROWID;
 
 -- What was written last of each user, which a later scan is compared with, and of each group above (`definition`).
 -- `groups` were wanted then, null if that is not known; `giving` may be given by now.
--- Written by: inventory/baseline.py, plan/changes.py, undo/journal.py
+-- Written by: inventory/baseline.py
 CREATE TABLE applied (
     sub TEXT PRIMARY KEY, attributes TEXT NOT NULL, enabled INTEGER NOT NULL,
     groups TEXT, giving TEXT NOT NULL DEFAULT '[]', links TEXT, factors TEXT
@@ -73,7 +74,7 @@ CREATE TABLE changes (
     links INTEGER NOT NULL DEFAULT 0, unlinks INTEGER NOT NULL DEFAULT 0, factors INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 -- Changes that were not carried over; sub is empty for a group's. Those not final are tried again.
--- Written by: inventory/baseline.py, run/create_groups.py, undo/journal.py
+-- Written by: inventory/baseline.py
 CREATE TABLE conflicts (
     sub TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, final INTEGER NOT NULL, PRIMARY KEY (sub, name)
 ) WITHOUT ROWID;
@@ -85,7 +86,7 @@ CREATE TABLE runs (
     config_digest TEXT NOT NULL, plan_digest TEXT, counts TEXT, exit_code INTEGER
 ) WITHOUT ROWID;
 -- When the migration last wrote to a user that it gave its password, by Cognito's clock: a later change was another's.
--- Written by: inventory/baseline.py, run/journal.py, undo/journal.py
+-- Written by: inventory/baseline.py
 CREATE TABLE last_write (sub TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 -- Users whom `undo` took back, or is about to; how far they were; whether they had been used. Never deleted once gone.
 -- Written by: undo/journal.py

@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
-from batch.inventory.user_state import LOST
 from batch.ledger import lease
 from batch.ledger.claims import Claims, LedgerClaims
 from batch.ledger.lease import Lease
 from batch.ledger.ledger import BatchLedger
-from batch.ledger.publish import Publishing
+from batch.ledger.publish import Publishing, publish_all_again
 from batch.plan.user_plan import Context
 from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars
@@ -109,7 +108,7 @@ class Opening:
             note_cut_over(self.table, self.source_pool_id, self.target.pool_id, cutover.at)
         if self.inventory.get_meta("published_to") != identity:
             with self.inventory.transaction():
-                self.inventory.execute("UPDATE published SET as_of = ?", (LOST,))
+                publish_all_again(self.inventory)
                 self.inventory.set_meta("published_to", identity)
 
     def _reset_open(self, ledger: BatchLedger, held: Lease) -> None:

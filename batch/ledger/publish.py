@@ -17,7 +17,7 @@ from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.milestones import Cutover
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from batch.inventory.user_state import LOST, UserState
+from batch.inventory.user_state import AGAIN, LOST, UserState
 from batch.ledger.claims import CONFLICT
 from batch.ledger.lease import Lease
 from batch.ledger.ledger import BatchLedger
@@ -182,6 +182,22 @@ class Publishing:
                 enrol=_names(enrol) | (_names(factors) & ONLY_BY_RUN),
             )
             yield standing, as_of
+
+
+def publish_all_again(inventory: Inventory) -> None:
+    """Let a run publish everybody again, as of a ledger that is there no more; part of the transaction that is open."""
+    inventory.execute("UPDATE published SET as_of = ?", (LOST,))
+
+
+def publish_again(inventory: Inventory, sub: str, *, used: bool) -> None:
+    """Let a run publish a user again who was taken back; part of the transaction that is open.
+
+    The old password of a user who was `used` counts no more, whatever ledger the user is published to.
+    """
+    if used:
+        inventory.execute("INSERT OR REPLACE INTO published VALUES (?, ?)", (sub, LOST))
+    else:
+        inventory.execute("UPDATE published SET as_of = ? WHERE sub = ? AND as_of <> ?", (AGAIN, sub, LOST))
 
 
 def _names(text: str | None) -> frozenset[str]:

@@ -38,10 +38,6 @@ _FINISHED = (
     "JOIN progress r ON r.sub = s.sub AND r.state = 'done' AND r.new_sub IS NOT NULL "
     "WHERE NOT EXISTS (SELECT 1 FROM changes c WHERE c.sub = s.sub)"
 )
-_ENABLED_AGAIN = (
-    "UPDATE applied SET enabled = 1 WHERE enabled = 0 "
-    "AND EXISTS (SELECT 1 FROM users u WHERE u.sub = applied.sub AND u.enabled AND u.scan = ?)"
-)
 # A rebuilt inventory does not know which memberships the old pool had when they were carried last.
 _UNKNOWN = (
     f"SELECT {USER_COLUMNS_OF_U} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
@@ -219,7 +215,7 @@ class Changes:
         """
         if self._is_cut_over:
             with self._inventory.transaction():
-                self._inventory.execute(_ENABLED_AGAIN, (self._scan,))
+                self._applied.follow_enabled(self._scan)
 
     def take_baselines(self) -> None:
         """After a rebuild, let the memberships wanted now count as applied: what differs is the target's own."""

@@ -102,9 +102,10 @@ class Grouping:
                 "UPDATE target_groups SET definition = ? WHERE name = ?", (_definition(wanted), wanted.name)
             )
             name = f"group {wanted.name}"
-            self._inventory.execute("DELETE FROM conflicts WHERE sub = '' AND name = ?", (name,))
+            baseline = BaselineTable(self._inventory)
+            baseline.forget_conflicts("", (name,))
             if conflict:
-                BaselineTable(self._inventory).record(Kept("", (Conflict(name, conflict),)), 0)
+                baseline.record(Kept("", (Conflict(name, conflict),)), 0)
 
     def _take_baselines(self, wanted: Mapping[str, Group], there: Mapping[str, Group]) -> None:
         """Let what is wanted now count as applied to a group that was there already: what differs is the target's."""

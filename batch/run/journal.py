@@ -148,7 +148,7 @@ class Journal:
                 if fact.disabled:
                     self._applied.disabled(fact.sub)
             case Granted():
-                execute("INSERT OR IGNORE INTO granted VALUES (?, ?)", (fact.sub, fact.group))
+                self._applied.grant(fact.sub, (fact.group,))
             case Done():
                 execute(
                     "UPDATE progress SET state = ?, problem_kind = NULL, problem = NULL WHERE sub = ?",
@@ -170,12 +170,12 @@ class Journal:
             case Secured(ours=True):
                 self._in_hand.add(fact.sub)
             case Secured():
-                self._inventory.execute("DELETE FROM last_write WHERE sub = ?", (fact.sub,))
+                self._applied.forget_write(fact.sub)
             case Done() | Failed():
                 self._in_hand.discard(fact.sub)
                 return
         if fact.sub in self._in_hand:
-            self._inventory.execute("INSERT OR REPLACE INTO last_write VALUES (?, ?)", (fact.sub, self._now()))
+            self._applied.written(fact.sub, self._now())
 
     def _record_failure(self, fact: Failed) -> None:
         if fact.refused:  # a definite answer, so the next run is in no doubt

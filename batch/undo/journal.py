@@ -10,7 +10,8 @@ from typing import Any, assert_never
 from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from batch.inventory.user_state import AGAIN, LOST, Problem, UserState
+from batch.inventory.user_state import Problem, UserState
+from batch.ledger.publish import publish_again
 from batch.plan.user_plan import Context
 from batch.undo.undo_user import Begun, Fact, Gone, LeftAlone, UndoFailed, Undone, Withdrawn, Would
 from batch.undo.verdict import Made
@@ -28,12 +29,6 @@ _SOME = (
     "FROM progress r LEFT JOIN plan p ON p.sub = r.sub LEFT JOIN users u ON u.sub = r.sub "
     "LEFT JOIN last_write w ON w.sub = r.sub LEFT JOIN undone d ON d.new_sub = r.new_sub "
     f"WHERE r.sub > ? AND {_MADE} ORDER BY r.sub LIMIT ?"
-)
-_FORGET = (
-    "DELETE FROM granted WHERE sub = ?",
-    "DELETE FROM applied WHERE sub = ?",
-    "DELETE FROM conflicts WHERE sub = ?",
-    "DELETE FROM last_write WHERE sub = ?",
 )
 
 
@@ -62,6 +57,7 @@ class UndoJournal:
         self._inventory = inventory
         self._context = context
         self._snapshot = Snapshot(inventory)
+        self._baseline = BaselineTable(inventory)
         # Not in memory, however many are left alone.
         inventory.execute("CREATE TEMP TABLE IF NOT EXISTS left_alone (username TEXT, reason TEXT, failed INTEGER)")
         inventory.execute("DELETE FROM left_alone")
@@ -74,7 +70,7 @@ class UndoJournal:
         self._snapshot.require_complete()
         after = ""
         while rows := self._inventory.execute(_SOME.format(columns=USER_COLUMNS_OF_U), (after, _PAGE)).fetchall():
-            given = BaselineTable(self._inventory).granted([row[0] for row in rows])
+            given = self._baseline.granted([row[0] for row in rows])
             wanted = self._snapshot.groups_by_user([row[0] for row in rows])
             for row in rows:
                 yield self._made(row, given[row[0]], wanted[row[0]])
@@ -156,18 +152,14 @@ class UndoJournal:
         """Let a run create the user anew, and give it everything but what was taken away from it."""
         execute = self._inventory.execute
         execute("UPDATE undone SET used = ? WHERE new_sub = (SELECT new_sub FROM progress WHERE sub = ?)", (used, sub))
-        for statement in _FORGET:
-            execute(statement, (sub,))
-        self._inventory.execute_many("INSERT INTO granted VALUES (?, ?)", [(sub, group) for group in sorted(revoked)])
+        self._baseline.forget(sub)
+        self._baseline.grant(sub, sorted(revoked))
         execute(
             "UPDATE progress SET state = ?, intended_at = NULL, new_sub = NULL, username = NULL, problem_kind = NULL, "
             "problem = NULL WHERE sub = ?",
             (UserState.UNDONE, sub),
         )
-        if used:  # whatever ledger it is published to: its old password counts no more
-            execute("INSERT OR REPLACE INTO published VALUES (?, ?)", (sub, LOST))
-        else:
-            execute("UPDATE published SET as_of = ? WHERE sub = ? AND as_of <> ?", (AGAIN, sub, LOST))
+        publish_again(self._inventory, sub, used=used)
 
     def _set(self, sub: str, state: UserState) -> None:
         self._inventory.execute(

@@ -61,8 +61,8 @@ DOORS = {
         erasure.erase lease. lease.CALL_SECONDS lease.KEY lease.Lease ledger.BatchLedger opening.Opening
         own_ledger.LedgerFacts own_ledger.any_ledger own_ledger.last_ledger own_ledger.lease_owner
         own_ledger.read_ledger own_ledger.require_last_ledger own_ledger.require_no_ledger
-        own_ledger.set_finished own_ledger.still_there persons.HELD persons.native_locks table.ledger_as_it_is
-        table.ledger_table
+        own_ledger.set_finished own_ledger.still_there persons.HELD persons.native_locks publish.publish_again
+        table.ledger_as_it_is table.ledger_table
     """,
     "scan": """
         rebuild.Rebuild rebuild.Rebuilt rebuild.rebuild_of scan.Scan scan.ScanSummary scan.membership_step
