@@ -38,8 +38,8 @@ _TEMPORARY = (
 # last, the latest try behind the others, so that none of them keeps anybody waiting for ever.
 _QUEUE = (
     "INSERT INTO temp.queue SELECT row_number() OVER ("
-    "ORDER BY CASE c.state WHEN 'sending' THEN 0 WHEN 'waiting' THEN 2 ELSE 1 END, "
-    "CASE c.state WHEN 'waiting' THEN c.at END, coalesce(c.day, '~'), a.sub), a.* "
+    "ORDER BY CASE c.state WHEN :sending THEN 0 WHEN :waiting THEN 2 ELSE 1 END, "
+    "CASE c.state WHEN :waiting THEN c.at END, coalesce(c.day, '~'), a.sub), a.* "
     "FROM temp.awaited a LEFT JOIN campaign c ON c.sub = a.sub"
 )
 _INDEX = "CREATE INDEX IF NOT EXISTS temp.queue_by_place ON queue (place)"
@@ -96,7 +96,7 @@ class CampaignRecords:
                 ]
                 self._inventory.execute_many("INSERT OR REPLACE INTO temp.awaited VALUES (?, ?, ?, ?)", rows)
                 bar.advance(len(people))
-        self._inventory.execute(_QUEUE)
+        self._inventory.execute(_QUEUE, {"sending": CodeState.SENDING, "waiting": CodeState.WAITING})
         self._inventory.execute(_INDEX)
         return self._inventory.number("SELECT count(*) FROM temp.queue")
 
@@ -174,9 +174,9 @@ class CampaignRecords:
         free = days(first, per_day, {date.fromisoformat(day): count for day, count in rows})
         with self._inventory.transaction():
             self._inventory.execute_many(
-                "INSERT INTO campaign (sub, day, state) VALUES (?, ?, 'planned') "
+                "INSERT INTO campaign (sub, day, state) VALUES (?, ?, ?) "
                 "ON CONFLICT (sub) DO UPDATE SET day = excluded.day",
-                ((one.sub, next(free).isoformat()) for one in people if one.row.day is None),
+                ((one.sub, next(free).isoformat(), CodeState.PLANNED) for one in people if one.row.day is None),
             )
 
     def spent(self) -> Counter[tuple[date, str]]:
@@ -193,10 +193,10 @@ class CampaignRecords:
         match fact:
             case Sending():
                 self._inventory.execute(
-                    "INSERT INTO campaign (sub, state, at, channel, let_go) VALUES (?, 'sending', ?, ?, ?) ON CONFLICT "
-                    "(sub) DO UPDATE SET (state, at, channel, let_go, reason) = "
+                    "INSERT INTO campaign (sub, state, at, channel, let_go) VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT (sub) DO UPDATE SET (state, at, channel, let_go, reason) = "
                     "(excluded.state, excluded.at, excluded.channel, excluded.let_go, NULL)",
-                    (fact.sub, fact.at, fact.channel, fact.let_go),
+                    (fact.sub, CodeState.SENDING, fact.at, fact.channel, fact.let_go),
                 )
             case Sent():
                 self._set(fact.sub, CodeState.SENT)
@@ -208,9 +208,9 @@ class CampaignRecords:
                 self._set(fact.sub, CodeState.WAITING, fact.reason)
             case NotWritten() | Overtaken():
                 self._inventory.execute(
-                    "UPDATE campaign SET state = CASE WHEN let_go IS NULL THEN 'planned' ELSE 'waiting' END, "
-                    "at = let_go, channel = NULL WHERE sub = ? AND state = 'sending'",
-                    (fact.sub,),
+                    "UPDATE campaign SET state = CASE WHEN let_go IS NULL THEN ? ELSE ? END, "
+                    "at = let_go, channel = NULL WHERE sub = ? AND state = ?",
+                    (CodeState.PLANNED, CodeState.WAITING, fact.sub, CodeState.SENDING),
                 )
             case CodeFailed() | Over() | LetGo():
                 pass  # what was true before is still

@@ -64,8 +64,8 @@ _THESE = (
 _BESIDE = (
     f"INSERT OR IGNORE INTO stale SELECT sub FROM plan WHERE sub IN {_THESE}",  # noqa: S608 -- constants
     f"UPDATE plan SET reason = NULL WHERE sub IN {_THESE}",  # noqa: S608 -- constants
-    f"UPDATE published SET as_of = '{AGAIN}' WHERE as_of <> '{LOST}' AND sub IN {_THESE}",  # noqa: S608 -- constants
 )
+_AGAIN = f"UPDATE published SET as_of = ? WHERE as_of <> ? AND sub IN {_THESE}"  # noqa: S608 -- a constant
 _NO_LISTS = "SELECT id, counts FROM runs WHERE counts LIKE '%[%'"
 _NO_ROOM = (
     "{path} is written anew by way of a temporary file (in SQLITE_TMPDIR, TMPDIR, else /var/tmp), and there is no room "
@@ -114,6 +114,7 @@ def forget(inventory: Inventory, sub: str) -> None:
         inventory.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (sub,))
         for statement in _BESIDE:
             inventory.execute(statement, (sub,))
+        inventory.execute(_AGAIN, (AGAIN, LOST, sub))
         _expect_one_less(inventory, sub)
         for table in EMPTIED:
             inventory.execute(f"DELETE FROM {table} WHERE sub = ?", (sub,))  # noqa: S608 -- a constant

@@ -38,3 +38,8 @@ class Problem(StrEnum):
 
 NO_FAILURES = frozenset({Problem.GONE, Problem.SIGNING_IN})
 """Problems that need nobody to do anything."""
+
+# Conditions of statements: on the progress r of a user, and on what l was published of one.
+IS_DONE = f"r.state = '{UserState.DONE}'"
+IS_NOT_DONE = f"r.state <> '{UserState.DONE}'"
+IS_LOST = f"l.as_of = '{LOST}'"

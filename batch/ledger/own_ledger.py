@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from batch.inventory.inventory import Inventory, StorageError, inventory_to_read
 from batch.inventory.snapshot import Snapshot
+from batch.inventory.user_state import IS_LOST
 from batch.ledger.table import ledger_table
 from batch.settings.config import Config
 from userpool.errors import FatalError, MigrationError, SettingsError
@@ -17,8 +18,8 @@ from userpool.ledger_table import LedgerTable, MissingTableError
 from userpool.terms import Lasting, Terms, refuse_another
 
 _UNPUBLISHED = (
-    "SELECT count(*) FROM users u LEFT JOIN published l ON l.sub = u.sub "
-    "WHERE u.scan = ? AND (l.sub IS NULL OR l.as_of = 'lost')"
+    "SELECT count(*) FROM users u LEFT JOIN published l ON l.sub = u.sub "  # noqa: S608 -- constants
+    f"WHERE u.scan = ? AND (l.sub IS NULL OR {IS_LOST})"
 )
 
 

@@ -17,7 +17,7 @@ from batch.inventory.baseline import BaselineTable
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.milestones import Cutover
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from batch.inventory.user_state import AGAIN, LOST, UserState
+from batch.inventory.user_state import AGAIN, IS_LOST, LOST, UserState
 from batch.ledger.claims import CONFLICT
 from batch.ledger.lease import Lease
 from batch.ledger.ledger import BatchLedger
@@ -33,11 +33,11 @@ _TOGETHER = 25  # persons of one transaction, which has room for 100 writes
 _WRITING_SECONDS = 30.0
 # Whom the ledger knows and the target has is the ledger's; who failed is told again, in case it has lost them.
 _SOME = (
-    "SELECT p.action, p.reason, coalesce(r.username, p.username), r.state, r.new_sub, "
-    "CASE WHEN r.problem IS NULL OR l.as_of = 'lost' THEN l.as_of END, p.enrol, p.factors, {columns} "
+    "SELECT p.action, p.reason, coalesce(r.username, p.username), r.state, r.new_sub, "  # noqa: S608 -- constants
+    f"CASE WHEN r.problem IS NULL OR {IS_LOST} THEN l.as_of END, p.enrol, p.factors, {USER_COLUMNS_OF_U} "
     "FROM plan p JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub "
     "LEFT JOIN published l ON l.sub = p.sub "
-    "WHERE p.sub > ? AND (l.sub IS NULL OR l.as_of = 'lost' OR r.new_sub IS NULL) ORDER BY p.sub LIMIT ?"
+    f"WHERE p.sub > ? AND (l.sub IS NULL OR {IS_LOST} OR r.new_sub IS NULL) ORDER BY p.sub LIMIT ?"
 )
 _DEPARTED = (
     "SELECT l.sub FROM published l LEFT JOIN plan p ON p.sub = l.sub LEFT JOIN progress r ON r.sub = l.sub "
@@ -137,7 +137,7 @@ class Publishing:
             yield Entry(departed(row[0]), None)
 
     def _changed(self) -> Iterator[Entry]:
-        rows = self._pages(_SOME.format(columns=USER_COLUMNS_OF_U), key=8)
+        rows = self._pages(_SOME, key=8)
         while page := list(islice(rows, _PAGE)):
             for standing, as_of in self._standings(page):
                 person = introduce(standing, self._context, self._target_pool_id)

@@ -15,7 +15,7 @@ from batch.inventory.baseline import Baseline, UserRecord
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import CUTOVER, SEEN, Cutover
 from batch.plan.three_way import Wanted
-from batch.plan.user_plan import AFTER_CUTOVER, DEFERRED, FEDERATED, OUTSIDE, Context, Plan, put_off
+from batch.plan.user_plan import AFTER_CUTOVER, DEFERRED, FEDERATED, OUTSIDE, Action, Context, Plan, put_off
 from batch.settings.decisions import Decision
 from userpool.factors import Preference
 from userpool.user import User
@@ -26,7 +26,7 @@ _UNREAD = (
 )
 _LEAVE_OUT = (
     "INSERT OR IGNORE INTO left_out SELECT p.sub FROM plan p LEFT JOIN progress r ON r.sub = p.sub "  # noqa: S608 -- constants
-    "WHERE p.action NOT IN ('create', 'update') AND coalesce(p.reason, '') NOT IN (?, ?, ?) AND r.new_sub IS NULL "
+    "WHERE p.action NOT IN (?, ?) AND coalesce(p.reason, '') NOT IN (?, ?, ?) AND r.new_sub IS NULL "
     f"AND NOT ({_UNREAD})"
 )
 _TO_COME = (OUTSIDE, DEFERRED, FEDERATED)  # later, or by their own sign-in
@@ -36,7 +36,7 @@ def record_cutover(inventory: Inventory, cutover: Cutover) -> None:
     """Record a cut-over and the users that the plan leaves out at it. Part of the open transaction."""
     take_back(inventory)
     cutover.save(inventory)
-    inventory.execute(_LEAVE_OUT, _TO_COME)
+    inventory.execute(_LEAVE_OUT, (Action.CREATE, Action.UPDATE, *_TO_COME))
 
 
 def came_later(cutover: Cutover, user: User, decision: Decision | None) -> bool:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from batch.inventory.inventory import Inventory
-from batch.inventory.user_state import PENDING
+from batch.inventory.user_state import IS_DONE, PENDING
 from batch.plan.changes import count_to_disable
 from userpool.errors import FatalError
 
@@ -51,7 +51,7 @@ def changes(inventory: Inventory, *, disable_gone: bool) -> int:
         f"SELECT count(*) FROM plan p LEFT JOIN progress r ON r.sub = p.sub WHERE ({PENDING}) AND r.problem IS NULL"  # noqa: S608 -- a constant
     )
     updates = inventory.number(
-        "SELECT count(*) FROM changes c JOIN progress r ON r.sub = c.sub WHERE r.state = 'done' AND r.problem IS NULL"
+        f"SELECT count(*) FROM changes c JOIN progress r ON r.sub = c.sub WHERE {IS_DONE} AND r.problem IS NULL"  # noqa: S608 -- a constant
     )
     return creations + updates + (count_to_disable(inventory) if disable_gone else 0)
 

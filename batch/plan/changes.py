@@ -11,7 +11,7 @@ from batch.inventory.baseline import Baseline, BaselineTable, UserRecord, user_r
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
-from batch.inventory.user_state import UserState
+from batch.inventory.user_state import IS_DONE, UserState
 from batch.plan.after_cutover import as_kept
 from batch.plan.jobs import Job
 from batch.plan.stale_plans import is_of_last_scan, no_longer_stale, owns
@@ -31,18 +31,18 @@ _SOME = (
     "WHERE c.sub > ? AND {condition} ORDER BY c.sub LIMIT ?"
 )
 _NOTHING = Baseline({})
-_FIRST, _REST = "c.disables", "r.state = 'done'"
+_FIRST, _REST = "c.disables", IS_DONE
 _FINISHED = (
     f"SELECT p.username, r.username, {USER_COLUMNS_OF_U} FROM json_each(?) j JOIN stale s ON s.sub = j.value "  # noqa: S608 -- constants
     "JOIN plan p ON p.sub = s.sub AND p.action = 'create' JOIN users u ON u.sub = s.sub "
-    "JOIN progress r ON r.sub = s.sub AND r.state = 'done' AND r.new_sub IS NOT NULL "
+    f"JOIN progress r ON r.sub = s.sub AND {IS_DONE} AND r.new_sub IS NOT NULL "
     "WHERE NOT EXISTS (SELECT 1 FROM changes c WHERE c.sub = s.sub)"
 )
 # A rebuilt inventory does not know which memberships the old pool had when they were carried last.
 _UNKNOWN = (
     f"SELECT {USER_COLUMNS_OF_U} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
     "JOIN users u ON u.sub = r.sub JOIN applied a ON a.sub = r.sub AND a.groups IS NULL "
-    "WHERE r.sub > ? AND r.state = 'done' ORDER BY r.sub LIMIT ?"
+    f"WHERE r.sub > ? AND {IS_DONE} ORDER BY r.sub LIMIT ?"
 )
 # By sub, as all tables are (the plus keeps SQLite from going by `new_sub`), and no further than the plan for most.
 _GONE = (

@@ -22,17 +22,17 @@ _SHOWN_OF_SET = 20
 _RUNS = 100
 # Who was deleted in the new pool is no failure: they stay deleted.
 _FAILED = f"{FAILED} AND r.state <> 'gone'"
-_OUTCOMES = """
+_OUTCOMES = f"""
 SELECT CASE
     WHEN r.state = 'gone' THEN 'gone'
     WHEN p.action IS NULL THEN 'unplanned'
-    WHEN r.problem IS NOT NULL AND r.state <> 'done' AND p.action IN ('create', 'update') THEN 'failed'
+    WHEN {FAILED} THEN 'failed'
     WHEN p.action = 'update' THEN 'changed'
     WHEN r.state = 'done' THEN 'done'
     WHEN p.action = 'create' AND r.state IN ('created', 'secured', 'undoing') THEN 'begun'
     ELSE p.action END, count(*)
 FROM users u LEFT JOIN plan p ON p.sub = u.sub LEFT JOIN progress r ON r.sub = u.sub WHERE u.scan = ? GROUP BY 1
-"""
+"""  # noqa: S608 -- constants
 
 
 class Part(NamedTuple):

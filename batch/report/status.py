@@ -9,6 +9,7 @@ from typing import Any
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.milestones import Cutover, End
 from batch.inventory.snapshot import Snapshot
+from batch.inventory.user_state import IS_NOT_DONE
 from batch.plan.changes import Changes
 from batch.plan.jobs import count_pending
 from batch.plan.user_plan import Context
@@ -17,7 +18,7 @@ from batch.report.estimate import Estimate, estimate
 _RUNS = 5
 
 # Of a progress r and its plan p: who is not done, for a reason that was recorded.
-FAILED = "r.problem IS NOT NULL AND r.state <> 'done' AND p.action IN ('create', 'update')"
+FAILED = f"r.problem IS NOT NULL AND {IS_NOT_DONE} AND p.action IN ('create', 'update')"
 
 
 @dataclass(frozen=True, slots=True)

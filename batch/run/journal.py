@@ -27,7 +27,7 @@ from batch.plan.after_cutover import to_finish
 from batch.plan.jobs import Job
 from batch.plan.user_plan import Context
 
-_REFUSE = "UPDATE progress SET state = 'refused', intended_at = NULL WHERE sub = ?"
+_REFUSE = "UPDATE progress SET state = ?, intended_at = NULL WHERE sub = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class Journal:
             case Failed():
                 self._record_failure(fact)
             case Unbegun():
-                execute(_REFUSE, (fact.sub,))
+                execute(_REFUSE, (UserState.REFUSED, fact.sub))
             case Updated() | Kept() | Giving() | Removed() | Relinked() | Preferred():
                 self._applied.record(fact, self._now())
             case _:
@@ -179,7 +179,7 @@ class Journal:
 
     def _record_failure(self, fact: Failed) -> None:
         if fact.refused:  # a definite answer, so the next run is in no doubt
-            self._inventory.execute(_REFUSE, (fact.sub,))
+            self._inventory.execute(_REFUSE, (UserState.REFUSED, fact.sub))
         if fact.problem is Problem.GONE:
             self._inventory.execute("UPDATE progress SET state = ? WHERE sub = ?", (UserState.GONE, fact.sub))
             self._applied.forget_changes(fact.sub)
@@ -227,6 +227,8 @@ class Journal:
         )
 
     def _take_back(self, jobs: list[Job]) -> None:
-        fresh = [(job.sub,) for job in jobs if job.state is UserState.INTENDED and not job.in_doubt]
+        fresh = [job.sub for job in jobs if job.state is UserState.INTENDED and not job.in_doubt]
         with self._inventory.transaction():
-            self._inventory.execute_many(f"{_REFUSE} AND state = 'intended'", fresh)
+            self._inventory.execute_many(
+                f"{_REFUSE} AND state = ?", [(UserState.REFUSED, sub, UserState.INTENDED) for sub in fresh]
+            )

@@ -10,7 +10,7 @@ from typing import Any
 
 from batch.inventory.baseline import Removed, Updated, conflicts
 from batch.inventory.inventory import Inventory
-from batch.inventory.user_state import Problem
+from batch.inventory.user_state import IS_NOT_DONE, Problem
 from batch.ledger.claims import Claims
 from batch.plan.changes import Changes, count_gone, gone, gone_jobs
 from batch.plan.jobs import Job, count_pending
@@ -177,8 +177,8 @@ class Run:
 def failures(inventory: Inventory) -> list[dict[str, str]]:
     """Return every user that is not done and why, by user name."""
     rows = inventory.execute(
-        "SELECT u.username, r.problem_kind, r.problem FROM progress r JOIN users u ON u.sub = r.sub "
+        "SELECT u.username, r.problem_kind, r.problem FROM progress r JOIN users u ON u.sub = r.sub "  # noqa: S608 -- constants
         "JOIN plan p ON p.sub = r.sub WHERE r.problem IS NOT NULL "
-        "AND (p.action = 'update' OR (p.action = 'create' AND r.state <> 'done')) ORDER BY u.username"
+        f"AND (p.action = 'update' OR (p.action = 'create' AND {IS_NOT_DONE})) ORDER BY u.username"
     )
     return [{"username": username, "problem": kind, "reason": reason} for username, kind, reason in rows]

@@ -14,7 +14,7 @@ from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
 from batch.inventory.second_factors import FactorsTable
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, user_from_row
-from batch.inventory.user_state import UserState
+from batch.inventory.user_state import IS_DONE, IS_NOT_DONE, UserState
 from batch.plan.after_cutover import as_kept
 from batch.plan.changes import gone
 from batch.plan.groups import applied_definition, differing_fields, groups_wanted
@@ -40,9 +40,9 @@ _UNSEEN = (
     "AND NOT EXISTS (SELECT 1 FROM seen s WHERE s.new_sub = r.new_sub) ORDER BY p.sub LIMIT ?"
 )
 _UNFINISHED = (
-    "SELECT u.username, r.problem, r.sub FROM progress r JOIN users u ON u.sub = r.sub "
+    "SELECT u.username, r.problem, r.sub FROM progress r JOIN users u ON u.sub = r.sub "  # noqa: S608 -- constants
     "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
-    "JOIN seen s ON s.new_sub = r.new_sub WHERE r.sub > ? AND r.state <> 'done' ORDER BY r.sub LIMIT ?"
+    f"JOIN seen s ON s.new_sub = r.new_sub WHERE r.sub > ? AND {IS_NOT_DONE} ORDER BY r.sub LIMIT ?"
 )
 _MADE = "SELECT username, new_sub FROM progress WHERE new_sub > ? AND username IS NOT NULL ORDER BY new_sub LIMIT ?"
 _EXPECTED = (
@@ -55,7 +55,6 @@ _KEPT = (
     "AND p.action IN ('create', 'update') "
     "JOIN applied a ON a.sub = r.sub JOIN json_each(a.groups) g WHERE r.new_sub IS NOT NULL"
 )
-_DONE = "r.state = 'done'"  # of the others it is known that they are unfinished
 _FOUND = (
     "SELECT f.new_sub, f.group_name AS new FROM found f JOIN progress r ON r.new_sub = f.new_sub "
     "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')"
@@ -269,7 +268,8 @@ class Verify:
         self._inventory.execute_many("INSERT INTO names VALUES (?, ?)", pairs)
         self._summary.memberships = self._inventory.number(f"SELECT count(*) FROM ({_FOUND})")  # noqa: S608 -- a constant
         expected = _KEPT if self._is_cut_over else _EXPECTED
-        self._differ_in_memberships("membership lost", f"{expected} AND {_DONE}", _FOUND)
+        # Of the others it is known that they are unfinished.
+        self._differ_in_memberships("membership lost", f"{expected} AND {IS_DONE}", _FOUND)
         self._differ_in_memberships("membership gained", _FOUND, expected)
 
     def _differ_in_memberships(self, what: str, these: str, not_those: str) -> None:

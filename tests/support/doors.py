@@ -28,8 +28,8 @@ DOORS = {
         runs.Record runs.caller_of runs.config_digest runs.new_id runs.recorded runs.user_agent
         second_factors.Asked second_factors.FactorsTable second_factors.require_read snapshot.REBUILDING
         snapshot.Snapshot snapshot.USER_COLUMNS snapshot.USER_COLUMNS_OF_U snapshot.user_from_row
-        user_state.AGAIN user_state.LOST user_state.NO_FAILURES user_state.PENDING user_state.Problem
-        user_state.UserState
+        user_state.AGAIN user_state.IS_DONE user_state.IS_LOST user_state.IS_NOT_DONE user_state.LOST
+        user_state.NO_FAILURES user_state.PENDING user_state.Problem user_state.UserState
     """,
     "plan": """
         after_cutover.as_kept after_cutover.record_cutover after_cutover.take_back after_cutover.to_finish

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from inventories import OURS
 
+from batch.campaign.recipients import CodeState
 from batch.inventory.erasure import CLEARED, EMPTIED
 from batch.inventory.inventory import Inventory
 from batch.inventory.schema import TABLES
+from batch.inventory.user_state import AGAIN, LOST, UserState
 
 BATCH = Path(__file__).parents[3] / "batch"
 ERASURE = "inventory/erasure.py"  # deletes from any table, so it is named only where nobody else writes
@@ -76,6 +78,18 @@ def test_a_table_is_written_by_whom_the_schema_names(table):
     assert sorted(files) == sorted(set(files))
     assert writers()[table] - {ERASURE} == {*files} - {ERASURE}
     assert ERASURE not in files or table in written(BATCH / ERASURE)
+
+
+def test_no_statement_that_writes_spells_out_a_state():
+    """How far a user or a code is stands in no text of a statement that writes: it is a parameter."""
+    states = "|".join([*UserState, *CodeState, AGAIN, LOST])
+    spelt_out = {
+        path.name: text
+        for path in sorted(BATCH.rglob("*.py"))
+        for text in texts(path)
+        if _WRITE.search(text) and re.search(f"'({states})'", text)
+    }
+    assert spelt_out == {}
 
 
 def test_an_erasure_names_tables_that_there_are():
