@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
 from batch.ledger import lease
 from batch.ledger.lease import CALL_SECONDS, Lease
@@ -80,7 +81,7 @@ def overtaken(sub: str, new_sub: str, turn: Turn) -> Overtaken:
 def letting(table: LedgerTable, inventory: Inventory, *, now: Callable[[], float]) -> Iterator[Letting]:
     """Hold the lease. Raises SettingsError unless the ledger is this inventory's, LeasedError beside a run."""
     require_own(table, inventory)
-    with lease.held(table, str(inventory.get_meta("lease_owner")), now=now) as held:
+    with lease.held(table, str(inventory.get_meta(meta_keys.LEASE_OWNER)), now=now) as held:
         require_own(table, inventory)
         yield Letting(Ledger(table), held)
 

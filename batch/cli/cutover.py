@@ -11,6 +11,7 @@ import click
 from batch.cli.session import Session, session
 from batch.cli.terminal import as_json_option, confirm, say, tell
 from batch.cutover.cutover import Left, stale
+from batch.inventory import meta_keys
 from batch.inventory.milestones import Cutover
 from batch.inventory.runs import caller_of
 from batch.inventory.user_state import NO_FAILURES, Problem
@@ -108,7 +109,7 @@ def _said(now: Session, text: str) -> Cutover:
 
 
 def _at(now: Session, at: float) -> Cutover:
-    return Cutover(at, now.inventory.get_meta("scan"), caller_of(now.inventory, now.record.id))
+    return Cutover(at, now.inventory.get_meta(meta_keys.SCAN), caller_of(now.inventory, now.record.id))
 
 
 def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | None, *, yes: bool) -> Cutover:
@@ -125,12 +126,12 @@ def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | No
 
 def _before(now: Session, planned: PlanSummary, left: Left, said: Cutover | None) -> Iterator[str]:
     """Say what whoever is asked should know."""
-    read = moment(now.inventory.get_meta("scan_completed"))
+    read = moment(now.inventory.get_meta(meta_keys.SCAN_COMPLETED))
     if said:
         yield f"The cut-over was at {moment(said.at)}: who came to the old pool since is left out."
     yield f"The old pool was read last at {read}: what it has changed since does not cross any more."
     if not said:
-        yield from stale(now.inventory.get_meta("scan_completed"), now.migration.target_now())
+        yield from stale(now.inventory.get_meta(meta_keys.SCAN_COMPLETED), now.migration.target_now())
     if left.users:
         yield f"{left.to_create} users are left for a run to create; {left.to_change} changes do not cross any more."
     out = {name: count for name, count in planned.actions.items() if count and name in {"skip", "collide", "blocked"}}

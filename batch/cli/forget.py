@@ -14,8 +14,9 @@ import click
 from batch.cli.session import Apart, apart
 from batch.cli.terminal import as_json_option, confirm, say, tell
 from batch.cutover.finish_checklist import refuse_purge
-from batch.inventory.erasure import TO_SCRUB, names_of, scrub, sub_of
+from batch.inventory import meta_keys
 from batch.inventory.erasure import forget as forget_here
+from batch.inventory.erasure import names_of, scrub, sub_of
 from batch.inventory.erasure import purge as purge_here
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import End
@@ -80,7 +81,7 @@ def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
     """Delete what inventory and ledger have of USER, by old user name, old sub or new sub; after an erasure request."""
     with apart(config_path, "forget") as now:
         inventory = now.inventory
-        begun = inventory.get_meta(TO_SCRUB)
+        begun = inventory.get_meta(meta_keys.TO_SCRUB)
         copies = scrub(inventory) if begun else 0
         sub = sub_of(inventory, user) or begun
         if sub is None:

@@ -15,6 +15,7 @@ import click
 from batch.cli.plan import show_plan
 from batch.cli.session import Session, session
 from batch.cli.terminal import Exit, as_json_option, gone_lines, ignore_window_option, say, tell
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
 from batch.inventory.user_state import NO_FAILURES, Problem
 from batch.ledger.claims import Claims
@@ -29,9 +30,6 @@ from batch.runtime.stopping import INTERRUPTED, Why
 from batch.runtime.text import SHOWN, more
 from batch.settings.window import closed
 from userpool.errors import SettingsError
-
-CAUGHT_UP = "caught_up"
-"""The key under which stands that one run has come to its end: from then on, many changes are a surprise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def carry_out(now: Session, *, limit: int | None = None, disable_gone: bool = Fa
     carried = CarriedOut(summary, failures(inventory))
     if limit is None and not summary.stopped:
         with inventory.transaction():
-            inventory.set_meta(CAUGHT_UP, value=True)
+            inventory.set_meta(meta_keys.CAUGHT_UP, value=True)
     return carried
 
 

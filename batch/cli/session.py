@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batch.cli.terminal import exit_code, tell
+from batch.inventory import meta_keys
 from batch.inventory.backup import back_up
 from batch.inventory.inventory import Inventory, fingerprint
 from batch.inventory.milestones import End, refuse_after_the_end
@@ -54,7 +55,7 @@ def session(
         with migration.open_inventory(create=create) as inventory, meter.kept_in(inventory):
             refuse_after_the_end(inventory, command)
             _warn_of_network(inventory, config)
-            if backup and inventory.get_meta("scan"):
+            if backup and inventory.get_meta(meta_keys.SCAN):
                 back_up(inventory)
             with _begun(inventory, run_id, command, config) as record, _in_its_words(stop, window, command):
                 yield Session(command, migration, inventory, stop, record, window)

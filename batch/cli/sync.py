@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from batch.cli.run import CAUGHT_UP, carry_out, leave, run_json, run_lines
+from batch.cli.run import carry_out, leave, run_json, run_lines
 from batch.cli.scan import read_old_pool, scan_lines
 from batch.cli.session import Session, session
 from batch.cli.terminal import as_json_option, cut_over_lines, ignore_window_option, say
+from batch.inventory import meta_keys
 from batch.plan.change_limit import ChangeLimit, changes, most_changes, refuse_changing
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
@@ -83,6 +84,6 @@ def _planned(now: Session, users: int, max_changes: ChangeLimit | None, *, disab
     now.record.plan_digest = planned.digest
     count = changes(now.inventory, disable_gone=disable_gone)
     now.record.counts["changes"] = count
-    most = most_changes(max_changes, caught_up=now.inventory.get_meta(CAUGHT_UP, default=False))
+    most = most_changes(max_changes, caught_up=now.inventory.get_meta(meta_keys.CAUGHT_UP, default=False))
     refuse_changing(count, users, most, planned.digest)
     return planned

@@ -11,9 +11,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from batch.inventory import meta_keys
 from batch.inventory.backup import copies
 from batch.inventory.inventory import Inventory, StorageError, decoded
-from batch.inventory.milestones import SUMMARY, Cutover
+from batch.inventory.milestones import Cutover
 from batch.inventory.user_state import AGAIN, LOST
 from userpool.errors import FatalError, SettingsError
 
@@ -71,8 +72,6 @@ _NO_ROOM = (
     "{path} is written anew by way of a temporary file (in SQLITE_TMPDIR, TMPDIR, else /var/tmp), and there is no room "
     "for it there, or beside the inventory: make as much room in each as the inventory takes, and rerun."
 )
-TO_SCRUB = "to_scrub"
-"""The key under which stands whose rows were deleted (a sub, or `EVERYBODY`), while the file may still have them."""
 EVERYBODY = "everybody"
 
 
@@ -126,8 +125,10 @@ def forget(inventory: Inventory, sub: str) -> None:
 
 def _expect_one_less(inventory: Inventory, sub: str) -> None:
     """Let no later scan be refused because it lists one user fewer."""
-    if inventory.number("SELECT count(*) FROM users WHERE sub = ? AND scan = ?", (sub, inventory.get_meta("scan", 0))):
-        inventory.set_meta("scan_users", max(0, inventory.get_meta("scan_users", 0) - 1))
+    if inventory.number(
+        "SELECT count(*) FROM users WHERE sub = ? AND scan = ?", (sub, inventory.get_meta(meta_keys.SCAN, 0))
+    ):
+        inventory.set_meta(meta_keys.SCAN_USERS, max(0, inventory.get_meta(meta_keys.SCAN_USERS, 0) - 1))
 
 
 def _clearing(table: str, columns: Mapping[str, Any]) -> str:
@@ -135,10 +136,10 @@ def _clearing(table: str, columns: Mapping[str, Any]) -> str:
 
 
 def _forget_what_names(inventory: Inventory, whom: str) -> None:
-    inventory.execute("DELETE FROM meta WHERE key = ?", (SUMMARY,))
+    inventory.execute("DELETE FROM meta WHERE key = ?", (meta_keys.PLAN_SUMMARY,))
     counts = [(json.dumps(without_lists(decoded(counts))), run) for run, counts in inventory.execute(_NO_LISTS)]
     inventory.execute_many("UPDATE runs SET counts = ? WHERE id = ?", counts)
-    inventory.set_meta(TO_SCRUB, whom)
+    inventory.set_meta(meta_keys.TO_SCRUB, whom)
 
 
 def without_lists(value: Any) -> Any:
@@ -152,7 +153,7 @@ def scrub(inventory: Inventory) -> int:
     """Write the file anew without what was deleted, which SQLite leaves in it, and remove its backup copies.
 
     Returns how many copies there were. Raises FatalError while another program reads the file, and without room for it;
-    then `TO_SCRUB` stands, and it is safe to repeat.
+    then `meta_keys.TO_SCRUB` stands, and it is safe to repeat.
     """
     old = [*copies(inventory.path), inventory.path.with_name(f"{inventory.path.name}.backup-unfinished")]
     for copy in old:
@@ -167,5 +168,5 @@ def scrub(inventory: Inventory) -> int:
     if busy:
         raise FatalError(f"{inventory.path} is being read by another program: close it there and rerun.")
     with inventory.transaction():
-        inventory.set_meta(TO_SCRUB, None)
+        inventory.set_meta(meta_keys.TO_SCRUB, None)
     return len(old) - 1

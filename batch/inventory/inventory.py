@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
+from batch.inventory import meta_keys
 from batch.inventory.filesystem import is_on_network
 from batch.inventory.schema import TABLES, TRIGGERS
 from batch.settings.config import Config
@@ -244,7 +245,7 @@ def _begin(connection: sqlite3.Connection, fingerprint: Mapping[str, str]) -> No
     connection.execute("BEGIN IMMEDIATE")
     for statement in (*TABLES.split(";\n"), *TRIGGERS):
         connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES ('fingerprint', ?)", (json.dumps(fingerprint),))
+    connection.execute("INSERT INTO meta VALUES (?, ?)", (meta_keys.FINGERPRINT, json.dumps(fingerprint)))
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_VERSION}")
     connection.execute("COMMIT")
@@ -253,7 +254,7 @@ def _begin(connection: sqlite3.Connection, fingerprint: Mapping[str, str]) -> No
 def _compare(connection: sqlite3.Connection, path: Path, fingerprint: Mapping[str, str]) -> None:
     if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
         raise _foreign(path, "of another version of cognito-migrate")
-    row = connection.execute("SELECT value FROM meta WHERE key = 'fingerprint'").fetchone()
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (meta_keys.FINGERPRINT,)).fetchone()
     stored = decoded(row[0] if row else "")
     for name, value in fingerprint.items():
         if stored.get(name) != value:

@@ -7,16 +7,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
 from userpool.terms import FINISHED, PURGED, FinishedError
 
-_FINISHED, _PURGED = "finished", "purged"
 _WRITING = frozenset({"run", "sync", "reset", "cutover", "prepare", "undo"})
-SEEN = "seen_there"
-"""The key under which stands when `verify` last saw the whole new pool since the cut-over."""
-CUTOVER = "cutover"
-SUMMARY = "plan_summary"
-"""The key under which stands what the last plan came to, when it was made (`at`), and of which scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +24,13 @@ class End:
     @classmethod
     def of(cls, inventory: Inventory) -> End:
         """Read it."""
-        return cls(inventory.get_meta(_FINISHED), inventory.get_meta(_PURGED))
+        return cls(inventory.get_meta(meta_keys.FINISHED), inventory.get_meta(meta_keys.PURGED))
 
     def save(self, inventory: Inventory) -> None:
         """Record it, durably."""
         with inventory.transaction():
-            inventory.set_meta(_FINISHED, self.at)
-            inventory.set_meta(_PURGED, self.purged)
+            inventory.set_meta(meta_keys.FINISHED, self.at)
+            inventory.set_meta(meta_keys.PURGED, self.purged)
 
 
 def refuse_after_the_end(inventory: Inventory, command: str) -> None:
@@ -64,10 +59,10 @@ class Cutover:
     @classmethod
     def of(cls, inventory: Inventory) -> Cutover | None:
         """Read it; None before."""
-        values = inventory.get_meta(CUTOVER)
+        values = inventory.get_meta(meta_keys.CUTOVER)
         return cls(**values) if values else None
 
     def save(self, inventory: Inventory) -> None:
         """Record the moment. Nothing that was seen of the new pool before counts. Part of the open transaction."""
-        inventory.set_meta(SEEN, None)
-        inventory.set_meta(CUTOVER, asdict(self))
+        inventory.set_meta(meta_keys.SEEN_THERE, None)
+        inventory.set_meta(meta_keys.CUTOVER, asdict(self))

@@ -10,13 +10,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import Snapshot
 from userpool.errors import SettingsError
 from userpool.factors import Factors
-
-_READ = "factors_scan"
-"""The key under which stands the number of the scan that read everybody's last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +59,12 @@ class FactorsTable:
 
     def complete(self, scan: int) -> None:
         """Record that this scan has asked for everybody's."""
-        self._inventory.set_meta(_READ, scan)
+        self._inventory.set_meta(meta_keys.FACTORS_SCAN, scan)
 
 
 def require_read(inventory: Inventory) -> None:
     """Raise SettingsError unless the last scan read everybody's factors: who is not known to have one would lose it."""
-    if inventory.get_meta(_READ) != Snapshot(inventory).number:
+    if inventory.get_meta(meta_keys.FACTORS_SCAN) != Snapshot(inventory).number:
         raise SettingsError(
             "users.mfa is preferences, and the last scan did not read second factors: run `cognito-migrate scan`."
         )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory, decoded
 from userpool.errors import SettingsError
 from userpool.user import Group, Status, User
@@ -14,9 +15,6 @@ from userpool.user import Group, Status, User
 # A scan that was stopped is taken up again within a day; after that what it read is too old to stand beside the rest.
 _STALE_AFTER = 24 * 3600
 _PAGE = 500
-
-REBUILDING = "rebuilding"
-"""The key under which stands, while a lost inventory is being rebuilt, who held the ledger with it last."""
 
 USER_COLUMNS = "sub, username, status, enabled, created, modified, attributes, mfa"
 
@@ -35,18 +33,18 @@ class Snapshot:
     def __init__(self, inventory: Inventory, *, now: Callable[[], float] = time.time) -> None:
         self._inventory = inventory
         self._now = now
-        self.number: int = inventory.get_meta("scan", 0)
+        self.number: int = inventory.get_meta(meta_keys.SCAN, 0)
 
     def begin(self) -> bool:
         """Begin a scan, or take up the one that was stopped; return whether one was taken up."""
-        started = self._inventory.get_meta("scan_started")
+        started = self._inventory.get_meta(meta_keys.SCAN_STARTED)
         if started is not None and self._now() - started < _STALE_AFTER:
             self._forget_what_is_read_again()
             return True
         self.number += 1
         with self._inventory.transaction():
-            self._inventory.set_meta("scan", self.number)
-            self._inventory.set_meta("scan_started", self._now())
+            self._inventory.set_meta(meta_keys.SCAN, self.number)
+            self._inventory.set_meta(meta_keys.SCAN_STARTED, self._now())
         return False
 
     def _forget_what_is_read_again(self) -> None:
@@ -68,25 +66,25 @@ class Snapshot:
         """
         with self._inventory.transaction():
             if taken_up:
-                self._inventory.set_meta("scan_started", 0)
+                self._inventory.set_meta(meta_keys.SCAN_STARTED, 0)
             else:
                 self.number -= 1
-                self._inventory.set_meta("scan", self.number)
-                self._inventory.set_meta("scan_started", None)
+                self._inventory.set_meta(meta_keys.SCAN, self.number)
+                self._inventory.set_meta(meta_keys.SCAN_STARTED, None)
 
     def complete(self) -> None:
         """Make what was read the old pool; memberships that were not seen any more are forgotten."""
         with self._inventory.transaction():
-            self._inventory.set_meta("scan_users", self.count("users"))
+            self._inventory.set_meta(meta_keys.SCAN_USERS, self.count("users"))
             self._inventory.execute("DELETE FROM memberships WHERE scan <> ?", (self.number,))
-            self._inventory.set_meta("scan_started", None)
-            self._inventory.set_meta("scan_completed", self._now())
+            self._inventory.set_meta(meta_keys.SCAN_STARTED, None)
+            self._inventory.set_meta(meta_keys.SCAN_COMPLETED, self._now())
 
     def require_complete(self) -> None:
         """Raise SettingsError unless the whole pool is known: collisions are a property of the whole."""
-        if self._inventory.get_meta("scan_started") is not None or not self.number:
+        if self._inventory.get_meta(meta_keys.SCAN_STARTED) is not None or not self.number:
             raise SettingsError("The scan of the old pool is not complete: run `cognito-migrate scan` first.")
-        if self._inventory.get_meta(REBUILDING) is not None:
+        if self._inventory.get_meta(meta_keys.REBUILDING) is not None:
             raise SettingsError(
                 "What was done is not rebuilt to the end: run `cognito-migrate scan --rebuild` again first."
             )
@@ -161,7 +159,7 @@ class Snapshot:
 
     def users_last_time(self) -> int:
         """Return how many users the last complete scan found; 0 if there was none."""
-        return int(self._inventory.get_meta("scan_users", 0))
+        return int(self._inventory.get_meta(meta_keys.SCAN_USERS, 0))
 
     def last_listing(self) -> int:
         """Return the number of the last scan before this one that recorded users; 0 if there was none."""

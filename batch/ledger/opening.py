@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
 from batch.ledger import lease
@@ -86,10 +87,10 @@ class Opening:
 
     def _owner(self) -> str:
         """Return what this inventory is known by; one process at a time has it."""
-        if (owner := self.inventory.get_meta("lease_owner")) is None:
+        if (owner := self.inventory.get_meta(meta_keys.LEASE_OWNER)) is None:
             owner = secrets.token_hex(8)
             with self.inventory.transaction():
-                self.inventory.set_meta("lease_owner", owner)
+                self.inventory.set_meta(meta_keys.LEASE_OWNER, owner)
         return str(owner)
 
     def _agree_on(self, identity: str, ledger: BatchLedger, held: Lease) -> None:
@@ -106,10 +107,10 @@ class Opening:
         self._terms(identity, lasting).save(self.table)
         if cutover:
             note_cut_over(self.table, self.source_pool_id, self.target.pool_id, cutover.at)
-        if self.inventory.get_meta("published_to") != identity:
+        if self.inventory.get_meta(meta_keys.PUBLISHED_TO) != identity:
             with self.inventory.transaction():
                 publish_all_again(self.inventory)
-                self.inventory.set_meta("published_to", identity)
+                self.inventory.set_meta(meta_keys.PUBLISHED_TO, identity)
 
     def _reset_open(self, ledger: BatchLedger, held: Lease) -> None:
         """In a table restored from a backup, let nobody's old password count: who came since is not in it."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory, StorageError, inventory_to_read
 from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import IS_LOST
@@ -43,7 +44,7 @@ def still_there(config: Config, inventory: Inventory) -> Iterator[None]:
 
 def lost(config: Config, inventory: Inventory) -> str:
     """Say what to do about a missing table that everybody was published to; nothing if nobody ever was."""
-    if config.ledger is None or inventory.get_meta("published_to") is None:
+    if config.ledger is None or inventory.get_meta(meta_keys.PUBLISHED_TO) is None:
         return ""
     return (
         f"Everybody is published to the ledger, and there is no table {config.ledger.table} in this account and "
@@ -55,7 +56,7 @@ def lost(config: Config, inventory: Inventory) -> str:
 def last_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, agent: str) -> LedgerTable | None:
     """Return its table; None if nothing was ever published, to any. Raises SettingsError for another, or none."""
     table = any_ledger(config, inventory, stop=stop, agent=agent)
-    if table is None or (inventory.get_meta("published_to") is None and Terms.of(table) is None):
+    if table is None or (inventory.get_meta(meta_keys.PUBLISHED_TO) is None and Terms.of(table) is None):
         return None
     require_last_ledger(table, inventory)
     return table
@@ -64,7 +65,7 @@ def last_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, 
 def require_last_ledger(table: LedgerTable, inventory: Inventory) -> Terms:
     """Raise SettingsError unless the ledger knows what became of everybody that this inventory created."""
     identity, terms = table.identity(), Terms.of(table)
-    if terms is None or terms.table != identity or inventory.get_meta("published_to") != identity:
+    if terms is None or terms.table != identity or inventory.get_meta(meta_keys.PUBLISHED_TO) != identity:
         raise SettingsError(
             f"The ledger {table.name} is not the one of the last run (another one, new, or restored from a backup), so "
             "it cannot tell who has been used: correct `ledger`, or run `cognito-migrate run` once, which settles that "
@@ -75,7 +76,7 @@ def require_last_ledger(table: LedgerTable, inventory: Inventory) -> Terms:
 
 def require_no_ledger(inventory: Inventory) -> None:
     """Raise SettingsError if there was a ledger, which knows who has been used."""
-    if inventory.get_meta("published_to") is not None:
+    if inventory.get_meta(meta_keys.PUBLISHED_TO) is not None:
         raise SettingsError("This migration has a ledger, which knows who has been used: set `ledger` and rerun.")
 
 
@@ -97,7 +98,7 @@ def set_finished(table: LedgerTable, *, finished: bool, purged: bool = False) ->
 
 def lease_owner(inventory: Inventory) -> str:
     """Return what this inventory is known by, or a name for once if it never ran."""
-    return str(inventory.get_meta("lease_owner") or secrets.token_hex(8))
+    return str(inventory.get_meta(meta_keys.LEASE_OWNER) or secrets.token_hex(8))
 
 
 def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:

@@ -11,9 +11,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 
+from batch.inventory import meta_keys
 from batch.inventory.baseline import Baseline, UserRecord
 from batch.inventory.inventory import Inventory
-from batch.inventory.milestones import CUTOVER, SEEN, Cutover
+from batch.inventory.milestones import Cutover
 from batch.plan.three_way import Wanted
 from batch.plan.user_plan import AFTER_CUTOVER, DEFERRED, FEDERATED, OUTSIDE, Action, Context, Plan, put_off
 from batch.settings.decisions import Decision
@@ -56,8 +57,8 @@ def is_let_in(decision: Decision | None) -> bool:
 
 def take_back(inventory: Inventory) -> None:
     """Let there have been no cut-over, and nothing seen since; part of the transaction that is open."""
-    for key in (CUTOVER, SEEN):
-        inventory.set_meta(key, None)
+    inventory.set_meta(meta_keys.CUTOVER, None)
+    inventory.set_meta(meta_keys.SEEN_THERE, None)
     for statement in ("DELETE FROM left_out", "DELETE FROM revoked", "DELETE FROM modified_there"):
         inventory.execute(statement)
 

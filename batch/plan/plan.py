@@ -14,8 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import Any
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
-from batch.inventory.milestones import SUMMARY, Cutover
+from batch.inventory.milestones import Cutover
 from batch.inventory.second_factors import FactorsTable, require_read
 from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import UserState
@@ -101,7 +102,7 @@ class _Planning:
             self._doubt.end()
             summary = summarize(self._inventory, self._digest(groups), self._of_providers(groups))
             made = {"at": time.time(), "scan": self._snapshot.number}
-            self._inventory.set_meta(SUMMARY, asdict(summary) | made)
+            self._inventory.set_meta(meta_keys.PLAN_SUMMARY, asdict(summary) | made)
         return summary
 
     def _of_providers(self, groups: Iterable[Group]) -> dict[str, str | None]:

@@ -11,11 +11,11 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from userpool.user import User
 
-_LAST = "planned"
 _PAGE = 500
 _TEMPORARY = (
     "CREATE TEMP TABLE IF NOT EXISTS doubtful (sub TEXT PRIMARY KEY) WITHOUT ROWID",
@@ -55,7 +55,7 @@ class StalePlans:
 
     def begin(self, made_of: str) -> None:
         """Forget the plan of everybody who is in doubt; `made_of` tells what is the same for all."""
-        last = self._inventory.get_meta(_LAST, {})
+        last = self._inventory.get_meta(meta_keys.PLANNED, {})
         self._made_of = made_of
         self._whole = last.get("of") != made_of
         for statement in _TEMPORARY:
@@ -108,7 +108,7 @@ class StalePlans:
     def end(self) -> None:
         """Nobody's plan is in doubt any more."""
         self._inventory.execute("DELETE FROM stale")
-        self._inventory.set_meta(_LAST, {"of": self._made_of, "scan": self._snapshot.number})
+        self._inventory.set_meta(meta_keys.PLANNED, {"of": self._made_of, "scan": self._snapshot.number})
 
 
 def no_longer_stale(inventory: Inventory, subs: Iterable[str]) -> None:
@@ -128,4 +128,4 @@ def owns(inventory: Inventory, sub: str, identifiers: Iterable[str]) -> bool:
 
 def is_of_last_scan(inventory: Inventory, scan: int) -> bool:
     """Whether the plan was made of this scan, so that nothing of the old pool was written since."""
-    return bool(inventory.get_meta(_LAST, {}).get("scan") == scan)
+    return bool(inventory.get_meta(meta_keys.PLANNED, {}).get("scan") == scan)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory, decoded
-from batch.inventory.milestones import SUMMARY
 from batch.plan.changes import count_gone
 from batch.plan.collisions import Contender, colliding, contenders
 from batch.plan.user_plan import Context
@@ -99,8 +99,8 @@ def gather(inventory: Inventory, context: Context, rps_of: Callable[[str], float
     """Read what a report tells; `rps_of(operation)` is the rate that the operation may have."""
     return PageFacts(
         standing=status(inventory, context, rps_of),
-        outcomes=dict(inventory.execute(_OUTCOMES, (inventory.get_meta("scan", 0),)).fetchall()),
-        plan=inventory.get_meta(SUMMARY),
+        outcomes=dict(inventory.execute(_OUTCOMES, (inventory.get_meta(meta_keys.SCAN, 0),)).fetchall()),
+        plan=inventory.get_meta(meta_keys.PLAN_SUMMARY),
         gone=count_gone(inventory),
         without_reset_channel=inventory.number(
             "SELECT count(*) FROM plan WHERE username IS NOT NULL AND reset_channel = 0"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.milestones import Cutover, End
 from batch.inventory.snapshot import Snapshot
@@ -83,10 +84,10 @@ def _counted(inventory: Inventory, statement: str) -> dict[str, int]:
 
 def _scanned(inventory: Inventory) -> Scanned:
     snapshot = Snapshot(inventory)
-    under_way = inventory.get_meta("scan_started") is not None
+    under_way = inventory.get_meta(meta_keys.SCAN_STARTED) is not None
     return Scanned(
         number=snapshot.number,
-        completed=None if under_way else inventory.get_meta("scan_completed"),
+        completed=None if under_way else inventory.get_meta(meta_keys.SCAN_COMPLETED),
         users=snapshot.count("users"),
         groups=snapshot.count("groups"),
         memberships=snapshot.count("memberships"),

@@ -12,9 +12,9 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from batch.inventory import meta_keys
 from batch.inventory.erasure import scrub
 from batch.inventory.inventory import Inventory
-from batch.inventory.snapshot import REBUILDING
 from batch.ledger import lease
 from batch.ledger.table import ledger_table
 from batch.plan.user_plan import Context
@@ -98,13 +98,13 @@ class Rebuild:
         if table := self._where.table:
             refuse_another(table, self._where.source_pool_id, self._where.target.pool_id)
             owner = str((table.get(lease.KEY) or {}).get("owner", "")).removesuffix(_SUFFIX)
-        if self._inventory.get_meta(REBUILDING) is None:
+        if self._inventory.get_meta(meta_keys.REBUILDING) is None:
             with self._inventory.transaction():
-                self._inventory.set_meta(REBUILDING, owner)
+                self._inventory.set_meta(meta_keys.REBUILDING, owner)
 
     def run(self, choose: Callable[[int, int], Way], *, give_missing: bool, expected_users: int = 0) -> Rebuilt:
         """Find out what was done, and record it. Raises LeasedError while a run goes on, StoppedError if stopped."""
-        table, owner = self._where.table, self._inventory.get_meta(REBUILDING)
+        table, owner = self._where.table, self._inventory.get_meta(meta_keys.REBUILDING)
         restored = Restored(self._inventory, self._where.context)
         with self._no_run_meanwhile(table, owner) as held:
             if table:
@@ -199,10 +199,10 @@ class Rebuild:
         with self._inventory.transaction():
             restored.store(groups)
             if owner:  # who holds what was being given when the inventory was lost, and may go on with it
-                self._inventory.set_meta("lease_owner", owner)
+                self._inventory.set_meta(meta_keys.LEASE_OWNER, owner)
             if lasting:
-                self._inventory.set_meta("published_to", lasting.table)
-            self._inventory.set_meta(REBUILDING, None)
+                self._inventory.set_meta(meta_keys.PUBLISHED_TO, lasting.table)
+            self._inventory.set_meta(meta_keys.REBUILDING, None)
 
     def _refuse_to_go_on(self) -> None:
         if self._stop.is_set():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
 from batch.inventory.user_state import UserState
 from batch.ledger import lease
@@ -98,7 +99,7 @@ def ledger_undo_claims(table: LedgerTable, inventory: Inventory, *, now: Callabl
     Raises SettingsError unless the ledger is the one that this inventory was published to.
     """
     require_own_ledger(table, inventory)
-    with lease.held(table, str(inventory.get_meta("lease_owner")), now=now) as held:
+    with lease.held(table, str(inventory.get_meta(meta_keys.LEASE_OWNER)), now=now) as held:
         require_own_ledger(table, inventory)
         yield LedgerUndoClaims(BatchLedger(table), held, now=now)
 

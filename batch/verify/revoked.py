@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory, decoded
-from batch.inventory.milestones import SEEN, Cutover
+from batch.inventory.milestones import Cutover
 from batch.verify.comparison import Difference
 from batch.verify.verify import VerifySummary
 from userpool.errors import SettingsError
@@ -24,7 +25,7 @@ _PAGE = 1000
 _OF_PAGE = "INSERT OR REPLACE INTO modified_there SELECT sub, ?, ? FROM progress WHERE new_sub = ?"
 _PERSON = (
     "SELECT u.sub, u.enabled, u.attributes FROM users u JOIN plan p ON p.sub = u.sub "
-    "WHERE u.username = ? AND u.scan = (SELECT value FROM meta WHERE key = 'scan')"
+    "WHERE u.username = ? AND u.scan = (SELECT value FROM meta WHERE key = ?)"
 )
 _SOME = (
     "SELECT r.sub, r.what, r.detail, u.username, r.since FROM revoked r JOIN users u ON u.sub = r.sub "
@@ -52,7 +53,7 @@ class Sightings:
         """Forget when users were modified: who is not seen again is not there any more."""
         with self._inventory.transaction():
             self._inventory.execute("DELETE FROM modified_there")
-            self._inventory.set_meta(SEEN, None)
+            self._inventory.set_meta(meta_keys.SEEN_THERE, None)
 
     def page(self, users: Sequence[User]) -> None:
         """Note when users of the new pool were modified, as far as they are of this migration."""
@@ -71,7 +72,7 @@ class Sightings:
             self._inventory.execute("DELETE FROM revoked")
             rows = [(*one, since.get(one, at)) for one in sorted(found)]
             self._inventory.execute_many("INSERT INTO revoked VALUES (?, ?, ?, ?)", rows)
-            self._inventory.set_meta(SEEN, at)
+            self._inventory.set_meta(meta_keys.SEEN_THERE, at)
 
     def _settle_given(self, summary: VerifySummary) -> None:
         """Of memberships that a first token gave, the ledger knows that they were given: what is lost was ended."""
@@ -86,7 +87,7 @@ class Sightings:
         return person is not None and person.new_sub is not None and lost.detail not in person.owed
 
     def _of(self, note: Difference) -> Iterator[Revoked]:
-        row = self._inventory.execute(_PERSON, (note.username,)).fetchone()
+        row = self._inventory.execute(_PERSON, (note.username, meta_keys.SCAN)).fetchone()
         if row is None or not row[1]:  # who is disabled in the old pool, too, can do nothing there
             return
         match note.what, note.detail:
@@ -100,7 +101,7 @@ class Sightings:
                 yield Revoked(row[0], "link ended", provider)
 
     def _sub(self, username: str) -> str | None:
-        row = self._inventory.execute(_PERSON, (username,)).fetchone()
+        row = self._inventory.execute(_PERSON, (username, meta_keys.SCAN)).fetchone()
         return row[0] if row else None
 
     def _old_groups(self, sub: str, group: str) -> Iterator[str]:
@@ -113,7 +114,7 @@ def require_seen(inventory: Inventory) -> None:
     """Raise SettingsError unless `verify` has seen the new pool since the cut-over."""
     if Cutover.of(inventory) is None:
         raise SettingsError("There was no cut-over: this list is of what the new pool has changed since.")
-    if inventory.get_meta(SEEN) is None:
+    if inventory.get_meta(meta_keys.SEEN_THERE) is None:
         raise SettingsError("Nobody has looked at the new pool since the cut-over: cognito-migrate verify first.")
 
 

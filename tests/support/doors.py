@@ -20,13 +20,13 @@ DOORS = {
     "inventory": """
         backup.back_up baseline.Baseline baseline.BaselineTable baseline.Conflict baseline.Giving baseline.Kept
         baseline.Preferred baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
-        baseline.UserRecord baseline.conflicts baseline.user_records erasure.TO_SCRUB erasure.forget
+        baseline.UserRecord baseline.conflicts baseline.user_records erasure.forget
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
         inventory.Inventory inventory.LockedError inventory.StorageError inventory.decoded inventory.explain
-        inventory.fingerprint inventory.inventory_to_read milestones.CUTOVER milestones.Cutover milestones.End
-        milestones.SEEN milestones.SUMMARY milestones.refuse_after_a_purge milestones.refuse_after_the_end
+        inventory.fingerprint inventory.inventory_to_read meta_keys. milestones.Cutover milestones.End
+        milestones.refuse_after_a_purge milestones.refuse_after_the_end
         runs.Record runs.caller_of runs.config_digest runs.new_id runs.recorded runs.user_agent
-        second_factors.Asked second_factors.FactorsTable second_factors.require_read snapshot.REBUILDING
+        second_factors.Asked second_factors.FactorsTable second_factors.require_read
         snapshot.Snapshot snapshot.USER_COLUMNS snapshot.USER_COLUMNS_OF_U snapshot.user_from_row
         user_state.AGAIN user_state.IS_DONE user_state.IS_LOST user_state.IS_NOT_DONE user_state.LOST
         user_state.NO_FAILURES user_state.PENDING user_state.Problem user_state.UserState

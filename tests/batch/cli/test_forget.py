@@ -10,7 +10,8 @@ import pytest
 from ending import SECRET, found, persons, rows, stored, table
 from live import create_user
 
-from batch.inventory.erasure import TO_SCRUB, forget, scrub
+from batch.inventory import meta_keys
+from batch.inventory.erasure import forget, scrub
 from batch.inventory.inventory import Inventory
 from userpool.errors import FatalError
 from userpool.ledger import Ledger
@@ -117,9 +118,9 @@ def test_a_full_disk_is_told_of_both_places(tmp_path):
                 scrub(inventory)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        assert inventory.get_meta(TO_SCRUB) == "s1"
+        assert inventory.get_meta(meta_keys.TO_SCRUB) == "s1"
         scrub(inventory)
-        assert inventory.get_meta(TO_SCRUB) is None
+        assert inventory.get_meta(meta_keys.TO_SCRUB) is None
 
 
 def test_verify_and_scan_go_on_without_them(moving, client):
