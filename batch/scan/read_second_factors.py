@@ -1,7 +1,7 @@
-"""The second factors of the old pool's users: read one user at a time, and kept in the inventory.
+"""Read the second factors of the old pool's users into the inventory, one user at a time.
 
-No listing tells them, so each scan asks Cognito for every user anew; that a changed preference would move a user's
-last-modified date is documented nowhere.
+No listing returns second factors. Each scan therefore asks Cognito about every user again. No document says whether a
+changed preference moves a user's last-modified date, so a scan cannot skip the users whose date is unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from userpool.factors import Factors, asked_for
 from userpool.pool import UserPool
 from userpool.user import User
 
-# What Cognito answers where it does not know an operation, and what the door says where boto3 does not.
+# Cognito answers with one of the two names if it does not know an operation. The empty code is an error that did not
+# come from Cognito: this boto3 does not know the operation.
 _UNKNOWN = frozenset({"UnknownOperationException", "InvalidAction", ""})
 _NO_ANSWER = "no answer"
 
@@ -35,11 +36,13 @@ def read_factors(
     progress: ProgressBars,
     say: Callable[[str], None],
 ) -> None:
-    """Read the factors of everybody whose this scan has not read; what was read before `stop` is set is kept.
+    """Read the second factors of every user whose factors this scan has not read yet.
 
-    `by_phone`: see `userpool.factors.asked_for`. Of whom Cognito does not tell, that is kept: nobody else waits for it.
+    What was read before `stop` is set is kept. If Cognito does not answer for one user, the reason is recorded for that
+    user and the scan goes on with the next. `by_phone`: see `userpool.factors.asked_for`.
     """
     snapshot, table = Snapshot(inventory), FactorsTable(inventory)
+    # One user is asked before the threads begin. Otherwise each user would cost one refused call more.
     passkeys = _tells_passkeys(source, snapshot.factors_to_read(), say)
 
     def ask(user: User) -> Iterator[Asked]:
@@ -47,6 +50,8 @@ def read_factors(
         try:
             found = source.factors(user.username, passkeys=passkeys, unlisted=unlisted)
         except UserError as error:
+            # Not an error of the scan. The plan blocks a user whose factors are unread, so that nobody is created
+            # without the second factor that protects the account.
             found = Factors(unread=error.code or _NO_ANSWER)
         yield Asked(user.sub, found)
 
@@ -55,18 +60,22 @@ def read_factors(
         closing(engine.run(snapshot.factors_to_read(), ask, workers=workers, stop=stop)) as batches,
     ):
         for batch in batches:
+            # In one transaction: a user who is marked as read but whose factors are not saved would not be asked again,
+            # and would count as a user without a second factor.
             with inventory.transaction():
                 table.save(batch, snapshot.number)
                 snapshot.mark_factors_read(one.sub for one in batch)
             bar.advance(len(batch))
+    # A plan relies on this mark (`require_read`). A reading that was stopped half-way must not set it.
     if not stop.is_set():
         table.complete(snapshot.number)
 
 
 def _tells_passkeys(source: UserPool, users: Iterator[User], say: Callable[[str], None]) -> bool:
-    """Try the operation that tells passkeys on the first user; if there is none, say so.
+    """Return whether AdminGetUserAuthFactors works in the old pool, tried on the first user. Say so if it does not.
 
-    Raises UnansweredError: whether there is one is not known then, and the other may cost money.
+    Raises UnansweredError. Without an answer nobody knows whether the operation exists, and the other operation,
+    AdminGetUser, may cost money.
     """
     first = next(users, None)
     if first is None:
@@ -75,11 +84,12 @@ def _tells_passkeys(source: UserPool, users: Iterator[User], say: Callable[[str]
         source.factors(first.username)
     except (NotAllowedError, NotEnabledError) as error:
         said = str(error)
+    # UnansweredError is a UserError. Below, it would count as an answer about this user.
     except UnansweredError:
         raise
     except UserError as error:
         if error.code not in _UNKNOWN:
-            return True  # there is one, and it is about this user
+            return True  # the operation exists: Cognito refused it for this user
         said = str(error)
     else:
         return True

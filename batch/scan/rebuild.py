@@ -1,6 +1,7 @@
-"""Rebuild an inventory that was lost: who was brought over is told by the ledger, and by the marker that users carry.
+"""Rebuild a lost inventory from the ledger and from the marker that users of the new pool carry.
 
-It reads both pools and the ledger and changes none of them. What it finds becomes the inventory's at the very end.
+A rebuild reads both pools and the ledger and changes none of them. What it finds is gathered in temporary tables and
+written to the inventory in one transaction at the very end.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ _SUFFIX = "+rebuild"
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What was found. `missing` are memberships of which nobody knows whether they were taken away, as (name, group).
+    """What a rebuild found.
 
-    `others` are users of the target that are not this migration's; `doubtful` those of them that carry an old sub.
+    `missing` lists memberships as (user name, group). Nobody knows whether these were taken away on purpose.
+    `taken_away` counts the missing memberships that were given, according to the ledger. `others` counts users of the
+    new pool that this migration did not create. `doubtful` names those of them that carry an old sub.
     """
 
     users: int = 0
@@ -54,7 +57,7 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class RebuildSources:
-    """What is asked: the target, and the ledger if there is one. `now()` is the target's time."""
+    """What a rebuild reads: the new pool, and the ledger if there is one. `now()` is the new pool's time."""
 
     source_pool_id: str
     target: UserPool
@@ -65,7 +68,7 @@ class RebuildSources:
 
 
 class Rebuild:
-    """One rebuilding: `begin` before the scan of the old pool, `run` after it. Safe to stop and to repeat."""
+    """One rebuild. Call `begin` before the scan of the old pool, and `run` after it. Safe to stop and to repeat."""
 
     def __init__(
         self,
@@ -83,7 +86,11 @@ class Rebuild:
         self._progress = progress
 
     def begin(self) -> None:
-        """Let nothing be planned before the end. Raises SettingsError where nothing is lost, or nothing can be told."""
+        """Mark the inventory as being rebuilt, so that nothing is planned before the rebuild has ended.
+
+        Raises SettingsError if the inventory is not lost, if it cannot be known which users are this migration's, or if
+        the ledger belongs to another migration.
+        """
         if known := self._inventory.number("SELECT count(*) FROM progress"):
             raise SettingsError(
                 f"{self._inventory.path} is not lost: it knows what was done for {known} users. Scan without "
@@ -94,6 +101,8 @@ class Rebuild:
                 "Whose the users of the target are cannot be known: they carry no old sub (users.keep_sub_as), and "
                 "there is no ledger. Put a backup of the inventory in its place."
             )
+        # The first run after the rebuild uses the same owner. It then gets the lease at once, and goes on with
+        # memberships that were just being given when the inventory was lost.
         owner = ""
         if table := self._where.table:
             refuse_another(table, self._where.source_pool_id, self._where.target.pool_id)
@@ -103,7 +112,10 @@ class Rebuild:
                 self._inventory.set_meta(meta_keys.REBUILDING, owner)
 
     def run(self, choose: Callable[[int, int], Way], *, give_missing: bool, expected_users: int = 0) -> Rebuilt:
-        """Find out what was done, and record it. Raises LeasedError while a run goes on, StoppedError if stopped."""
+        """Find out what was done, record it, and return what was found.
+
+        Raises LeasedError while a run goes on, and StoppedError if stopped.
+        """
         table, owner = self._where.table, self._inventory.get_meta(meta_keys.REBUILDING)
         restored = Restored(self._inventory, self._where.context)
         with self._no_run_meanwhile(table, owner) as held:
@@ -111,22 +123,27 @@ class Rebuild:
                 self._read_people(table, restored)
             self._read_users(restored, expected_users)
             self._look_for_unlisted(restored)
+            # The order matters: which users are ours is decided only when all of them are known.
             restored.own()
             groups = self._read_memberships(restored, choose)
             self._look_again(restored)
             restored.decide(give_missing=give_missing)
             found = self._said(restored)
+            # Whoever lost the lease meanwhile may have read what another run was just changing. Then nothing is stored.
             if held:
                 held.require(0)
             self._store(restored, groups, owner)
         if restored.forgotten:
+            # After the transaction has ended: the scan had stored these users before the ledger said that they were
+            # forgotten, and their values would stay in free pages of the file.
             scrub(self._inventory)
         return found
 
     def _no_run_meanwhile(self, table: LedgerTable | None, owner: str) -> Any:
         if table is None:
             return nullcontext()
-        # An owner of its own, so that it waits for a run that is still alive, and takes over a rebuilding that died.
+        # The rebuild has an owner of its own. It waits for a run that is still alive, and takes over a rebuild that
+        # died.
         return lease.held(table, owner + _SUFFIX, now=self._where.now, clock=self._where.clock)
 
     def _read_people(self, table: LedgerTable, restored: Restored) -> None:
@@ -142,12 +159,16 @@ class Rebuild:
                 bar.advance(len(page))
 
     def _look_for_unlisted(self, restored: Restored) -> None:
-        """Ask for whom the ledger knows and the listing did not show: it lags behind, and may be read in bits."""
+        """Ask for each user that the ledger knows and the listing did not show.
+
+        A listing lags behind. A user that it does not show must not be taken for deleted.
+        """
         target = self._where.target
 
         def step(unlisted: tuple[str, str, str | None]) -> Iterator[User]:
             _, name, new_sub = unlisted
             found = target.find(name)
+            # Somebody else may have taken the name since. The new sub finds the very user, if it still exists.
             if new_sub and (found is None or found.sub != new_sub):
                 found = target.find(new_sub)
             if found:
@@ -157,7 +178,7 @@ class Rebuild:
             restored.add_users(users)
 
     def _read_memberships(self, restored: Restored, choose: Callable[[int, int], Way]) -> list[str]:
-        """Read who is in the groups that cross; return which of these are there."""
+        """Read the members of all groups that are migrated. Return the groups that exist in the new pool."""
         there = {group.name for page in self._where.target.groups() for group in page}
         groups = [name for name in restored.wanted_groups() if name in there]
         users = restored.count("ours")
@@ -170,7 +191,7 @@ class Rebuild:
         return groups
 
     def _look_again(self, restored: Restored) -> None:
-        """Ask who seems to lack a membership: the listing of a group lags behind."""
+        """Ask for the groups of each user who seems to lack a membership: the listing of a group lags behind."""
         step: Callable[[User], Iterator[Memberships]] = membership_step(self._where.target, "user")
         for batch in self._batches(restored.lacking(), step):
             restored.add_memberships(pair for found in batch for pair in found.pairs)
@@ -210,7 +231,7 @@ class Rebuild:
 
 
 def rebuild_of(migration: Migration, inventory: Inventory, *, stop: threading.Event) -> Rebuild:
-    """Return the rebuilding of this migration's inventory."""
+    """Return the rebuild of this migration's inventory. Raises SettingsError or FatalError as `ledger_table` does."""
     config = migration.config
     where = RebuildSources(
         source_pool_id=config.source.user_pool_id,

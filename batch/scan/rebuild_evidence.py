@@ -1,6 +1,7 @@
-"""What a rebuilt inventory knows: gathered in temporary tables, decided there, and stored at once.
+"""Gather what a rebuild read in temporary tables, decide there, and store the result at once.
 
-Whose a user of the target is, how far it is, and which memberships are still due. It asks nobody.
+It is decided which users of the new pool are this migration's, how far each of them is, and which memberships are still
+due. This file calls neither pool nor ledger.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ CREATE TEMP VIEW lacking AS
     AND NOT EXISTS (SELECT 1 FROM due d WHERE d.sub = w.sub AND d.group_name = w.group_name)
 """
 
-# Of whom the ledger knows to be somebody, its user is theirs; else the only one that carries their old sub.
+# If the ledger knows which user a person is, only that user is theirs. Otherwise it is the only user that carries the
+# old sub. If two users carry it, neither counts as ours: the marker alone does not tell which one the migration made.
 _THEIRS = (
     "coalesce(p.new_sub, t.new_sub) = t.new_sub "
     "AND (p.new_sub IS NOT NULL OR (SELECT count(*) FROM there o WHERE o.sub = t.sub) = 1)"
@@ -91,17 +93,15 @@ _ALIKE = (
 )
 
 UNBEGUN = frozenset({PersonState.HELD, PersonState.KNOWN})
-"""States in which the ledger knows nothing of what was done."""
-_FEDERATED = frozenset(
-    {PersonState.DEFERRED, PersonState.RETURNED}
-)  # whom no run creates: they are published, and no more
+"""In these states, the ledger knows nothing about what was done for a person."""
+_FEDERATED = frozenset({PersonState.DEFERRED, PersonState.RETURNED})  # no run creates these: they are only published
 _UNSETTLED = frozenset(
     {PersonState.CREATING, PersonState.MIGRATING}
 )  # a claim, not the status, decides what comes next
 
 
 class Restored:
-    """What is being gathered. Fill it, `decide`, and `store`."""
+    """What a rebuild has gathered so far. Fill it, call `own` and `decide`, and then `store`."""
 
     def __init__(self, inventory: Inventory, context: Context) -> None:
         self._inventory = inventory
@@ -112,8 +112,10 @@ class Restored:
             inventory.execute(statement)
 
     def add_people(self, people: Sequence[Person]) -> None:
-        """Note what the ledger knows, and whom it was made to forget."""
+        """Note what the ledger knows about these persons, and which of them were forgotten."""
         self.forgotten += [one.sub for one in people if one.reason == FORGOTTEN]
+        # A federated profile is made by its own sign-in. As a held person without a user, it is neither looked for in
+        # the new pool nor counted as deleted there.
         people = [Person(one.sub, PersonState.HELD, one.username) if one.state in _FEDERATED else one for one in people]
         with self._inventory.transaction():
             self._inventory.execute_many(
@@ -125,7 +127,7 @@ class Restored:
             )
 
     def add_users(self, users: Iterable[User]) -> None:
-        """Note users of the target, whose old sub they carry, and which of their attributes are still the old ones."""
+        """Note users of the new pool, the old sub that each carries, and which attributes still have the old value."""
         marked = [(user, user.attributes.get(self._context.marker or "") or None) for user in users]
         old = {user.sub: user for user in self._old_users(sub for _, sub in marked if sub)}
         rows = [
@@ -152,14 +154,14 @@ class Restored:
         return json.dumps([name for name, value in wanted.items() if user.attributes.get(name) == value])
 
     def unlisted(self) -> Iterator[tuple[str, str, str | None]]:
-        """Yield the old sub, the name in the target and the new sub of who ought to be there and was not listed."""
+        """Yield (old sub, new name, new sub) of users that the ledger knows and the listing did not show."""
         after, states = "", json.dumps(sorted(UNBEGUN))
         while rows := self._inventory.execute(_UNLISTED, (after, states, _PAGE)).fetchall():
             yield from rows
             after = rows[-1][0]
 
     def own(self) -> None:
-        """Decide whose every user is; what the scan has of their groups is wanted."""
+        """Decide which users are this migration's. Their memberships in the old pool count as wanted."""
         rules = self._context.rules.groups
         names = [(group.name, new) for group in self._snapshot.groups() if (new := rules.target_name(group.name))]
         with self._inventory.transaction():
@@ -173,18 +175,19 @@ class Restored:
                     json.dumps(sorted(UNBEGUN)),
                 ),
             )
-            # What the ledger has as owed is due, given or not: until it is told, a first token would give it.
+            # What the ledger still owes is due, given or not. A first token would give it anyway, until the ledger
+            # hears that it was given.
             self._inventory.execute(
                 "INSERT INTO due SELECT w.sub, w.group_name FROM wanted w "
                 "JOIN owed o ON o.sub = w.sub AND o.group_name = w.group_name WHERE w.told"
             )
 
     def wanted_groups(self) -> list[str]:
-        """Name the groups of the target whose members are to be known."""
+        """Return the names, in the new pool, of the groups that are migrated."""
         return [name for (name,) in self._inventory.execute("SELECT DISTINCT new FROM names ORDER BY new")]
 
     def ours(self, condition: str = "1") -> Iterator[User]:
-        """Yield the users of the target that are this migration's."""
+        """Yield the users of the new pool that are this migration's, without attributes. Call `own` before."""
         after = ""
         while rows := self._inventory.execute(
             f"SELECT sub, new_sub, username FROM ours WHERE sub > ? AND {condition} ORDER BY sub LIMIT ?",  # noqa: S608 -- constants
@@ -194,16 +197,20 @@ class Restored:
             after = rows[-1][0]
 
     def lacking(self) -> Iterator[User]:
-        """Yield those of them who have a password and lack a membership that the old pool has."""
+        """Yield this migration's users who have a password and lack a membership that the old pool has."""
         return self.ours("NOT unfinished AND EXISTS (SELECT 1 FROM lacking l WHERE l.sub = ours.sub)")
 
     def add_memberships(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Note memberships in the target, as (new sub, group)."""
+        """Note memberships in the new pool, as (new sub, group)."""
         with self._inventory.transaction():
             self._inventory.execute_many("INSERT OR IGNORE INTO found VALUES (?, ?)", list(pairs))
 
     def decide(self, *, give_missing: bool) -> None:
-        """Decide which memberships are due, where the ledger does not tell: nobody could use who is unfinished."""
+        """Decide which memberships are due for users about whom the ledger says nothing.
+
+        An unfinished user gets every membership, because nobody could use the account yet. A finished user gets the
+        missing ones only with `give_missing`.
+        """
         with self._inventory.transaction():
             self._inventory.execute(
                 "INSERT INTO due SELECT sub, group_name FROM lacking WHERE NOT told AND (unfinished OR ?)",
@@ -211,7 +218,10 @@ class Restored:
             )
 
     def missing(self, *, told: bool) -> Iterator[tuple[str, str]]:
-        """Yield name and group of what is missing and not due; `told`: because the ledger says that it was given."""
+        """Yield (old user name, group) of each membership that is missing and not due.
+
+        With `told`, the ledger says that the membership was given. Without it, nobody knows.
+        """
         yield from self._inventory.execute(
             "SELECT u.username, l.group_name FROM lacking l JOIN users u ON u.sub = l.sub WHERE l.told = ? "
             "ORDER BY 1, 2",
@@ -219,15 +229,15 @@ class Restored:
         )
 
     def doubtful(self) -> list[str]:
-        """Name the users of the target that carry somebody's old sub and are not known to be them."""
+        """Return the names of users of the new pool that carry an old sub and are not known to be that person."""
         return [name for (name,) in self._inventory.execute(_DOUBTFUL, (self._snapshot.number,))]
 
     def count(self, what: str) -> int:
-        """Count the rows of a table."""
+        """Count the rows of a temporary table. `what` may have a WHERE clause."""
         return self._inventory.number(f"SELECT count(*) FROM {what}")  # noqa: S608 -- a table's name, ours
 
     def store(self, groups_there: Iterable[str]) -> None:
-        """Make it what was done; part of the transaction that is open."""
+        """Write the result to the inventory. Part of the transaction that is open."""
         execute = self._inventory.execute
         execute(_PROGRESS, (Progress.CREATED, Progress.SECURED, Progress.DONE))
         execute(_DEPARTED, (Progress.GONE, Problem.GONE, _GONE))
@@ -245,7 +255,7 @@ class Restored:
             forget(self._inventory, sub)
 
     def _store_applied(self) -> None:
-        """Count as applied what is in the target as the old pool has it; what is not was changed in one of them."""
+        """Record as applied what both pools have alike. Whatever differs was changed in one of them."""
         applied = BaselineTable(self._inventory)
         after = ""
         while rows := self._inventory.execute(_ALIKE, (after, _PAGE)).fetchall():
@@ -253,12 +263,14 @@ class Restored:
             for sub, unfinished, enabled, alike in rows:
                 if sub in old:
                     base = self._applied(old[sub], enabled=bool(enabled), alike=decoded(alike))
-                    # A link that is missing may have been ended in the new pool, but of who could not sign in yet.
+                    # A missing link may have been ended in the new pool, so it counts as made. But the link of a user
+                    # who could not sign in yet was never made.
                     links = frozenset() if unfinished else self._context.links(old[sub])
                     applied.save(sub, replace(base, links=links))
             after = rows[-1][0]
 
     def _applied(self, old: User, *, enabled: bool, alike: list[str]) -> Baseline:
         wanted = self._context.translate(old).attributes
-        # Who is disabled in the old pool alone is to be disabled; who is in the new one alone stays so.
+        # A user who is disabled only in the old pool is disabled by the next run. A user who is disabled only in the
+        # new pool stays disabled.
         return Baseline({name: wanted[name] for name in alike}, enabled or old.enabled, groups=None)
