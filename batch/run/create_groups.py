@@ -1,4 +1,4 @@
-"""Bring the groups into the target: make what is missing, and carry over what the old pool changed since."""
+"""Create the groups that the new pool lacks, and carry over what the old pool changed in the others since."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _UNDEFINED = "could not be taken from the group in the new pool, which can only 
 
 @dataclass(slots=True)
 class Grouped:
-    """How many groups were made, and how many got another definition."""
+    """How many groups were created, and how many got another definition."""
 
     made: int = 0
     updated: int = 0
 
 
 class Grouping:
-    """Makes and changes groups. Safe to kill and to repeat."""
+    """Creates and changes groups of the new pool. Safe to kill and to repeat."""
 
     def __init__(
         self, target: UserPool, inventory: Inventory, context: Context, *, stop: threading.Event, progress: ProgressBars
@@ -42,10 +42,15 @@ class Grouping:
         self._grouped = Grouped()
 
     def run(self) -> Grouped:
-        """Make the groups that the target lacks, and change those that it has as they were applied."""
+        """Create the missing groups, and update those that still have the definition that this migration gave them.
+
+        With `groups.create: false`, nothing is created or updated. Raises SettingsError if a group is missing then, and
+        FatalError if Cognito refuses a group.
+        """
         wanted = groups_wanted(self._inventory, self._context)
         there = {group.name: group for page in self._target.groups() for group in page}
         missing = [group for name, group in wanted.items() if name not in there]
+        # Refused before any user is created. Otherwise the new users would lack memberships.
         if missing and not self._context.rules.groups.create:
             names = ", ".join(group.name for group in missing)
             raise SettingsError(
@@ -67,9 +72,11 @@ class Grouping:
     def _make(self, group: Group) -> None:
         try:
             made = self._target.create_group(group)
+        # UnansweredError is a UserError too. It means that Cognito is silent, not that the group is wrong.
         except UnansweredError:
             raise
         except UserError as error:
+            # Fatal, because without the group every one of its members would fail, one by one.
             raise FatalError(f"{error} The group {group.name} cannot be created: correct, rename or drop it.") from None
         with self._inventory.transaction():
             self._inventory.execute(
@@ -79,8 +86,9 @@ class Grouping:
         self._grouped.made += made
 
     def _change(self, wanted: Group, there: Group) -> None:
-        """Give a group its new definition, unless the target has changed it: then the target's stays."""
+        """Give a group its new definition. If the new pool has changed the group, its own definition stays."""
         conflict = ""
+        # A run that was killed after the call finds the group as it is wanted. That is no conflict.
         if not differing_fields(wanted, there):
             pass
         elif differing_fields(applied_definition(self._inventory, wanted.name) or wanted, there):
@@ -93,6 +101,7 @@ class Grouping:
                     f"{error} The group {wanted.name} cannot be changed: correct, rename or drop it."
                 ) from None
             self._grouped.updated += 1
+            # Cognito cannot take a precedence or a role from a group. What came of the call is compared, not assumed.
             conflict = _UNDEFINED if differing_fields(wanted, there) else ""
         self._record(wanted, conflict)
 
@@ -108,7 +117,7 @@ class Grouping:
                 baseline.record(Kept("", (Conflict(name, conflict),)), 0)
 
     def _take_baselines(self, wanted: Mapping[str, Group], there: Mapping[str, Group]) -> None:
-        """Let what is wanted now count as applied to a group that was there already: what differs is the target's."""
+        """Count what is wanted now as applied to groups that existed before. What differs belongs to the new pool."""
         rows = [(name, _definition(group)) for name, group in wanted.items() if name in there]
         with self._inventory.transaction():
             self._inventory.execute_many(

@@ -1,4 +1,7 @@
-"""What was done in the target, user by user, in the inventory. Nothing is ever deleted from it."""
+"""Hand out users to be created or finished, and record what was done with each, in the inventory.
+
+Rows of `progress` are never deleted: they tell a later run which users it must not create again.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,11 @@ _REFUSE = "UPDATE progress SET state = ?, intended_at = NULL WHERE sub = ?"
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The user exists in the target, by this migration's hand."""
+    """The user exists in the new pool, and this migration created it.
+
+    With `found`, the user was found by its marker and was finished already: by a migration whose inventory is lost, or
+    by the user's own sign-in.
+    """
 
     sub: str
     new_sub: str
@@ -43,7 +50,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """The user is CONFIRMED, and disabled if it was; `ours`: surely by a password that this run set."""
+    """The user is CONFIRMED, and is disabled if it has to be. With `ours`, this run surely set its password."""
 
     sub: str
     ours: bool = True
@@ -52,7 +59,7 @@ class Secured:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The user is a member of the group of the target."""
+    """The user is a member of this group of the new pool."""
 
     sub: str
     group: str
@@ -60,7 +67,10 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing is left to do for the user, whose memberships were to be `groups`; `update`: it was there before."""
+    """Nothing is left to do for the user. `groups` are the memberships that were wanted.
+
+    With `update`, the user existed before and was only changed.
+    """
 
     sub: str
     groups: frozenset[str] | None = None
@@ -69,7 +79,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The user is not done; `refused` says that it surely was not created."""
+    """The user is not done. With `refused`, it surely was not created."""
 
     sub: str
     problem: Problem
@@ -79,7 +89,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Unbegun:
-    """The user was intended, and surely not created, when everything was to end."""
+    """The user was intended, and surely was not created before the run had to end."""
 
     sub: str
 
@@ -88,27 +98,29 @@ Fact = Created | Secured | Granted | Done | Failed | Unbegun | UpdateFact
 
 
 class Journal:
-    """Hands out what is to be done, durably intended beforehand, and records what became true."""
+    """Hands out users after recording durably that they may be created, and records what became true."""
 
     def __init__(self, inventory: Inventory, context: Context) -> None:
         self._inventory = inventory
         self._context = context
         self._applied = BaselineTable(inventory)
         self._is_cut_over = Cutover.of(inventory) is not None
-        self._now: Callable[[], float] = float  # until it is known: long ago
-        self._in_hand: set[str] = set()  # whom this run gave a password, until they are done
+        self._now: Callable[[], float] = float  # 0.0, long ago, until the time is known
+        self._in_hand: set[str] = set()  # users that this run gave a password, until they are done
 
     def use_clock(self, now: Callable[[], float]) -> None:
-        """Record facts at the target's time from now on."""
+        """Record facts at the new pool's time from now on."""
         self._now = now
 
     def jobs(self, *, now: Callable[[], float], chunk: int, limit: int | None = None) -> Generator[Job]:
-        """Yield what is to be done, `chunk` users at a time, after their creation is durably intended.
+        """Yield users to be created or finished, `chunk` at a time, after their intent was recorded durably.
 
-        `now()` is the target's time in seconds. What was intended but not handed out is taken back at the end.
+        `now()` is the new pool's time in seconds. The intent of users that were not handed out is taken back at the
+        end.
         """
         self._now = now
-        # Users who failed before come last, so that they cannot use up every limited run.
+        # Users who failed before come last. Otherwise they would use up every run with a limit. They are listed once,
+        # before the run begins: a user who fails in this run must not be handed out again.
         self._inventory.execute("DROP TABLE IF EXISTS temp.failed_before")
         self._inventory.execute("CREATE TEMP TABLE failed_before (sub TEXT PRIMARY KEY) WITHOUT ROWID")
         self._inventory.execute("INSERT INTO failed_before SELECT sub FROM progress WHERE problem IS NOT NULL")
@@ -124,6 +136,8 @@ class Journal:
                 left = None if left is None else left - len(jobs)
 
     def _handed_out(self, jobs: list[Job]) -> Generator[Job]:
+        # The rest of a chunk is taken back however the run ends. A user with an intent counts as in doubt, and the next
+        # run would have to look for it.
         left = jobs[::-1]
         try:
             while left:
@@ -165,7 +179,10 @@ class Journal:
                 assert_never(fact)
 
     def _record_write(self, fact: Fact) -> None:
-        """Keep when this migration last wrote to a user, for as long as that proves that nobody else did (`undo`)."""
+        """Keep when this migration last wrote to a user, as long as nobody else can have written since.
+
+        `undo` relies on that time to tell whether somebody has used the user.
+        """
         match fact:
             case Secured(ours=True):
                 self._in_hand.add(fact.sub)
@@ -178,6 +195,7 @@ class Journal:
             self._applied.written(fact.sub, self._now())
 
     def _record_failure(self, fact: Failed) -> None:
+        # A failed user without a definite answer stays intended, so the next run looks before it creates.
         if fact.refused:  # a definite answer, so the next run is in no doubt
             self._inventory.execute(_REFUSE, (UserState.REFUSED, fact.sub))
         if fact.problem is Problem.GONE:
@@ -208,8 +226,12 @@ class Journal:
     def _job(self, row: tuple[Any, ...], now: float, facts: UserRecord) -> Job:
         planned, state, intended_at, new_sub, username, *columns = row
         user = user_from_row(tuple(columns))
+        # A user whose creation was refused or taken back is intended anew, with a new time: without a marker, only a
+        # user created after that time is taken for ours.
         fresh = state in {None, UserState.REFUSED, UserState.UNDONE}
         attributes = self._context.translate(user).attributes
+        # After the cut-over, what the old pool changes is not carried over. A user who exists gets what was owed to it
+        # before.
         known_there = self._is_cut_over and not fresh
         kept = to_finish(user, facts, self._context, linked=state != UserState.CREATED) if known_there else None
         return Job(
@@ -227,6 +249,7 @@ class Journal:
         )
 
     def _take_back(self, jobs: list[Job]) -> None:
+        # A user in doubt since an earlier run keeps its intent: it may exist, and only a look can tell.
         fresh = [job.sub for job in jobs if job.state is UserState.INTENDED and not job.in_doubt]
         with self._inventory.transaction():
             self._inventory.execute_many(

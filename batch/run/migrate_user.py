@@ -1,9 +1,14 @@
-"""Bring one user into the target: a step for the engine. Every call may be repeated by a later run.
+"""Migrate one user: a step for the engine. Every call may be repeated by a later run.
 
-The order matters. The intent is durable before the user is created; that it was created is durable before it gets a
-password, so a user who is CONFIRMED was never created in doubt; a disabled user is disabled before it has a link or a
-password, so before anybody could sign in; memberships come last. What somebody else made is left alone. With a ledger,
-the person is claimed there before, and what the claim allows is done (`batch.claims`).
+The order of the calls matters:
+
+    1. The intent is durable before the user is created.
+    2. The creation is durable before the user gets a password. A CONFIRMED user was therefore never created in doubt.
+    3. A disabled user is disabled before it has a link or a password, so before anybody could sign in.
+    4. Memberships come last.
+
+A user that somebody else made is left alone. With a ledger, the person is claimed in the ledger first, and only what
+the claim allows is done (`batch.ledger.claims`).
 """
 
 from __future__ import annotations
@@ -26,17 +31,18 @@ from userpool.identity import SignIn
 from userpool.pool import UserPool
 from userpool.user import Status, User
 
-_TRIES = 5  # of a call whose fate was unclear, each after a look at what it left
+_TRIES = 5  # for a call that got no answer: each further try comes after a look at what the call left
 
 
 class UnbegunError(HaltedError):
-    """Everything is to end, and the user was surely not created."""
+    """The run has to end, and the user surely was not created."""
 
 
 class UserMigration:
-    """Creates users in the target. `marker` is the attribute that keeps the old sub, if there is one.
+    """Creates users in the new pool. `marker` is the attribute that keeps the old sub, if there is one.
 
-    `judge` decides what may be changed of users who are there; by itself it lets nothing be.
+    `judge` decides what may be changed of users that exist. The default judge has an empty schema, which lets no
+    attribute be changed.
     """
 
     def __init__(
@@ -57,7 +63,7 @@ class UserMigration:
         self._updates = Updates(target, judge or Judge(Schema(), SignIn(), marker), self._claims)
 
     def step(self, job: Job) -> Iterator[Fact]:
-        """Do what is left to do for one user, yielding each fact when it is true."""
+        """Do what is left to do for one user, and yield each fact as soon as it is true."""
         created = job.state is not UserState.INTENDED
         try:
             for fact in self._bring(job):
@@ -65,6 +71,8 @@ class UserMigration:
                 yield fact
         except UserError as error:
             failed = _failure(job, error, created=created)
+            # The person becomes `known` again. Otherwise another name for the user, once decided, could not be
+            # published.
             if failed.refused:
                 self._claims.release(job)
             yield failed
@@ -83,22 +91,25 @@ class UserMigration:
         if job.state is UserState.INTENDED:
             user = self._create(job, claim) if claim.claimed and not claim.new_sub else self._existing(job, claim)
             finished = user.status is not Status.FORCE_CHANGE_PASSWORD
-            if finished:  # before a rerun could take it for a user whose password this inventory has set
+            # Before `Created` is recorded. Otherwise a rerun could take the user for one whose password this inventory
+            # has set.
+            if finished:
                 self._claims.disown(job, claim, user.sub)
             applied = _as_found(job, claim) if finished else _as_created(job, user)
             yield Created(job.sub, user.sub, user.username, found=finished, applied=applied)
-            if finished:  # and perhaps used since, so nothing about it is changed
+            if finished:  # perhaps it has been used since, so nothing about it is changed
                 if applied and (differences := left_as_found(job, user, self._marker)):
                     yield Kept(job.sub, differences)
-                if claim.hold is Hold.MIGRATED:  # but a sign-in makes nobody with e-mail as second factor
+                if claim.hold is Hold.MIGRATED:  # except its second factors: a sign-in cannot set e-mail as one
                     yield from self._updates.set_factors(job, user, applied, self._claims.hold)
                 yield from self._give(job, user.username, claim, found=True)
                 return
         else:
             user = look(self._target, job)
+        # Before links and password. In the other order, a user disabled in the old pool could sign in for a moment.
         if claim.unfinished and not job.user.enabled:
             self._target.disable(user.username)
-        applied = yield from self._updates.make_links(job, user, applied)  # from here on it could sign in
+        applied = yield from self._updates.make_links(job, user, applied)  # from here on somebody could sign in
         applied, ours = yield from self._complete(job, user, applied, claim)
         yield Secured(job.sub, ours=ours, disabled=claim.unfinished and not job.user.enabled)
         yield from self._updates.catch_up(replace(job, username=user.username, new_sub=user.sub), applied)
@@ -106,16 +117,17 @@ class UserMigration:
 
     def _finish(self, job: Job) -> Iterator[Fact]:
         if job.owed:
-            look(self._target, job)  # by now the name may be somebody else's
+            look(self._target, job)  # by now, somebody else may have the name
         yield from self._updates.catch_up(job, job.applied)
         yield from self._give(job, job.username, Claim())
 
     def disable(self, job: Job) -> Iterator[Fact]:
-        """Disable a user whom the old pool has disabled since; what else it changed is for `update`."""
+        """Disable a user that the old pool has disabled since. Other changes are left to `update`."""
         yield from self._guarded(job, self._disable(job))
 
     def _disable(self, job: Job) -> Iterator[Fact]:
         yield from self._updates.disable(job, look(self._target, job))
+        # A user with further changes is not done yet: `update` comes to it later in the same run.
         if job.state is UserState.DONE and job.change.only_disables:
             yield _done(job)
 
@@ -131,7 +143,7 @@ class UserMigration:
             yield _done(job)
 
     def disable_gone(self, job: Job) -> Iterator[Fact]:
-        """Disable a user who is not in the old pool any more, if nobody has used it."""
+        """Disable a user that has left the old pool, if nobody has used it."""
         yield from self._guarded(job, self._updates.disable_gone(job))
 
     def _guarded(self, job: Job, facts: Iterator[Fact]) -> Iterator[Fact]:
@@ -145,16 +157,19 @@ class UserMigration:
     def _complete(
         self, job: Job, user: User, applied: Baseline | None, claim: Claim
     ) -> Generator[Fact, None, tuple[Baseline | None, bool]]:
-        """Secure the user, and say so in the ledger; return what is applied, and if the password is surely this run's.
+        """Set a password, second factors, and record both in the ledger.
 
-        Second factors come in between: they are refused for who is not CONFIRMED, and from `pending` on the user can
-        get a password, which must not be enough for who has a factor.
+        Returns what is applied now, and whether the password is surely this run's. Second factors come in between.
+        Cognito refuses them for a user who is not CONFIRMED. And from `pending` on, the user can get a password, which
+        must not be enough to sign in for a user who has a second factor.
         """
         if claim.hold is Hold.RESUMED and user.status is Status.FORCE_CHANGE_PASSWORD:
-            self._claims.refresh(job)  # the old pool may have changed since the claim
+            self._claims.refresh(job)  # the old pool may have changed since the earlier claim
         ours = claim.unfinished and self._secure(job, user, claim)
         if claim.unfinished:
             applied = yield from self._updates.set_factors(job, user, applied, lambda: self._claims.guard(job, claim))
+        # With a new claim, no run of this migration has set a password yet. A user that has one got it from somebody
+        # else, so the old password must not count any more.
         if claim.hold is Hold.NEW and user.status is not Status.FORCE_CHANGE_PASSWORD:
             self._claims.disown(job, claim, user.sub)
         else:
@@ -162,7 +177,8 @@ class UserMigration:
         return applied, ours
 
     def _give(self, job: Job, username: str, claim: Claim, *, found: bool = False) -> Iterator[Fact]:
-        """Give the memberships that are owed, as far as there is time."""
+        """Give the memberships that are owed, until the run is stopped or may not give any more."""
+        # A user created by its own sign-in gets its memberships with its first token, not from the run.
         left = () if claim.hold is Hold.MIGRATED else self._claims.begin_giving(job, found=found)
         while left and not self._stop.is_set() and self._claims.may_give(job):
             try:
@@ -170,16 +186,19 @@ class UserMigration:
             except HaltedError:
                 break
             except UserError:
+                # Records what is left even after a failure, so that others may give the rest.
                 self._claims.end_giving(job, frozenset(left))
                 raise
             yield Granted(job.sub, left[0])
             left = left[1:]
         self._claims.end_giving(job, frozenset(left))
+        # A user with memberships left because of a stop is not done. If the right to give was lost, somebody else gives
+        # them, and this run is done with the user.
         if not (left and self._stop.is_set()):
             yield _done(job)
 
     def _create(self, job: Job, claim: Claim) -> User:
-        """Create the user, or find the one that an attempt of ours created without our hearing of it."""
+        """Create the user, or find the one that an earlier attempt created although no answer came."""
         in_doubt = job.in_doubt
         for _ in range(_TRIES):
             try:
@@ -190,18 +209,25 @@ class UserMigration:
             except AlreadyExistsError:
                 return self._adopt(job, self._target.find(job.username), in_doubt=in_doubt)
             except UnansweredError:
+                # From here on, an existing user of that name may be the one of this call.
                 in_doubt = True
                 if found := self._target.find(job.username):
                     return self._adopt(job, found, in_doubt=True)
             except HaltedError:
                 if in_doubt or claim.hold is Hold.RESUMED:
                     raise
+                # Nothing was ever sent for this user, so the next run need not look for it.
                 raise UnbegunError("stopped before it was created") from None
         raise UnansweredError("AdminCreateUser got no answer, again and again; rerun to try once more")
 
     def _existing(self, job: Job, claim: Claim) -> User:
-        """Return the user that somebody has finished: another inventory, or the user's own sign-in."""
+        """Return the user that somebody has finished: another inventory, or the user's own sign-in.
+
+        Raises GoneError if the user existed and was deleted.
+        """
         found = self._target.find(job.username)
+        # A person can be `reset` while the ledger knows of no user, for example after `undo --force-used`. Then the
+        # user may be created. Only a user that the ledger knows can have been deleted by somebody.
         if found is None and claim.hold is Hold.RESET and claim.new_sub is None:
             return self._create(job, claim)  # nobody ever saw the user
         if found is None or claim.new_sub not in {None, found.sub}:
@@ -220,12 +246,17 @@ class UserMigration:
         raise AlreadyExistsError("a user of that name is in the target already, not made by this migration; left alone")
 
     def _is_ours(self, job: Job, found: User, *, in_doubt: bool) -> bool:
-        """Whether the user was created for this job: by marker, else by being exactly what we may have created."""
+        """Return whether the user was created for this job.
+
+        The marker decides. Without a marker, the user must be in doubt and be exactly what an earlier attempt created.
+        """
         if self._marker:
             return found.attributes.get(self._marker) == job.sub
         return (
             in_doubt
             and found.status is Status.FORCE_CHANGE_PASSWORD
+            # A user created before the intent was made by somebody else. Memberships and attributes must be exactly
+            # ours as well, because a wrong guess would hand over an account.
             and found.created >= job.intended_at
             and found.enabled
             and found.attributes == job.attributes
@@ -233,9 +264,9 @@ class UserMigration:
         )
 
     def _secure(self, job: Job, user: User, claim: Claim) -> bool:
-        """Set a password that nobody knows, so that forgot-password works; return whether it was set.
+        """Set a password that nobody knows, so that forgot-password works. Return whether it was set.
 
-        Only a user still in FORCE_CHANGE_PASSWORD gets one: any other has chosen its own.
+        Only a user in FORCE_CHANGE_PASSWORD gets one. Any other user has a password already.
         """
         username, status = user.username, user.status
         for _ in range(_TRIES):
@@ -244,6 +275,8 @@ class UserMigration:
             try:
                 self._target.set_password(username, self._password(), before=lambda: self._claims.guard(job, claim))
             except UnansweredError:
+                # Look before the next try. If the first call was carried out, the user may have chosen a password
+                # since, and another call would overwrite it.
                 found = self._target.find(username)
                 status = found.status if found else status
             else:
@@ -254,6 +287,7 @@ class UserMigration:
         try:
             self._target.add_to_group(username, group)
         except NotFoundError as error:
+            # Cognito answers with the same error if the group is missing. Only the message tells which of the two is.
             if "UserNotFound" in str(error):
                 raise GoneError("was deleted in the target while it was being migrated; it stays deleted") from None
             raise UserError(f"the group {group} is not in the target any more: rerun, which creates it") from None
@@ -264,15 +298,16 @@ def _done(job: Job) -> Done:
 
 
 def _as_created(job: Job, user: User) -> Baseline | None:
-    """Return what was applied to a user that this migration created, now or in an attempt it never heard of."""
+    """Return what was applied to a user that this migration created, in this attempt or in one without an answer."""
     groups = job.wanted.groups if job.wanted else frozenset()
     return Baseline(user.attributes, job.user.enabled, groups, giving=groups) if job.wanted else None
 
 
 def _as_found(job: Job, claim: Claim) -> Baseline | None:
-    """Return what counts as applied to a user that somebody has finished: where it differs, it keeps what it has.
+    """Return what counts as applied to a user that somebody has finished.
 
-    But its own sign-in, by which it may have been created, makes no links.
+    All that is wanted counts as applied, so the user keeps whatever differs. Links are the exception if the user's own
+    sign-in created it, because that sign-in makes no links.
     """
     if job.wanted is None:
         return None
@@ -285,6 +320,7 @@ def _failure(job: Job, error: UserError, *, created: bool) -> Failed:
     surely_not_created = not created and not job.in_doubt
     match error:
         case AlreadyExistsError():
+            # Definite even for a user in doubt: the pool was looked at, and has no such user of ours.
             return Failed(job.sub, Problem.TAKEN, str(error), refused=not created)
         case GoneError():
             return Failed(job.sub, Problem.GONE, str(error))

@@ -1,4 +1,4 @@
-"""Carry out the plan: who is to be disabled first, then groups, changes, and every pending user."""
+"""Carry out the plan: disable users first, then groups, then changes, then every pending user."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ _CHUNK = 50  # users intended at once, in one write
 class RunSummary:
     """What a run did.
 
-    `found` counts users that an earlier migration had finished, `updated` those that the old pool had changed,
-    `disabled` those disabled since, `failed` this run's failures by problem, `left` what a rerun would take up.
-    `conflicts` are all changes that stand uncarried, `gone` all users who left the old pool.
+    `found` counts users that an earlier migration had finished. `updated` counts users that the old pool had changed.
+    `disabled` counts users that the old pool has disabled since. `failed` counts the failures of this run by problem.
+    `left` counts what a rerun would take up. `conflicts` lists all changes that are not carried over. `gone` lists all
+    users that have left the old pool.
     """
 
     created: int = 0
@@ -55,7 +56,7 @@ class RunSummary:
 
 
 class Run:
-    """One run over what is pending. Safe to kill and to repeat."""
+    """One run over everything that is pending. Safe to kill and to repeat."""
 
     def __init__(
         self,
@@ -90,11 +91,10 @@ class Run:
         self._silence = Silence()
 
     def run(self, *, now: Callable[[], float], limit: int | None = None, disable_gone: bool = False) -> RunSummary:
-        """Carry over what changed and create who is pending, `limit` users at most; `now()` is the target's time.
+        """Carry over changes and create pending users, `limit` users at most. `now()` is the new pool's time.
 
-        Who is to be disabled is so first, whatever the limit; then come groups, other changes, and creations.
-
-        Raises FatalError when nobody can be migrated any more; what was done until then is recorded.
+        Users to be disabled come first, whatever the limit is. Then come groups, other changes, and creations. Raises
+        FatalError if no user can be migrated any more. What was done until then is recorded.
         """
         self._journal.use_clock(now)
         self._changes.follow_enabled()
@@ -102,13 +102,14 @@ class Run:
         self._make_groups()
         updated = self._update(limit)
         self._create(now, None if limit is None else limit - updated)
+        # Counted after the work, from the inventory: so the number is right after a stop and after a limit.
         self._summary.left = count_pending(self._inventory) + self._changes.left()
         self._summary.stopped = self._stop.is_set()
         self._summary.conflicts, self._summary.gone = conflicts(self._inventory), gone(self._inventory)
         return self._summary
 
     def _disable(self, *, disable_gone: bool) -> None:
-        """Disable who is to be, before anything else is written: at no moment may they sign in longer than need be."""
+        """Disable users before anything else is written, so that none of them can sign in longer than necessary."""
         if count := self._changes.to_disable():
             self._carry_out("disable", count, self._changes.disabled_since(), self._migration.disable)
         if disable_gone and (count := count_gone(self._inventory)):
@@ -120,7 +121,9 @@ class Run:
         self._summary.groups, self._summary.groups_updated = grouped.made, grouped.updated
 
     def _update(self, limit: int | None) -> int:
-        """Carry over what changed for `limit` users at most; return for how many."""
+        """Carry over changes for `limit` users at most. Return how many users were taken up."""
+        # After a rebuild it is not known which memberships were wanted before. Without this, the first run would take
+        # memberships for new that somebody has ended in the new pool.
         self._changes.take_baselines()
         left = self._changes.left()
         count = left if limit is None else min(left, limit)
@@ -132,6 +135,7 @@ class Run:
         pending = count_pending(self._inventory)
         total = pending if limit is None else min(pending, limit)
         jobs = self._journal.jobs(now=now, chunk=_CHUNK, limit=limit)
+        # Closing takes back the intents that were not handed out, also if the run ends by an error.
         with closing(jobs):
             self._carry_out("create", total, jobs, self._migration.step)
 
@@ -144,14 +148,17 @@ class Run:
                 with self._inventory.transaction():
                     for fact in batch:
                         self._journal.record(fact)
+                    # After the facts. Recording them marks the plan of these users as out of date, and this takes the
+                    # mark from all users who are as planned.
                     self._changes.note_done(fact.sub for fact in batch if isinstance(fact, Done))
-                for fact in batch:  # when they are durable: this may end the run
+                for fact in batch:  # after the facts are durable, because counting may end the run
                     self._count(fact)
                 bar.advance(sum(isinstance(fact, Done | Failed) for fact in batch))
 
     def _count(self, fact: object) -> None:
         summary = self._summary
         match fact:
+            # The order of the cases matters: the special case of a fact stands before the general one.
             case Created(found=True):
                 summary.found += 1
             case Created():
@@ -169,13 +176,15 @@ class Run:
             case Failed():
                 summary.failed[fact.problem] = summary.failed.get(fact.problem, 0) + 1
                 if fact.problem is Problem.UNANSWERED:
+                    # Many users in a row without an answer mean that Cognito is down, and this raises FatalError. Any
+                    # other fact is an answer, and begins the count anew.
                     self._silence.note(fact.reason)
                     return
         self._silence.broken()
 
 
 def failures(inventory: Inventory) -> list[dict[str, str]]:
-    """Return every user that is not done and why, by user name."""
+    """Return every user that is not done, with the reason, ordered by user name. A user who is done has none."""
     rows = inventory.execute(
         "SELECT u.username, r.problem_kind, r.problem FROM progress r JOIN users u ON u.sub = r.sub "  # noqa: S608 -- constants
         "JOIN plan p ON p.sub = r.sub WHERE r.problem IS NOT NULL "

@@ -1,4 +1,4 @@
-"""Set the second factors of a user of the target, three-way: what the target changed itself is left as it is."""
+"""Set the second factors of a user of the new pool, three-way. What the new pool changed itself stays as it is."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ Hold = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class FactorChange:
-    """What a user's second factors are to become, and which changes of the old pool are left for the target's own."""
+    """What the second factors of a user become (`goal`), and which changes of the old pool are not carried over."""
 
     goal: Preference
     left: tuple[str, ...] = ()
 
 
 def judge(before: Preference, wanted: Preference, there: Preference) -> FactorChange:
-    """Compare what was applied, what is wanted and what is there, each factor by itself.
+    """Compare what was applied, what is wanted and what the new pool has, each factor by itself.
 
-    A change of the old pool is left where the target has another preferred factor by now, or where it would take the
-    last factor from a user who is to have one.
+    Two changes of the old pool are not carried over. One is a preferred factor, if the new pool has chosen another one.
+    The other is a change that would take the last factor from a user who has to have one.
     """
     changed = before.on ^ wanted.on
     on = (there.on - changed) | (wanted.on & changed)
+    # The old pool switched one factor off and keeps another, which the user has switched off in the new pool. With the
+    # change carried over, a password alone would be enough.
     if wanted.on and there.on and not on:
         return FactorChange(there, tuple(sorted(there.on & changed)))
     chosen_there = there.choice not in {before.choice, wanted.choice}
+    # With a single factor, Cognito asks for it whether it is preferred or not. Its preference need not be kept.
     stays = len(on) > 1 and (chosen_there or before.choice == wanted.choice)
     preferred = there.choice if stays else wanted.preferred
     left = (PREFERRED,) if chosen_there and not changed and before.choice != wanted.choice else ()
@@ -42,7 +45,7 @@ def judge(before: Preference, wanted: Preference, there: Preference) -> FactorCh
 
 
 class SecondFactors:
-    """Sets second factors in the target."""
+    """Sets second factors in the new pool."""
 
     def __init__(self, target: UserPool) -> None:
         self._target = target
@@ -50,12 +53,14 @@ class SecondFactors:
     def set(
         self, job: Job, found: User, before: Preference, wanted: Preference, *, untouched: bool, hold: Hold
     ) -> Iterator[UpdateFact]:
-        """Bring a user from what was applied to what is wanted; `hold` is called right before each call.
+        """Bring a user from the factors that were applied to the wanted ones. `hold` is called right before each call.
 
-        A refusal stops nothing: it is kept as a conflict, and tried again by the next run. Raises NotFoundError.
+        A refusal stops nothing. It is recorded as a conflict, and the next run tries again. Raises NotFoundError if the
+        user does not exist.
         """
         names, there = factor_names(before, wanted), found.preference
         verdict = judge(before, wanted, there)
+        # No call if the new pool already has what is wanted: a rerun after a kill writes nothing.
         refused = {} if verdict.goal.like(there) else self._write(found.username, there, verdict.goal, hold)
         conflicts = [Conflict(name, CHANGED_THERE) for name in verdict.left]
         conflicts += [Conflict(name, REFUSED_FACTOR.format(code=code), final=False) for name, code in refused.items()]
@@ -66,7 +71,12 @@ class SecondFactors:
         yield Preferred(job.sub, untouched, settled, _reached(before, wanted, refused))
 
     def _write(self, username: str, there: Preference, goal: Preference, hold: Hold) -> dict[str, str]:
-        """Set them by one call, or one by one if that is refused; return what was refused, with Cognito's reason."""
+        """Set all factors by one call, or each by itself if that call is refused.
+
+        Returns the factors that were refused, with Cognito's reason for each.
+        """
+        # Only SMS and e-mail can be set by a call. A TOTP app of the new pool is not named in the call, and stays as it
+        # is.
         on, off = goal.on & CROSSING, there.on - goal.on
         if not self._refusal(username, Preference(on, goal.preferred), off, hold):
             return {}
@@ -77,18 +87,20 @@ class SecondFactors:
         return {factor: code for factor, code in codes.items() if code}
 
     def _refusal(self, username: str, wanted: Preference, off: frozenset[str], hold: Hold) -> str:
-        """Make the call; return Cognito's name for the reason if it is refused, or nothing."""
+        """Make the call. Return Cognito's name for the reason if it is refused, otherwise an empty text."""
         try:
             self._target.prefer(username, wanted, off=off, before=hold)
         except UserError as error:
-            if isinstance(error, NotFoundError) or not error.code:  # the latter is no answer of Cognito's
+            if (
+                isinstance(error, NotFoundError) or not error.code
+            ):  # without a code, the error is no answer from Cognito
                 raise
             return error.code
         return ""
 
 
 def _reached(before: Preference, wanted: Preference, refused: Mapping[str, str]) -> Preference:
-    """Return what counts as applied: what is wanted, but for what was refused, which the next run tries again."""
+    """Return what counts as applied: everything wanted except what was refused, which the next run tries again."""
     on = frozenset(factor for factor in before.on | wanted.on if factor in (before if factor in refused else wanted).on)
     preferred = (before if refused else wanted).preferred
     return Preference(on, preferred if preferred in on else None)

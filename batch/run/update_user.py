@@ -1,7 +1,7 @@
-"""Carry over what the old pool changed of a user that exists in the target. Every call may be repeated by a later run.
+"""Carry over what the old pool changed of a user that exists in the new pool. Every call may be repeated later.
 
-What the target changed itself is left and listed. Nothing is written but by the user's own sub: who was deleted stays
-deleted, and who has taken the name since is somebody else.
+What the new pool changed itself stays, and is listed as a conflict. Every write is preceded by a look at the user's own
+sub. A deleted user stays deleted, and a user who has taken the name since is somebody else.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ DELETED = "was created by this migration and deleted in the target since; it sta
 
 
 class GoneError(UserError):
-    """The user was created by this migration and is not there any more; it stays deleted."""
+    """Somebody has deleted a user that this migration created. The user stays deleted."""
 
 
 def look(target: UserPool, job: Job) -> User:
-    """Return the user as it is now. Raises GoneError if it is not there any more."""
+    """Return the user as it is now. Raises GoneError if it was deleted, even if the name exists again."""
     found = target.find(job.username)
     if found is None or found.sub != job.new_sub:
         raise GoneError(DELETED)
@@ -57,7 +57,7 @@ def look(target: UserPool, job: Job) -> User:
 
 
 def settled_groups(job: Job) -> frozenset[str] | None:
-    """Return what counts as wanted of a user's memberships, once nothing is left to do for it."""
+    """Return the memberships that count as wanted once nothing is left to do for a user. None if unknown."""
     if job.wanted is None:
         return None
     if not job.wanted.restricted:
@@ -66,14 +66,14 @@ def settled_groups(job: Job) -> frozenset[str] | None:
 
 
 def left_as_found(job: Job, found: User, marker: str | None) -> tuple[Conflict, ...]:
-    """Say what is other than wanted of a user that somebody has finished."""
+    """Return what is other than wanted of a user that somebody has finished, as conflicts. Nothing is changed."""
     names = differing(job.attributes, found.attributes, marker)
     switched = ("enabled",) if job.user.enabled != found.enabled else ()
     return tuple(Conflict(name, FOUND_OTHERWISE) for name in (*names, *switched))
 
 
 class Updates:
-    """Changes users of the target. `judge` decides what may be written."""
+    """Changes users of the new pool. `judge` decides what may be written."""
 
     def __init__(self, target: UserPool, judge: Judge, claims: Claims) -> None:
         self._target = target
@@ -82,7 +82,7 @@ class Updates:
         self._factors = SecondFactors(target)
 
     def catch_up(self, job: Job, applied: Baseline | None) -> Iterator[UpdateFact]:
-        """Carry over what changed while the user was not finished; no call if that is nothing."""
+        """Carry over what changed while the user was not finished. Makes no call if nothing changed."""
         if applied is None or job.wanted is None:
             return
         changed = change(applied, job.wanted, job.granted, self._judge.marker)
@@ -90,16 +90,18 @@ class Updates:
             yield from self._carry(job, applied, job.wanted, changed)
 
     def carry(self, job: Job) -> Iterator[UpdateFact]:
-        """Do all but give the memberships that are new, which are owed afterwards."""
+        """Carry over everything except new memberships. Those are owed, and given afterwards."""
         if job.applied and job.wanted:
             yield from self._carry(job, job.applied, job.wanted, job.change)
 
     def _carry(self, job: Job, applied: Baseline, wanted: Wanted, changed: Change) -> Iterator[UpdateFact]:
         found = look(self._target, job)
+        # Disabling comes first and enabling last, so that nobody signs in while the user is half changed.
         if changed.disables:
             yield from self.disable(job, found)
         if changed.unlinks or changed.links:
-            # Refused for one that another native user still has: once the link is made, no lock is needed.
+            # The answer does not matter. The lock is refused while another native user still has the identity. Once the
+            # link is made, the link itself keeps others away, and no lock is needed.
             self._claims.relock(job, self._locks(job, found.attributes))
         if changed.sets or changed.deletes:
             yield from self._write(job, found, applied, wanted)
@@ -114,14 +116,18 @@ class Updates:
         if changed.enables:
             yield from self._enable(job, found)
         if changed.joins:
-            # Known before it is true: should the old pool end them before a rerun, they are ours to end.
+            # Recorded before the memberships are given. If the old pool ends them before a rerun, they count as given
+            # by this migration, which then ends them.
             yield Giving(job.sub, tuple(applied.giving.union(changed.joins)))
             self._claims.owe(job, changed.joins)
 
     def make_links(
         self, job: Job, user: User, applied: Baseline | None
     ) -> Generator[UpdateFact, None, Baseline | None]:
-        """Link a user that this migration creates; return what is applied to whom, as far as it can be now."""
+        """Link a user that this migration creates. Return what is applied, as far as it can be now.
+
+        A link that Cognito refuses is recorded as a conflict.
+        """
         if applied is None or job.wanted is None or not (missing := job.wanted.links - applied.links):
             return applied
         yield from self._make_links(job, user, applied.links, sorted(missing))
@@ -130,7 +136,7 @@ class Updates:
     def set_factors(
         self, job: Job, user: User, applied: Baseline | None, hold: Callable[[], None]
     ) -> Generator[UpdateFact, None, Baseline | None]:
-        """Set the second factors of a user that this migration creates; return what is applied, as `make_links`."""
+        """Set the second factors of a user that this migration creates. Return what is applied, as in `make_links`."""
         if applied is None or job.wanted is None:
             return applied
         wanted = job.wanted.preference(applied.factors)
@@ -156,16 +162,18 @@ class Updates:
                 yield Relinked(job.sub, untouched(job, user), link_name(identity), ours)
 
     def _link(self, username: str, identity: Identity) -> str | None:
-        """Make a link; return why it cannot be, or None if it is there."""
+        """Make a link. Return why it cannot be made, or None if the link exists now."""
         try:
             self._target.link(username, identity, before=self._claims.hold)
         except UnansweredError:
-            raise  # a rerun makes it, or finds it made
+            raise  # a rerun makes the link, or finds it made
         except NotFoundError as error:
             if "UserNotFound" in str(error):
                 raise GoneError(DELETED) from None
             return NO_PROVIDER
         except UserError:
+            # Cognito also refuses a link that this very user has already, for example after a call whose answer was
+            # lost.
             found = self._target.find(username)
             return None if found and identity in linked(found.attributes) else NOT_LINKED
         return None
@@ -173,8 +181,10 @@ class Updates:
     def _end_links(
         self, job: Job, found: User, ours: frozenset[Identity], identities: Iterable[Identity]
     ) -> Iterator[UpdateFact]:
-        """End links, as the old pool has ended them; of this very user, since elsewhere they are somebody else's."""
+        """End links that the old pool has ended, but only links of this user. Others belong to somebody else."""
         for identity in identities:
+            # AdminDisableProviderForUser ends the link of whoever has the identity. Without this look it could be
+            # another user.
             if identity in linked(found.attributes):
                 with suppress(NotFoundError):
                     self._target.unlink(identity, before=self._claims.hold)
@@ -182,14 +192,14 @@ class Updates:
             yield Relinked(job.sub, untouched(job, found), unlink_name(identity), ours)
 
     def disable(self, job: Job, found: User) -> Iterator[UpdateFact]:
-        """Disable the user, unless it is."""
+        """Disable the user, unless it is disabled already. The ledger is told in both cases."""
         if found.enabled:
             self._target.disable(found.username, before=self._claims.hold)
         self._claims.note_disabled(job, disabled=True)
         yield Updated(job.sub, untouched(job, found), enabled=False)
 
     def disable_gone(self, job: Job) -> Iterator[UpdateFact]:
-        """Disable who is not in the old pool any more, if nobody has used the user since it was created."""
+        """Disable a user that has left the old pool, if nobody has used it since it was created."""
         found = look(self._target, job)
         if not found.enabled or self._claims.unused(job, found, untouched=untouched(job, found)):
             yield from self.disable(job, found)
@@ -205,6 +215,8 @@ class Updates:
         done = self._sent(job, found, judged, wanted.attributes)
         if done.conflicts:
             yield Kept(job.sub, done.conflicts)
+        # What the new pool has already, and what will not be tried again, counts as settled. Otherwise every plan would
+        # list the same change again.
         names = (*done.sets, *done.deletes, *done.there)
         over = (*names, *(conflict.name for conflict in done.conflicts if conflict.final))
         if over:
@@ -212,10 +224,11 @@ class Updates:
             yield Updated(job.sub, untouched(job, found), names=names, attributes=attributes)
 
     def _sent(self, job: Job, found: User, todo: Attributes, wanted: Mapping[str, str]) -> Attributes:
-        """Write what is to be written; return what was, and what could not be."""
+        """Write what may be written. Return what was written, and what could not be."""
         before = self._locks(job, found.attributes)
         after = self._locks(job, merged(found.attributes, to_send(todo.sets, wanted), todo.deletes))
         moves = after != before
+        # The sign-in names move in the ledger before they move in the pool. Nobody else can take a new name in between.
         if moves and not self._claims.relock(job, after):
             return self._sent(job, found, self._without_sign_in(todo, LOCKED), wanted)
         try:
@@ -223,12 +236,15 @@ class Updates:
         except AlreadyExistsError:
             if moves:
                 self._claims.relock(job, before)
+            # One alias that another user has makes Cognito refuse the whole call. Everything else is written without
+            # the sign-in names.
             rest = self._without_sign_in(todo, ALIAS)
+            # Nothing was left out, so the same call would be refused for ever.
             if rest == todo:
                 raise
             return self._sent(job, found, rest, wanted)
         except UnansweredError:
-            raise  # a rerun looks at what it came to
+            raise  # a rerun looks at what the call did
         except UserError:
             if moves:
                 self._claims.relock(job, before)
@@ -250,12 +266,13 @@ class Updates:
         return native_locks(self._target.pool_id, self._judge.sign_in, job.username, attributes, links)
 
     def _end_memberships(self, job: Job, changed: Change) -> Iterator[UpdateFact]:
-        # First in the ledger, or a first token would still give them.
+        # The ledger comes first. Otherwise a first token could give the membership again after it was ended.
         self._claims.disowe(job, (*changed.leaves, *changed.orphaned))
         for group in changed.leaves:
             try:
                 self._target.remove_from_group(job.username, group, before=self._claims.hold)
             except NotFoundError as error:
+                # If only the group is gone, the membership has ended, which is what was wanted.
                 if "UserNotFound" in str(error):
                     raise GoneError(DELETED) from None
             yield Removed(job.sub, group)
@@ -264,6 +281,6 @@ class Updates:
 
 
 def untouched(job: Job, found: User) -> bool:
-    """Whether nobody but this migration has written to the user, by Cognito's own date."""
+    """Return whether, by Cognito's date, only this migration has written to the user. False if that is unknown."""
     left_at = job.applied.at if job.applied else None
     return left_at is not None and not is_later(found.modified, left_at)
