@@ -1,4 +1,4 @@
-"""Whom this migration made, and what became of it in an undo, in the inventory."""
+"""Hand out the users that this migration made, and record in the inventory what an undo did with each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batch.undo.undo_user import Begun, Fact, Gone, LeftAlone, UndoFailed, Undon
 from batch.undo.verdict import Made
 
 _PAGE = 200
-_MADE = (  # but whom it was made to forget: their names are gone
+_MADE = (  # except forgotten users: their names are gone
     "r.state IN ('intended', 'created', 'secured', 'done', 'undoing') "
     "AND NOT EXISTS (SELECT 1 FROM forgotten f WHERE f.sub = r.sub)"
 )
@@ -34,7 +34,7 @@ _SOME = (
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What there is to take back: users, some of them perhaps never created, and groups."""
+    """What there is to take back: users, how many of them may never have been created, and groups."""
 
     users: int
     in_doubt: int
@@ -42,7 +42,7 @@ class Survey:
 
 
 def survey(inventory: Inventory) -> Survey:
-    """Count what this migration made and has not taken back."""
+    """Count what this migration made and has not taken back yet."""
     return Survey(
         inventory.number(f"SELECT count(*) FROM progress r WHERE {_MADE}"),  # noqa: S608 -- a constant
         inventory.number("SELECT count(*) FROM progress WHERE state = 'intended'"),
@@ -51,21 +51,21 @@ def survey(inventory: Inventory) -> Survey:
 
 
 class UndoJournal:
-    """Hands out whom this migration made, and records what became of them."""
+    """Hands out the users that this migration made, and records what became of them."""
 
     def __init__(self, inventory: Inventory, context: Context) -> None:
         self._inventory = inventory
         self._context = context
         self._snapshot = Snapshot(inventory)
         self._baseline = BaselineTable(inventory)
-        # Not in memory, however many are left alone.
+        # In a table, not in memory: any number of users may be left alone.
         inventory.execute("CREATE TEMP TABLE IF NOT EXISTS left_alone (username TEXT, reason TEXT, failed INTEGER)")
         inventory.execute("DELETE FROM left_alone")
 
     def made(self) -> Iterator[Made]:
-        """Yield everybody whom this migration made, or may have made, and has not taken back.
+        """Yield every user that this migration made, or may have made, and has not taken back.
 
-        Raises SettingsError unless it is known who is in the old pool still.
+        Raises SettingsError unless the last scan is complete: undo must know which users are still in the old pool.
         """
         self._snapshot.require_complete()
         after = ""
@@ -78,6 +78,8 @@ class UndoJournal:
 
     def _made(self, row: tuple[Any, ...], given: frozenset[str], groups: Any) -> Made:
         sub, state, name, new_sub, left_at, scan, was, used, revoked, *columns = row
+        # Of an undo that was killed, the state before it decides, not `undoing`: that state says whether the user ever
+        # got a password.
         resumed = state == UserState.UNDOING
         known = scan is not None
         return Made(
@@ -117,19 +119,19 @@ class UndoJournal:
                 assert_never(fact)
 
     def note(self, fact: LeftAlone | UndoFailed) -> None:
-        """Keep, until this command ends, who is not taken back and why."""
+        """Keep the reason why a user is not taken back, until this command ends."""
         self._inventory.execute(
             "INSERT INTO left_alone SELECT coalesce(max(username), ?1), ?2, ?3 FROM users WHERE sub = ?1",
             (fact.sub, fact.reason, isinstance(fact, UndoFailed)),
         )
 
     def noted(self, *, failed: bool) -> list[dict[str, str]]:
-        """Return who is left alone, or who failed, and why."""
+        """Return the users that are left alone, or those that failed, with the reason, ordered by old user name."""
         rows = self._inventory.execute("SELECT username, reason FROM left_alone WHERE failed = ? ORDER BY 1", (failed,))
         return [{"username": username, "reason": reason} for username, reason in rows]
 
     def reasons(self) -> dict[str, int]:
-        """Count who is left alone, by reason."""
+        """Count the users that are left alone, by reason. The most frequent reason comes first."""
         return dict(
             self._inventory.execute(
                 "SELECT reason, count(*) FROM left_alone WHERE NOT failed GROUP BY 1 ORDER BY 2 DESC, 1"
@@ -149,7 +151,7 @@ class UndoJournal:
         )
 
     def _forget(self, sub: str, revoked: frozenset[str], *, used: bool) -> None:
-        """Let a run create the user anew, and give it everything but what was taken away from it."""
+        """Let a run create the user again, and give it everything except what was taken away from it."""
         execute = self._inventory.execute
         execute("UPDATE undone SET used = ? WHERE new_sub = (SELECT new_sub FROM progress WHERE sub = ?)", (used, sub))
         self._baseline.forget(sub)
@@ -167,7 +169,7 @@ class UndoJournal:
         )
 
     def _unwrite(self, sub: str) -> None:
-        """Forget an undo that was begun and did not come to it."""
+        """Forget an undo that was begun and then did not delete the user."""
         self._inventory.execute(
             "DELETE FROM undone WHERE new_sub = (SELECT new_sub FROM progress WHERE sub = ?)", (sub,)
         )
@@ -175,16 +177,16 @@ class UndoJournal:
     # Groups.
 
     def groups_made(self) -> list[str]:
-        """Name the groups of the target that this migration made."""
+        """Return the names of the groups of the new pool that this migration made."""
         return [name for (name,) in self._inventory.execute("SELECT name FROM target_groups WHERE made = 1 ORDER BY 1")]
 
     def forget_group(self, name: str) -> None:
-        """Record that the group is not there any more."""
+        """Record that the group does not exist any more."""
         with self._inventory.transaction():
             self._inventory.execute("DELETE FROM target_groups WHERE name = ?", (name,))
 
     def others(self, new_subs: list[str]) -> int:
-        """Count the users among these that were not taken back; a listing may still show who was."""
+        """Count the users in `new_subs` that were not taken back. A listing may still show deleted users."""
         return len(set(new_subs)) - self._inventory.number(
             "SELECT count(DISTINCT d.new_sub) FROM json_each(?) j JOIN undone d ON d.new_sub = j.value "
             "WHERE NOT EXISTS (SELECT 1 FROM progress r WHERE r.new_sub = d.new_sub)",

@@ -1,4 +1,4 @@
-"""Take back a bulk run: every user that this migration made and nobody has used since, then the groups it made."""
+"""Take a bulk run back: delete every user that this migration made and nobody has used, then the groups it made."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from userpool.user import Group
 
 @dataclass(slots=True)
 class UndoSummary:
-    """What an undo did, or a dry run would do.
+    """What an undo did, or what a dry run would do.
 
-    `used` counts those among `undone` that had been used, `gone` whom somebody else had deleted, `left` who was left
-    alone; `groups_left` are groups that this migration made and that stay, with the reason. `limited`: there
-    may be more to take back.
+    `used` counts the users among `undone` that had been used. `gone` counts users that somebody else had deleted.
+    `left` counts users that are left alone. `groups_left` has the groups that this migration made and that stay, with
+    the reason. With `limited`, there may be more users to take back.
     """
 
     dry_run: bool = False
@@ -73,7 +73,7 @@ class Undo:
         self._silence = Silence()
 
     def preview(self) -> UndoSummary:
-        """Look at everybody, and say what an undo would do; nothing is changed."""
+        """Look at every user, and return what an undo would do. Nothing is changed in the pool, ledger or inventory."""
         self._summary.dry_run = True
         with self._progress.bar("look", total=survey(self._inventory).users) as bar:
             self._carry_out(self.journal.made(), self._taking_back.preview, lambda _: None, bar)
@@ -81,25 +81,28 @@ class Undo:
         return self._ended()
 
     def run(self, *, limit: int | None = None) -> UndoSummary:
-        """Take back users, `limit` at most, and then the groups that nobody is in any more.
+        """Take back users, `limit` at most, and then the groups that have no members any more.
 
-        Raises FatalError when nobody can be seen to any more; what was done until then is recorded.
+        Raises FatalError if no user can be taken back any more. What was done until then is recorded.
         """
         total = survey(self._inventory).users
         made = self.journal.made()
         with self._progress.bar("undo", total=min(total, limit or total)) as bar:
             more = True
             while more and self._room(limit) != 0 and not self._stop.is_set():
-                # Who is left alone does not count towards the limit, so it may take several waves.
+                # Users who are left alone do not count towards the limit, so it may take several waves to reach it.
                 wave = made if limit is None else islice(made, self._room(limit))
                 more = self._carry_out(wave, self._taking_back.step, self.journal.record, bar)
+        # Asking for one more user tells whether any is left. Without it, a limit that was met exactly would keep the
+        # groups.
         self._summary.limited = self._room(limit) == 0 and next(made, None) is not None
+        # Users who are still to be taken back may be members of these groups.
         if not self._summary.limited:
             self._delete_groups()
         return self._ended()
 
     def _room(self, limit: int | None) -> int | None:
-        """Return how many more may be taken back, None for all."""
+        """Return how many more users may be taken back. None means all of them."""
         return None if limit is None else limit - self._summary.undone
 
     def _carry_out(
@@ -109,7 +112,7 @@ class Undo:
         record: Callable[[Fact], None],
         bar: Bar,
     ) -> bool:
-        """Do a step with everybody; return whether there was anybody."""
+        """Do a step with each user. Return whether there was any user."""
         anybody = False
         with closing(engine.run(made, step, workers=self._workers, stop=self._stop)) as batches:
             for batch in batches:
@@ -117,7 +120,7 @@ class Undo:
                 with self._inventory.transaction():
                     for fact in batch:
                         record(fact)
-                for fact in batch:  # when they are durable: this may end the undo
+                for fact in batch:  # after the facts are durable, because counting may end the undo
                     self._count(fact)
                 bar.advance(sum(not isinstance(fact, Begun) for fact in batch))
         return anybody
@@ -136,13 +139,14 @@ class Undo:
             case UndoFailed():
                 summary.failed += 1
                 self.journal.note(fact)
+        # Many users in a row without an answer end the undo (FatalError). Any other fact counts as an answer.
         if isinstance(fact, UndoFailed) and fact.unanswered:
             self._silence.note(fact.reason)
         else:
             self._silence.broken()
 
     def _delete_groups(self) -> None:
-        """Delete the groups that this migration made, that are as it made them and that nobody is in."""
+        """Delete the groups that this migration made, if they are unchanged and have no members."""
         names = self.journal.groups_made()
         there = {group.name: group for page in self._target.groups() for group in page} if names else {}
         wanted = groups_defined(self._inventory, self._context)
@@ -159,8 +163,10 @@ class Undo:
     def _why_stays(self, name: str, there: Group | None, wanted: Group | None) -> str | None:
         if there is None:
             return None
+        # Somebody may use a group that was changed. It stays, unless `--force-used` says otherwise.
         if not self._force_used and (wanted is None or _plain(there) != _plain(wanted)):
             return "was changed since, here or in the old pool"
+        # DeleteGroup succeeds whoever is in the group, so members have to be looked for before the call.
         for page in self._target.members(name):
             if others := self.journal.others([user.sub for user in page]):
                 return f"has members ({others} or more)"
@@ -186,5 +192,5 @@ class Undo:
 
 
 def _plain(group: Group) -> Group:
-    """Return the group with no description as nothing, whatever Cognito answers."""
+    """Return the group with an empty description as None. Cognito may answer with either."""
     return replace(group, description=group.description or None)

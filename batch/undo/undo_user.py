@@ -1,8 +1,11 @@
 """Take one user back: a step for the engine. Every call may be repeated by a later undo.
 
-The order matters. That the user is about to be deleted is durable before anything is done; then the ledger lets nobody
-capture a password for it any more; then it is looked at again, in the moment in which it is deleted; and only when it
-is gone the ledger, and then the inventory, may begin anew with the person.
+The order matters:
+
+    1. It is durable that the user is about to be deleted, before anything is done.
+    2. The ledger lets nobody capture a password for the user any more.
+    3. The user is looked at again at the moment of its deletion.
+    4. Only when the user is gone, ledger and inventory may begin again with the person.
 """
 
 from __future__ import annotations
@@ -27,14 +30,14 @@ from userpool.errors import NotFoundError, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import User
 
-_TRIES = 5  # of a deletion without an answer, each after a look at what it left
+_TRIES = 5  # for a deletion that got no answer: each further try comes after a look at what the call left
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The user is about to be deleted; `used`: although it has been used.
+    """The user is about to be deleted. With `used`, it is deleted although it has been used.
 
-    `revoked` are groups that it had been given and that somebody took away: they stay taken away.
+    `revoked` are groups that the user had been given and that somebody took away. A later run does not give them again.
     """
 
     made: Made
@@ -46,7 +49,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """The user is not there any more, by this migration's hand; `used`: the old password is dead."""
+    """The user does not exist any more, because of this undo. With `used`, the old password counts no more."""
 
     sub: str
     used: bool
@@ -62,14 +65,14 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """Somebody else has deleted the user, and perhaps given its name to another; it stays deleted."""
+    """Somebody else has deleted the user, and perhaps its name belongs to another user now. It stays deleted."""
 
     sub: str
 
 
 @dataclass(frozen=True, slots=True)
 class LeftAlone:
-    """The user is left alone; `restore` is how far it is, if an undo had begun with it."""
+    """The user is left alone. `restore` is the state before the undo, if the undo had begun with the user."""
 
     sub: str
     reason: str
@@ -78,7 +81,7 @@ class LeftAlone:
 
 @dataclass(frozen=True, slots=True)
 class UndoFailed:
-    """It could not be seen to; a rerun tries again."""
+    """The user could not be looked at or deleted. A rerun tries again."""
 
     sub: str
     reason: str
@@ -98,7 +101,10 @@ Fact = Begun | Undone | Withdrawn | Gone | LeftAlone | UndoFailed | Would
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A user as it was looked at: found as this migration's or not; `used` if taken back all the same."""
+    """A user as it was looked at. `left` is why it is left alone. With `used`, it is taken back although used.
+
+    `user` is None if no user of this migration was found under the name.
+    """
 
     user: User | None
     left: Reason | None = None
@@ -107,7 +113,7 @@ class Sight:
 
 
 class _ChangedError(UserError):
-    """The user is not as it was looked at."""
+    """The user is not as it was when it was looked at."""
 
 
 class _GoneError(UserError):
@@ -124,7 +130,7 @@ class TakingBack:
         self._force_used = force_used
 
     def preview(self, made: Made) -> Iterator[Fact]:
-        """Say what would become of a user. Nothing is changed."""
+        """Yield what would become of a user. Nothing is changed."""
         try:
             sight = self._look(made)
         except UserError as error:
@@ -136,7 +142,7 @@ class TakingBack:
             yield LeftAlone(made.sub, sight.left.text) if sight.left else Would(made.sub, sight.used)
 
     def step(self, made: Made) -> Iterator[Fact]:
-        """Take one user back, or say why not, yielding each fact when it is true."""
+        """Take one user back, or tell why not. Yields each fact as soon as it is true."""
         try:
             yield from self._take_back(made)
         except UserError as error:
@@ -151,6 +157,8 @@ class TakingBack:
         if sight.left:
             yield self._left(made, sight.left, begun=made.resumed)
             return
+        # Memberships that were given and do not exist any more were ended by somebody. A new user must not get them
+        # back.
         revoked = made.given - sight.groups
         yield Begun(made, sight.user.sub, sight.user.username, sight.used, revoked)
         try:
@@ -161,6 +169,7 @@ class TakingBack:
         except _ChangedError:
             yield self._left(made, CHANGED_NOW, begun=True)
         except _GoneError:
+            # The ledger has already taken the person to `creating`. Now the person goes back to where they were.
             self._claims.let_be(made)
             yield Gone(made.sub)
         else:
@@ -168,6 +177,7 @@ class TakingBack:
 
     def _look(self, made: Made) -> Sight:
         found = self._target.find(made.name) if made.name else None
+        # The name may belong to another user by now. That user is none of this migration.
         if found is None or not is_theirs(made, found, self._marker):
             return Sight(None)
         if reason := why_not_ours(made, found, self._marker):
@@ -181,6 +191,7 @@ class TakingBack:
         return Sight(found, used=reason is not None, groups=groups)
 
     def _nothing_there(self, made: Made) -> Fact:
+        # The undo that was killed had begun with the user, so its own deletion may have been carried out.
         if made.resumed:
             return Undone(made.sub, made.used)
         return Gone(made.sub) if made.new_sub else Withdrawn(made.sub)
@@ -191,25 +202,28 @@ class TakingBack:
         return LeftAlone(made.sub, reason.text, made.state if begun else None)
 
     def _ended(self, made: Made, new_sub: str | None, used: bool, revoked: frozenset[str]) -> Fact:  # noqa: FBT001 -- ours
-        """Let the ledger begin anew with the person."""
+        """Let the ledger begin again with the person, and return the fact that the user is gone."""
         dead = self._claims.forget_user(made, new_sub, used=used, owed=made.wanted - revoked)
         return Undone(made.sub, dead, revoked) if new_sub else Withdrawn(made.sub)
 
     def _delete(self, made: Made, user: User, *, used: bool) -> None:
         """Delete the very user that was looked at.
 
-        Raises TakenFurtherError or _ChangedError if it is not as it was, _GoneError if somebody else has deleted it.
+        Raises TakenFurtherError or _ChangedError if the user is not as it was, and _GoneError if somebody else has
+        deleted it.
         """
         doubt = False
         for _ in range(_TRIES):
             try:
                 self._target.delete(user.username, before=lambda: self._look_again(made, user, used=used))
             except NotFoundError as error:
+                # After a call without an answer, "not found" means that our own deletion was carried out.
                 if not doubt:
                     raise _GoneError(str(error)) from None
                 return
             except UnansweredError:
                 doubt = True
+                # The same name may be somebody else by now. Only the sub tells that the user is gone.
                 again = self._target.find(user.username)
                 if again is None or again.sub != user.sub:
                     return
@@ -218,10 +232,11 @@ class TakingBack:
         raise UnansweredError("AdminDeleteUser got no answer, again and again; rerun to try once more")
 
     def _look_again(self, made: Made, user: User, *, used: bool) -> None:
-        """Look when the call is about to leave: it has waited for its slot, and somebody else may have come."""
+        """Look once more when the call is about to leave. It has waited for its turn, and the user may have changed."""
         self._claims.guard(made, user.sub, used=used)
         again = self._target.find(user.username)
         if again is None or again.sub != user.sub:
             raise NotFoundError("deleted by somebody else meanwhile")
+        # Everything is compared, the date of the last change included. A password that was set since moves that date.
         if again != user:
             raise _ChangedError("changed meanwhile")

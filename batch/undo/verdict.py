@@ -1,11 +1,12 @@
 """Decide what undo may do with a user that this migration made. Values in, values out.
 
-Whoever has been used since is left alone, and in doubt it has been. With a ledger, the ledger knows who got a password
-of their own; besides, with and without one, the user must be as the migration left it.
+A user that has been used since is left alone. In doubt, it has been used. With a ledger, the ledger knows who got a
+password of their own. In any case, the user must be as the migration left it.
 
-The migration's own last write is known by the time at which it was recorded (`last_write`, and in the ledger the
-person's `changed`): a user that Cognito says was modified later was modified by somebody else. Whether a membership
-moves UserLastModifiedDate no document says, so one that is given right after the password counts as a write too.
+The migration's own last write is known by the time at which it was recorded: `last_write`, and in the ledger the
+person's `changed`. If Cognito says that a user was modified later, somebody else has modified it. No document says
+whether a membership moves UserLastModifiedDate. A membership that is given right after the password therefore counts as
+a write too.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ _BEGUN = {UserState.INTENDED, UserState.CREATED}
 class Made:
     """A user that this migration made, or was about to make, as the inventory has it.
 
-    `state` is how far it was, before an undo that was killed (`resumed`) or now; `given` are groups of the target that
-    it was given, `wanted` those it is to have; `left_at` is when the migration last wrote to it, None if unknown.
-    `used` and `revoked` are what the undo that was killed had found.
+    `state` is how far the user was, before an undo that was killed (`resumed`), or is now. `given` are groups of the
+    new pool that the user was given, `wanted` those that it has to have. `left_at` is when the migration last wrote to
+    the user, None if unknown. `departed` means that the user has left the old pool. `used` and `revoked` are what the
+    killed undo had found.
     """
 
     sub: str
@@ -47,7 +49,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a user is left alone; `forcible` if --force-used takes it back all the same."""
+    """Why a user is left alone. With `forcible`, `--force-used` takes the user back all the same."""
 
     text: str
     forcible: bool = True
@@ -75,7 +77,10 @@ _BY_STATE = {
 
 
 def is_theirs(made: Made, found: User | None, marker: str | None) -> bool:
-    """Whether what was found under the name is the user that was made, or, before its creation was answered, may be."""
+    """Return whether the user found under the name is the one that was made.
+
+    Before its creation was answered, no new sub is known. Then the marker decides, or without a marker the name alone.
+    """
     if found is None:
         return False
     if made.new_sub is not None:
@@ -84,38 +89,45 @@ def is_theirs(made: Made, found: User | None, marker: str | None) -> bool:
 
 
 def why_not_ours(made: Made, found: User, marker: str | None) -> Reason | None:
-    """Say why it is in doubt whose the user is, if it is."""
+    """Return why it is in doubt that this migration made the user, or None."""
     if marker is None:
         return None if made.new_sub else _UNANSWERED
     return None if found.attributes.get(marker) == made.sub else _MARKER
 
 
 def why_by_ledger(made: Made, found: User, person: Person | None) -> Reason | None:
-    """Say why the ledger has the user left alone, if it does."""
+    """Return why the ledger wants the user left alone, or None."""
     if person is None:
         return _UNKNOWN_PERSON
     if person.new_sub not in {None, found.sub}:
         return _ANOTHER_USER
     if person.state in _BY_STATE:
         return _BY_STATE[person.state]
+    # A user linked to a provider can have had a token while still pending. `checked` is set with the first token.
     if person.state in {PersonState.PENDING, PersonState.CREATING}:
         return _FEDERATED if person.checked else None
-    return None if made.resumed else _ANOTHER_USER  # known or held: nobody that the ledger had created
+    # The person is `known` or held: the ledger knows of no user that was created. An undo that was killed may have
+    # taken the person back already.
+    return None if made.resumed else _ANOTHER_USER
 
 
 def why_without_ledger(found: User) -> Reason | None:
-    """Say why nobody can know, without a ledger, whether the user has been used, if that is so."""
+    """Return why nobody can know, without a ledger, whether the user has been used, or None."""
     return _LINKED if linked(found.attributes) else None
 
 
 def why_used(made: Made, found: User, groups: frozenset[str], person: Person | None) -> Reason | None:
-    """Say why the user may have been used or changed since it was made, if it may."""
+    """Return why the user may have been used or changed since it was made, or None."""
     if made.departed:
         return _DEPARTED
+    # Before its password was set, nobody could sign in, so the date of the last change proves nothing and is not asked
+    # for. Links are made before the password, and are not compared.
     if found.status is Status.FORCE_CHANGE_PASSWORD and made.state in _BEGUN:
         return None if _unlinked(found) == made.attributes else _ATTRIBUTES  # no password has been set
     if found.status is not Status.CONFIRMED:
         return Reason(f"is {found.status}, as this migration leaves nobody")
+    # A membership that is wanted but not recorded as given may be ours: the run may have been killed before it recorded
+    # that.
     if not made.given <= groups <= made.given | made.wanted:
         return _MEMBERSHIPS
     left_at = _left_at(made, person)
@@ -129,6 +141,6 @@ def _unlinked(found: User) -> dict[str, str]:
 
 
 def _left_at(made: Made, person: Person | None) -> float | None:
-    """Return when the migration last wrote to the user; the ledger, too, has the time of its password."""
+    """Return when the migration last wrote to the user. The ledger has the time of its password as well."""
     known = [made.left_at, person.changed if person else None]
     return max((time for time in known if time is not None), default=None)
