@@ -1,4 +1,4 @@
-"""Carry the campaign out: send codes, or close it, with everybody whom the survey found."""
+"""Carry the campaign out with all users that the survey found: send codes, or close old passwords."""
 
 from __future__ import annotations
 
@@ -29,12 +29,16 @@ from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars as Bars
 from batch.runtime.stopping import StoppedError
 
-_KEPT = 1000  # of any list of reasons by name
+_KEPT = 1000  # names in the list of reasons, at most
 
 
 @dataclass(slots=True)
 class Today:
-    """What there is to do today: persons by turn, and of those who are to get a code, by attribute."""
+    """What there is to do today.
+
+    `turns` counts persons by turn. `channels` counts those who are to get a code, by attribute. `left_out` counts those
+    who are not written to, by reason.
+    """
 
     turns: Counter[Turn] = field(default_factory=Counter)
     channels: Counter[str] = field(default_factory=Counter)
@@ -42,7 +46,7 @@ class Today:
 
 
 def standing(people: Iterator[Awaited], recovery: Collection[str], now: float) -> Today:
-    """Count whose turn it is."""
+    """Count the persons by whose turn it is today. `now` is in seconds since 1970, UTC."""
     found = Today()
     for one in people:
         turn = turn_of(one, recovery, day_of(now))
@@ -58,10 +62,11 @@ def standing(people: Iterator[Awaited], recovery: Collection[str], now: float) -
 class CampaignSummary:
     """What a run of the campaign did.
 
-    `let_go` counts whose old password counts no more, told nothing (None where codes are sent); `left` who was left as
-    they are, by reason; `held` who was let go and sent nothing yet; `later` who waits for their day; `capturing` who
-    signs in for the first time just now. `why` has the reason of those who got nothing, by old user name.
-    `over`: more could be sent, another day or by another run; `ended` is why nobody can be sent anything now.
+    `let_go` counts persons whose old password counts no more and who were told nothing. It is None if codes are sent.
+    `left` counts persons who were left as they are, by reason. `held` counts persons who were let go and sent nothing
+    yet. `later` counts persons who wait for their day. `capturing` counts persons who are signing in for the first time
+    just now. `why` has the reason for persons who got nothing, by old user name. With `over`, more could be sent on
+    another day or by another run. `ended` is why nobody can be sent anything now.
     """
 
     sent: int = 0
@@ -84,7 +89,7 @@ class CampaignSummary:
         return bool(self.stopped or self.over or self.ended or self.held or self.later or self.capturing)
 
     def add(self, fact: Fact, username: str) -> None:
-        """Count a fact."""
+        """Count a fact. `username` is the old one, for the list of reasons, which has 1000 names at most."""
         match fact:
             case Sent():
                 self.sent += 1
@@ -113,7 +118,7 @@ class CampaignSummary:
 
 
 class Campaign:
-    """One run of it. Safe to kill and to repeat. `survey` first."""
+    """One run of the campaign. Safe to kill and to repeat. The records must have been surveyed before."""
 
     def __init__(
         self,
@@ -131,11 +136,11 @@ class Campaign:
         self._workers = workers
         self._stop = stop
         self._progress = progress
-        self._names: dict[str, str] = {}  # of those who are under way
+        self._names: dict[str, str] = {}  # old user names, by sub, of the persons who are under way
         self._summary = CampaignSummary(capturing=records.capturing)
 
     def send(self, sending: SendingCodes, budget: Budget, recovery: Collection[str], total: int) -> CampaignSummary:
-        """Send codes to whose turn it is, as far as the budget goes."""
+        """Send codes to the persons whose turn it is, as far as the budget goes. `total` is for the progress bar."""
         summary = self._carry_out("send", self._to_send(sending, budget, recovery), sending.step, total)
         summary.ended = sending.sender.broken
         return summary
@@ -143,21 +148,24 @@ class Campaign:
     def _to_send(self, sending: SendingCodes, budget: Budget, recovery: Collection[str]) -> Iterator[Awaited]:
         today = day_of(self._now())
         for one in self._records.queue():
+            # Nobody new is begun. Persons who are under way are finished by their threads.
             if sending.sender.broken:
                 return
             turn = turn_of(one, recovery, today)
+            # A person left in the middle by an earlier run is counted in the budget already.
             has_room = one.row.state is CodeState.SENDING or budget.left(one.channel(recovery) or "", today)
             if turn is Turn.ASK or (turn is Turn.SEND and has_room):
                 yield one
             elif turn is Turn.SEND:
                 self._summary.over = True
+                # One channel may be used up while the other still has room, so the queue goes on until both are empty.
                 if not budget.left(MAIL, today) and not budget.left(SMS, today):
                     return
             elif turn is Turn.LATER:
                 self._summary.later += 1
 
     def close(self, letting: Letting, *, limit: int | None, total: int) -> CampaignSummary:
-        """Let go of everybody who waits, `limit` at most."""
+        """Let go of every person who still waits, `limit` persons at most. No message is sent."""
 
         def step(one: Awaited) -> Iterator[Fact]:
             turn = letting.let_go(one.sub, one.new_sub, self._now())
@@ -169,6 +177,7 @@ class Campaign:
     def _to_close(self, limit: int | None) -> Iterator[Awaited]:
         waiting = (one for one in self._records.queue() if not one.is_reset)
         for number, one in enumerate(waiting):
+            # Seen only when there is one person more, so a limit that was met exactly does not count as unfinished.
             if number == limit:
                 self._summary.over = True
                 return
@@ -186,10 +195,13 @@ class Campaign:
                     with self._inventory.transaction():
                         for fact in batch:
                             self._records.record(fact)
+                    # `Sending` is the one fact that is not the last of its person.
                     ends = [fact for fact in batch if not isinstance(fact, Sending)]
                     for fact in ends:
                         self._summary.add(fact, self._names.pop(fact.sub, ""))
                     bar.advance(len(ends))
+        # A call that was not made because of a stop raises this in its thread. What was recorded stays, and is
+        # reported.
         except StoppedError:
             self._summary.stopped = True
         self._summary.stopped |= self._stop.is_set()

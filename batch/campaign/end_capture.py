@@ -1,4 +1,4 @@
-"""What the campaign does in the ledger: it lets go of who still waits, so that their old password counts no more."""
+"""Let go of persons in the ledger who still wait for a first sign-in, so that their old password counts no more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from userpool.person import CLOSED, Person, PersonState
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """Somebody else took the person further, who is left as they are; `signing_in` just now, for the first time."""
+    """Somebody else took the person further, so the person is left as they are.
+
+    With `signing_in`, the person is signing in for the first time just now.
+    """
 
     sub: str
     reason: str
@@ -30,21 +33,23 @@ class Overtaken:
 class Letting:
     """Lets go of persons, under the RUN lease.
 
-    Each change is one conditional write, so no run beside it could make it wrong; but two campaigns would each have a
-    day's budget of their own.
+    Each change is one conditional write, so a run beside the campaign could not make it wrong. But without the lease,
+    two campaigns would each have the whole budget of a day.
     """
 
     ledger: Ledger
     lease: Lease
 
     def let_go(self, sub: str, new_sub: str, at: float, *, seen: float | None = None) -> Turn:
-        """Take `pending → reset` at this time; never of who is captured, or is in the middle of it.
+        """Take `pending → reset` at the time `at`. A captured person, or one in a capture, is not touched.
 
-        A capture whose time is up is none any more; but it may have set the old password before it was cut off, so its
-        `token` stays, and keeps tokens from whoever signs in by that. With `seen`, who was let go then and has done
-        nothing since is let go again. Safe to repeat with the same time.
+        A capture whose time is up does not count any more. But it may have set the old password before it was cut off.
+        Its `token` therefore stays in the ledger, and the trigger gives no token to a sign-in with that password. With
+        `seen`, a person who was let go at that time and has done nothing since is let go again. Safe to repeat with the
+        same time.
         """
         self.require()
+        # The time tells a `reset` by this campaign from one that the person has caused since.
         ours = "#changed = :at" if seen is None else "#changed IN (:at, :seen)"
         return self.ledger.move(
             sub,
@@ -58,17 +63,17 @@ class Letting:
         )
 
     def require(self) -> None:
-        """Raise FatalError unless this run may call for this moment."""
+        """Raise FatalError unless the lease holds long enough for one call."""
         self.lease.require(CALL_SECONDS)
 
 
 def still_waits(person: Person, now: float) -> bool:
-    """Whether the person is to be captured still, and is not in the middle of it."""
+    """Return whether the person can still be captured, and is not in the middle of a capture."""
     return person.state is PersonState.PENDING or (person.state is PersonState.CAPTURING and person.until < now)
 
 
 def overtaken(sub: str, new_sub: str, turn: Turn) -> Overtaken:
-    """Say why the ledger did not let go of a person."""
+    """Return the fact, with the reason, that the ledger did not let go of a person."""
     before = turn.before
     if before is None:
         return Overtaken(sub, "is not in the ledger any more")
@@ -79,14 +84,18 @@ def overtaken(sub: str, new_sub: str, turn: Turn) -> Overtaken:
 
 @contextmanager
 def letting(table: LedgerTable, inventory: Inventory, *, now: Callable[[], float]) -> Iterator[Letting]:
-    """Hold the lease. Raises SettingsError unless the ledger is this inventory's, LeasedError beside a run."""
+    """Hold the RUN lease and let go of persons meanwhile.
+
+    Raises SettingsError unless the ledger is this inventory's, and LeasedError while a run goes on.
+    """
     require_own(table, inventory)
     with lease.held(table, str(inventory.get_meta(meta_keys.LEASE_OWNER)), now=now) as held:
+        # Asked again under the lease, because the migration may have been finished meanwhile.
         require_own(table, inventory)
         yield Letting(Ledger(table), held)
 
 
 def require_own(table: LedgerTable, inventory: Inventory) -> None:
-    """Raise SettingsError unless the ledger is the one of the last run, and the migration is not finished."""
+    """Raise SettingsError unless the ledger is the one of the last run and the migration is not finished."""
     if require_last_ledger(table, inventory).finished:
         raise SettingsError("The migration is finished: nobody waits for a first sign-in any more.")

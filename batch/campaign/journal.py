@@ -1,4 +1,4 @@
-"""The campaign in the inventory: whom it is about, by the ledger as it is now, and what became of each."""
+"""The campaign in the inventory: which persons it is about, as the ledger has them now, and what became of each."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ _TEMPORARY = (
     "DELETE FROM temp.queue",
     "DELETE FROM temp.there",
 )
-# Whom a run left in the middle come first, then by the day that a person was given. Who could not be sent one comes
-# last, the latest try behind the others, so that none of them keeps anybody waiting for ever.
+# Persons that a run left in the middle come first, then the others by the day that they were given. Persons who could
+# not be sent a code come last, ordered by their latest try. Otherwise those who are refused in every run would keep the
+# others waiting for ever.
 _QUEUE = (
     "INSERT INTO temp.queue SELECT row_number() OVER ("
     "ORDER BY CASE c.state WHEN :sending THEN 0 WHEN :waiting THEN 2 ELSE 1 END, "
@@ -50,6 +51,7 @@ _SOME = (
     "LEFT JOIN progress r ON r.sub = q.sub AND r.new_sub = q.new_sub LEFT JOIN campaign c ON c.sub = q.sub "
     "LEFT JOIN temp.there t ON t.new_sub = q.new_sub WHERE q.place > ? ORDER BY q.place LIMIT ?"
 )
+# In these states, a person was let go and may have got no code.
 _UNSETTLED = (
     "SELECT c.sub, c.at, c.let_go FROM json_each(?) j JOIN campaign c ON c.sub = j.value "
     "WHERE c.state IN ('sending', 'waiting', 'doubtful', 'refused')"
@@ -63,10 +65,10 @@ _OPEN = {PersonState.PENDING, PersonState.CAPTURING}
 
 
 class CampaignRecords:
-    """Whom the campaign is about, and what is kept of them. `survey` first."""
+    """The persons that the campaign is about, and what is recorded about them. Call `survey` first."""
 
     def __init__(self, inventory: Inventory, context: Context) -> None:
-        """Raise SettingsError unless it is known who is in the old pool still."""
+        """Raise SettingsError unless the last scan is complete: it says who is still in the old pool."""
         self._inventory = inventory
         self._context = context
         self._snapshot = Snapshot(inventory)
@@ -74,9 +76,10 @@ class CampaignRecords:
         self.capturing = 0
 
     def survey(self, ledger: Ledger, cohort: Cohort, bars: Bars, *, now: float) -> int:
-        """Read the whole ledger for who still waits, and who was let go and is not settled; return how many they are.
+        """Read the whole ledger. Note who still waits, and who was let go and is not settled. Return their number.
 
-        Whoever has got a password of their own since is neither. `capturing` counts who is in the middle of it.
+        Persons who have got a password of their own since are neither. `capturing` counts persons in the middle of a
+        capture.
         """
         for statement in _TEMPORARY:
             self._inventory.execute(statement)
@@ -84,6 +87,8 @@ class CampaignRecords:
         published = self._inventory.number("SELECT count(*) FROM published")
         with bars.bar("read the ledger", total=published) as bar:
             for people in ledger.persons():
+                # A person in `reset` counts only if this campaign put them there. All others have chosen a password, or
+                # were closed by somebody.
                 let_go = self._unsettled(people)
                 concerned = [one for one in people if one.sub in let_go or one.state in _OPEN]
                 inside = self._inside(cohort, concerned)
@@ -101,9 +106,9 @@ class CampaignRecords:
         return self._inventory.number("SELECT count(*) FROM temp.queue")
 
     def _unsettled(self, people: Iterable[Person]) -> dict[str, float]:
-        """Return when an earlier run let go of whom, of those who have done nothing since.
+        """Return, by sub, when an earlier run let go of persons who have done nothing since.
 
-        It may have ended before the ledger heard of its last try: then what stands there is the try before.
+        That run may have ended before the ledger heard of its last try. Then the ledger has the time of the try before.
         """
         reset = {one.sub: one.changed for one in people if one.state is PersonState.RESET and one.new_sub}
         rows = self._inventory.execute(_UNSETTLED, (json.dumps([*reset]),))
@@ -114,8 +119,13 @@ class CampaignRecords:
         return cohort.fitting([User(one.username, one.sub, {}) for one in people], groups)
 
     def look(self, pool: UserPool, bars: Bars, *, about: int) -> None:
-        """Look at everybody whom the survey found as the new pool lists them now; it has `about` so many users."""
+        """Note the users of the new pool, as listed now, of the persons that the survey found.
+
+        `about` is roughly the number of users in the pool. It decides whether they are all listed, or asked for one by
+        one.
+        """
         found = self._inventory.number("SELECT count(*) FROM temp.queue")
+        # One person costs one call, and so does a page of users. The cheaper way is taken.
         few = found * PAGE < about
         with bars.bar("read the new pool", total=found if few else about) as bar:
             for page in self._one_by_one(pool) if few else pool.users():
@@ -131,12 +141,13 @@ class CampaignRecords:
         yield from ([user] for user in listed if user)
 
     def waiting(self) -> int:
-        """Count who of them still waits."""
+        """Count the persons of the survey who still wait, and were not let go."""
         return self._inventory.number("SELECT count(*) FROM temp.queue WHERE let_go IS NULL")
 
     def queue(self) -> Iterator[Awaited]:
-        """Yield everybody whom the survey found, as they are recorded now."""
+        """Yield every person that the survey found, as recorded now, in the order in which they are to be served."""
         after = 0
+        # Walked by place, not by one long cursor, so that facts can be recorded meanwhile.
         while rows := self._inventory.execute(_SOME, (after, _PAGE)).fetchall():
             applied = BaselineTable(self._inventory).of(row[1] for row in rows)
             for row in rows:
@@ -169,7 +180,7 @@ class CampaignRecords:
         return User(name, new_sub, self._context.translate(old).attributes, enabled=old.enabled)
 
     def assign(self, people: Iterable[Awaited], first: date, per_day: int) -> None:
-        """Give everybody who has none yet a day, from the first one on; it stays theirs."""
+        """Give a day to each person who has none, `per_day` persons a day, from `first` on. A given day stays."""
         rows = self._inventory.execute("SELECT day, count(*) FROM campaign WHERE day IS NOT NULL GROUP BY day")
         free = days(first, per_day, {date.fromisoformat(day): count for day, count in rows})
         with self._inventory.transaction():
@@ -180,12 +191,12 @@ class CampaignRecords:
             )
 
     def spent(self) -> Counter[tuple[date, str]]:
-        """Count the messages that went out, or may have, by day and attribute."""
+        """Count the messages that went out, or may have, by day (UTC) and attribute."""
         rows = self._inventory.execute("SELECT at, channel, state FROM campaign WHERE at IS NOT NULL")
         return Counter((day_of(at), channel) for at, channel, state in rows if CodeState(state).counts)
 
     def counts(self) -> dict[str, int]:
-        """Count the persons by how far a code for them is."""
+        """Count the persons by how far their code is."""
         return dict(self._inventory.execute("SELECT state, count(*) FROM campaign GROUP BY state ORDER BY state"))
 
     def record(self, fact: Fact) -> None:

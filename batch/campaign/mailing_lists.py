@@ -1,4 +1,4 @@
-"""Write who still waits for a first sign-in, for one's own mailing, and whom the help desk has to see to."""
+"""Write two lists: who still waits for a first sign-in, for a mailing of one's own, and who needs the help desk."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _UNHEARD = "a code may have been sent: the run ended before Cognito answered"
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where to; `replace` what is there."""
+    """Where the two lists go. With `replace`, existing files are overwritten."""
 
     mailing: Path
     help_desk: Path
     replace: bool = False
 
     def __post_init__(self) -> None:
-        """Raise SettingsError if both are the same, or one is to be no file."""
+        """Raise SettingsError if both lists are the same file, or if one of them is standard output."""
         if "-" in {str(self.mailing), str(self.help_desk)}:
             raise SettingsError("`-` is no file, and there are two lists: name files with --output and --help-desk.")
         if self.mailing.resolve() == self.help_desk.resolve():
@@ -41,9 +41,9 @@ class Files:
 
 @dataclass(slots=True)
 class ExportSummary:
-    """How many rows either file has, persons by day, and who is in neither, by reason.
+    """How many rows each list has, how many persons each day, and how many persons are in neither list, by reason.
 
-    `let_go` counts those of the mailing who were let go and sent nothing, so that they have to choose a password.
+    `let_go` counts persons in the mailing who were let go and were sent nothing. They have to choose a password.
     """
 
     mailing: int = 0
@@ -56,9 +56,9 @@ class ExportSummary:
 def export(
     records: CampaignRecords, recovery: Collection[str], files: Files, *, first: date | None, per_day: int | None
 ) -> ExportSummary:
-    """Write both files, after giving days to who has none yet if `per_day` says how many each.
+    """Write both lists. With `per_day`, first give a day to each person who has none.
 
-    Whoever signs in in time needs no code, so the mailing is for everybody who has an address.
+    A person who signs in before their day needs no code. The mailing is therefore for everyone who has an address.
     """
     summary, days = ExportSummary(), Counter[str]()
     with (
@@ -66,6 +66,7 @@ def export(
         whole_file(files.help_desk, replace=files.replace, option="--help-desk") as help_desk,
     ):
         if first and per_day:
+            # Days are given before the rows are written, because each row has the day of its person.
             records.assign((one for one in records.queue() if _address(one)), first, per_day)
         summary.mailing = write_rows(mailing, MAILING, _mailing(records, summary, days), as_="csv")
         summary.help_desk = write_rows(help_desk, HELP_DESK, _help_desk(records, recovery), as_="csv")
@@ -85,25 +86,27 @@ def _mailing(records: CampaignRecords, summary: ExportSummary, days: Counter[str
 
 
 def _address(one: Awaited) -> tuple[str, str] | None:
-    """Return where a person is written to, who waits for a first sign-in, or was let go and sent nothing."""
+    """Return (attribute, value) of a person who still waits, or was let go and was sent nothing. Otherwise None."""
     if one.left_out() or _is_tried(one) or one.found is None or not one.found.enabled:
         return None
     return address(one.found)
 
 
 def _is_tried(one: Awaited) -> bool:
-    """Whether a code went out, may have, or was refused for good."""
+    """Return whether a code went out, may have gone out, or was refused for good."""
     return one.is_in_doubt or (one.is_reset and one.row.state in {CodeState.DOUBTFUL, CodeState.REFUSED})
 
 
 def _help_desk(records: CampaignRecords, recovery: Collection[str]) -> Iterator[Row]:
     for one in records.queue():
+        # The address is the one that the new pool has now, if the pool was looked at. Otherwise it is the one that this
+        # migration wrote.
         if (why := _why(one, recovery)) and (user := one.found or one.user):
             yield (*_named(one), why, user.attributes.get("email"), user.attributes.get("phone_number"))
 
 
 def _why(one: Awaited, recovery: Collection[str]) -> str | None:
-    """Say why a person needs a human, if they do."""
+    """Return why a person needs the help desk, or None."""
     if one.left_out():
         return None
     if _is_tried(one):

@@ -1,6 +1,6 @@
-"""The campaign for those who never signed in: who may be written to and where, on which day, and how many a day.
+"""Decide which users who never signed in may be written to: where, on which day, and how many a day.
 
-Values and decisions; nobody is asked and nothing is kept here.
+Values in, values out. This file makes no call and keeps nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from userpool.identities import linked
 from userpool.user import Status, User
 
 MAIL, SMS = "email", "phone_number"
-"""The attributes that a message can go to, the preferred first for one's own mailing."""
+"""The attributes that a message can go to. For a mailing of one's own, the first is preferred."""
 
 DEFAULT_MAILS = 50
-"""What Cognito's own sender sends a day and account; more is dropped, perhaps without an error (FLIP#592)."""
+"""What Cognito's own sender sends per day and account. More is dropped, perhaps without an error (FLIP#592)."""
 
 NO_ADDRESS = "no verified e-mail address or phone number"
 ONLY_FACTORS = "gets second factors where a code to choose a password with would go"
@@ -31,10 +31,10 @@ UNKNOWN = "in the ledger, and not in this inventory: see `scan --rebuild`"
 
 
 class CodeState(StrEnum):
-    """How far a code for a person is.
+    """How far the code for a person is.
 
-    `WAITING`: the person was let go in the ledger and Cognito sent nothing, so a later run tries again.
-    `SENDING` is written before the call; where a run died after it, the message may be out.
+    `WAITING`: the person was let go in the ledger, and Cognito sent nothing. A later run tries again. `SENDING` is
+    written before the call. If a run was killed after it, the message may be out.
     """
 
     PLANNED = "planned"
@@ -52,7 +52,7 @@ class CodeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CodeRecord:
-    """What is kept of a person; `at` is when the last try let go of them, exactly as the ledger was to have it."""
+    """What is recorded of a person. `at` is when the last try let go of the person, as written to the ledger."""
 
     day: str | None = None
     state: CodeState = CodeState.PLANNED
@@ -63,12 +63,12 @@ class CodeRecord:
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A person whom the campaign is about, and the user of the new pool that they are.
+    """A person that the campaign is about, and the user of the new pool that they are.
 
-    `user` has what this migration wrote last, None if it is not known, and `written` is when, None if somebody else has
-    written since, as far as it knows; `factors` are the attributes at which the user gets second factors, where no code
-    can go. `let_go` is when an earlier run let go of the person, by the ledger; `found` the user as listed now, if the
-    new pool was looked at.
+    `user` has what this migration wrote last, None if that is not known. `written` is when it wrote, None if somebody
+    else has written since, as far as it knows. `factors` are attributes to which the user gets second factors. Cognito
+    sends no code there. `let_go` is when an earlier run let go of the person, according to the ledger. `found` is the
+    user as listed now, if the new pool was looked at.
     """
 
     sub: str
@@ -84,16 +84,17 @@ class Awaited:
 
     @property
     def is_reset(self) -> bool:
-        """Whether an earlier run let go of the person."""
+        """Whether an earlier run of the campaign let go of the person."""
         return self.let_go is not None
 
     @property
     def is_in_doubt(self) -> bool:
         """Whether a run was killed between letting go of the person and Cognito's answer."""
+        # The equal times tell that the ledger heard of this very try. If it did not, nothing was sent.
         return self.is_reset and self.row.state is CodeState.SENDING and self.let_go == self.row.at
 
     def left_out(self) -> str | None:
-        """Say why the person is not written to at all, if so."""
+        """Return why the person is not written to at all, or None."""
         if self.user is None:
             return UNKNOWN
         if not self.in_old_pool:
@@ -101,7 +102,7 @@ class Awaited:
         return None if self.user.enabled else DISABLED
 
     def channel(self, recovery: Collection[str]) -> str | None:
-        """Return the attribute that Cognito would send a code to, as far as is known."""
+        """Return the attribute to which Cognito would send a code, as far as is known. None if there is none."""
         return self.user.reset_channel(recovery, self.factors) if self.user else None
 
 
@@ -117,7 +118,8 @@ class Turn(StrEnum):
 
 
 def turn_of(one: Awaited, recovery: Collection[str], today: date) -> Turn:
-    """Say whose turn it is today."""
+    """Decide what a run that sends codes does with a person today."""
+    # Doubt comes first: a second message must never go out, whatever else is true of the person.
     if one.is_in_doubt:
         return Turn.ASK
     if one.row.state in {CodeState.SENT, CodeState.DOUBTFUL, CodeState.REFUSED}:
@@ -126,28 +128,34 @@ def turn_of(one: Awaited, recovery: Collection[str], today: date) -> Turn:
         return Turn.LEFT_OUT
     if one.channel(recovery) is None:
         return Turn.HELP_DESK
+    # Days are ISO dates, whose order as text is their order in time.
     return Turn.LATER if one.row.day and one.row.day > today.isoformat() else Turn.SEND
 
 
 def address(user: User) -> tuple[str, str] | None:
-    """Return where one's own message goes: the attribute and its value, an e-mail address if one is verified."""
+    """Return (attribute, value) for a message of one's own: a verified e-mail address, or a verified phone number."""
     return next(((name, value) for name in (MAIL, SMS) if (value := user.verified(name))), None)
 
 
 def why_no_code(user: User, recovery: Collection[str], factors: Collection[str]) -> str | None:
-    """Say why no code would reach a user, for the user's own sake; that a pool sends nobody one is not that."""
+    """Return why no code would reach a user, or None.
+
+    Only reasons of the user's own count. That a pool sends codes to nobody is not one of them.
+    """
     if address(user) is None:
         return NO_ADDRESS
+    # Where the pool lets only administrators reset passwords, `recovery` is empty, and no address would help.
     if not recovery or user.reset_channel(recovery, factors):
         return None
     return ONLY_FACTORS if any(user.verified(name) for name in recovery) else NO_RECOVERY
 
 
 def why_left(one: Awaited, found: User | None) -> str | None:
-    """Say why no code is sent to a person whose user was found so, if so.
+    """Return why no code is sent to a person whose user was found like this, or None.
 
-    What RESET_REQUIRED does to who signs in through another provider is documented nowhere. And who was modified since
-    may have a password: from a help desk that did not `close`, or by a reset that the ledger did not hear of.
+    No document says what RESET_REQUIRED does to a user who signs in through another provider. And a user who was
+    modified since may have a password: from a help desk that did not `close`, or by a reset that the ledger did not
+    hear of.
     """
     if found is None:
         return "is not in the new pool (deleted, or not listed yet)"
@@ -157,27 +165,32 @@ def why_left(one: Awaited, found: User | None) -> str | None:
         return f"is {found.status} in the new pool"
     if linked(found.attributes):
         return "is linked to another provider, and may sign in through it"
+    # Without a record of the last write, a modified user cannot be told from the others, and is sent a code.
     if one.written is not None and is_later(found.modified, one.written):
         return "was modified in the new pool since, and may have got a password there"
     return None
 
 
 def day_of(seconds: float) -> date:
-    """Return the calendar day, UTC."""
+    """Return the calendar day, UTC, of a time in seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC).date()
 
 
 def days(first: date, per_day: int, taken: Mapping[date, int]) -> Iterator[date]:
-    """Yield the day of each further person: the first, from `first` on, that has not got `per_day` yet."""
+    """Yield a day for each further person: the first one, from `first` on, that has fewer than `per_day` persons.
+
+    `taken` has the persons of each day so far. The iterator never ends.
+    """
     day = first
     while True:
+        # A day may have more persons than `per_day` by now. Then the range is empty.
         for _ in range(per_day - taken.get(day, 0)):
             yield day
         day += timedelta(1)
 
 
 class Budget:
-    """How many messages may still go out, a day and channel, and to how many persons in this run. Safe for threads."""
+    """How many messages may still go out, by day and channel, and to how many persons in this run. Safe for threads."""
 
     def __init__(self, per_day: Mapping[str, int], spent: Mapping[tuple[date, str], int], most: int | None) -> None:
         self._per_day = per_day
@@ -186,29 +199,30 @@ class Budget:
         self._lock = threading.Lock()
 
     def take(self, channel: str, day: date) -> bool:
-        """Take one, if there is one left."""
+        """Take one message from the budget. Return False, with nothing taken, if none is left."""
         with self._lock:
             if self._left(channel, day) <= 0:
                 return False
+            # Taken under the lock, so that two threads never get the last message both.
             self._spent[day, channel] += 1
             if self._most is not None:
                 self._most -= 1
             return True
 
     def give_back(self, channel: str, day: date) -> None:
-        """Give back a message that surely did not go out; the person it was for stays counted."""
+        """Give back a message that surely did not go out. Its person still counts towards the limit of this run."""
         with self._lock:
             self._spent[day, channel] -= 1
 
     def forgo(self, channel: str, day: date) -> None:
-        """Give back a message and its person, to whom nothing was done."""
+        """Give back a message and its person, because nothing was done to the person."""
         with self._lock:
             self._spent[day, channel] -= 1
             if self._most is not None:
                 self._most += 1
 
     def left(self, channel: str, day: date) -> int:
-        """Return how many are left."""
+        """Return how many messages are left for a channel and day. Never below 0."""
         with self._lock:
             return max(0, self._left(channel, day))
 

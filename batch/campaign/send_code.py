@@ -1,12 +1,18 @@
-"""Send one person a code, or let go of one: steps for the engine.
+"""Send one person a code: a step for the engine.
 
-The order matters. That a message is about to go out is durable before anything is done, so that nobody gets two. Then
-the ledger lets go of the person, if they still wait: from there on no old password is captured, so that
-AdminResetUserPassword cannot take away one that was. Only then Cognito is called. A call whose answer nobody heard
-counts as a message: such a person is never sent another, but is on the list for the help desk.
+The order matters:
 
-Before, the user is looked at by ListUsers. AdminGetUser would be as good and fresher, but it makes the user monthly
-active, which costs more than a hundred mails; who was captured, which must not be seen late, is the ledger's to say.
+    1. It is durable that a message is about to go out, before anything is done. So nobody gets two messages.
+    2. The ledger lets go of the person, if they still wait. From here on no old password is captured, so that
+       AdminResetUserPassword cannot take away a password that was captured.
+    3. Only then Cognito is called.
+
+A call whose answer was lost counts as a message. Its person is never sent another one, but is on the list for the help
+desk.
+
+Before all that, the user is looked at by ListUsers. AdminGetUser would be as good and fresher, but it makes the user
+monthly active, which costs more than a hundred mails. That ListUsers may be late does no harm: the ledger says who was
+captured.
 """
 
 from __future__ import annotations
@@ -24,7 +30,9 @@ from userpool.user import Status, User
 
 _UNHEARD = "a code may have been sent: the call got no answer"
 _REFUSED_AND_DONE = "a code may have been sent: the call was refused, and made the user RESET_REQUIRED"
+# Failures in a row after which the sender counts as broken. Each of them lets go of a person who then got no code.
 _IN_A_ROW = 3
+# A part of Cognito's message for a user without a verified address or number. The error code alone does not tell.
 _NOTHING_VERIFIED = "no registered/verified"
 _THE_PERSON_S = frozenset({"NotAuthorizedException", "UserNotFoundException"})
 _EVERYBODY_S = frozenset(
@@ -38,7 +46,10 @@ _EVERYBODY_S = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A message is about to go out; the person is let go at this very time, and was before if `let_go` says so."""
+    """A message is about to go out, and the person is let go at the time `at`.
+
+    `let_go` is when an earlier run let go of the person, if one did.
+    """
 
     sub: str
     at: float
@@ -48,14 +59,14 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Cognito has sent it."""
+    """Cognito has sent the code."""
 
     sub: str
 
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """Cognito may have sent it."""
+    """Cognito may have sent the code. The person is not tried again."""
 
     sub: str
     reason: str
@@ -63,7 +74,7 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Cognito will not send this person one, for their own sake; they are let go all the same."""
+    """Cognito refuses a code for a reason of this person's own. The person is let go all the same."""
 
     sub: str
     reason: str
@@ -71,7 +82,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Nothing was sent, and that is not surely the person's own; they are let go, and a later run tries again."""
+    """Nothing was sent, perhaps through no fault of the person. They are let go, and a later run tries again."""
 
     sub: str
     reason: str
@@ -79,7 +90,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class NotWritten:
-    """The person is left as they are."""
+    """The person is left as they are: nothing was sent, and the ledger is unchanged."""
 
     sub: str
     reason: str
@@ -87,7 +98,7 @@ class NotWritten:
 
 @dataclass(frozen=True, slots=True)
 class CodeFailed:
-    """The user could not be looked at; a rerun tries again."""
+    """The user could not be looked at. A rerun tries again."""
 
     sub: str
     reason: str
@@ -95,14 +106,14 @@ class CodeFailed:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """There is no more room for a message today, or in this run."""
+    """There is no room for another message, today or in this run."""
 
     sub: str
 
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """The person's old password counts no more; they are told nothing."""
+    """The old password of the person counts no more. The person is told nothing."""
 
     sub: str
 
@@ -111,7 +122,7 @@ Fact = Sending | Sent | Doubtful | Refused | Held | NotWritten | Overtaken | Cod
 
 
 class SendingCodes:
-    """Sends codes, as long as the `sender` is not broken. `recovery` is the pool's order of attributes."""
+    """Sends codes as long as the `sender` works. `recovery` is the pool's order of attributes for codes."""
 
     def __init__(
         self,
@@ -130,7 +141,7 @@ class SendingCodes:
         self.sender = Sender()
 
     def step(self, one: Awaited) -> Iterator[Fact]:
-        """Send one person a code, or say why not, yielding each fact when it is true."""
+        """Send one person a code, or tell why not. Yields each fact as soon as it is true."""
         try:
             found = self._target.find_listed(one.new_sub)
         except UserError as error:
@@ -139,8 +150,11 @@ class SendingCodes:
         if one.is_in_doubt:
             yield _settled(one.sub, found)
             return
-        if one.row.state is CodeState.SENDING:  # surely never called: the person still waits
+        # The ledger never heard of that try, so Cognito was not called. The message goes back to the budget of its day.
+        if one.row.state is CodeState.SENDING:
             self._budget.give_back(one.row.channel or "", day_of(one.row.at or 0))
+        # The call was refused, and Cognito changed the status all the same. A code may be out, so there is no second
+        # one.
         if one.is_reset and found is not None and found.status is Status.RESET_REQUIRED:
             yield Doubtful(one.sub, _REFUSED_AND_DONE)
         elif reason := why_left(one, found):
@@ -153,12 +167,14 @@ class SendingCodes:
         if by is None:
             yield NotWritten(one.sub, "has no verified e-mail address or phone number any more that a code can go to")
             return
+        # Asked again here: other threads may have used up the budget since this person was handed out.
         if self.sender.broken or not self._budget.take(by, day_of(at)):
             yield Over(one.sub)
             return
         yield Sending(one.sub, at, by, one.let_go)
         turn = self._letting.let_go(one.sub, one.new_sub, at, seen=one.let_go)
         if not turn.done:
+            # The ledger refused, so nothing was done to the person, who does not count towards the limit either.
             self._budget.forgo(by, day_of(at))
             yield overtaken(one.sub, one.new_sub, turn)
             return
@@ -170,9 +186,10 @@ class SendingCodes:
         except UnansweredError:
             yield self._after_silence(one)
         except UserError as error:
+            # A refusal is a definite answer: no message went out. But the person was let go, and counts.
             self._budget.give_back(by, day_of(at))
             yield self._refused(one.sub, error)
-        except MigrationError as error:  # the run ends by it, and says so
+        except MigrationError as error:  # an error that ends the run, which reports it
             yield Held(one.sub, str(error))
             raise
         else:
@@ -191,19 +208,20 @@ class SendingCodes:
             fact = _settled(one.sub, self._target.find_listed(one.new_sub))
         except UserError:
             fact = Doubtful(one.sub, _UNHEARD)
+        # A person without an answer is put in doubt for good. After some in a row, nobody else is.
         if isinstance(fact, Doubtful):
             self.sender.fails(fact.reason)
         return fact
 
 
 def _settled(sub: str, found: User | None) -> Sent | Doubtful:
-    """Say of a call that was never answered what can be known: the status tells that it was carried out."""
+    """Return what is known of a call that was never answered. The user's status shows if it was carried out."""
     done = found is not None and found.status is Status.RESET_REQUIRED
     return Sent(sub) if done else Doubtful(sub, _UNHEARD)
 
 
 class Blame(Enum):
-    """Whose a refusal is. What is `UNSURE` may be the sender's, or of a function that words the message."""
+    """Whom a refusal concerns. `UNSURE` may be the sender, or a function that words the message."""
 
     PERSON = auto()
     EVERYBODY = auto()
@@ -211,10 +229,10 @@ class Blame(Enum):
 
 
 def blame(error: UserError) -> Blame:
-    """Say whose a refusal is; the person's own only where that is sure.
+    """Decide whether a refusal concerns one person or everybody. It is the person's own only if that is sure.
 
-    LimitExceededException is both the account's ("Exceeded daily email limit for the operation or the account") and
-    the user's own ("Attempt limit exceeded, please try after some time").
+    LimitExceededException is both the account's ("Exceeded daily email limit for the operation or the account") and the
+    user's own ("Attempt limit exceeded, please try after some time").
     """
     if error.code == "LimitExceededException":
         return Blame.PERSON if "Attempt limit" in str(error) else Blame.EVERYBODY
@@ -226,9 +244,10 @@ def blame(error: UserError) -> Blame:
 
 
 class Sender:
-    """What sends the codes, as far as its answers tell. Safe to use from many threads.
+    """What sends the codes (SES, SNS), as far as its answers tell. Safe for threads.
 
-    `broken` is why nobody can be sent one: surely, or after some in a row who were not, and nobody who was.
+    `broken` is why nobody can be sent a code. It is set by a sure failure, or by some failures in a row without a
+    success.
     """
 
     def __init__(self) -> None:
@@ -242,8 +261,9 @@ class Sender:
             self._in_a_row = 0
 
     def fails(self, reason: str, *, surely: bool = False) -> None:
-        """Note that one was not, and not for the person's own sake."""
+        """Note that a code was not sent, and not for a reason of the person's own."""
         with self._lock:
             self._in_a_row += 1
             if surely or self._in_a_row >= _IN_A_ROW:
+                # The first reason stays: it is the cause, and later ones may only follow from it.
                 self.broken = self.broken or reason
