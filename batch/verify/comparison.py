@@ -1,4 +1,4 @@
-"""Compare one user of the new pool with what the old one makes of it, three-way. Values in, values out."""
+"""Compare one user of the new pool with what the plan makes of the old one, three-way. Values in, values out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from userpool.user import Status, User
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that is not as planned; `username` is the old one, `detail` names attributes and groups only."""
+    """Something that is not as planned. `username` is the old one. `detail` has names only, never values."""
 
     username: str
     what: str
@@ -22,7 +22,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a user ought to be, and what was applied to it last; None if that is not known."""
+    """What a user has to be, and what was applied to it last. `applied` is None if that is not known."""
 
     username: str
     wanted: Wanted
@@ -31,9 +31,13 @@ class Compared:
 
 
 def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Difference], list[Difference]]:
-    """Return what was not carried, and what the new pool changed itself."""
+    """Return (differences, notes): what was not carried over, and what the new pool changed itself."""
+    # Without a record of what was applied, everything wanted counts as applied. What differs is then a note, not a
+    # difference.
     wanted, applied = old.wanted, old.applied or Baseline(old.wanted.attributes, old.wanted.enabled)
     differences, notes = [], []
+    # An attribute that is wanted but was not applied yet is this migration's to carry over. Any other difference comes
+    # from the new pool.
     uncarried = set(differing(wanted.attributes, applied.attributes, marker))
     there = differing(wanted.attributes, new.attributes, marker)
     if lacking := [name for name in there if name in uncarried]:
@@ -45,27 +49,30 @@ def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Differen
         (notes if applied.enabled == wanted.enabled else differences).append(said)
     for identity in sorted(wanted.links ^ linked(new.attributes)):
         lost = identity in wanted.links
-        # Made and ended since, or made by somebody else: that is the new pool's own.
+        # A link that was made and has ended since, or that somebody else made, is the new pool's own change.
         carried = lost == (identity in applied.links)
         said = Difference(old.username, "link lost" if lost else "link gained", identity.provider)
         (notes if carried else differences).append(said)
     if new.status is Status.FORCE_CHANGE_PASSWORD:
         said = Difference(old.username, "status", "cannot reset its password yet")
+        # A user that is done got a password, which takes it out of this status. Somebody else has put it back.
         (notes if old.done else differences).append(said)
     return differences, notes
 
 
 def compare_factors(old: Compared, there: Preference) -> tuple[list[Difference], list[Difference]]:
-    """Return what of the second factors was not carried, and what the new pool, where they are so, changed itself."""
+    """Return (differences, notes) for second factors. `there` is what the new pool has."""
     applied = old.applied.factors if old.applied else Preference()
     wanted = old.wanted.preference(applied)
     differences: list[Difference] = []
     notes: list[Difference] = []
+    # A TOTP app can only come from the user, in the new pool. It is no difference.
     for factor in sorted(wanted.on ^ (there.on & CROSSING)):
         lost = factor in wanted.on
         carried = lost == (factor in applied.on)
         said = Difference(old.username, "factor lost" if lost else "factor gained", factor)
         (notes if carried else differences).append(said)
+    # A preference is compared only between the same factors. Otherwise the factors themselves are listed already.
     if wanted.on == there.on and not wanted.like(there):
         said = Difference(old.username, PREFERRED, there.preferred or "none")
         (notes if applied.like(wanted) else differences).append(said)

@@ -1,7 +1,8 @@
-"""Who has, or may have, another password in the new pool than in the old one, where their old one counts again.
+"""List users who have, or may have, another password in the new pool than in the old one.
 
-Cognito tells nobody that a password changed, but when a user was modified last; the ledger tells who was captured with
-the old password and who chose another. What is sure and what may be is kept apart.
+The list is for a way back to the old pool, where the old password counts again. Cognito tells nobody that a password
+changed, only when a user was modified last. The ledger tells who was captured with the old password, and who chose
+another one. What is sure and what is only possible are kept apart.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _SOME = (
 
 
 def new_passwords(inventory: Inventory, ledger: Ledger | None) -> Iterator[Row]:
-    """Yield user name and sub in the old pool and in the new one, `sure` or `perhaps`, and why.
+    """Yield (old user name, old sub, new user name, new sub, `sure` or `perhaps`, reason).
 
     Raises SettingsError if no `verify` has looked at the new pool since the cut-over.
     """
@@ -68,15 +69,19 @@ def _by_date(inventory: Inventory) -> Iterator[Row]:
 
 
 def of_person(person: Person, seen: ModifiedThere | None) -> Verdict | None:
-    """Say what the ledger and `verify` tell of a person (who may not have seen them); None: the old one stands."""
+    """Return what ledger and `verify` tell about a person, or None if the old password still stands.
+
+    `seen` is None if `verify` has not seen the person in the new pool.
+    """
     match person.state:
+        # A tombstone has no name or address, so nobody could be told anything.
         case _ if person.reason == FORGOTTEN:
             return None
         case PersonState.RESET:
             return _of_reset(person, seen)
         case (
             PersonState.CAPTURED | PersonState.MIGRATING | PersonState.CAPTURING
-        ):  # of the latter, no token has told how it ended
+        ):  # while capturing, no token has told yet how it ended
             return _SINCE_CAPTURE if seen and is_later(seen.modified, person.changed) else None
         case PersonState.PENDING:
             return of_dates(seen) if seen else None
@@ -85,17 +90,20 @@ def of_person(person: Person, seen: ModifiedThere | None) -> Verdict | None:
 
 
 def _of_reset(person: Person, seen: ModifiedThere | None) -> Verdict:
-    """Tell who chose a password from who was let go of otherwise, or sent a code, and may have chosen none."""
+    """Tell a person who chose a password from one who was let go of, or was sent a code, and may have chosen none."""
     if seen is None:
         return _UNSEEN
+    # A user who is not CONFIRMED was sent a code and has chosen nothing yet.
     if not seen.confirmed:
         return _TO_CHOOSE
+    # A user that was not modified since this migration wrote to it has chosen nothing since. Of a person who was
+    # closed, it is not known.
     left_alone = seen.written is not None and not is_later(seen.modified, seen.written)
     return _CLOSED if left_alone or person.reason not in {None, UNCONFIRMED} else _CHOSEN
 
 
 def of_dates(seen: ModifiedThere) -> Verdict | None:
-    """Say what the dates alone tell."""
+    """Return what the dates alone tell about a user. An unknown date of the last write counts as `perhaps`."""
     if seen.written is None:
         return _UNKNOWN
     return _SINCE_WRITE if is_later(seen.modified, seen.written) else None

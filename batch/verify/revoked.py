@@ -1,6 +1,6 @@
-"""What the new pool has taken away since the cut-over and the old one has not, as far as `verify` saw it.
+"""What the new pool has taken away since the cut-over and the old pool has not, as far as `verify` saw it.
 
-Apps that still use the old pool let those people go on. Kept in the inventory for `export revoked`, and for
+Apps that still use the old pool let those users go on. The rows are kept in the inventory for `export revoked`, and for
 `export new-passwords`, which needs to know when users of the new pool were modified.
 """
 
@@ -34,7 +34,7 @@ _SOME = (
 
 
 class Revoked(NamedTuple):
-    """Something that the new pool took from the user with this old sub; `detail` is the old group or the provider."""
+    """Something that the new pool took from the user with this old sub. `detail` is the old group or the provider."""
 
     sub: str
     what: str
@@ -42,7 +42,7 @@ class Revoked(NamedTuple):
 
 
 class Sightings:
-    """What a `verify` after the cut-over sees: `begin`, hand it on to each `page`, and `keep` what it came to."""
+    """What a `verify` after the cut-over sees. Call `begin`, then `page` for each page, then `keep`."""
 
     def __init__(self, inventory: Inventory, groups: GroupRules, ledger: Ledger | None) -> None:
         self._inventory = inventory
@@ -50,21 +50,23 @@ class Sightings:
         self._ledger = ledger
 
     def begin(self) -> None:
-        """Forget when users were modified: who is not seen again is not there any more."""
+        """Forget when users were modified. A user that is not seen again does not exist any more."""
         with self._inventory.transaction():
             self._inventory.execute("DELETE FROM modified_there")
             self._inventory.set_meta(meta_keys.SEEN_THERE, None)
 
     def page(self, users: Sequence[User]) -> None:
-        """Note when users of the new pool were modified, as far as they are of this migration."""
+        """Note when users of the new pool were modified. Users that are not this migration's are passed over."""
         with self._inventory.transaction():
             rows = [(user.modified, user.status is Status.CONFIRMED, user.sub) for user in users]
             self._inventory.execute_many(_OF_PAGE, rows)
 
     def keep(self, summary: VerifySummary, at: float) -> None:
-        """Record what was taken away; what was seen before keeps its date. `at` is the target's time."""
+        """Record what was taken away. What was seen before keeps its date. `at` is the new pool's time."""
         self._settle_given(summary)
         found = {one for note in summary.notes for one in self._of(note)}
+        # Read before the rows are deleted: a right that was taken away long ago keeps the date on which that was first
+        # seen.
         since = {
             Revoked(*row): at for *row, at in self._inventory.execute("SELECT sub, what, detail, since FROM revoked")
         }
@@ -75,7 +77,10 @@ class Sightings:
             self._inventory.set_meta(meta_keys.SEEN_THERE, at)
 
     def _settle_given(self, summary: VerifySummary) -> None:
-        """Of memberships that a first token gave, the ledger knows that they were given: what is lost was ended."""
+        """Turn memberships that a first token gave and that are lost now from differences into notes.
+
+        The inventory does not know that such a membership was given. The ledger does.
+        """
         if self._ledger is None:
             return
         given = {one for one in summary.differences if one.what == "membership lost" and self._was_given(one)}
@@ -88,7 +93,8 @@ class Sightings:
 
     def _of(self, note: Difference) -> Iterator[Revoked]:
         row = self._inventory.execute(_PERSON, (note.username, meta_keys.SCAN)).fetchone()
-        if row is None or not row[1]:  # who is disabled in the old pool, too, can do nothing there
+        # A user who is disabled in the old pool as well can do nothing there.
+        if row is None or not row[1]:
             return
         match note.what, note.detail:
             case "missing", _:
@@ -97,6 +103,7 @@ class Sightings:
                 yield Revoked(row[0], "disabled")
             case "membership lost", group:
                 yield from (Revoked(row[0], "membership ended", name) for name in self._old_groups(row[0], group))
+            # Only a link that still exists in the old pool lets somebody go on there.
             case "link lost", provider if provider in {one.provider for one in linked(decoded(row[2]))}:
                 yield Revoked(row[0], "link ended", provider)
 
@@ -105,13 +112,13 @@ class Sightings:
         return row[0] if row else None
 
     def _old_groups(self, sub: str, group: str) -> Iterator[str]:
-        """Yield the old groups, of which the user is a member there, that are this one in the new pool."""
+        """Yield the old groups of this user that have the name `group` in the new pool."""
         rows = self._inventory.execute("SELECT group_name FROM memberships WHERE sub = ?", (sub,)).fetchall()
         yield from (name for (name,) in rows if self._groups.target_name(name) == group)
 
 
 def require_seen(inventory: Inventory) -> None:
-    """Raise SettingsError unless `verify` has seen the new pool since the cut-over."""
+    """Raise SettingsError unless `verify` has looked at the new pool since the cut-over."""
     if Cutover.of(inventory) is None:
         raise SettingsError("There was no cut-over: this list is of what the new pool has changed since.")
     if inventory.get_meta(meta_keys.SEEN_THERE) is None:
@@ -119,7 +126,7 @@ def require_seen(inventory: Inventory) -> None:
 
 
 def revoked(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
-    """Yield the old user name, old sub, what was taken, the old group or the provider, and when that was first seen.
+    """Yield (old user name, old sub, what was taken, old group or provider, when that was first seen).
 
     Raises SettingsError as `require_seen` does.
     """
@@ -135,7 +142,10 @@ def _pages(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
 
 
 class ModifiedThere(NamedTuple):
-    """When a user of the new pool was modified, when this migration wrote to it last (None: unknown), its status."""
+    """When a user of the new pool was modified, when this migration last wrote to it, and whether it is CONFIRMED.
+
+    `written` is None if the last write is unknown.
+    """
 
     modified: float
     written: float | None
@@ -143,7 +153,7 @@ class ModifiedThere(NamedTuple):
 
 
 def modified_there(inventory: Inventory, subs: Sequence[str]) -> dict[str, ModifiedThere]:
-    """Return what `verify` saw of users of the new pool, by old sub."""
+    """Return what `verify` saw of users of the new pool, by old sub. Users that it did not see are left out."""
     rows = inventory.execute(
         "SELECT m.sub, m.at, w.at, m.confirmed FROM json_each(?) j JOIN modified_there m ON m.sub = j.value "
         "LEFT JOIN last_write w ON w.sub = m.sub",

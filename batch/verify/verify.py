@@ -1,4 +1,4 @@
-"""Compare the new pool with what the plan makes of the old one, field by field. It changes neither."""
+"""Compare the new pool with what the plan makes of the old pool, field by field. Neither pool is changed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _EXPECTED = (
     "SELECT r.new_sub, n.new FROM progress r JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
     "JOIN memberships m ON m.sub = r.sub JOIN names n ON n.old = m.group_name WHERE r.new_sub IS NOT NULL"
 )
-# After the cut-over, what the old pool came to before.
+# After the cut-over, the memberships that were wanted before it. What the old pool changed since is not carried over.
 _KEPT = (
     "SELECT r.new_sub, g.value AS new FROM progress r JOIN plan p ON p.sub = r.sub "
     "AND p.action IN ('create', 'update') "
@@ -67,10 +67,12 @@ _FROM = (
 
 @dataclass(slots=True)
 class VerifySummary:
-    """What the comparison came to; `others` are users of the target that this migration did not make.
+    """What the comparison found.
 
-    Three things are compared: what was applied, what is wanted now, and what is there. `notes` are what the new pool
-    changed itself, `differences` what is not carried. `gone` are users who left the old pool.
+    `compared`, `others`, `memberships` and `groups` are counts. `others` are users of the new pool that this migration
+    did not make. Three things are compared: what was applied, what is wanted now, and what the new pool has.
+    `differences` are what was not carried over. `notes` are what the new pool changed itself. `gone` are users that
+    have left the old pool.
     """
 
     compared: int = 0
@@ -83,15 +85,15 @@ class VerifySummary:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many there are of each."""
+        """The counts, and the number of entries of each list, by name."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {name: len(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 class Verify:
-    """One comparison. What the listing shows as different is looked at again, since listings lag behind.
+    """One comparison. `saw` is called with the users of the new pool, a page at a time.
 
-    `saw` is told the users of the target, a page at a time.
+    Whatever the listing shows as different is looked at again, because listings lag behind.
     """
 
     def __init__(
@@ -116,7 +118,7 @@ class Verify:
         self._summary = VerifySummary()
 
     def run(self, choose: Callable[[int, int], Way], *, expected_users: int = 0) -> VerifySummary:
-        """Compare everything. Raises StoppedError if stopped."""
+        """Compare everything. Raises StoppedError if stopped, so that half a pool never counts as right."""
         for statement in _TEMPORARY.strip().split("\n"):
             self._inventory.execute(statement)
         self._compare_users(expected_users)
@@ -139,6 +141,7 @@ class Verify:
                 self._saw(page)
                 known = self._known([user.sub for user in page])
                 for new in page:
+                    # A listing that begins anew repeats users. Each is counted and compared once.
                     if not self._first_seen(new.sub):
                         continue
                     if new.sub in known:
@@ -152,7 +155,7 @@ class Verify:
         return self._inventory.execute("INSERT OR IGNORE INTO seen VALUES (?)", (new_sub,)).rowcount == 1
 
     def _known(self, subs: list[str]) -> dict[str, Compared]:
-        """Return those of the new subs that this migration made and still plans, with what is wanted of them."""
+        """Return, by new sub, those users that this migration made and still plans, with what is wanted of them."""
         rows = self._inventory.execute(
             f"SELECT r.new_sub, r.state, {USER_COLUMNS_OF_U} FROM json_each(?) j "  # noqa: S608 -- constants
             "JOIN progress r ON r.new_sub = j.value JOIN users u ON u.sub = r.sub "
@@ -165,6 +168,7 @@ class Verify:
         for new_sub, state, *row in rows:
             old = user_from_row(tuple(row))
             translated = self._context.translate(old).attributes
+            # Memberships are compared for all users at once, further below. So no groups are wanted here.
             facts = UserRecord(frozenset(), applied.get(old.sub), frozenset(), factors[old.sub])
             kept = as_kept(old, facts, self._context) if self._is_cut_over else None
             wanted = kept or self._context.wanted(old, translated, facts.groups, facts.factors)
@@ -173,17 +177,22 @@ class Verify:
 
     def _compare(self, old: Compared, new: User) -> None:
         differences, notes = compare(old, new, self._context.marker)
+        # What is as it should be, or needs no second look, costs no call.
         if not differences and self._are_settled(notes):
             self._summary.notes += notes
             return
         again = self._target.find(new.username)
+        # A listing may still show a user that was deleted, and whose name somebody else has taken.
         if again is None or again.sub != new.sub:
             self._note(old.username, "missing", "deleted in the target")
         else:
             self._tell(old, again)
 
     def _are_settled(self, notes: Sequence[Difference]) -> bool:
-        """Whether a second look is not worth its call: who lives in the new pool edits attributes as they please."""
+        """Return whether a second look is not worth its call.
+
+        After the cut-over, users of the new pool change their own attributes all the time.
+        """
         return not notes or (self._is_cut_over and all(note.what == "attributes" for note in notes))
 
     def _tell(self, old: Compared, new: User) -> None:
@@ -192,24 +201,27 @@ class Verify:
         self._summary.notes += notes
 
     def _find_missing(self) -> None:
-        """Look for everybody the plan creates and the listing did not show."""
+        """Look for each user that the plan creates and the listing did not show."""
         for old_username, username, new_sub, state, problem, _ in self._pages(_UNSEEN):
             found = self._target.find(username) if new_sub else None
-            was_there = new_sub or state == UserState.GONE  # made by its own sign-in, and gone before a run noted it
+            # A user without a new sub can be gone as well: its own sign-in made it, and it was deleted before a run
+            # noted it.
+            was_there = new_sub or state == UserState.GONE
             if was_there and (found is None or found.sub != new_sub):
                 self._note(old_username, "missing", problem or "deleted in the target")
             elif found is None:
                 self._differ(old_username, "missing", problem or "not created yet")
-            elif self._first_seen(new_sub):  # the listing lags behind
+            elif self._first_seen(new_sub):  # it exists, and the listing lags behind
                 self._summary.compared += 1
                 self._tell(self._known([new_sub])[new_sub], found)
 
     def _find_unfinished(self) -> None:
-        """Name those who exist in the target but still lack something that a run would do."""
+        """Add the users that exist in the new pool and still lack something that a run would do."""
         for username, why, _ in self._pages(_UNFINISHED):
             self._differ(username, "unfinished", why or "rerun to go on")
 
     def _compare_factors(self) -> None:
+        # No listing returns second factors, so each of these users costs a call.
         looked_at = with_factors(
             self._target, self._inventory, workers=self._workers, stop=self._stop, progress=self._progress
         )
@@ -223,14 +235,14 @@ class Verify:
         self._refuse_to_go_on()
 
     def _pages(self, statement: str) -> Iterator[tuple[Any, ...]]:
-        """Walk by the last column, not by one long cursor: rows are written meanwhile, and may be as many as users."""
+        """Walk by the last column, not by one long cursor. Rows are written meanwhile, and may be as many as users."""
         after = ""
         while rows := self._inventory.execute(statement, (after, _PAGE)).fetchall():
             yield from rows
             after = rows[-1][-1]
 
     def _compare_groups(self) -> list[str]:
-        """Compare the definitions; return the names of all groups of the target."""
+        """Compare the definitions of groups. Return the names of all groups of the new pool."""
         there = {group.name: group for page in self._target.groups() for group in page}
         for name, wanted in groups_wanted(self._inventory, self._context).items():
             self._summary.groups += 1
@@ -243,6 +255,7 @@ class Verify:
         return sorted(there)
 
     def _read_memberships(self, groups: list[str], choose: Callable[[int, int], Way]) -> None:
+        # The memberships given by this migration are the best estimate of how many members the groups have.
         given = dict(self._inventory.execute("SELECT group_name, count(*) FROM granted GROUP BY group_name").fetchall())
         way = choose(self._summary.compared, pages_of(given.get(group, 0) for group in groups))
         items: Iterator[Any] | list[str] = groups if way == "group" else self._made()
@@ -281,13 +294,16 @@ class Verify:
         )
         gained = what == "membership gained"
         for old_username, username, granted, _, group in rows:
-            # Given by this migration and ended since, or given by somebody else: that is the new pool's own.
+            # A membership that this migration gave and that has ended, or that somebody else gave, is the new pool's
+            # own change.
             its_own = bool(granted) != gained
+            # After the cut-over, memberships that somebody adds in the new pool are ordinary work there, and not worth
+            # a call each.
             if (gained and its_own and self._is_cut_over) or self._is_so(username, group, member=gained):
                 (self._note if its_own else self._differ)(old_username, what, group)
 
     def _is_so(self, username: str, group: str, *, member: bool) -> bool:
-        """Look again, at the user alone: whether it is a member, or is not."""
+        """Look again, at this user alone. Return whether it is a member, or with `member=False` is not."""
         return (group in {name for page in self._target.groups_of(username) for name in page}) == member
 
     def _differ(self, username: str, what: str, detail: str) -> None:
@@ -304,9 +320,9 @@ class Verify:
 def with_factors(
     target: UserPool, inventory: Inventory, *, workers: int, stop: threading.Event, progress: ProgressBars
 ) -> Generator[list[User]]:
-    """Yield who is to have a second factor, or was given one, as they are now; not all of them if `stop` is set.
+    """Yield users that have to have a second factor, or were given one, as they are now. `stop` ends it early.
 
-    Who is not there, or is somebody else by now, is left out.
+    A user that does not exist any more, or whose name is another user's by now, is left out.
     """
 
     def look(made: tuple[str, str]) -> Iterator[User]:
