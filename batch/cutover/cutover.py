@@ -1,8 +1,9 @@
-"""The moment from which the new pool is the one in use: recorded in the inventory, and what follows from it.
+"""What is still in the way of a cut-over, the moment from which the new pool is the one in use.
 
-From then on the old pool is read for passwords, which is the trigger's business, and for who is disabled there. Nobody
-who came to it later crosses, nobody who was left out then, and nothing that it changes does. What was owed before still
-is: who was to cross and is not there yet, and second factors, without which a protection would be lost.
+After the cut-over, the old pool is read for two things only: passwords, which is the trigger's business, and users that
+it disables. Users who came to the old pool later are not migrated. Neither are users who were left out at the cut-over,
+nor any change that the old pool makes later. What was owed before is still owed: users who were to be migrated and do
+not exist yet, and second factors, without which a protection would be lost.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class CutoverError(FatalError):
 
 
 def stale(scanned: float, at: float) -> Iterator[str]:
-    """Say that the last scan is older than a day, if it is."""
+    """Yield a sentence if the last scan is older than a day. `scanned` and `at` are in seconds since 1970, UTC."""
     if at - scanned > _A_DAY:
         days = int((at - scanned) / _A_DAY)
         old = f"{days} day{'s' if days > 1 else ''} old"
@@ -31,7 +32,7 @@ def stale(scanned: float, at: float) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How many users are still to be created or changed, and how many of them failed; whether anybody ever ran."""
+    """How many users are still to be created or changed, how many of them failed, and if a run ever made a user."""
 
     to_create: int
     to_change: int
@@ -40,17 +41,20 @@ class Left:
 
     @property
     def users(self) -> int:
-        """How many there are of both."""
+        """How many users are left in all."""
         return self.to_create + self.to_change
 
     def refuse(self, despite: int, *, again: bool) -> None:
-        """Raise CutoverError if there are more than a person decided to go on with, or nothing was ever run.
+        """Raise CutoverError if more than `despite` users are left, or if nothing was ever run.
 
-        `again`: the cut-over was before, so that a `sync` before it is said would bring over too much.
+        With `again`, the time of the cut-over is already past. A `sync` before it is recorded would carry over too
+        much.
         """
+        # Asked first, so that `--despite-left` cannot skip it.
         if not self.has_run:
             raise CutoverError("Nobody is in the new pool yet: run first (cognito-migrate run), then cut over.")
         if self.users > despite:
+            # The usual remedy is a sync. For a cut-over in the past, a sync would bring over what came after it.
             remedy = _NO_SYNC if again else _SYNC
             failed = f"; {self.failed} of them failed (cognito-migrate export failed)" if self.failed else ""
             raise CutoverError(

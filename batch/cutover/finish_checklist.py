@@ -1,6 +1,6 @@
-"""The end of a migration: what is still in its way, that it was reached, and that personal data is gone.
+"""What is still in the way of the end of a migration, and what somebody has to look at before it.
 
-Values and decisions. The counts come from the inventory, the ledger and the new pool.
+Values in, values out. The counts come from the inventory, the ledger and the new pool.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ _OPEN = {
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """What there is. `states` counts the ledger's persons, `owing` those of them who are owed memberships.
+    """What is left to do.
 
-    `again` counts who have to reset their password once more, `kept_out` disabled profiles of other providers.
-    `attached` are triggers of the new pool that call functions, `clients` app clients of it that may send a password.
+    `states` counts the persons of the ledger by state. `owing` counts those of them who are owed memberships. `again`
+    counts persons who have to reset their password once more. `kept_out` counts disabled profiles of other providers.
+    `attached` are the triggers of the new pool that call functions. `clients` are app clients of the new pool that may
+    send a password.
     """
 
     cut_over: bool
@@ -47,7 +49,7 @@ class Remaining:
 
 @dataclass(frozen=True, slots=True)
 class ChecklistItem:
-    """A line of the checklist. `left` counts who is in the way; 0 is for somebody to look at."""
+    """A line of the checklist. `left` counts what is in the way. With 0, somebody has to look at the line."""
 
     said: str
     remedy: str
@@ -55,13 +57,15 @@ class ChecklistItem:
 
 
 def checklist(standing: Remaining) -> Iterator[ChecklistItem]:
-    """Yield what is in the way, then what is to be done or looked at."""
+    """Yield what is in the way, then what has to be done or looked at."""
     if standing.to_create:
         yield ChecklistItem("are still to be created in the new pool", "cognito-migrate sync", standing.to_create)
+    # After the cut-over, changes of the old pool are not carried over any more, so they are in nobody's way.
     if standing.to_change and not standing.cut_over:
         yield ChecklistItem("are still to be changed there", "cognito-migrate sync", standing.to_change)
     if standing.failed:
         yield ChecklistItem("failed", "cognito-migrate export failed", standing.failed)
+    # All states that are not final, except `held`: held persons are left out on purpose.
     for state, (said, remedy) in _OPEN.items():
         if count := standing.states.get(state, 0):
             yield ChecklistItem(said, remedy, count)
@@ -111,9 +115,10 @@ class EndError(SettingsError):
 
 
 def refuse_left(standing: Remaining, despite: int) -> None:
-    """Raise EndError before the cut-over, and if more people are left than somebody decided to go on with."""
+    """Raise EndError before the cut-over, or if more than `despite` people are left."""
     if not standing.cut_over:
         raise EndError("There was no cut-over yet: cognito-migrate cutover, when the new pool is in use.")
+    # The lines to look at have 0, and are never in the way.
     left = sum(finding.left for finding in checklist(standing))
     if left > despite:
         raise EndError(
@@ -124,7 +129,11 @@ def refuse_left(standing: Remaining, despite: int) -> None:
 
 
 def refuse_purge(finished: float, now: float) -> None:
-    """Raise SettingsError as long as a function may go by terms of before the end, and ask the old pool by name."""
+    """Raise SettingsError for two minutes after the end.
+
+    So long, a function may go by the terms that it read before the end, and ask the old pool by user name.
+    """
+    # Twice the time for which a function keeps its terms, so that one that read them at the last moment has noticed.
     if now < finished + 2 * FRESH_SECONDS:
         raise SettingsError(
             "The migration was finished just now, and functions may take a minute to notice: rerun this in two minutes."

@@ -1,4 +1,4 @@
-"""The configuration of the way back: who signed up in the new pool crosses to the old one."""
+"""Configure the way back: a migration that brings users who signed up in the new pool to the old pool."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ _WHOLE = ("source", "target", "state", "ledger", "rate", "window", "workers", "l
 
 @dataclass(frozen=True, slots=True)
 class Newcomers:
-    """How users who signed up in the new pool are told: by when they did, and by lacking the `marker`, if there is one.
+    """How users who signed up in the new pool are told from migrated users: by date, and by lacking the `marker`.
 
-    With one, whoever came since this migration first wrote there: pilots, and the hours between the app's switch and
-    the cut-over. Without, nobody can tell who came then from whom the migration made.
+    With a marker, users count from this migration's first write on. That includes pilot users and the hours between the
+    app's switch and the cut-over. Without a marker (None), they count from the cut-over on, because nobody can tell
+    users who signed up before it from users that the migration made.
     """
 
     since: float
@@ -43,14 +44,15 @@ class Newcomers:
 
     @classmethod
     def of(cls, inventory: Inventory, cutover: Cutover, keep_sub_as: str | None) -> Newcomers:
-        """Find out. An attribute that the new pool has no place for marks nobody."""
+        """Find out from the inventory. An attribute that the new pool has no place for marks nobody."""
         if inventory.execute(_MARKED, (keep_sub_as,)).fetchone() is None:
             return cls(cutover.at, None)
+        # A cut-over can be recorded for a time before the first run. The earlier of the two misses nobody.
         return cls(min(cutover.at, first_run(inventory) or cutover.at), keep_sub_as)
 
 
 def first_run(inventory: Inventory) -> float | None:
-    """Return when this migration first wrote to the new pool; None if it never did."""
+    """Return when this migration first wrote to the new pool, in seconds since 1970, UTC. None if it never did."""
     (first,) = inventory.execute(_FIRST_RUN).fetchone()
     return float(first) if first else None
 
@@ -58,18 +60,22 @@ def first_run(inventory: Inventory) -> float | None:
 def reverse(config: Config, newcomers: Newcomers) -> Config:
     """Return the settings of the way back. Raises SettingsError if they contradict each other."""
     marker = newcomers.marker
+    # The marker is dropped below, so no rename may bring it back.
     renamed = _turned(config.attributes.rename, without={marker})
     dropped = dict.fromkeys([*([marker] if marker else []), *config.attributes.drop])
+    # Rounded down to whole seconds, so that nobody who signed up in that second is missed.
     since = Moment(datetime.fromtimestamp(int(newcomers.since), UTC).isoformat())
     return Config(
         source=config.target,
         target=config.source,
+        # A state file of its own: the inventory of the migration must stay as it is.
         state=str(_beside(Path(config.state))),
         rate=config.rate,
         window=config.window,
         workers=config.workers,
         listing=config.listing,
         users=UserRules(only=CohortRules(created_after=since, lacking=marker), keep_sub_as=None, mfa=config.users.mfa),
+        # A name cannot be dropped and renamed at once. A rename that can be reversed has priority.
         attributes=AttributeRules(drop=tuple(name for name in dropped if name not in renamed), rename=renamed),
         groups=GroupRules(
             read=config.groups.read,
@@ -85,13 +91,13 @@ def _beside(path: Path) -> Path:
 
 
 def _turned(renamed: Mapping[str, str], *, without: set[str | None]) -> dict[str, str]:
-    """Return the new names with the old ones, where that is unambiguous."""
+    """Return old names by new names. A new name that several old names were given is left out."""
     count = Counter(renamed.values())
     return {new: old for old, new in renamed.items() if count[new] == 1 and new not in without}
 
 
 def doubts(config: Config, marker: str | None) -> Iterator[str]:
-    """Say which of the rules cannot be turned round."""
+    """Yield a sentence for each rule that cannot be reversed."""
     if config.attributes.drop:
         yield f"attributes.drop ({', '.join(config.attributes.drop)}) stays: what did not cross does not come back."
     if config.attributes.set:
@@ -113,7 +119,7 @@ def doubts(config: Config, marker: str | None) -> Iterator[str]:
 
 
 def text(config: Config, turned: Config, folder: Path) -> str:
-    """Return the file, to be written into a folder, which paths in it are relative to."""
+    """Return the text of the configuration file. Paths in it are relative to `folder`, where it will be written."""
     rules = asdict(replace(turned, state=_from(folder, turned.state)))
     lines = [_HEAD, *(f"# {doubt}\n" for doubt in doubts(config, _marker(turned))), "\n"]
     lines += [f"{name}: {_flow(rules[name])}\n" for name in _WHOLE]
@@ -132,16 +138,16 @@ def _marker(turned: Config) -> str | None:
 
 
 def _given(value: Any) -> Any:
-    """Leave out what is not given in the rules of a cohort."""
+    """Leave out empty values of a nested rule, such as `only`."""
     return {key: one for key, one in value.items() if one} if isinstance(value, dict) else value
 
 
 def _flow(value: Any) -> str:
-    """Write a value as JSON, which YAML can read."""
+    """Return a value as JSON, which is valid YAML."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _from(folder: Path, path: str) -> str:
-    """Say where the inventory is, as seen from the folder of the file; as it is if that is elsewhere."""
+    """Return the path of the inventory relative to the folder of the file, or as it is if it lies elsewhere."""
     here = Path(path).absolute()
     return os.path.relpath(here, folder.absolute()) if here.is_relative_to(folder.absolute()) else str(here)
