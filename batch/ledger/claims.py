@@ -1,4 +1,4 @@
-"""What the ledger allows for one user who is created or changed, and what it records. The same without a ledger."""
+"""What the ledger allows for one user who is created or changed, and what it records. Also works without a ledger."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from userpool.person import FORGOTTEN, Person, PersonState
 from userpool.user import Status, User
 
 CONFLICT = "conflict"
-"""Why who is to be created is held: an identifier is another person's already."""
+"""The reason of persons who are held because another person already has one of their identifiers."""
 
 UNKNOWN = "is not in the ledger any more: rerun, which puts it there"
 
-_SIGN_IN_SECONDS = 15 * 60.0  # after that, Cognito did not create whom the trigger let it create
+_SIGN_IN_SECONDS = 15 * 60.0  # after that, Cognito did not create the user that the trigger allowed
 _GIVING_SECONDS = 1800.0
 # Memberships of all workers wait for one quota: with 32 of them, throttled to a twentieth, a minute for each.
 _GIVING_RENEWED = 600.0
@@ -174,6 +174,7 @@ class LedgerClaims(Claims):
                 return Claim(Hold.FINISHED, person.new_sub)
 
     def _signing_in(self, job: Job, person: Person, find: Find) -> Claim:
+        # Cognito may have created the user. Until its first token, nobody tells the ledger.
         if found := find():
             self._ledger.note_user(job.sub, found.sub)
             return Claim(Hold.MIGRATED, found.sub)
@@ -196,18 +197,19 @@ class LedgerClaims(Claims):
         self._lease.require(CALL_SECONDS)
 
     def secured(self, job: Job, claim: Claim, new_sub: str) -> None:
-        """Take the person to `pending`, unless it has come further by itself."""
+        """Take the person to `pending`, unless the person has come further by themselves."""
         if claim.claimed:
             self._ledger.created(job.sub, self._lease.epoch, new_sub, self._now())
 
     def disown(self, job: Job, claim: Claim, new_sub: str) -> None:
         """Take the person to `reset`.
 
-        Who made a user that this inventory did not may have given the memberships, and somebody taken them away since:
-        they are owed no more. That comes first, so that no rerun and no first token takes them for owed in between.
+        Somebody else made the user. Its memberships may have been given, and taken away since, so nothing is owed any
+        more. That comes first, so that no rerun and no first token takes the memberships for owed in between.
         """
         if not claim.claimed:
             return
+        # Only before `Created` is recorded: a user of this inventory is owed what it was not given.
         if job.state is JobState.INTENDED:
             self._begin(job)
             self.end_giving(job, frozenset())
@@ -218,7 +220,7 @@ class LedgerClaims(Claims):
         self._ledger.unclaim(job.sub, self._lease.epoch, self._now())
 
     def begin_giving(self, job: Job, *, found: bool) -> tuple[str, ...]:  # noqa: ARG002 -- the ledger knows
-        """Return what ledger, scan and inventory agree to be owed."""
+        """Return the memberships that ledger, scan and inventory agree to be owed."""
         self._begin(job)
         _, owed = self._giving.get(job.sub, _NOTHING)
         return tuple(sorted(owed & frozenset(job.owed)))
@@ -236,8 +238,9 @@ class LedgerClaims(Claims):
         return self._now() - since < _GIVING_RENEWED or self._begin(job)
 
     def end_giving(self, job: Job, left: frozenset[str]) -> None:
-        """Record that nothing is owed but what is left; the rest was given, by the inventory, or is no longer due."""
+        """Record that nothing is owed except `left`. The rest was given, or is no longer due."""
         _, owed = self._giving.pop(job.sub, _NOTHING)
+        # Without anything owed, the right to give was never taken.
         if owed:
             self._ledger.end_giving(job.sub, self._giver, owed - left)
 
@@ -262,7 +265,7 @@ class LedgerClaims(Claims):
         self._ledger.note_disabled(job.sub, disabled=disabled)
 
     def unused(self, job: Job, found: User, *, untouched: bool) -> bool:  # noqa: ARG002 -- the ledger knows
-        """Go by the ledger: who is pending has a password that nobody knows, and if not checked no token either."""
+        """Go by the ledger: nobody knows the password of a pending person, who had no token unless `checked`."""
         person = self._ledger.person(job.sub)
         if person is None or person.checked:
             return False

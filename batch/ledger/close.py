@@ -1,4 +1,4 @@
-"""Close a person's case: the user got a password by a way that no trigger sees, so the old one must not count."""
+"""Close a person's case: the user got a password in a way that no trigger sees, so the old one must not count."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from userpool.pool import UserPool
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Whose case was closed, how far the person was before, and whether a first sign-in of theirs keeps tokens back.
+    """A person whose case was closed. `was` is the state before, `state` the state now.
 
-    It is `under_way`, or was cut off: it may have set the old password after whatever the help desk set.
+    With `under_way`, a first sign-in was under way, or was cut off. It may have set the old password after whatever the
+    help desk set. The trigger gives no token to such a sign-in.
     """
 
     username: str
@@ -24,7 +25,11 @@ class Closed:
 
 
 def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, now: float) -> Closed:
-    """Make the person of a user `reset`. Safe to repeat. Raises SettingsError if the user is not this migration's."""
+    """Make the person of a user of the new pool `reset`. Safe to repeat. `now` is in seconds since 1970, UTC.
+
+    Raises SettingsError if there is no such user, if the user is not this migration's, or if the ledger does not know
+    the person or knows them as another user.
+    """
     found = target.find(name)
     if found is None:
         raise SettingsError(f"Nobody in {target.pool_id} is called {name!r}: name a user of the new pool.")
@@ -34,6 +39,7 @@ def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, no
     turn = ledger.reset(sub, now, found.sub)
     if turn.state is None:
         raise SettingsError(f"{name!r} is not in the ledger: `cognito-migrate run` publishes everybody; run it first.")
+    # The ledger never resets a federated profile. Without this check, it would look like a person who is another user.
     if turn.state in {PersonState.DEFERRED, PersonState.RETURNED}:
         raise SettingsError(f"{name!r} is a federated profile, which has no password here: there is nothing to close.")
     if not turn.done and not turn.state.final:
@@ -45,7 +51,7 @@ def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, no
 
 
 def _keeps_a_token(before: Person | None, now: float) -> bool:
-    """Whether `Ledger.reset` has left a capture on record of whom it found so."""
+    """Return whether `Ledger.reset`, of a person in this state, has left the token of a capture on record."""
     return (
         before is not None
         and before.token is not None

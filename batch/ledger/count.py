@@ -1,4 +1,4 @@
-"""Count the persons of a ledger, some at a time: how far they are, and who needs somebody to do something."""
+"""Count the persons of a ledger, some at a time: how far they are, and how many need somebody to do something."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ KEEP_OUT = (
 
 @dataclass(slots=True)
 class LedgerCount:
-    """What was counted at a time; nobody is named.
+    """What was counted at the time `at`. Nobody is named.
 
-    `settled` counts persons by day (UTC) and final state, for the last days; `without_channel` those pending who
-    cannot reset a password alone; `again` those who have to reset theirs once more; `kept_out` disabled profiles that
-    only the function keeps out; `owing` those who exist and are owed memberships, `owed` these; `stale` those whose
-    sign-in stopped half-way, by state.
+    `settled` counts persons by day (UTC) and final state, for the last days. `without_channel` counts pending persons
+    who cannot reset a password by themselves. `again` counts persons who have to reset their password once more.
+    `kept_out` counts disabled profiles that only the function keeps out. `owing` counts persons who exist and are owed
+    memberships, and `owed` counts these memberships. `stale` counts persons whose sign-in stopped half-way, by state.
     """
 
     at: float
@@ -48,12 +48,12 @@ class LedgerCount:
     days: InitVar[int] = DAYS
 
     def __post_init__(self, days: int) -> None:
-        """Begin with the last days, without anybody."""
+        """Begin with an empty count for each of the last days, so that a day without anybody is shown."""
         today = day(self.at)
         self.settled = {str(today - timedelta(ago)): {} for ago in reversed(range(days))}
 
     def add(self, person: Person, federated: Collection[str] = ()) -> None:
-        """Count a person; `federated` is as for `kept_out`."""
+        """Count a person. `federated`: see `kept_out`."""
         self.persons += 1
         _add_one(self.states, person.state)
         if person.state is PersonState.HELD:
@@ -62,6 +62,7 @@ class LedgerCount:
             _add_one(of_day, person.state)
         self.again += must_reset_again(person)
         self.kept_out += kept_out(person, federated)
+        # A run gives the memberships of a user that it creates anyway. Only users that exist wait for something.
         if person.owed and person.state not in _NOT_THERE:
             self.owing += 1
             self.owed += len(person.owed)
@@ -70,7 +71,7 @@ class LedgerCount:
 
 
 def count(ledger: Ledger, inventory: Inventory, progress: ProgressBars, *, now: float, days: int = DAYS) -> LedgerCount:
-    """Read the whole ledger, a page at a time, and count."""
+    """Read the whole ledger, a page at a time, and count. `now` is in seconds since 1970, UTC."""
     counted, federated = LedgerCount(now, days=days), disabled_federated(inventory)
     with progress.bar("read the ledger", total=inventory.number("SELECT count(*) FROM published")) as bar:
         for people in ledger.persons():

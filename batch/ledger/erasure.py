@@ -1,7 +1,7 @@
 """Take persons out of the ledger, all but their subs and state, so that no old password counts again.
 
-A tombstone stays, with the subs and how far the person was: with the item gone, a run of another inventory would
-publish the person anew.
+A tombstone stays, with the subs and the state of the person. Without it, a run of another inventory would publish the
+person again.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from userpool.person import FORGOTTEN, PERSON, Person, PersonState
 
 One = TypeVar("One")
 
-_TRIES = 3  # of a person who changes meanwhile
+_TRIES = 3  # for a person who changes meanwhile
 _FEDERATED = {PersonState.DEFERRED, PersonState.RETURNED}
 _SEEN = ("state", "new_sub", "checked", "token", "until", "disabled", "locks")  # what a tombstone is made of
 
 
 def last_state(state: PersonState) -> PersonState:
-    """Return what a person's tombstone says: who had no password of their own gets none by the old one."""
+    """Return the state of a person's tombstone. No old password counts in any of these states."""
     match state:
         case PersonState.CAPTURED | PersonState.RESET | PersonState.RETURNED | PersonState.HELD:
             return state
@@ -42,29 +42,33 @@ def last_state(state: PersonState) -> PersonState:
 
 
 def kept_out(person: Person, federated: Collection[str]) -> bool:
-    """Whether the ledger alone keeps somebody out: disabled in the old pool, and no user of the new one carries that.
+    """Return whether only the ledger keeps somebody out: disabled in the old pool, and without a user in the new pool.
 
-    `federated` are the old subs of who could come from another provider: of who is held, the ledger may not tell.
+    `federated` are the old subs of persons who could come from another provider. For a held person, the ledger may not
+    tell.
     """
-    told = person.state in _FEDERATED or person.reason == FORGOTTEN  # a tombstone is disabled for nothing else
+    told = person.state in _FEDERATED or person.reason == FORGOTTEN  # the only tombstones that are disabled
     left_out = person.new_sub is None and (person.reason == HELD_FEDERATED or person.sub in federated)
     return person.disabled and (told or left_out)
 
 
 def disabled_federated(inventory: Inventory) -> frozenset[str]:
-    """Return the old subs of profiles, and of users linked to a provider, who were disabled when scanned last."""
+    """Return the old subs of disabled profiles and of disabled users who are linked to a provider, as last scanned."""
     rows = inventory.execute("SELECT sub, status, attributes FROM users WHERE NOT enabled")
     read = ((sub, status, decoded(attributes)) for sub, status, attributes in rows)
     return frozenset(sub for sub, status, has in read if is_profile(status, has) or linked(has))
 
 
 def must_reset_again(person: Person) -> bool:
-    """Whether nobody knows if the old password stands, after a capture that met `reset`: no token is given by it."""
+    """Return whether a capture met a `reset`, so that nobody knows if the user still has the old password.
+
+    The trigger gives such a person no token until they have reset their password once more.
+    """
     return person.state is PersonState.RESET and person.token is not None
 
 
 def tombstone(person: Person, federated: Collection[str]) -> Person:
-    """Return what stays of a person. Random and hashed values stay where without them somebody would get in."""
+    """Return what stays of a person. Random and hashed values stay only where somebody would get in without them."""
     again, out = must_reset_again(person), kept_out(person, federated)
     return Person(
         person.sub,
@@ -81,12 +85,12 @@ def tombstone(person: Person, federated: Collection[str]) -> Person:
 
 
 def is_under_way(person: Person, now: float) -> bool:
-    """Whether a capture may still set a password, and says so by its token, which whoever is captured keeps."""
+    """Return whether a capture may still set a password. A captured person keeps the token, and is not under way."""
     return person.state is not PersonState.CAPTURED and person.token is not None and person.until >= now
 
 
 def erase(ledger: Ledger, sub: str, *, now: float, federated: Collection[str] = ()) -> bool:
-    """Make a person a tombstone, and delete their locks; safe to repeat. Return whether the ledger knew them.
+    """Make a person a tombstone, and delete their locks. Return whether the ledger knew them. Safe to repeat.
 
     Raises SettingsError while they are in the middle of their first sign-in.
     """
@@ -95,10 +99,12 @@ def erase(ledger: Ledger, sub: str, *, now: float, federated: Collection[str] = 
         if seen is None:
             return False
         person = Person.from_item(seen)
+        # A tombstone written now would not keep that capture from setting the old password.
         if is_under_way(person, now):
             break
         stone = tombstone(person, federated)
-        for lock in person.locks - stone.locks:  # first: with the person gone, nobody would know which they were
+        # The locks come first. With the person gone, nobody would know which locks were theirs.
+        for lock in person.locks - stone.locks:
             ledger.table.write(Write(f"{LOCK}{lock}", condition="#sub = :sub", values={"sub": sub}))
         if ledger.table.write(_instead_of(seen, stone)).done:
             return True
@@ -106,13 +112,16 @@ def erase(ledger: Ledger, sub: str, *, now: float, federated: Collection[str] = 
 
 
 def _instead_of(seen: Item, stone: Person) -> Write:
-    """Return the write of a whole item, so that nothing else of the person is left, if they are still as seen."""
+    """Return the write of the whole item, refused if the person has changed since they were seen.
+
+    A whole item is written, not single attributes, so that nothing else of the person is left.
+    """
     same = (f"#{name} = :{name}" if name in seen else f"attribute_not_exists(#{name})" for name in _SEEN)
     return Write(str(seen["id"]), item=stone.to_item(), condition=" AND ".join(same), values=seen)
 
 
 class Emptying:
-    """Erases everybody, some at a time, under the RUN lease. Safe to stop and to repeat."""
+    """Erases all persons, some at a time, under the RUN lease. Safe to stop and to repeat."""
 
     def __init__(
         self,
@@ -135,7 +144,10 @@ class Emptying:
         self._progress = progress
 
     def run(self) -> int:
-        """Return how many persons there were. Raises StoppedError if it was stopped."""
+        """Erase all persons, then all locks. Return how many persons there were.
+
+        Raises StoppedError if stopped, and SettingsError while somebody is in the middle of a first sign-in.
+        """
         people = (person for some in self._ledger.persons() for person in some)
         count = self._each("erase persons", people, self._erase)
         locks = (item for items in self._table.items(LOCK) for item in items)
@@ -147,9 +159,10 @@ class Emptying:
         yield erase(self._ledger, person.sub, now=self._now, federated=self._federated)
 
     def _unlock(self, lock: Item) -> Iterator[bool]:
-        """Delete a lock, but of one whom it keeps out; most are gone with their persons."""
+        """Delete a lock, unless its person is kept out by it. Most locks are gone with their persons."""
         self._held.require(CALL_SECONDS)
         owner = self._ledger.person(str(lock["sub"]))
+        # A tombstone keeps the locks by which a disabled profile is known. Without them, the profile would be let in.
         kept = owner is not None and str(lock["id"]).removeprefix(LOCK) in owner.locks
         yield not kept and self._table.write(Write(str(lock["id"]))).done
 

@@ -1,7 +1,7 @@
-"""The RUN lease: one run at a time brings users into a target, whatever machine it is on.
+"""The RUN lease: one run at a time writes to a new pool, whatever machine it is on.
 
-It is an item of the ledger: whose turn it is, and until when. Each turn has a number, the epoch, greater than those
-before, by which a later run takes over what an earlier one left.
+The lease is an item of the ledger. It says whose turn it is, and until when. Each turn has a number, the epoch, which
+is greater than all before. By the epoch, a later run takes over what an earlier run left.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _RENEWED_EVERY = 20.0
 
 
 def clock_of(table: LedgerTable) -> Clock:
-    """Return the time that all runs agree on, for who asks no pool: DynamoDB's, rounded down as its Date header is."""
+    """Return a clock that all runs agree on, for commands that call no pool: DynamoDB's, in seconds since 1970.
+
+    It is rounded down by a second, as the Date header of an answer is.
+    """
     offset = table.clock_offset() - 1.0
     return lambda: time.time() + offset
 
@@ -37,10 +40,10 @@ class LeasedError(LockedError):
 
 
 class Lease:
-    """A lease that was taken. `now()` is the time that all runs agree on; `clock` measures this process's own."""
+    """A lease that was taken. `now()` is the time that all runs agree on. `clock` is this process's own."""
 
     def __init__(self, table: LedgerTable, owner: str, *, now: Clock, clock: Clock = time.monotonic) -> None:
-        """Take the lease; at once from an earlier run of the same owner, else when it has ended.
+        """Take the lease: at once from an earlier run of the same owner, otherwise when that lease has ended.
 
         Raises LeasedError if another run has it.
         """
@@ -55,12 +58,13 @@ class Lease:
     def _taken(self, owner: str) -> float:
         before = self._table.get(KEY) or {}
         epoch = float(before.get("epoch", 0)) + 1
+        # Taken before the call. A lease that is counted from the answer would seem to last longer than the ledger says.
         until, sure_until = self._ends()
         turn = self._table.write(
             Write(
                 KEY,
                 change="SET #owner = :owner, #epoch = :epoch, #until = :until, #turn = :turn",
-                # The last: this very write, repeated because its answer was lost.
+                # By `turn`, this write finds itself when it is repeated because its answer was lost.
                 condition="attribute_not_exists(#id) "
                 "OR (#epoch < :epoch AND (#owner = :owner OR #until < :ended)) OR #turn = :turn",
                 values={
@@ -78,24 +82,25 @@ class Lease:
         return epoch
 
     def _ends(self) -> tuple[float, float]:
-        """Return the end of a lease that is asked for now, however late the answer comes, by either clock."""
+        """Return when a lease that is asked for now will end, by either clock, however late the answer comes."""
         return self._now() + SECONDS, self._clock() + SECONDS
 
     def renew(self) -> None:
-        """Take the lease for longer. That somebody else has it by now, `require` tells."""
+        """Renew the lease. If somebody else has taken it, `require` raises from now on."""
         until, sure_until = self._ends()
         values = {"until": until, "turn": self._turn}
         turn = self._table.write(Write(KEY, change="SET #until = :until", condition="#turn = :turn", values=values))
         if turn.done:
             self._until, self._sure_until = until, sure_until
         else:
+            # The turn is another run's. It cannot come back, so every later `require` fails.
             self._lost = True
 
     def require(self, seconds: float) -> None:
-        """Raise FatalError unless the lease holds for so much longer, whatever the ledger could say meanwhile."""
+        """Raise FatalError unless the lease holds for so many seconds more. Makes no call."""
         if self._lost:
             raise FatalError("Another run has taken over this migration's lease: let it end, and rerun.")
-        # By both clocks: a monotonic one may stand still while the machine sleeps, the other may be set back.
+        # By both clocks: a monotonic clock may stand still while the machine sleeps, and the other one may be set back.
         if min(self._sure_until - self._clock(), self._until - self._now()) < seconds:
             raise FatalError(
                 "The run's lease could not be renewed in the ledger in time, so another run may begin: "
@@ -103,7 +108,7 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Let other runs begin, if that can be said; if not, the lease ends by itself."""
+        """Let other runs begin. If the ledger cannot be reached, the lease ends by itself."""
         with suppress(MigrationError):
             self._table.write(
                 Write(
@@ -124,15 +129,19 @@ def _who_has_it(turn: Turn, name: str) -> str:
 def held(
     table: LedgerTable, owner: str, *, now: Clock, clock: Clock = time.monotonic, every: float = _RENEWED_EVERY
 ) -> Iterator[Lease]:
-    """Hold the lease, renewed by a thread, until the end, however it comes."""
+    """Hold the lease, renewed every `every` seconds by a thread, and release it at the end, whatever ends it.
+
+    Raises LeasedError if another run has the lease.
+    """
     lease = Lease(table, owner, now=now, clock=clock)
     ended = threading.Event()
-    # A daemon: it must not keep a process alive whose main thread is gone.
+    # A daemon thread: it must not keep a process alive after the main thread has ended.
     renewing = threading.Thread(target=_keep_renewing, args=(lease, ended, every), name="lease", daemon=True)
     renewing.start()
     try:
         yield lease
     finally:
+        # The thread ends first. Otherwise it could renew a lease that was just released.
         ended.set()
         renewing.join()
         lease.release()

@@ -1,4 +1,4 @@
-"""The ledger as the batch fills it: it publishes everybody, and takes the arrows from `known` to `pending`.
+"""The ledger as the batch writes it: the batch publishes everyone, and takes the arrows from `known` to `pending`.
 
 As in `userpool.ledger`, each change is one conditional write or transaction, and safe to repeat.
 """
@@ -11,21 +11,23 @@ from userpool.ledger import LOCK, SAME_USER, Ledger, Turn
 from userpool.ledger_table import MOST_WRITES, Write
 from userpool.person import FORGOTTEN, PERSON, UNCONFIRMED, Person, PersonState
 
-_PUBLISHED = frozenset({PersonState.KNOWN, PersonState.HELD, PersonState.DEFERRED})  # of whom nobody has taken an arrow
+_PUBLISHED = frozenset({PersonState.KNOWN, PersonState.HELD, PersonState.DEFERRED})  # no arrow was taken yet
 
 
 class BatchLedger(Ledger):
-    """A ledger that may be published to. Methods may raise what `LedgerTable` raises."""
+    """A ledger that persons are published to. Methods may raise what `LedgerTable` raises."""
 
     def publish(self, people: Iterable[Person]) -> list[str]:
-        """Make persons known, held, or whatever state they are given; return the subs of those whose locks are others'.
+        """Publish persons in their states. Return the subs of those who need a lock that another person has.
 
-        As many in a transaction as it holds. Whoever is past `known` already is left as they are.
+        As many persons are written in one transaction as it holds. A person who is past `known` already stays as they
+        are.
         """
         return [sub for some in _bundles(people) for sub in self._publish_some(some)]
 
     def _publish_some(self, people: list[Person]) -> list[str]:
         writes = [write for person in people for write in _introduction(person)]
+        # A transaction may not touch one item twice. Persons who share an identifier are published one by one.
         distinct = len({write.key for write in writes}) == len(writes)
         if distinct and self.table.write_all(writes):
             return self._hold_locks(people)
@@ -33,11 +35,13 @@ class BatchLedger(Ledger):
 
     def _hold_locks(self, people: Iterable[Person]) -> list[str]:
         for person in people:
+            # Not in the transaction: one identifier that another person has would refuse the whole bundle.
             if person.state is PersonState.HELD:
                 self._touch_locks(person)
         return []
 
     def _publish_one(self, person: Person) -> bool:
+        # After a refused transaction, a person in it may be published already, or further on. Only a look tells.
         there = self.person(person.sub)
         if there and there.state not in _PUBLISHED:
             self._note_if_disabled(person, there)
@@ -45,34 +49,41 @@ class BatchLedger(Ledger):
         put = Write(
             f"{PERSON}{person.sub}",
             item=person.to_item(),
+            # A tombstone is `held` as well. The second condition keeps it from being published over.
             condition="attribute_not_exists(#id) OR (#state IN (:known, :held, :deferred) "
             "AND (attribute_not_exists(#reason) OR #reason <> :forgotten))",
             values={"forgotten": FORGOTTEN, **{str(state): state for state in _PUBLISHED}},
         )
         dropped = sorted((there.locks if there else frozenset()) - person.locks)
-        # What is somebody else's by now is left to them: deleting it would be refused, and everything with it.
+        # A lock that is another person's by now is left to them. Deleting it would be refused, and the whole
+        # transaction with it.
         obsolete = [unlocking(person.sub, lock) for lock in dropped if self.owner(lock) == person.sub]
         if person.state is PersonState.HELD:
+            # If an obsolete lock has changed hands meanwhile, the person alone still has to be held.
             if self.table.write_all([put, *obsolete]) or self.table.write(put).done:
-                self._touch_locks(person)  # never those of whom somebody has taken further meanwhile
+                self._touch_locks(person)  # only now: the person was not taken further meanwhile
             return True
+        # A refusal is a conflict only if the person is still to be published. Somebody who signs in meanwhile is none.
         locks = (locking(person.sub, lock) for lock in sorted(person.locks))
         return self.table.write_all([put, *locks, *obsolete]) or self._is_under_way(person.sub)
 
     def _note_if_disabled(self, person: Person, there: Person) -> None:
-        """Let the tokens of a profile that came back be refused, or given again; no user of the target carries that."""
+        """Note whether a returned profile is disabled in the old pool. The trigger refuses or gives its tokens by that.
+
+        No user of the new pool is disabled for it.
+        """
         if there.state is PersonState.RETURNED and there.disabled != person.disabled and there.locks <= person.locks:
             self.note_disabled(person.sub, disabled=person.disabled)
 
     def _is_under_way(self, sub: str) -> bool:
-        """Whether somebody else has taken the person further meanwhile, or out of the ledger."""
+        """Return whether somebody else has meanwhile taken the person further, or out of the ledger."""
         there = self.person(sub)
         return there is not None and (there.state not in _PUBLISHED or there.reason == FORGOTTEN)
 
     def _touch_locks(self, person: Person) -> None:
-        """Let nobody sign up under a held person's identifiers, without taking them from anybody.
+        """Let nobody sign up under a held person's identifiers, without taking these from anybody.
 
-        But from those who never confirmed their sign-up: under theirs anybody may sign up.
+        The identifiers of a person who never confirmed their sign-up are the exception: anybody may sign up under them.
         """
         open_to_all = person.reason == UNCONFIRMED
         condition = "attribute_not_exists(#id) OR #sub = :sub" + ("" if open_to_all else " OR #open = :yes")
@@ -86,20 +97,21 @@ class BatchLedger(Ledger):
                 )
             )
 
-    # `epoch` is the number of its RUN lease: a later run takes over what an earlier one left.
+    # `epoch` is the number of the RUN lease. By it, a later run takes over what an earlier one left.
 
     def claim(self, sub: str, epoch: float, now: float) -> Turn:
-        """Take `known → creating`, or take over the `creating` of a run that is over."""
+        """Take `known → creating`, or take over the `creating` of a run that has ended. `epoch` is of the own lease."""
         return self.move(
             sub,
             "SET #state = :creating, #epoch = :epoch, #changed = :now",
+            # An equal epoch is this very claim, repeated because its answer was lost.
             "#state = :known OR (#state = :creating AND #epoch <= :epoch)",
             epoch=epoch,
             now=now,
         )
 
     def unclaim(self, sub: str, epoch: float, now: float) -> Turn:
-        """Take `creating → known` for whom the claimant surely did not create."""
+        """Take `creating → known`, for a person whose user this run surely did not create."""
         return self.move(
             sub,
             "SET #state = :known, #changed = :now",
@@ -109,7 +121,7 @@ class BatchLedger(Ledger):
         )
 
     def still_claimed(self, sub: str, epoch: float) -> bool:
-        """Whether the claim stands, asserted by a write, so that it is true of this very moment."""
+        """Return whether the claim stands. It is a write, not a read, so that it is true at this very moment."""
         return self.move(
             sub,
             "SET #epoch = :epoch",
@@ -121,6 +133,7 @@ class BatchLedger(Ledger):
         """Take `creating → pending`: the user exists, with a password that nobody knows."""
         return self.move(
             sub,
+            # `pending` is allowed too, because the same write may be repeated after its answer was lost.
             "SET #state = :pending, #new_sub = :new_sub, #changed = :now",
             f"#state IN (:creating, :pending) AND #epoch = :epoch AND ({SAME_USER})",
             new_sub=new_sub,
@@ -129,25 +142,30 @@ class BatchLedger(Ledger):
         )
 
     def forget_migration(self, person: Person, now: float) -> Turn:
-        """Take `migrating → known` for whom Cognito did not create after all; only as the person was seen."""
+        """Take `migrating → known` for a person whose user Cognito did not create after all.
+
+        Refused if the person has changed since they were seen.
+        """
         return self.move(
             person.sub,
             "SET #state = :known, #changed = :now",
+            # `changed` is compared because Cognito may call the trigger once more, which begins a new quarter of an
+            # hour.
             "#state = :migrating AND #changed = :seen AND attribute_not_exists(#new_sub)",
             seen=person.changed,
             now=now,
         )
 
     def note_user(self, sub: str, new_sub: str) -> Turn:
-        """Record which user of the new pool a person is, once and for all."""
+        """Record which user of the new pool a person is. Refused if another user is recorded already."""
         return self.move(sub, "SET #new_sub = :new_sub", SAME_USER, new_sub=new_sub)
 
-    # `undo` takes back whom a run brought; a person is `creating` meanwhile, on which no trigger acts.
+    # `undo` takes users back. Meanwhile their persons are `creating`, on which no trigger acts.
 
     def take_back(self, sub: str, epoch: float, new_sub: str) -> Turn:
-        """Take `pending → creating`, or take over what a run or an undo left there; `changed` stays what it was.
+        """Take `pending → creating`, or take over what a run or an undo left there. `changed` stays as it was.
 
-        Not of one who has had a token: a user linked to a provider needs no password for one.
+        Refused for a person who has had a token. A user who is linked to a provider needs no password to get one.
         """
         return self.move(
             sub,
@@ -159,7 +177,7 @@ class BatchLedger(Ledger):
         )
 
     def let_be(self, sub: str, epoch: float, new_sub: str) -> Turn:
-        """Take `creating → pending` again."""
+        """Take `creating → pending` again, after `take_back`."""
         return self.move(
             sub,
             "SET #state = :pending",
@@ -169,7 +187,9 @@ class BatchLedger(Ledger):
         )
 
     def retire(self, sub: str, new_sub: str, now: float) -> Turn:
-        """Make the person `reset`, even who is `captured`; not in the middle of a capture."""
+        """Make the person `reset`, even if they are `captured`, but not in the middle of a capture."""
+        # A `captured` person keeps token and time of a capture that has ended. In any other state, a time in the future
+        # means that a capture is under way.
         turn = self.move(
             sub,
             "SET #state = :reset, #changed = :now REMOVE #token, #until",
@@ -189,10 +209,11 @@ class BatchLedger(Ledger):
         )
 
     def known_again(self, sub: str, epoch: float, new_sub: str | None, owed: frozenset[str], now: float) -> Turn:
-        """Take `creating → known` for whom nobody knew a password of, once the user is not there any more."""
+        """Take `creating → known`, once the user is gone, for a person whose password in the new pool nobody knew."""
         same = "attribute_not_exists(#new_sub)" + (" OR #new_sub = :new_sub" if new_sub else "")
         return self.move(
             sub,
+            # The second alternative is this very write, repeated because its answer was lost.
             _as_if_new("known", owed),
             f"(#state = :creating AND #epoch <= :epoch AND ({same})) "
             "OR (#state = :known AND attribute_not_exists(#new_sub))",
@@ -203,7 +224,8 @@ class BatchLedger(Ledger):
         )
 
     def reset_again(self, sub: str, new_sub: str | None, owed: frozenset[str], now: float) -> Turn:
-        """Make the person `reset` without a user: a run creates it, and the old password counts no more."""
+        """Make the person `reset` without a user. A run creates the user, and the old password counts no more."""
+        # `reset` without a user is this very write, repeated because its answer was lost.
         same = "#state = :reset AND attribute_not_exists(#new_sub)"
         return self.move(
             sub,
@@ -214,12 +236,12 @@ class BatchLedger(Ledger):
             now=now,
         )
 
-    # What the old pool changed later: what is owed, the locks, who is disabled.
+    # What the old pool changed later: owed memberships, locks, and disabled users.
 
     def owe_instead(self, sub: str, epoch: float, groups: frozenset[str]) -> Turn:
-        """Let this be what is owed, of one whom this run has claimed and who never had a token.
+        """Make `groups` all that is owed to a person whom this run has claimed and who never had a token.
 
-        Who was linked to a provider before the claimant died may have had one, which gave what was owed.
+        A user that was linked to a provider before an earlier run died may have had a token, which gave what was owed.
         """
         return self.move(
             sub,
@@ -231,11 +253,12 @@ class BatchLedger(Ledger):
         )
 
     def owe(self, sub: str, groups: Iterable[str]) -> bool:
-        """Owe memberships as well; return whether there is such a person.
+        """Owe memberships as well. Return whether the ledger knows the person.
 
-        Each is offered once: given, and ended in the new pool since, it is not owed again by a run that was killed
-        before it could record that it had offered it.
+        Each membership is offered once. A membership that was given and has ended in the new pool is not owed again by
+        a run that was killed before it could record the offer.
         """
+        # One write for each group, because the condition has to hold for each of them by itself.
         for group in sorted(groups):
             turn = self.move(
                 sub,
@@ -249,7 +272,7 @@ class BatchLedger(Ledger):
         return True
 
     def disowe(self, sub: str, groups: Iterable[str]) -> Turn:
-        """Owe memberships no more; they may be offered again."""
+        """Owe memberships no more. They may be offered again later."""
         change = "DELETE #owed :groups, #offered :groups"
         return self.move(sub, change, "attribute_exists(#id)", groups=frozenset(groups))
 
@@ -259,11 +282,15 @@ class BatchLedger(Ledger):
         return self.move(sub, change, "attribute_exists(#id)", yes=True)
 
     def relock(self, sub: str, locks: frozenset[str]) -> bool:
-        """Make these the person's locks, and no others, all at once; False if one is somebody else's."""
+        """Replace the person's locks by these, all in one transaction. Return whether that was done.
+
+        If another person has one of the locks, or the ledger does not know the person, nothing changes.
+        """
         there = self.person(sub)
         if there is None or there.locks == locks:
             return there is not None
         dropped = (lock for lock in sorted(there.locks - locks) if self.owner(lock) == sub)
+        # Two runs or a publication may change the locks at the same time. The later one is refused, not mixed in.
         unchanged = "#locks = :seen" if there.locks else "attribute_not_exists(#locks)"
         change = Write(
             f"{PERSON}{sub}",
@@ -276,14 +303,14 @@ class BatchLedger(Ledger):
 
 
 def _as_if_new(state: str, owed: frozenset[str]) -> str:
-    """Return the change to a state, and to nothing of a user of the new pool."""
+    """Return the change to `state` that also removes everything about a user of the new pool."""
     told = ", #owed = :owed" if owed else ""
     gone = "#new_sub, #checked, #token, #until, #giver, #giver_until" + ("" if owed else ", #owed")
     return f"SET #state = :{state}, #changed = :now{told} REMOVE {gone}"
 
 
 def _bundles(people: Iterable[Person]) -> Iterator[list[Person]]:
-    """Yield the persons, as many together as a transaction has room for."""
+    """Yield the persons in lists of as many as one transaction has room for, with their locks."""
     bundle: list[Person] = []
     room = MOST_WRITES
     for person in people:
@@ -298,14 +325,14 @@ def _bundles(people: Iterable[Person]) -> Iterator[list[Person]]:
 
 
 def _introduction(person: Person) -> Iterator[Write]:
-    """Yield the writes that publish a person nobody has published, all of whose identifiers are free."""
+    """Yield the writes that publish a person for the first time, if all their identifiers are free."""
     yield Write(f"{PERSON}{person.sub}", item=person.to_item(), condition="attribute_not_exists(#id)")
     if person.state is not PersonState.HELD:
         yield from (locking(person.sub, lock) for lock in sorted(person.locks))
 
 
 def locking(sub: str, lock: str) -> Write:
-    """Return the write that makes a lock a person's, refused if it is firmly another's."""
+    """Return the write that gives a lock to a person. It is refused if another person has the lock firmly."""
     return Write(
         f"{LOCK}{lock}",
         item={"sub": sub, "firm": True},
@@ -315,5 +342,5 @@ def locking(sub: str, lock: str) -> Write:
 
 
 def unlocking(sub: str, lock: str) -> Write:
-    """Return the write that gives a person's lock back."""
+    """Return the write that deletes a person's lock. It is refused if the lock is another person's."""
     return Write(f"{LOCK}{lock}", condition="attribute_not_exists(#id) OR #sub = :sub", values={"sub": sub})

@@ -1,4 +1,4 @@
-"""Open the ledger for a run: the table, the terms, the RUN lease, and everybody published."""
+"""Open the ledger for a run: check the table, take the RUN lease, agree on the terms, and publish everyone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _UNHEARD_OF = (
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the ledger is opened with. `now()` is the target's time, `clock` this machine's own."""
+    """What the ledger is opened with. `now()` is the new pool's time. `clock` is this machine's own."""
 
     table: LedgerTable
     inventory: Inventory
@@ -56,9 +56,9 @@ class Opening:
 
     @contextmanager
     def claims(self) -> Iterator[Claims]:
-        """Give what users are claimed with; nobody else runs meanwhile, and everybody is published.
+        """Give the claims of a run. Meanwhile no other run goes on, and everyone is published.
 
-        Raises SettingsError if the ledger is another migration's, LeasedError if another run has it.
+        Raises SettingsError if the ledger is another migration's, and LeasedError if another run has the lease.
         """
         identity = self.table.identity()
         refuse_another(
@@ -86,7 +86,7 @@ class Opening:
         )
 
     def _owner(self) -> str:
-        """Return what this inventory is known by; one process at a time has it."""
+        """Return the name of this inventory in the lease. Only one process at a time uses an inventory."""
         if (owner := self.inventory.get_meta(meta_keys.LEASE_OWNER)) is None:
             owner = secrets.token_hex(8)
             with self.inventory.transaction():
@@ -101,6 +101,7 @@ class Opening:
             raise SettingsError(_UNHEARD_OF.format(table=self.table.name, at=at))
         if lasting is None or lasting.table != identity:
             self._reset_open(ledger, held)
+        # Looking at all persons may have taken long. The terms are written only while the lease is surely held.
         held.require(_ASKING_SECONDS)
         if lasting and lasting.finished:
             raise FinishedError(FINISHED)
@@ -113,7 +114,7 @@ class Opening:
                 self.inventory.set_meta(meta_keys.PUBLISHED_TO, identity)
 
     def _reset_open(self, ledger: BatchLedger, held: Lease) -> None:
-        """In a table restored from a backup, let nobody's old password count: who came since is not in it."""
+        """Let no old password count in a table restored from a backup. Sign-ins since the backup are not in it."""
 
         def step(person: Person) -> Iterator[str]:
             held.require(_ASKING_SECONDS)

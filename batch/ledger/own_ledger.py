@@ -1,4 +1,4 @@
-"""The ledger that an inventory was published to, and whether it still is the one that it was."""
+"""The ledger that an inventory was published to, and whether it is still the same table."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _UNPUBLISHED = (
 
 
 class LostTableError(FatalError):
-    """The table is not there that everybody was published to."""
+    """The table that everyone was published to does not exist."""
 
 
 @contextmanager
 def still_there(config: Config, inventory: Inventory) -> Iterator[None]:
-    """Tell a table that is not there any more from one that was never made: in a new one, nobody would be known.
+    """Tell a table that does not exist any more from one that was never made. A new table would know nobody.
 
-    Raises LostTableError in place of MissingTableError where the inventory was published to a table.
+    Raises LostTableError in place of MissingTableError if the inventory was published to a table.
     """
     try:
         yield
@@ -43,7 +43,7 @@ def still_there(config: Config, inventory: Inventory) -> Iterator[None]:
 
 
 def lost(config: Config, inventory: Inventory) -> str:
-    """Say what to do about a missing table that everybody was published to; nothing if nobody ever was."""
+    """Return what to do about a missing table that everyone was published to. Empty if nobody ever was."""
     if config.ledger is None or inventory.get_meta(meta_keys.PUBLISHED_TO) is None:
         return ""
     return (
@@ -54,7 +54,10 @@ def lost(config: Config, inventory: Inventory) -> str:
 
 
 def last_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, agent: str) -> LedgerTable | None:
-    """Return its table; None if nothing was ever published, to any. Raises SettingsError for another, or none."""
+    """Return the table of the last run. None if nothing was ever published to any table.
+
+    Raises SettingsError if the table is another migration's, or is not the one of the last run.
+    """
     table = any_ledger(config, inventory, stop=stop, agent=agent)
     if table is None or (inventory.get_meta(meta_keys.PUBLISHED_TO) is None and Terms.of(table) is None):
         return None
@@ -63,7 +66,9 @@ def last_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, 
 
 
 def require_last_ledger(table: LedgerTable, inventory: Inventory) -> Terms:
-    """Raise SettingsError unless the ledger knows what became of everybody that this inventory created."""
+    """Return the terms. Raise SettingsError unless the ledger knows all users that this inventory created."""
+    # A table made anew has no terms. One restored from a backup has the terms of the table that was backed up, under
+    # another identity. And the inventory may have been published to a third one.
     identity, terms = table.identity(), Terms.of(table)
     if terms is None or terms.table != identity or inventory.get_meta(meta_keys.PUBLISHED_TO) != identity:
         raise SettingsError(
@@ -75,13 +80,16 @@ def require_last_ledger(table: LedgerTable, inventory: Inventory) -> Terms:
 
 
 def require_no_ledger(inventory: Inventory) -> None:
-    """Raise SettingsError if there was a ledger, which knows who has been used."""
+    """Raise SettingsError if this migration had a ledger, which knows who has been used."""
     if inventory.get_meta(meta_keys.PUBLISHED_TO) is not None:
         raise SettingsError("This migration has a ledger, which knows who has been used: set `ledger` and rerun.")
 
 
 def any_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, agent: str) -> LedgerTable | None:
-    """Return the table that is configured, whatever became of it. Raises SettingsError if it is another migration's."""
+    """Return the configured table, whatever became of it. None if no ledger is configured and none ever was.
+
+    Raises SettingsError if the table is another migration's.
+    """
     if config.ledger is None:
         require_no_ledger(inventory)
         return None
@@ -91,18 +99,21 @@ def any_ledger(config: Config, inventory: Inventory, *, stop: threading.Event, a
 
 
 def set_finished(table: LedgerTable, *, finished: bool, purged: bool = False) -> None:
-    """Tell the functions that the migration is over, or goes on. Raises FinishedError to go on after a purge."""
+    """Tell the trigger's functions that the migration has ended, or goes on. Nothing happens without terms.
+
+    Raises FinishedError if it is to go on after a purge.
+    """
     if terms := Terms.of(table):
         replace(terms, finished=finished, purged=terms.purged or purged).save(table, reopen=not finished)
 
 
 def lease_owner(inventory: Inventory) -> str:
-    """Return what this inventory is known by, or a name for once if it never ran."""
+    """Return the name of this inventory in the lease, or a new name each time if it never ran."""
     return str(inventory.get_meta(meta_keys.LEASE_OWNER) or secrets.token_hex(8))
 
 
 def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:
-    """Read whether the ledger is there, whose it is, and whether everybody is published to it."""
+    """Read whether the table exists, whether it is this migration's, and whether everyone is published to it."""
     try:
         identity = table.identity()
     except MissingTableError:
@@ -118,7 +129,7 @@ def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:
 
 
 def _lost(config: Config) -> str:
-    """Say what to do where everybody was published to the table that is missing; nothing where it was never made."""
+    """Return what to do if everyone was published to the missing table. Empty if the table was never made."""
     try:
         with inventory_to_read(config) as inventory:
             return lost(config, inventory)
@@ -136,10 +147,10 @@ def _unpublished(config: Config) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFacts:
-    """The ledger's table. `written` is the identity it had when it was published to, None if it never was.
+    """The ledger's table. `written` is the identity that it had when it was published to, None if it never was.
 
-    `whose` is why it is not this migration's, `lost` what to do if it is not there any more. `unpublished` counts
-    scanned users whom it does not know, None if there is no inventory to tell.
+    `whose` is why it is not this migration's. `lost` is what to do if it does not exist any more. `unpublished` counts
+    scanned users whom the ledger does not know, None if there is no inventory to tell.
     """
 
     there: bool

@@ -1,4 +1,4 @@
-"""Decide what the ledger is told of a user. Values in, values out."""
+"""Decide as what person a user is published to the ledger. Values in, values out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from userpool.user import User
 _REASONS = {Action.COLLIDE: "collision", Action.SKIP: "skipped", Action.BLOCKED: "blocked"}
 HELD_FEDERATED = "federated"
 ONLY_BY_RUN = frozenset({MAIL})
-"""Second factors that a run sets and UserMigration cannot: whom that creates lacks them until the next run."""
+"""Second factors that a run sets and UserMigration cannot. A user that it creates lacks them until the next run."""
 _COHORT = "cohort"
 HELD: Mapping[str, tuple[str, str]] = {
     "collision": (
@@ -51,9 +51,9 @@ HELD: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class PlannedUser:
-    """What the inventory knows of a user: what is planned, and what was done. Groups are the target's.
+    """What the inventory knows of a user: what is planned, and what was done. Groups are those of the new pool.
 
-    `enrol` are second factors that cannot cross, or may not be there at the first token, by Cognito's names.
+    `enrol` are second factors, by Cognito's names, that cannot be migrated, or may not be set yet at the first token.
     """
 
     user: User
@@ -69,7 +69,7 @@ class PlannedUser:
 
 
 def introduce(standing: PlannedUser, context: Context, target_pool_id: str) -> Person:
-    """Return the person that a user is published as."""
+    """Return the person as which a user is published."""
     person = Person(
         sub=standing.user.sub,
         state=PersonState.KNOWN,
@@ -80,6 +80,7 @@ def introduce(standing: PlannedUser, context: Context, target_pool_id: str) -> P
         locks=_locks(standing, context, target_pool_id),
         disabled=not standing.user.enabled,
     )
+    # Asked first, whatever the plan says today: the user exists.
     if standing.new_sub is not None:
         return _there(person, standing)
     if standing.action is Action.CREATE:
@@ -94,7 +95,10 @@ def _held(person: Person, reason: str) -> Person:
 
 
 def _there(person: Person, standing: PlannedUser) -> Person:
-    """Return one whom this migration created when the ledger did not know it: its password may be its own by now."""
+    """Return a person whose user this migration created when the ledger did not know them.
+
+    The user may have a password of its own by now, so the person is `reset`.
+    """
     finished = standing.progress in {Progress.DONE, Progress.GONE}
     owed = frozenset[str]() if finished else standing.groups - standing.granted
     return replace(person, state=PersonState.RESET, reason=CLOSED, new_sub=standing.new_sub, owed=owed)
@@ -109,10 +113,11 @@ def _why_held(standing: PlannedUser) -> str:
 
 
 def _locks(standing: PlannedUser, context: Context, target_pool_id: str) -> frozenset[str]:
-    """Lock what the user signs in with, or would: nobody else may sign up under it."""
+    """Lock what the user signs in with, or would sign in with: nobody else may sign up under it."""
     user = standing.user
     if is_profile(user.status, user.attributes):  # its e-mail address is no sign-in name, and may be a native user's
         return frozenset({federated_lock(target_pool_id, _profile(user))})
+    # A user who is not created has no planned name, and is locked under the name that it would have.
     name = standing.name or plan_user(user, context, standing.decision).username or user.username
     return native_locks(target_pool_id, context.target, name, context.translate(user).attributes, context.links(user))
 
@@ -122,7 +127,7 @@ def native_locks(
 ) -> frozenset[str]:
     """Return the locks of a native user: on what it signs in with, and on the identities that it is linked to.
 
-    A first sign-in of one of these, before the link is made, would make a profile that can never be linked again.
+    If an identity signed in before its link is made, Cognito would make a profile that can never be linked again.
     """
     names = (lock_id(pool_id, identifier) for identifier in identifiers(name, attributes, sign_in))
     return frozenset({*names, *(linked_lock(pool_id, sign_in.fold(identity.username)) for identity in links)})
@@ -135,28 +140,30 @@ def _profile(user: User) -> str:
 
 
 def conflicting(person: Person, reason: str) -> Person:
-    """Return what is published of one whose identifiers are another person's already."""
+    """Return what is published of a person whose identifiers another person has already."""
     if person.state in {PersonState.KNOWN, PersonState.DEFERRED}:
         return _held(person, reason)
     return replace(person, locks=frozenset())  # exists in the target, so it is not held
 
 
 def departed(sub: str) -> Person:
-    """Return what is published of one who is not in the old pool any more: its identifiers are free."""
+    """Return what is published of a user who has left the old pool: held, without identifiers."""
     return Person(sub, PersonState.HELD, reason="departed")
 
 
 def perhaps_returned(person: Person) -> Person:
-    """Return what is published of a federated profile that may have come back, and been given what it was owed.
+    """Return what is published of a federated profile that may have come back and got what it was owed.
 
-    It gets its old sub with its next token and nothing else, so that what was ended in the target stays ended.
+    Its next token gives it its old sub and nothing else, so that what has ended in the new pool stays ended.
     """
     return replace(person, state=PersonState.RETURNED, owed=frozenset())
 
 
 def digest(person: Person) -> str:
-    """Return what changes whenever the person does."""
+    """Return a short hash that changes whenever the person does."""
+    # Sets have no order of their own. Unsorted, the digest of the same person would change from run to run.
     item = person.to_item() | {"owed": sorted(person.owed), "locks": sorted(person.locks)}
+    # Nothing is added for a person without factors to enrol, so that their digest stays what it was.
     if person.enrol:
         item["enrol"] = sorted(person.enrol)
     return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
-"""Publish every scanned user to the ledger before anybody is created, so that the trigger knows whom to refuse.
+"""Publish every scanned user to the ledger before any user is created, so that the trigger knows whom to refuse.
 
-What was published is remembered in the inventory, by digest, and only what has changed is published again.
+What was published is remembered in the inventory, by digest. Only what has changed is published again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from userpool.person import CLOSED, Person, PersonState
 _PAGE = 500
 _TOGETHER = 25  # persons of one transaction, which has room for 100 writes
 _WRITING_SECONDS = 30.0
-# Whom the ledger knows and the target has is the ledger's; who failed is told again, in case it has lost them.
+# A user that exists and that the ledger knows is left to the ledger. A user that failed is published again, in case the
+# ledger has lost the person.
 _SOME = (
     "SELECT p.action, p.reason, coalesce(r.username, p.username), r.state, r.new_sub, "  # noqa: S608 -- constants
     f"CASE WHEN r.problem IS NULL OR {IS_LOST} THEN l.as_of END, p.enrol, p.factors, {USER_COLUMNS_OF_U} "
@@ -47,7 +48,7 @@ _DEPARTED = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A person to be published, and the digest to be remembered; with none, the person is to be forgotten."""
+    """A person to be published, and the digest to be remembered. Without a digest, the person is to be forgotten."""
 
     person: Person
     as_of: str | None
@@ -55,14 +56,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of some entries: those the ledger has now, and how many it has not."""
+    """What came of some entries: those that the ledger has now, and the number of those refused."""
 
     entries: tuple[Entry, ...]
     conflicts: int
 
 
 class Publishing:
-    """Publishes a plan. Safe to stop and to repeat."""
+    """Publishes a plan to the ledger. Safe to stop and to repeat."""
 
     def __init__(
         self,
@@ -90,13 +91,16 @@ class Publishing:
         self._progress = progress
 
     def run(self) -> int:
-        """Publish who is new or has changed; return how many that were."""
+        """Publish users who are new or have changed. Return how many there were."""
         unknown = self._inventory.number("SELECT count(*) FROM plan WHERE sub NOT IN (SELECT sub FROM published)")
         with self._progress.bar("publish", total=unknown) as bar:
+            # Users who have left the old pool come first, because they give up identifiers that others may need.
             count, _ = self._carry_out(self._departed(), self._tell, bar)
             published, conflicts = self._carry_out(self._changed(), self._tell, bar)
             count += published
-            if conflicts:  # perhaps with an identifier that its owner has given up since
+            # Once more, because the owner of a disputed identifier may have given it up in the first pass. Whoever is
+            # refused again is held, or published without that identifier.
+            if conflicts:
                 published, _ = self._carry_out(self._changed(), partial(self._tell, last=True), bar)
                 count += published
         return count
@@ -109,6 +113,7 @@ class Publishing:
             for batch in batches:
                 told = [entry for one in batch for entry in one.entries]
                 with self._inventory.transaction():
+                    # Remembered only after the ledger has them. A kill in between costs one repeated write.
                     self._remember(told)
                 published += len(told)
                 conflicts += sum(one.conflicts for one in batch)
@@ -119,7 +124,7 @@ class Publishing:
         self._lease.require(_WRITING_SECONDS)
         refused = set(self._ledger.publish(entry.person for entry in entries))
         if last and refused:
-            # One by one, as these do contend for identifiers.
+            # One by one: these persons do compete for the same identifiers.
             for entry in entries:
                 if entry.person.sub in refused:
                     self._ledger.publish([conflicting(entry.person, CONFLICT)])
@@ -137,10 +142,13 @@ class Publishing:
             yield Entry(departed(row[0]), None)
 
     def _changed(self) -> Iterator[Entry]:
+        # Column 8 is the first of USER_COLUMNS, the sub.
         rows = self._pages(_SOME, key=8)
         while page := list(islice(rows, _PAGE)):
             for standing, as_of in self._standings(page):
                 person = introduce(standing, self._context, self._target_pool_id)
+                # The digest is of the person as planned. What a lost ledger changes below is told once, and no reason
+                # to publish again.
                 now = digest(person)
                 if as_of == LOST and person.state is PersonState.KNOWN:
                     person = replace(person, state=PersonState.RESET, reason=CLOSED)
@@ -153,7 +161,7 @@ class Publishing:
                     yield Entry(person, now)
 
     def _as_owed(self, person: Person) -> Person:
-        """Return one who is deferred with no membership that the ledger did not owe them before the cut-over."""
+        """Return a deferred person without the memberships that the ledger did not owe them before the cut-over."""
         there = self._ledger.person(person.sub)
         return replace(person, owed=person.owed & there.owed) if there else person
 

@@ -1,4 +1,7 @@
-"""The ledger's table as the job uses it: what may pass is tried again. The trigger, short of time, has it plain."""
+"""The ledger's table as the batch uses it: calls that fail for a passing reason are repeated.
+
+The trigger has no time to wait, and uses the plain `LedgerTable`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _CONNECT_SECONDS, _READ_SECONDS = 3.0, 10.0  # of the ledger, which answers in m
 
 
 class PatientTable(LedgerTable):
-    """A table whose calls are repeated. Methods may raise FatalError, and nothing else of this tool's."""
+    """A table whose calls are repeated. Of this tool's errors, methods raise FatalError only."""
 
     def __init__(self, client: Any, name: str, patience: Patience) -> None:
         super().__init__(client, name)
@@ -29,7 +32,8 @@ class PatientTable(LedgerTable):
         return self._patience(partial(super().write, write))
 
     def write_all(self, writes: Iterable[Write]) -> bool:
-        """Carry out all writes or none; False, too, if they were carried out before without an answer."""
+        """Carry out all writes or none. False also if an earlier attempt carried them out without an answer."""
+        # A list, because a repeated attempt needs the writes again.
         return self._patience(partial(super().write_all, list(writes)))
 
     def _call(self, operation: str, **parameters: Any) -> Any:
@@ -37,14 +41,16 @@ class PatientTable(LedgerTable):
 
 
 def ledger_table(config: Config, *, stop: threading.Event, agent: str | None = None) -> LedgerTable:
-    """Return the ledger's table, made if it is a stand-in's.
+    """Return the ledger's table. It is created if the endpoint is on this machine (a stand-in for DynamoDB).
 
-    Raises SettingsError without a ledger, and FatalError if there is no such table or it cannot be used.
+    Raises SettingsError without a ledger, and FatalError if the table does not exist or cannot be used.
     """
     table = ledger_as_it_is(config, stop=stop, agent=agent)
     try:
         table.identity()
     except MissingTableError:
+        # Only a stand-in for DynamoDB gets its table made. A table that is missing in AWS is an error, because a new
+        # one would know nobody.
         if not is_loopback(config.ledger.endpoint_url if config.ledger else None):
             raise
         table.create()
@@ -52,7 +58,7 @@ def ledger_table(config: Config, *, stop: threading.Event, agent: str | None = N
 
 
 def ledger_as_it_is(config: Config, *, stop: threading.Event, agent: str | None = None) -> LedgerTable:
-    """Return the ledger's table, whether it is there or not. Raises SettingsError without a ledger."""
+    """Return the ledger's table, whether it exists or not. Raises SettingsError without a ledger."""
     ledger = config.ledger
     if ledger is None:
         raise SettingsError("There is no ledger in this migration: it is needed only with a trigger (set `ledger`).")
@@ -62,7 +68,7 @@ def ledger_as_it_is(config: Config, *, stop: threading.Event, agent: str | None 
         connections=config.worker_count + 1,  # the RUN lease is renewed beside them
         connect_seconds=_CONNECT_SECONDS,
         read_seconds=_READ_SECONDS,
-        attempts=1,  # Patience repeats
+        attempts=1,  # repeated by Patience, not by boto3
         agent=agent or user_agent(),
     )
     return PatientTable(client, ledger.table, Patience(stop))
