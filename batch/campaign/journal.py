@@ -200,7 +200,7 @@ class CampaignRecords:
         return dict(self._inventory.execute("SELECT state, count(*) FROM campaign GROUP BY state ORDER BY state"))
 
     def record(self, fact: Fact) -> None:
-        """Record a fact; part of the transaction that is open."""
+        """Record a fact. Part of the transaction that is open."""
         match fact:
             case Sending():
                 self._inventory.execute(

@@ -16,7 +16,7 @@ from userpool.person import Person, PersonState
 
 DAYS = 14
 _STALE_CAPTURE = 60.0  # a capture takes ten seconds at most
-_STALE_MIGRATION = 15 * 60.0  # after that, Cognito did not create whom the trigger let it create, or no token followed
+_STALE_MIGRATION = 15 * 60.0  # after that, Cognito did not create the allowed user, or no token followed
 _NOT_THERE = {PersonState.HELD, PersonState.KNOWN, PersonState.CREATING, PersonState.DEFERRED}
 KEPT_OUT = "{count} from other providers are disabled in the old pool: only the function keeps them out."
 KEEP_OUT = (

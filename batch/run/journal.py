@@ -146,7 +146,7 @@ class Journal:
             self._take_back(left)
 
     def record(self, fact: Fact) -> None:
-        """Record a fact; part of the transaction that is open."""
+        """Record a fact. Part of the transaction that is open."""
         self._record_write(fact)
         execute = self._inventory.execute
         match fact:

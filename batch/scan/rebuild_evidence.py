@@ -55,6 +55,8 @@ _THEIRS = (
     "AND (p.new_sub IS NOT NULL OR (SELECT count(*) FROM there o WHERE o.sub = t.sub) = 1)"
 )
 _CLAIMING = "FROM there t LEFT JOIN people p ON p.sub = t.sub LEFT JOIN users u ON u.sub = t.sub AND u.scan = ?1 "
+# The two flags: a user is `unfinished` if it has no password yet, or if its claim decides what comes next. A user is
+# `told` if the ledger knows what was given to it.
 _OWN = (
     "INSERT INTO ours SELECT t.sub, t.new_sub, t.username, t.created, "  # noqa: S608 -- constants
     "t.status = ?2 OR coalesce(p.state, '') IN (SELECT value FROM json_each(?3)), "
@@ -66,6 +68,7 @@ _DOUBTFUL = (
     "WHERE t.sub IS NOT NULL AND (p.sub IS NOT NULL OR u.sub IS NOT NULL) "
     "AND t.new_sub NOT IN (SELECT new_sub FROM ours) ORDER BY t.username"
 )
+# Only persons that were begun according to the ledger. A person who is known or held has no user to look for.
 _UNLISTED = (
     "SELECT p.sub, p.name, p.new_sub FROM people p WHERE p.sub > ? AND p.name <> '' "  # a tombstone has none
     "AND p.state NOT IN (SELECT value FROM json_each(?)) "
@@ -78,9 +81,11 @@ _PROGRESS = (
     "OR o.told AND EXISTS (SELECT 1 FROM owed w WHERE w.sub = o.sub) THEN ?2 ELSE ?3 END, "
     "o.created, o.new_sub, o.username FROM ours o"
 )
+# Everything wanted that is not due counts as given. So a membership that somebody took away is not given again.
 _GRANTED = (
     "INSERT INTO granted (sub, group_name) SELECT sub, group_name FROM wanted EXCEPT SELECT sub, group_name FROM due"
 )
+# The ledger knows a user that the new pool does not have: somebody deleted it. With the row, no run creates it again.
 _DEPARTED = (
     "INSERT INTO progress (sub, state, new_sub, username, problem_kind, problem) "
     "SELECT p.sub, ?, p.new_sub, p.name, ?, ? FROM people p "

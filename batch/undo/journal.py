@@ -98,7 +98,7 @@ class UndoJournal:
         )
 
     def record(self, fact: Fact) -> None:
-        """Record a fact; part of the transaction that is open."""
+        """Record a fact. Part of the transaction that is open."""
         match fact:
             case Begun():
                 self._begin(fact)

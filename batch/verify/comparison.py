@@ -32,7 +32,7 @@ class Compared:
 
 def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Difference], list[Difference]]:
     """Return (differences, notes): what was not carried over, and what the new pool changed itself."""
-    # Without a record of what was applied, everything wanted counts as applied. What differs is then a note, not a
+    # Without a record of what was applied, the wanted attributes count as applied. What differs is then a note, not a
     # difference.
     wanted, applied = old.wanted, old.applied or Baseline(old.wanted.attributes, old.wanted.enabled)
     differences, notes = [], []
