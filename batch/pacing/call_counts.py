@@ -1,6 +1,6 @@
-"""Count calls to Cognito by quota category over time, and keep the counts in the inventory: what `report` draws.
+"""Count calls to Cognito over time, by quota category, and keep the counts in the inventory. `report` draws them.
 
-Workers count; only the thread that has the inventory writes, along with what it commits anyway.
+The workers count. Only the thread that holds the inventory writes the counts, with transactions that it makes anyway.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from userpool.quotas import CAPPED_PER_POOL, CATEGORY, DEFAULT_RPS, PER_POOL_RPS
 
 Clock = Callable[[], float]
 
-# Seconds of an interval, and until how long after the beginning of a command: a month of nights stays some megabytes.
+# How long an interval is: 1 second during the first 60 seconds of a command, then 10 seconds until half an hour, then
+# 60 seconds. So a month of nights takes only some megabytes.
 _INTERVALS = ((60.0, 1), (1800.0, 10))
 _LONGEST = 60
 
 
 class Rates(NamedTuple):
-    """Requests a second: what the command may take, and the whole quota."""
+    """Requests a second: the part of the quota that the command may take, and the whole quota."""
 
     allowed: float
     quota: float
@@ -46,7 +47,7 @@ class _Counts:
 
 
 class Meter:
-    """Counts the calls of a command, in intervals that are short at its beginning. Safe to use from many threads."""
+    """Counts the calls of one command, in intervals that are short at its beginning. Safe to use from many threads."""
 
     def __init__(self, clock: Clock = time.time) -> None:
         self._clock = clock
@@ -55,9 +56,10 @@ class Meter:
         self._counts: dict[_Slot, _Counts] = {}
 
     def policy(self, policy: Policy, owner: str, rates_of: Callable[[str], Rates]) -> Policy:
-        """Return the policy with every attempt counted; `owner` is the account and Region whose quotas they use."""
+        """Return the policy, with every attempt counted. `owner` is the account and Region whose quotas are used."""
 
         def counted(operation: str, attempt: Callable[[], Any], *, repeatable: bool) -> Any:
+            # Counted inside the policy, so that each repetition counts: each one uses up the quota.
             def one() -> Any:
                 self._count(operation, owner, rates_of, calls=1)
                 try:
@@ -72,13 +74,15 @@ class Meter:
 
     @contextmanager
     def kept_in(self, inventory: Inventory) -> Iterator[None]:
-        """Write what is complete along with each transaction, and the rest at the end."""
+        """Write the intervals that have ended with each transaction inside, and all others at the end."""
         inventory.along = lambda: self._save(inventory, self._clock())
         try:
             yield
         finally:
             inventory.along = None
-            with suppress(StorageError), inventory.transaction():  # what was done is recorded; this is only a picture
+            # What was done is recorded already, and the counts are only for a chart. A full disk must not replace the
+            # error that ended the command.
+            with suppress(StorageError), inventory.transaction():
                 self._save(inventory, float("inf"))
 
     def _count(
@@ -94,12 +98,14 @@ class Meter:
             counts.throttled += throttled
 
     def _save(self, inventory: Inventory, now: float) -> None:
-        """Write the intervals that have ended; part of the transaction that is open."""
+        """Write the intervals that have ended, in the open transaction."""
+        # The lock is held only while the counts are taken out: no worker waits for the disk.
         with self._lock:
             ended = {slot: counts for slot, counts in self._counts.items() if slot.at + slot.seconds <= now}
             for slot in ended:
                 del self._counts[slot]
         if ended:
+            # Added, not replaced: commands that began in the same second share an interval.
             inventory.execute_many(
                 "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (at, owner, category) DO UPDATE SET "
                 "calls = calls + excluded.calls, throttled = throttled + excluded.throttled",
@@ -108,14 +114,17 @@ class Meter:
 
 
 def _interval(began: int, now: float) -> tuple[int, int]:
-    """Return when the interval of a moment begins, and its seconds."""
-    elapsed = max(0.0, now - began)  # clocks are set back
+    """Return when the interval of a moment begins, and how many seconds it has."""
+    elapsed = max(0.0, now - began)  # not negative: a clock may be set back
     seconds = next((seconds for until, seconds in _INTERVALS if elapsed < until), _LONGEST)
     return began + int(elapsed // seconds) * seconds, seconds
 
 
 def quota_of(operation: str, quotas: Mapping[str, float]) -> float:
-    """Return the whole quota of an operation, requests a second; `quotas` are those of the account, by category."""
+    """Return the whole quota of an operation, in requests a second. `quotas` are the account's, by category.
+
+    An operation with a cap of its own in each pool gets that cap.
+    """
     category = CATEGORY[operation]
     quota = quotas[category]
     return min(quota, PER_POOL_RPS * quota / DEFAULT_RPS[category]) if category in CAPPED_PER_POOL else quota

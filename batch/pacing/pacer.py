@@ -1,7 +1,7 @@
-"""Pace calls by quota category and repeat what may pass. The one file that knows tenacity.
+"""Pace calls by quota category, and repeat calls whose failure may pass. The only file that knows tenacity.
 
-A category has one limiter, shared by every pool of the same account and Region. Each attempt takes a slot of it,
-so retries cannot exceed the quota either.
+A category has one limiter, which all pools of the same account and Region share. Each attempt takes a slot of the
+limiter, so retries cannot exceed the quota either.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from userpool.errors import (
 from userpool.quotas import CAPPED_PER_POOL, CATEGORY, DEFAULT_RPS, PER_POOL_RPS, pace_key
 
 T = TypeVar("T")
-ATTEMPTS = 8  # for what is not a throttle: about a minute, with the waits below
+ATTEMPTS = 8  # for a failure that is no throttle: about a minute, with the waits below
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 20.0
 _PATIENCE_WHEN_STOPPING = 5
-# What a user still needs whose creation has begun, or whom the ledger has let go of. Other calls are not made any more
-# when everything is to end.
+# Calls that a user still needs whose creation has begun, or whom the ledger has let go of. Without them a stop would
+# leave such a user half done until the next run. No other call is made once the command is stopping.
 _FINISHING = frozenset(
     {
         "AdminGetUser",
@@ -48,19 +48,19 @@ _FINISHING = frozenset(
     }
 )
 AHEAD = 0.05
-"""Seconds in which a request is made, with the ledger asked before it; what is not used of them is waited for."""
-_MANY = 100  # slots a second, from which on one that is late makes no difference
+"""Seconds before its slot at which a request is made. They are enough to ask the ledger as well; the rest is waited."""
+_MANY = 100  # slots a second: from this rate on, a call that is late makes no difference
 _LEDGER_ATTEMPTS = 11
 _FIRST_LEDGER_WAIT = 0.05
 _LONGEST_LEDGER_WAIT = 5.0
-_TURN = 0.001  # seconds that a thread may keep the others waiting; Python's own is five times as long
+_TURN = 0.001  # seconds that a thread may keep the others waiting; Python's default is five times as long
 
 
 class Pacer:
     """The limiters of one account and Region, and how calls are repeated under them.
 
-    `rps` is requests a second by quota category, as they are to be; for others it is the share of AWS's defaults. A
-    request is made `ahead` seconds before it leaves: of requests that are made on time each leaves late otherwise.
+    `rps` is the requests a second to keep to, by quota category. Other categories get the `share` of AWS's defaults. A
+    request is made `ahead` seconds before it leaves: a request that is only made when its slot has come leaves late.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class Pacer:
         self._ahead = ahead
         rates = {pace_key(operation): _rate(operation, rps, share) for operation in CATEGORY}
         self._limiters = {key: Limiter(rate, clock=clock, ending=self._ending) for key, rate in rates.items()}
-        # Made once: what they know of a call is its thread's own.
+        # Made once and shared by all threads: tenacity keeps what it knows of a call by thread.
         self._retrying = {finishing: self._repeats(finishing=finishing) for finishing in (False, True)}
 
     def limiter(self, operation: str) -> Limiter:
-        """Return what paces the operation."""
+        """Return the limiter of the operation: that of its category, or its own if each pool has a cap for it."""
         return self._limiters[pace_key(operation)]
 
     def policy(self) -> Policy:
@@ -109,14 +109,15 @@ class Pacer:
         )
 
     def _enough(self, state: tenacity.RetryCallState) -> bool:
-        """Whether to give up: throttles are waited out for as long as nobody wants to stop."""
+        # A throttled call was not carried out, and its slots come slower now. So throttles do not count as attempts:
+        # they are waited out without end, until somebody wants to stop.
         if self._stopping.is_set():
             return state.attempt_number >= _PATIENCE_WHEN_STOPPING
         return state.attempt_number - cast("_Paced", state.fn).throttles >= ATTEMPTS
 
 
 class _Paced:
-    """A call that may be attempted several times, each in its slot."""
+    """A call that may be attempted several times, each time in a slot of its own."""
 
     def __init__(
         self, limiter: Limiter, attempt: Callable[[], Any], *, ahead: float, repeatable: bool, finishing: bool
@@ -130,7 +131,6 @@ class _Paced:
         self.throttles = 0
 
     def __call__(self) -> Any:
-        """Wait for a slot, and attempt it."""
         try:
             return self._on_time()
         except ThrottledError:
@@ -140,10 +140,12 @@ class _Paced:
         except DroppedError as error:
             if self._repeatable:
                 raise
+            # Not repeated: the first attempt may have been carried out, so whoever called must look first.
             raise UnansweredError(f"{error}: no answer, so it may have been carried out") from None
 
     def _on_time(self) -> Any:
         self._left = slot = self._limiter.approach(ahead=self._ahead, finishing=self._finishing)
+        # Without `ahead` the request is made in its slot, and leaves when it is made.
         if not self._ahead:
             self._leave(slot)
             return self._attempt()
@@ -155,14 +157,17 @@ class _Paced:
 
 
 class Patience:
-    """Repeats what may pass for some ten seconds, or five times once `stopping`; for calls without a quota of ours."""
+    """Repeats calls that have no quota of ours, such as the ledger's, if their failure may pass.
+
+    It tries for some ten seconds, but no more than five times once `stopping` is set.
+    """
 
     def __init__(self, stopping: threading.Event | None = None, *, sleep: Sleep = time.sleep) -> None:
         self._stopping = stopping or threading.Event()
         self._sleep = sleep
 
     def __call__(self, attempt: Callable[[], T]) -> T:
-        """Carry out the attempt, which must be safe to repeat. Raises FatalError if it does not pass."""
+        """Carry out the attempt, which must be safe to repeat. Raises FatalError if the failure does not pass."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PassingError),
             wait=tenacity.wait_random_exponential(multiplier=_FIRST_LEDGER_WAIT, max=_LONGEST_LEDGER_WAIT),
@@ -186,7 +191,7 @@ def _rate(operation: str, rps: Mapping[str, float], share: float) -> float:
 
 
 def _given_up(error: PassingError) -> MigrationError:
-    """Say what a passing error means once it did not pass."""
+    # An endpoint that cannot be reached fails every user, so the run stops. Without an answer only this call failed.
     if isinstance(error, UnreachableError):
         return FatalError(f"{error} Rerun to go on where it stopped.")
     return UnansweredError(f"{error} (given up; rerun to try again)")
@@ -196,8 +201,9 @@ def _given_up(error: PassingError) -> MigrationError:
 def on_time() -> Iterator[None]:
     """Keep calls from leaving late while paced work is done.
 
-    What is loaded by now (AWS's service models, mostly) stays for good: the collector would go through all of it again
-    and again, which takes tens of milliseconds, in which nothing leaves, and what is late meets what is on time.
+    What is loaded by now (mostly AWS's service models) is never freed. The garbage collector would go through all of it
+    again and again. Each time takes tens of milliseconds in which no call leaves, and then late calls leave together
+    with those that are on time.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(_TURN)

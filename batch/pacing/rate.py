@@ -1,6 +1,6 @@
-"""At what rate calls of a quota category may leave: a share of the quota, and less while somebody else needs it.
+"""The rate at which calls of a quota category may leave: a share of the quota, and less while others need the quota.
 
-Pure functions of time. Who waits for whom is the business of `batch.pacing`.
+Pure functions of time. `limiter` lets the calls wait.
 """
 
 from __future__ import annotations
@@ -8,20 +8,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-# Calls that leave evenly do not arrive evenly. At this much of a quota one may be 30 ms late before the second that
-# follows it holds more than the quota; at all of it, one call in a hundred is throttled.
+# Calls that leave evenly do not arrive evenly. At this part of a quota, a call may be 30 ms late before the second that
+# follows holds more calls than the quota. At the whole quota, one call in a hundred is throttled.
 _MOST = 0.97
 
 _SLOWEST = 1 / 20  # of the ceiling: a throttled category slows down, but never stands still
-_BEARABLE = 0.93  # of the rate that was throttled: what is regained soon
-_SOON = 16.0  # seconds in which a whole ceiling would be regained, up to what is bearable
-_LATER = 300.0  # seconds in which it is regained beyond that, where throttles follow each other
-_ALONE = 60.0  # seconds in which it is regained beyond that, after a first one: it may have been an accident
-_ONE_THROTTLE = 1.0  # seconds after a throttle in which others are the same event
+_BEARABLE = 0.93  # of the rate that was throttled: up to this part, the rate is regained soon
+_SOON = 16.0  # seconds in which a whole ceiling would be regained, up to the bearable part
+# Seconds in which the rest is regained: more if throttles follow each other, fewer after a single one, which may have
+# been an accident.
+_LATER = 300.0
+_ALONE = 60.0
+_ONE_THROTTLE = 1.0  # seconds after a throttle in which other throttles are the same event
 
 
 def usable_share(share: float) -> float:
-    """Return how much of a quota is taken at a share of it: all but a margin, if that is less."""
+    """Return the part of a quota that is used at a share of it: the share, but never the last three hundredths."""
     return min(share, _MOST)
 
 
@@ -29,9 +31,9 @@ def usable_share(share: float) -> float:
 class Pace:
     """The rate at any time since the last throttle, in calls a second.
 
-    A throttle halves it. It grows back within seconds, but only to just below where it was throttled: the rest seems to
-    be somebody else's. From there on it gropes for its ceiling, slowly at first, and twice as long each time that it is
-    throttled anew within minutes. `later` is in how many seconds it would be whole.
+    A throttle halves the rate. Within seconds the rate grows back to just below where it was throttled: the rest of the
+    quota seems to be used by others. From there on the rate grows towards its ceiling, slowly at first. Each new
+    throttle within minutes doubles the time that this takes. `later` is in how many seconds it would be whole.
     """
 
     ceiling: float
@@ -42,16 +44,18 @@ class Pace:
 
     def at(self, now: float) -> float:
         """Return the rate at a time that is not before the last throttle."""
+        # Two curves, and the lower one counts: a straight line that regains the bearable rate within seconds, and a
+        # parabola that feels its way beyond that rate.
         since = now - self.throttled_at
         soon = self.halved + self.ceiling * since / _SOON
         later = self.bearable + self.ceiling * (since / self.later) ** 2
         return min(self.ceiling, soon, later)
 
     def throttled(self, left: float, now: float) -> Pace:
-        """Return the pace from now on, because a call that left at some time before was throttled.
+        """Return the pace from `now` on, after a call that left at the time `left` was throttled.
 
-        It is this very pace if that is the last throttle's event: so it is of all calls that left before that became
-        known, and until a second after, which the calls of the second before still count in.
+        The result is this very pace if the call belongs to the event of the last throttle. That is true of all calls
+        that left before the throttle was known, and until a second later: that second counts calls of the one before.
         """
         if left < self.throttled_at + _ONE_THROTTLE:
             return self

@@ -1,8 +1,8 @@
-"""Run a step over many items on threads. Knows neither Cognito nor files nor terminals.
+"""Run a step over many items on threads. This module knows no Cognito, no files and no terminals.
 
-A step is a generator: it yields a fact as soon as it is true. Facts reach the caller's thread in batches, and a step
-goes on only when the caller has asked for the next batch, that is, when it has recorded this one. So whatever a step
-does next, what it did before is durable.
+A step is a generator. It yields a fact as soon as the fact is true. Facts reach the caller's thread in batches. A step
+goes on only after the caller has asked for the next batch, which means that the caller has recorded this one. So
+everything that a step did is durable before the step does anything else.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _MOST_AT_ONCE = 500
 
 @dataclass(eq=False, slots=True)
 class _Delivery(Generic[Fact]):
-    """A fact on its way to the caller; with none, the end of a step.
+    """A fact on its way to the caller. A delivery without a fact is the end of a step.
 
-    `unrecorded` is held until the fact is recorded: a bare lock, because with an Event a fact costs half as much again.
+    `unrecorded` is held until the fact is recorded. It is a bare lock, because with an Event each fact costs half as
+    much again.
     """
 
     unrecorded: threading.Lock
@@ -39,11 +40,11 @@ def run(
     workers: int,
     stop: threading.Event,
 ) -> Generator[list[Fact]]:
-    """Yield batches of the facts of all steps, in each step's own order.
+    """Yield batches of the facts of all steps. The facts of one step keep their order.
 
-    `items` is consumed in the caller's thread, one item for each free worker, and no more once `stop` is set; steps
-    that have begun are finished. An exception of a step ends the run likewise, and is raised after the rest is
-    drained. If the caller stops iterating, each step ends at its next fact.
+    `items` is consumed in the caller's thread, one item for each free worker. Once `stop` is set, no further item is
+    taken, and the steps that have begun are finished. An exception of a step ends the run in the same way. It is raised
+    after the facts of the other steps. If the caller stops iterating, each step ends at its next fact.
     """
     return _Run(step, workers, stop).batches(iter(items))
 
@@ -71,10 +72,13 @@ class _Run(Generic[Item, Fact]):
                         self._abandoned = True  # this batch was not recorded either
                         raise
                     finally:
+                        # After a failure as well: the pool waits for all its threads, and a thread that waits for its
+                        # lock would never end.
                         for delivery in batch:
                             delivery.unrecorded.release()
                     self._feed(threads, items)
             finally:
+                # At a normal end no step is under way, and this does nothing.
                 self._abandon()
         if self._crash:
             raise self._crash
@@ -95,7 +99,10 @@ class _Run(Generic[Item, Fact]):
         try:
             for fact in self._step(item):
                 self._deliveries.put(_Delivery(unrecorded, fact))
+                # This thread holds the lock already. So it waits here until the caller's thread, which records the
+                # fact, releases the lock.
                 unrecorded.acquire()
+                # The fact was not recorded: the step must not go on as if it were durable.
                 if self._abandoned:
                     break
         except BaseException as error:  # noqa: BLE001 -- carried to the caller's thread and raised there
@@ -103,7 +110,7 @@ class _Run(Generic[Item, Fact]):
         self._deliveries.put(_Delivery(unrecorded, crash=crash))
 
     def _collect(self) -> list[_Delivery[Fact]]:
-        """Wait for a delivery and take along what else is there."""
+        """Wait for one delivery, and take the others that have arrived by then."""
         batch = [self._deliveries.get()]
         while len(batch) < _MOST_AT_ONCE and not self._deliveries.empty():
             batch.append(self._deliveries.get())
@@ -114,7 +121,7 @@ class _Run(Generic[Item, Fact]):
         return batch
 
     def _abandon(self) -> None:
-        """Let every step that still waits for its fact to be recorded end there."""
+        """End every step that still waits for its fact to be recorded."""
         self._abandoned = True
         while self._busy:
             for delivery in self._collect():

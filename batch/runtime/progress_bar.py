@@ -1,6 +1,6 @@
-"""Show how far a command is: a bar on a terminal, a line now and then where there is none. Always on stderr.
+"""Show how far a command is: a bar on a terminal, otherwise a line every ten seconds. Always on stderr.
 
-The one file that knows tqdm.
+The only file that knows tqdm.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Bar(Protocol):
-    """What a step tells about its progress."""
+    """Shows the progress of one activity, in items done."""
 
     def advance(self, count: int) -> None:
         """Count that many more as done."""
@@ -29,7 +29,7 @@ class _TerminalBar:
 
     def advance(self, count: int) -> None:
         total = self._bar.total
-        # An estimate of Cognito's may be too low; a bar beyond its end would show nonsense.
+        # Cognito's estimate of the number of users may be too low, and a bar beyond its end would show nonsense.
         if total is not None and self._bar.n + count > total:
             self._bar.total = self._bar.n + count
         self._bar.update(count)
@@ -50,8 +50,10 @@ class _LogBar:
 
     def tell(self) -> None:
         self._told = self._clock()
+        # Not zero: an activity may end within one tick of the clock, and the rate divides by this.
         seconds = max(self._told - self._began, 0.001)
         rate = self._done / seconds
+        # Not negative: the total may have been an estimate that was too low.
         left = max(self._total - self._done, 0)
         eta = f", {left / rate:.0f} s left" if left and rate else ""
         of = f" of {self._total}" if self._total else ""
@@ -60,7 +62,7 @@ class _LogBar:
 
 
 class ProgressBars:
-    """Makes bars, or nothing at all when `quiet`."""
+    """Makes a progress bar for each activity, or shows nothing if `quiet`."""
 
     def __init__(
         self, *, quiet: bool = False, out: TextIO | None = None, clock: Callable[[], float] = time.monotonic
@@ -71,7 +73,7 @@ class ProgressBars:
 
     @contextmanager
     def bar(self, name: str, *, total: int) -> Iterator[Bar]:
-        """Show the progress of one activity; a total of 0 means that it is not known."""
+        """Show the progress of one activity. A total of 0 means that the total is not known."""
         if self._quiet or not self._out.isatty():
             bar = _LogBar(name, total, self._out, self._clock)
             yield bar

@@ -1,10 +1,13 @@
-"""Tell a pool that does not answer from users who fail: after many in a row without an answer, going on is no use."""
+"""Stop a command when Cognito itself does not answer.
+
+One user without an answer is a failure of that user. After many such users in a row, going on is of no use.
+"""
 
 from __future__ import annotations
 
 from userpool.errors import FatalError
 
-_MOST = 25  # users in a row without an answer: it is Cognito, not they
+_MOST = 25  # users in a row without an answer: the fault is Cognito's, not theirs
 
 
 class Silence:
@@ -14,11 +17,11 @@ class Silence:
         self._users = 0
 
     def broken(self) -> None:
-        """Note an answer."""
+        """Note that a user got an answer: the count begins anew."""
         self._users = 0
 
     def note(self, reason: str) -> None:
-        """Note a user without an answer. Raises FatalError, with the reason of the last, once they are too many."""
+        """Count a user without an answer. Raises FatalError, with this user's reason, at the 25th in a row."""
         self._users += 1
         if self._users == _MOST:
             raise FatalError(f"{reason}. The last {_MOST} users got no answer; rerun when Cognito is well.")

@@ -1,4 +1,7 @@
-"""Stop without losing anything: the first signal lets what is in flight finish, the second ends at once."""
+"""Stop a command without losing anything.
+
+The first signal (Ctrl-C or SIGTERM) lets the calls in flight finish. Another Ctrl-C ends the process at once.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ INTERRUPTED = 130  # the exit code; 128 + SIGINT, as shells have it
 
 
 class Why(Enum):
-    """Who asked to stop."""
+    """What asked a command to stop: a signal, or the end of the window."""
 
     SIGNAL = auto()
     WINDOW = auto()
@@ -28,44 +31,53 @@ _ENDED = b"\nEnded at once; what was recorded is kept, and the same command goes
 
 
 class StoppedError(MigrationError):
-    """A person, or the system, asked to stop; what was done is recorded."""
+    """The command stops because a person or the system asked for it. What was done is recorded."""
 
 
 class Stop(threading.Event):
-    """Set when everything is to end. `why` is what asked first; it decides the words and the exit code."""
+    """An event that is set when the command must stop.
+
+    `why` is what asked first. It decides the message and the exit code.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.why: Why | None = None
 
     def is_set(self) -> bool:
-        """Whether anybody asked."""
+        """Whether the command was asked to stop, also while the event itself is not set yet."""
+        # A signal handler sets `why` at once, and the event a moment later, on another thread.
         return self.why is not None or super().is_set()
 
     def ask(self, why: Why) -> None:
-        """Ask everything to end, and wake who waits."""
+        """Ask the command to stop, and wake the threads that wait for the event. Only the first `why` counts."""
         self.why = self.why or why
         self.set()
 
     def ask_within_a_signal(self) -> None:
-        """Ask everything to end, from a signal handler.
+        """Ask the command to stop, from a signal handler.
 
-        A handler runs in the main thread between any two instructions, perhaps while that very thread holds the lock
-        inside the event, which is not re-entrant; nor is what `threading` holds while it starts a thread.
+        A handler runs in the main thread, between any two instructions. The main thread may hold the lock inside the
+        event at that moment. The lock is not re-entrant, so setting the event in the handler could hang.
         """
         self.why = self.why or Why.SIGNAL
+        # Not threading.Thread, for the same reason: `threading` also holds a lock while it starts a thread.
         _thread.start_new_thread(self.set, ())
 
 
 @contextmanager
 def stop_on_signals(*, first: bytes = _STOPPING, second: bytes = _ENDED) -> Iterator[Stop]:
-    """Give an event that Ctrl-C and SIGTERM set; `first` is said then, `second` when Ctrl-C again ends at once."""
+    """Give an event that Ctrl-C and SIGTERM set. The handlers from before are put back at the end.
+
+    `first` is written to stderr at the first signal, `second` when another Ctrl-C ends the process at once.
+    """
     stop = Stop()
     signalled = False
 
     def ask(number: int, _: FrameType | None) -> None:
         nonlocal signalled
-        # Not sys.stderr: the signal may have come while a progress bar was in the middle of writing to it.
+        # os.write, not sys.stderr: the signal may have come while a progress bar was in the middle of writing to it.
+        # Only Ctrl-C ends at once: a system that sends SIGTERM again and again must not cut off calls in flight.
         if signalled and number == signal.SIGINT:
             os.write(2, second)
             os._exit(INTERRUPTED)  # the next run finds out what calls in the middle did

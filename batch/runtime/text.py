@@ -1,4 +1,4 @@
-"""Say results in words, or as JSON. Knows neither terminals nor files."""
+"""Show results as text or as JSON. This module knows no terminals and no files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SHOWN = 20  # lines of any list on a terminal; --json gives all
 
 
 def as_json(value: Any) -> str:
-    """Return a result as one JSON document."""
+    """Return a result as one JSON document. A value that JSON does not know is given as its `str`."""
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
 def duration(seconds: float) -> str:
-    """Say a time as a person would."""
+    """Return a number of seconds as text, in the unit that reads best: `45 s`, `12 min` or `3.5 h`."""
     if seconds < 90:  # noqa: PLR2004 -- up to a minute and a half, seconds read better
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -24,16 +24,16 @@ def duration(seconds: float) -> str:
 
 
 def more(count: int) -> Iterator[str]:
-    """Say of a list on a terminal how much of it is not shown."""
+    """Yield a line about the entries of a list that a terminal does not show; nothing if it shows all `count`."""
     if count > SHOWN:
         yield f"  … and {count - SHOWN} more; --json lists all."
 
 
 def moment(seconds: float) -> str:
-    """Say a time to the minute, in UTC."""
+    """Return a Unix time as text, in UTC and to the minute."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def day(seconds: float) -> date:
-    """Return the day of a time, in UTC."""
+    """Return the day of a Unix time, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).date()

@@ -1,4 +1,4 @@
-"""Read config.yaml. The one file that knows YAML."""
+"""Read and check `config.yaml`. The only file that knows YAML."""
 
 from __future__ import annotations
 
@@ -24,14 +24,19 @@ _DEFAULT_WORKERS = 64  # Little's law: the 30 users a second of the default quot
 
 @dataclass(frozen=True, slots=True)
 class RateSettings:
-    """How much of each quota category the job may take. `limits` are requests a second, by category."""
+    """How much of each quota category the job may take.
+
+    `share` is a part of the quota, and `shares` replaces it for some categories. `limits` are whole quotas, in requests
+    a second, by category. With `auto`, Cognito is asked for them.
+    """
 
     share: float = 0.5
     shares: Mapping[str, float] = field(default_factory=dict)
     limits: Literal["auto"] | Mapping[str, float] = "auto"
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for a share outside 0 to 1, a limit that is not positive, an unknown category."""
+        """Raise SettingsError for a share outside 0 to 1, a limit that is not positive, or an unknown category."""
+        # The only text that `limits` may be is `auto`, which names no category.
         limits = {} if isinstance(self.limits, str) else self.limits
         for category in {**self.shares, **limits}:
             if category not in DEFAULT_RPS:
@@ -44,13 +49,13 @@ class RateSettings:
                 raise SettingsError(f"the limit of {category} must be a number greater than 0.")
 
     def share_of(self, category: str) -> float:
-        """Return the share of a category."""
+        """Return the share of a category: its own if it has one, else the common one."""
         return self.shares.get(category, self.share)
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything in config.yaml."""
+    """Everything in `config.yaml`. Fields have the names of the keys, and the defaults of keys that are left out."""
 
     source: PoolSettings
     target: PoolSettings
@@ -80,7 +85,7 @@ class Config:
 
     @property
     def rules(self) -> Rules:
-        """What decides how users cross."""
+        """The rules for users, attributes and groups, as one value."""
         return Rules(self.users, self.attributes, self.groups)
 
     @property
@@ -90,7 +95,7 @@ class Config:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice: YAML would let the last one win, and a second `groups:` undo the first."""
+    """Refuses a key that stands twice. YAML lets the last one win: a second `groups:` would silently undo the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 -- PyYAML's signature
         seen = set()
@@ -102,9 +107,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def load(path: Path) -> Config:
-    """Read a configuration file. Raises SettingsError, with the line or the key, for anything wrong in it.
+    """Read a configuration file. Raises SettingsError, with the line or the key, for anything wrong in the file.
 
-    Paths in it (`state`, `collisions`, `users.only.file`) are relative to the file itself: the job runs from anywhere.
+    Paths in the file (`state`, `collisions`, `users.only.file`) are relative to the file itself, so that the job can
+    run from any folder.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 -- a SafeLoader
@@ -135,6 +141,8 @@ def _where(error: Exception) -> str:
 
 
 def _placed(config: Config, folder: Path) -> Config:
+    # An absolute path stays as it is: a folder and an absolute path are joined to the absolute path.
+    # The word `report` is no path.
     collisions = config.collisions if config.collisions == "report" else str(folder / config.collisions)
     users, only = config.users, config.users.only
     if only and only.file is not None:
@@ -143,7 +151,8 @@ def _placed(config: Config, folder: Path) -> Config:
 
 
 def template(old_pool_id: str, new_pool_id: str) -> str:
-    """Return a commented configuration for two pools. Raises SettingsError for ids that no pool can have."""
+    """Return a commented configuration for two pools, as text. Raises SettingsError for ids that no pool can have."""
+    # Checked now: otherwise `init` would write a file that no command can read.
     old, new = PoolSettings(old_pool_id), PoolSettings(new_pool_id)
     Config(old, new)  # which refuses what makes no sense, such as one pool twice
     text = files("batch.settings").joinpath("config.template.yaml").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What people decided about collisions: a CSV file of `username,action,target_username`."""
+"""Read what people decided about collisions: a CSV file of `username,action,target_username`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,23 @@ _ACTIONS = ("create", "skip")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Create this user of the old pool, perhaps under another name, or leave it out."""
+    """What a person decided about one user of the old pool.
+
+    `create`: the user is migrated, under `target_username` if there is one. `skip`: the user is left out.
+    """
 
     action: Literal["create", "skip"]
     target_username: str | None = None
 
 
 def read_decisions(path: Path) -> Mapping[str, Decision]:
-    """Return the decisions by old user name. Raises SettingsError, naming the line, for anything unclear."""
+    """Return the decisions by old user name. Raises SettingsError, with the file and the line, for anything unclear."""
     try:
+        # utf-8-sig: spreadsheets write a byte order mark, which would become a part of the first heading.
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
+            # Further columns are notes, as `export collisions` writes them. The third one may be missing: then nobody
+            # gets another name. Under another heading, new names would be overlooked, so that file is refused.
             if not rows.fieldnames or rows.fieldnames[:3] not in (_COLUMNS, _COLUMNS[:2]):
                 raise SettingsError(f"{path}: the first line must be {','.join(_COLUMNS)}.")
             return _collected(path, rows)
@@ -55,5 +61,5 @@ def _collected(path: Path, rows: csv.DictReader[str]) -> dict[str, Decision]:
 
 
 def _name(cell: str | None) -> str:
-    """Return a user name, as `export collisions` or a person wrote it."""
+    # Either a person wrote the name, or `export collisions`, which guards names that look like a formula.
     return unguarded((cell or "").strip())

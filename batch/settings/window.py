@@ -1,8 +1,8 @@
-"""The hours in which the job may run: by the wall clock of a time zone, over midnight, across clock changes.
+"""The hours in which the job may run, by the wall clock of a time zone. They may pass midnight and clock changes.
 
-A time of day means the first moment at which the wall clock shows it or a later time. So a time that the spring change
-leaves out is the moment of the change, and of one that the autumn change shows twice it is the first: neither opens
-or closes a window twice.
+A time of day means the first moment at which the wall clock shows that time or a later one. A time that the spring
+change leaves out is therefore the moment of the change. A time that the autumn change shows twice is the first of the
+two. So no clock change opens or closes a window twice.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ Clock = Callable[[], float]
 
 
 class ClosedError(MigrationError):
-    """It is not the time to run."""
+    """The window is closed, or about to close: the command was not begun, or it was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From `start` to `end`, each night or day."""
+    """The hours from `start` to `end`, each night or day. An `end` that is not after `start` is on the next day."""
 
     start: str | int  # an int is what YAML makes of 22:00 without quotes; it is refused
     end: str | int
     timezone: str
 
     def __post_init__(self) -> None:
-        """Raise SettingsError for what is no time of day or no time zone, and for a window that hardly opens."""
+        """Raise SettingsError for a wrong time of day or time zone, and for a window shorter than five minutes."""
         start, end = _time("start", self.start), _time("end", self.end)
         _zone(self.timezone)
         if start == end:
@@ -53,26 +53,28 @@ class Window:
         return f"{self.start} to {self.end} {self.timezone}"
 
     def closes(self, now: float) -> datetime | None:
-        """Return when the window that is open ends, or None outside of one; its last minute counts as outside."""
+        """Return when the open window ends, or None if none is open. The last minute of a window counts as closed."""
         moment = datetime.fromtimestamp(now, UTC)
         last = timedelta(seconds=MARGIN)
         return next((end for start, end in self._around(moment) if start <= moment < end - last), None)
 
     @property
     def length(self) -> timedelta:
-        """How long it is open, on a day without a clock change."""
+        """How long the window is open, on a day without a clock change."""
         return (_on(date.min, _time("end", self.end)) - _on(date.min, _time("start", self.start))) % _DAY
 
     def opens(self, now: float) -> datetime:
-        """Return when the next window begins."""
+        """Return when the next window begins, even if one is open now."""
         moment = datetime.fromtimestamp(now, UTC)
         return next(start for start, _ in self._around(moment) if start > moment)
 
     def _around(self, moment: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Yield the windows from the day before on, as moments; a clock change may leave nothing of one."""
+        """Yield the begin and the end of each window, from the day before the moment on."""
         zone = _zone(self.timezone)
         start, end = _time("start", self.start), _time("end", self.end)
         today = moment.astimezone(zone).date()
+        # From yesterday on, because yesterday's window may still be open after midnight. More than one day ahead,
+        # because a clock change can leave nothing of a window: then the next one is a day later.
         for day in (today + number * _DAY for number in range(-1, 5)):
             begins = _moment(_on(day, start), zone)
             ends = _moment(_on(day if end > start else day + _DAY, end), zone)
@@ -106,6 +108,8 @@ def _moment(wall: datetime, zone: ZoneInfo) -> datetime:
     moment = wall.replace(tzinfo=zone).astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) == wall:
         return moment
+    # The spring change leaves this time out, so no moment shows it. Go minute by minute, from before the change to the
+    # first moment that shows a later time.
     moment = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)  # before the gap that the time is in
     while moment.astimezone(zone).replace(tzinfo=None) < wall:
         moment += timedelta(minutes=1)
@@ -113,7 +117,7 @@ def _moment(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def require_open(window: Window | None, command: str, *, now: Clock = time.time) -> None:
-    """Raise ClosedError unless it is the time to run."""
+    """Raise ClosedError outside the window, and in its last minute. Without a window any time will do."""
     if window and window.closes(now()) is None:
         raise ClosedError(
             f"Nothing was begun: outside the window ({window}). It opens {_shown(window.opens(now()), window)}: "
@@ -125,7 +129,7 @@ def require_open(window: Window | None, command: str, *, now: Clock = time.time)
 def ended_in_time(
     window: Window | None, stop: Stop, say: Callable[[str], None], *, now: Clock = time.time
 ) -> Iterator[None]:
-    """Ask everything inside to stop shortly before the window ends."""
+    """Ask everything inside to stop one minute before the window ends. Without a window nothing happens."""
     closes = window.closes(now()) if window else None
     if window is None or closes is None:
         yield
@@ -138,7 +142,7 @@ def ended_in_time(
             stop.ask(Why.WINDOW)
             say(f"Stopping: the window ({window}) is about to end; what is in flight is finished and recorded.")
 
-    # A daemon: it must not keep a process alive whose main thread is gone.
+    # A daemon thread: it must not keep the process alive after the main thread has ended.
     watching = threading.Thread(target=watch, name="window", daemon=True)
     watching.start()
     try:
@@ -149,7 +153,8 @@ def ended_in_time(
 
 
 def passed(moment: float, wait: Callable[[float], bool], *, now: Clock) -> bool:
-    """Wait until the moment; return False if `wait(seconds)` says that nobody cares any more."""
+    """Wait until a moment. Return False as soon as `wait(seconds)` is true: then nobody needs the moment any more."""
+    # In short waits: during a long one, a machine may sleep or its clock may be set.
     while (left := moment - now()) > 0:
         if wait(min(left, _LONGEST_LOOK)):
             return False
@@ -157,7 +162,7 @@ def passed(moment: float, wait: Callable[[float], bool], *, now: Clock) -> bool:
 
 
 def closed(window: Window, command: str, *, now: Clock = time.time) -> ClosedError:
-    """Return what to say of a command that the end of the window stopped."""
+    """Return the error for a command that the end of the window stopped. It names the next opening."""
     opens = _shown(window.opens(now()), window)
     return ClosedError(
         f"Stopped, because the window ({window}) ends; what was done is recorded. It opens again {opens}: go on then, "
