@@ -1,4 +1,4 @@
-"""Put the parts together: clients, limiters, pools and rules of one configuration. Nothing else builds them."""
+"""Connect both pools of one configuration: clients, limiters, pools and rules are put together here only."""
 
 from __future__ import annotations
 
@@ -35,25 +35,26 @@ from userpool.settings import PoolSettings, UserRules
 
 Say = Callable[[str], None]
 _ASKS = 3
-_FINISHED_IN = 8.0  # seconds
+# Seconds in which a stop can finish every user that is under way, each by one call.
+_FINISHED_IN = 8.0
 _FEWEST_WRITERS = 2  # so that one waits for its slot while another's call is under way
 _BELOW = 0.9  # of one request a second: requests that leave a second apart may arrive closer together
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectedPool:
-    """One of the two pools: its calls, what it is, and its pace."""
+    """One of the two pools: its calls, its settings as Cognito describes them, and its pace."""
 
     pool: UserPool
     description: Description
     pacer: Pacer
 
     def rps(self, operation: str) -> float:
-        """Return the requests a second that an operation has here, unless it is throttled."""
+        """Return the requests a second that an operation may have in this pool, while nothing is throttled."""
         return self.pacer.limiter(operation).ceiling
 
     def cheaper_way(self, users: int, pages: int) -> Way:
-        """Say how memberships are read in fewer seconds here."""
+        """Return the way of reading memberships that takes fewer seconds at this pool's pace."""
         return cheaper_way(
             users=users,
             pages=pages,
@@ -64,7 +65,10 @@ class ConnectedPool:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """Both sides of a migration and what decides how users cross."""
+    """Both pools of a migration, and what decides how users are migrated.
+
+    `agent` is the user agent of all calls. It names the run, so that CloudTrail tells runs apart.
+    """
 
     config: Config
     source: ConnectedPool
@@ -74,44 +78,57 @@ class Migration:
 
     @property
     def writers(self) -> int:
-        """How many users are brought over at once: no more than a stop can finish in seconds, at the target's pace."""
+        """How many users are migrated at once: at most what a stop can finish in 8 seconds, at the new pool's pace."""
+        # A user that is under way still needs a password or is still to be disabled: the slower of the two counts.
         slowest = min(self.target.rps("AdminSetUserPassword"), self.target.rps("AdminDisableUser"))
         return min(self.config.worker_count, max(_FEWEST_WRITERS, int(slowest * _FINISHED_IN)))
 
     def decisions(self) -> Mapping[str, Decision]:
-        """Read what people decided about collisions."""
+        """Return people's decisions about collisions, by old user name. With `collisions: report` there are none.
+
+        Raises SettingsError for an unclear file.
+        """
         return {} if self.config.collisions == "report" else read_decisions(Path(self.config.collisions))
 
     def open_inventory(self, *, create: bool = False) -> Inventory:
-        """Open this migration's inventory."""
+        """Open this migration's inventory, and hold it. Raises as `Inventory.open` does."""
         return Inventory.open(Path(self.config.state), fingerprint(self.config), create=create)
 
     def read_memberships_by(self, side: ConnectedPool) -> Callable[[int, int], Way]:
-        """Return how the way of reading memberships is chosen: as configured, else the cheaper one."""
+        """Return a function that chooses how memberships are read: as configured, else the cheaper way.
+
+        The function is given the number of users and the number of pages of group members.
+        """
         configured = self.config.groups.read
         return side.cheaper_way if configured == "auto" else lambda _users, _groups: configured
 
     def target_now(self) -> float:
-        """Return Cognito's time, rounded down as its Date header is."""
+        """Return the time by the new pool's clock, in Unix seconds, rounded down like Cognito's Date header."""
+        # A second is taken off because the header has whole seconds: a time must not be later than Cognito's own.
         return time.time() + self.target.description.clock_offset - 1.0
 
 
 def connect(
     config: Config, *, stop: threading.Event, say: Say, run_id: str | None = None, meter: Meter | None = None
 ) -> Migration:
-    """Reach both pools. Raises FatalError if one cannot be; `say` is told what a person should know."""
+    """Connect both pools, and read what they are. Raises FatalError if one of them cannot be reached.
+
+    Raises SettingsError if the configuration and the pools contradict each other. `say` is given notes for a person.
+    """
     connections, agent = config.worker_count, user_agent(run_id)
     pools = [
         (settings, UserPool(cognito_client(settings, connections=connections, agent=agent), settings.user_pool_id))
         for settings in (config.source, config.target)
     ]
-    first = Pacer({}, share=config.rate.share, stopping=stop)  # until it is known whose quotas they are
+    # A pacer for the first calls only: whose quotas the pools use is in their descriptions, which are read by it.
+    first = Pacer({}, share=config.rate.share, stopping=stop)
     crossing, paced = config.users.mfa == "preferences", [pool.paced_by(first.policy()) for _, pool in pools]
     descriptions = [pool.describe_with_factors() if crossing else pool.describe() for pool in paced]
     pacers: dict[tuple[Any, ...], Pacer] = {}
     quotas: dict[tuple[Any, ...], dict[str, float]] = {}
     sides = []
     for (settings, pool), description in zip(pools, descriptions, strict=True):
+        # Two pools of one account and Region share one pacer, so that both together keep to the share.
         owner = _owner_of_quotas(settings, description)
         if owner not in pacers:
             quotas[owner] = _quotas(config, pool, say, stop)
@@ -131,7 +148,6 @@ def connect(
 
 
 def _policy(pacer: Pacer, quotas: Mapping[str, float], description: Description, meter: Meter | None) -> Policy:
-    """Return how calls are paced and repeated, and counted if there is a meter."""
     if meter is None:
         return pacer.policy()
 
@@ -151,7 +167,7 @@ def _without_marker(config: Config) -> str:
 
 
 def pools_to_look_at(config: Config, *, stop: threading.Event) -> tuple[UserPool, UserPool]:
-    """Return the old and the new pool for a handful of calls, paced by AWS's default quotas."""
+    """Return the old and the new pool for a handful of calls, paced by AWS's default quotas. No call is made yet."""
     pacer = Pacer({}, share=config.rate.share, stopping=stop)
     source, target = (
         UserPool(cognito_client(settings, connections=1), settings.user_pool_id).paced_by(pacer.policy())
@@ -161,26 +177,33 @@ def pools_to_look_at(config: Config, *, stop: threading.Event) -> tuple[UserPool
 
 
 def pool_to_manage(config: Config, *, stop: threading.Event) -> ManagedPool:
-    """Return the new pool to be changed in its settings, paced by AWS's default quotas."""
+    """Return the new pool, to change its settings, paced by AWS's default quotas. No call is made yet."""
     client = cognito_client(config.target, connections=1)
     pacer = Pacer({}, share=config.rate.share, stopping=stop)
     return ManagedPool(client, config.target.user_pool_id).paced_by(pacer.policy())
 
 
 def rules_alone(config: Config) -> Context:
-    """Return what decides how users cross as far as the configuration alone tells: the rules."""
+    """Return the rules of the configuration as a context, for commands that connect no pool.
+
+    The context knows nothing of the pools: no schema, no sign-in names and no marker.
+    """
     return Context(config.rules, Naming(SignIn(), SignIn()), Schema(), marker=None)
 
 
 def default_rps(config: Config) -> Callable[[str], float]:
-    """Return the requests a second that an operation may have, by AWS's defaults where `limits` does not tell."""
+    """Return a function that gives the requests a second that an operation may have.
+
+    Cognito is not asked: AWS's defaults count where `limits` of the configuration has no number.
+    """
     limits = {} if isinstance(config.rate.limits, str) else config.rate.limits
     pacer = Pacer(_shared(config, {**DEFAULT_RPS, **limits}))
     return lambda operation: pacer.limiter(operation).ceiling
 
 
 def _owner_of_quotas(settings: PoolSettings, description: Description) -> tuple[Any, ...]:
-    """Quotas belong to an account in a Region; every pool of it shares them, and a stand-in has its own."""
+    # Quotas belong to an account in a Region, and all its pools share them. The endpoint is part of the owner because a
+    # stand-in for Cognito has quotas of its own.
     return (description.account, description.region, settings.endpoint_url)
 
 
@@ -198,12 +221,14 @@ def _shared(config: Config, limits: Mapping[str, float]) -> dict[str, float]:
 
 
 def _provisioned(pool: UserPool, say: Say, stop: threading.Event) -> dict[str, float]:
-    """Ask for the quotas that can be raised; AWS's defaults stand where Cognito does not tell."""
+    """Ask for the quotas that can be raised. AWS's defaults stand for those that Cognito does not tell."""
     found: dict[str, float] = {}
+    # The pool has no pacer yet, since its quotas are what is asked for. So these calls have a limiter of their own.
     limiter = Limiter(DEFAULT_RPS["LimitManagement"] * _BELOW, ending=Ending(stop))
     for category in sorted(ADJUSTABLE):
         try:
             found[category] = _asked(pool, category, limiter)
+        # A stop is a MigrationError as well, but no refusal: it ends the command.
         except StoppedError:
             raise
         except MigrationError:
@@ -213,7 +238,7 @@ def _provisioned(pool: UserPool, say: Say, stop: threading.Event) -> dict[str, f
 
 
 def _asked(pool: UserPool, category: str, limiter: Limiter) -> float:
-    """Ask for one quota; a command that ran just before may have used up this second's only request."""
+    # A throttle is no refusal: a command that ran just before may have used up this second's only request.
     pool = pool.paced_by(call_once)
     for _ in range(_ASKS - 1):
         limiter.wait()
@@ -227,10 +252,13 @@ Way = Literal["group", "user"]
 
 
 def cheaper_way(*, users: int, pages: int, list_rps: float, per_user_rps: float) -> Way:
-    """Say how reading all memberships takes fewer seconds: a call for each page of members, or for each user."""
+    """Return the way of reading all memberships that takes fewer seconds.
+
+    `group` makes a call for each page of members of a group, `user` makes a call for each user.
+    """
     return "group" if pages / list_rps <= users / per_user_rps else "user"
 
 
 def pages_of(members: Iterable[int]) -> int:
-    """Return how many pages list groups of so many members each; an empty one takes a call as well."""
+    """Return how many pages list groups of these sizes. An empty group takes a page as well."""
     return sum(max(1, math.ceil(number / PAGE)) for number in members)

@@ -1,7 +1,7 @@
-"""What only a person's own command does to a pool: add attributes, and change a setting.
+"""The calls that change a pool itself: add attributes, and change a setting. Only a person's own command makes them.
 
-UpdateUserPool sets everything that is not passed back to its default (API reference, "If you don't provide a value for
-an attribute, Amazon Cognito sets it to its default value"), so everything that DescribeUserPool tells is passed.
+UpdateUserPool resets every setting that is not passed (API reference, "If you don't provide a value for an attribute,
+Amazon Cognito sets it to its default value"). So everything that DescribeUserPool tells is passed.
 """
 
 from __future__ import annotations
@@ -21,23 +21,26 @@ class ManagedPool(UserPool):
     """A user pool whose settings may be changed."""
 
     def add_attribute(self, attribute: Attribute) -> None:
-        """Add a custom attribute; it can never be changed or removed. Raises UserError if there is one of that name."""
+        """Add a custom attribute. It can never be changed or removed. Raises UserError if the name already exists."""
+        # Not repeatable: after a lost answer, a second call would fail with the attribute that the first one added.
         self._call("AddCustomAttributes", repeatable=False, CustomAttributes=[attribute_to_api(attribute)])
 
     def settings(self) -> Mapping[str, Any]:
-        """Return the `UserPool` of DescribeUserPool."""
+        """Return the pool's settings: the `UserPool` of DescribeUserPool, as it is."""
         settings: Mapping[str, Any] = self._call("DescribeUserPool")["UserPool"]
         return settings
 
     def change(self, *, seen: Mapping[str, Any] | None = None, **changes: Any) -> Mapping[str, Any]:
-        """Change these settings, by their names in UpdateUserPool, and nothing else; return all, read again.
+        """Change these settings, by their names in UpdateUserPool, and nothing else. Return all settings, read again.
 
-        Raises FatalError, with what to do, if what is to be changed is not as it was `seen`, or if anything else is
-        not as it was before.
+        Raises FatalError, with what to do, if a setting to be changed is not as it was `seen`, or if any other setting
+        is not as it was before.
         """
+        # Read just before the update, which writes all settings: what somebody changed in between would be undone.
         before = self.settings()
         if seen is not None and (moved := differing(seen, before) & changes.keys()):
             raise self._at_the_same_time(moved)
+        # The parameters that this boto3 knows: DescribeUserPool also tells names that the update refuses.
         known = self._client.meta.service_model.operation_model("UpdateUserPool").input_shape.members
         try:
             self._call("UpdateUserPool", **update_arguments(before, known, changes))
@@ -46,6 +49,7 @@ class ManagedPool(UserPool):
                 raise
             raise self._at_the_same_time(changes) from None
         after = self.settings()
+        # A setting that this boto3 does not know was not passed, and so was reset.
         if others := differing(before, after) - changes.keys():
             raise FatalError(
                 f"UpdateUserPool on {self.pool_id} has changed what it was not asked to: {', '.join(sorted(others))}. "
@@ -63,18 +67,19 @@ class ManagedPool(UserPool):
 def update_arguments(
     described: Mapping[str, Any], accepted: Collection[str], changes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the parameters of UpdateUserPool that change what is in `changes`, and leave everything else as described.
+    """Return the parameters of UpdateUserPool that make these changes, and leave everything else as described.
 
-    `accepted` are the parameters that the operation knows, but for the pool's id.
+    `accepted` are the parameters that the operation knows, except the pool's id.
     """
     kept = {name: value for name, value in described.items() if name in accepted and value is not None}
     if "PoolName" in accepted and "Name" in described:
-        kept["PoolName"] = described["Name"]  # by its other name; a pool that is given none keeps its own or loses it
+        # The name has another key in the update. Whether a pool keeps its name if none is passed is not certain.
+        kept["PoolName"] = described["Name"]
     return _without_what_was_replaced(kept) | dict(changes)
 
 
 def _without_what_was_replaced(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out UnusedAccountValidityDays: described beside what replaced it, and refused beside it (API reference)."""
+    # UnusedAccountValidityDays is described beside the setting that replaced it, and refused beside it (API reference).
     kept = dict(settings)
     policy = kept.get("Policies", {}).get("PasswordPolicy", {})
     invitation = kept.get("AdminCreateUserConfig")
@@ -86,14 +91,14 @@ def _without_what_was_replaced(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
-    """Name the settings that are not the same in two answers of DescribeUserPool; nothing and empty are the same."""
+    """Name the settings that differ in two answers of DescribeUserPool. Not set and empty are the same."""
     old, new = _without_what_was_replaced(before), _without_what_was_replaced(after)
     names = (old.keys() | new.keys()) - _ALWAYS_MOVES
     return {name for name in names if (old.get(name) or None) != (new.get(name) or None)}
 
 
 def attribute_to_api(attribute: Attribute) -> dict[str, Any]:
-    """Return the `SchemaAttributeType` of a custom attribute, whose name there has no prefix."""
+    """Return the `SchemaAttributeType` of a custom attribute. Its name has no `custom:` prefix."""
     made: dict[str, Any] = {
         "Name": attribute.name.removeprefix(_CUSTOM),
         "AttributeDataType": attribute.type,
@@ -109,4 +114,5 @@ def attribute_to_api(attribute: Attribute) -> dict[str, Any]:
 
 
 def _bounds(**bounds: float | None) -> dict[str, str]:
+    # As text, as the API takes bounds; fifteen digits write a whole number without an exponent.
     return {name: f"{value:.15g}" for name, value in bounds.items() if value is not None}
