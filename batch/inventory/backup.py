@@ -1,4 +1,7 @@
-"""A copy of the inventory before each run that writes, beside it. Restored by putting it in the inventory's place."""
+"""Copy the inventory before each run that writes. The copies lie beside it.
+
+To restore a copy, put it in the inventory's place.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from batch.inventory.inventory import Inventory
 from userpool.errors import FatalError
 
 KEPT = 5
-_SPARE = 64 * 1024 * 1024  # bytes that a run may need besides
+_SPARE = 64 * 1024 * 1024  # bytes that must be free beside the copy: the run itself will write as well
 
 
 def back_up(
@@ -23,20 +26,23 @@ def back_up(
     now: Callable[[], float] = time.time,
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
 ) -> Path | None:
-    """Copy the inventory, and keep the last five copies; None if nothing was written since the last one.
+    """Copy the inventory and return the copy, or None if nothing was written since the last copy.
 
-    Raises FatalError where there is no room for it: a run would soon fill the disk.
+    The last five copies are kept. Raises FatalError if there is no room for a copy: the run would soon fill the disk.
     """
     path = inventory.path
     before = copies(path)
+    # A copy has the modification time of the file that it was made of. While the write-ahead log holds something, the
+    # time of the file itself tells nothing.
     if before and _as_of(before[-1]) == _as_of(path) and not _has_a_log(path):
         return None
     _require_room(path, free)
+    # Written under another name first, so that a copy that was cut short is never taken for a whole one.
     copy = path.with_name(f"{path.name}.backup-{datetime.fromtimestamp(now(), UTC):%Y%m%dT%H%M%SZ}")
     unfinished = path.with_name(f"{path.name}.backup-unfinished")
     try:
         inventory.copy_to(unfinished)
-        os.utime(unfinished, ns=(_as_of(path), _as_of(path)))  # the time of the content, which tells whether it changed
+        os.utime(unfinished, ns=(_as_of(path), _as_of(path)))  # the time of the content, compared above
         unfinished.replace(copy)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -56,7 +62,7 @@ def _as_of(path: Path) -> int:
 
 
 def _has_a_log(path: Path) -> bool:
-    """Whether something was written that is not in the file itself yet."""
+    # Something was written that is in the write-ahead log and not in the file itself yet.
     log = path.with_name(f"{path.name}-wal")
     return log.exists() and log.stat().st_size > 0
 

@@ -1,6 +1,6 @@
-"""What this migration wrote of each user last, in the inventory: what a later run compares with. And the conflicts.
+"""The baseline of each user: what this migration wrote last. A later run compares with it. Also the conflicts.
 
-What was recorded of a user moves on with each change that is carried, and with each that was settled otherwise.
+The baseline of a user moves on with each change that is carried over, and with each change that is settled otherwise.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from userpool.identities import Identity
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """These changes of a user are settled: in the target, or not to be tried again. `attributes` are all of them.
+    """Changes of a user are settled: the new pool has them, or they are not tried again.
 
+    `names` are the changed attributes; `attributes` are all that count as applied now. None means not changed.
     `untouched`: nobody else had written to the user since this migration did.
     """
 
@@ -34,7 +35,7 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """These changes of a user are not carried."""
+    """Changes of a user are not carried over, each for a reason of its own."""
 
     sub: str
     conflicts: tuple[Conflict, ...]
@@ -42,7 +43,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Giving:
-    """From now on these memberships may be given."""
+    """From now on the user may have these memberships. Recorded before the calls, so that a killed run forgets none."""
 
     sub: str
     groups: tuple[str, ...]
@@ -50,7 +51,7 @@ class Giving:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The user is no member of the group of the target any more, as the old pool wants it."""
+    """A membership was ended in the new pool, because the old pool ended it. `group` is the name in the new pool."""
 
     sub: str
     group: str
@@ -58,7 +59,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Relinked:
-    """A link of the user was made or ended, by this `name`; `links` are now all that are as applied.
+    """A link of the user was made or ended. `name` is the change; `links` are all that count as applied now.
 
     `untouched`: nobody else had written to the user since this migration did.
     """
@@ -71,7 +72,7 @@ class Relinked:
 
 @dataclass(frozen=True, slots=True)
 class Preferred:
-    """Second factors of the user, by these `names`, are settled; `factors` are now those as applied.
+    """Second factors of the user are settled. `names` are the changes; `factors` count as applied now.
 
     `untouched`: nobody else had written to the user since this migration did.
     """
@@ -97,13 +98,13 @@ UpdateFact = Updated | Kept | Giving | Removed | Relinked | Preferred
 
 
 class BaselineTable:
-    """Reads and writes what was applied; writing is part of the transaction that is open."""
+    """Reads and writes the baselines. Writing is part of the open transaction."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
 
     def of(self, subs: Iterable[str]) -> dict[str, Baseline]:
-        """Return what was applied of those users of whom that is known."""
+        """Return the baselines by old sub. A user without a known baseline is left out."""
         rows = self._inventory.execute(
             "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, a.factors, w.at "
             "FROM json_each(?) j JOIN applied a ON a.sub = j.value LEFT JOIN last_write w ON w.sub = a.sub",
@@ -123,7 +124,7 @@ class BaselineTable:
         }
 
     def granted(self, subs: Iterable[str]) -> dict[str, frozenset[str]]:
-        """Return the memberships that this inventory has given, by sub."""
+        """Return the memberships that this inventory has given, by old sub. Each of the users has an entry."""
         subs = list(subs)
         found: dict[str, set[str]] = {sub: set() for sub in subs}
         for sub, group in self._inventory.execute(
@@ -133,7 +134,7 @@ class BaselineTable:
         return {sub: frozenset(groups) for sub, groups in found.items()}
 
     def save(self, sub: str, applied: Baseline) -> None:
-        """Record what was applied, instead of whatever was recorded."""
+        """Record a baseline in the place of the user's last one. The time of the last write stays as it is."""
         self._inventory.execute(
             "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving, links, factors) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -149,7 +150,7 @@ class BaselineTable:
         )
 
     def disabled(self, sub: str) -> None:
-        """Record that the user was disabled."""
+        """Record that the new pool has the user disabled now."""
         self._inventory.execute("UPDATE applied SET enabled = 0 WHERE sub = ?", (sub,))
 
     def follow_enabled(self, scan: int) -> None:
@@ -174,18 +175,21 @@ class BaselineTable:
             self._inventory.execute(statement, (sub,))
 
     def settle(self, sub: str, groups: frozenset[str] | None) -> None:
-        """Record that nothing is left to do for a user, whose memberships were to be these."""
+        """Record that nothing is left to do for a user.
+
+        `groups` are the memberships that were wanted; with None the recorded ones stay as they are.
+        """
         if groups is not None:
             execute = self._inventory.execute
             execute("UPDATE applied SET groups = ?, giving = '[]' WHERE sub = ?", (_names(groups), sub))
         self.forget_changes(sub)
 
     def forget_changes(self, sub: str) -> None:
-        """Take the user from those who are to be changed."""
+        """Remove the user from the users that are still to be changed."""
         self._inventory.execute("DELETE FROM changes WHERE sub = ?", (sub,))
 
     def record(self, fact: UpdateFact, at: float) -> None:
-        """Record a fact at this time of the target's."""
+        """Record a fact. `at` is the new pool's time, in Unix seconds."""
         execute = self._inventory.execute
         match fact:
             case Updated():
@@ -215,11 +219,14 @@ class BaselineTable:
             execute("UPDATE applied SET attributes = ? WHERE sub = ?", (attributes, fact.sub))
         if fact.enabled is not None:
             execute("UPDATE applied SET enabled = ? WHERE sub = ?", (int(fact.enabled), fact.sub))
+            # A run disables users first of all, by these rows. A rerun would otherwise take up this user again.
             execute("UPDATE changes SET disables = 0, enables = 0 WHERE sub = ?", (fact.sub,))
         self._record_write(fact.sub, at, untouched=fact.untouched)
         self.forget_conflicts(fact.sub, fact.names)
 
     def _record_write(self, sub: str, at: float, *, untouched: bool) -> None:
+        # Once somebody else has written to the user, the row goes for good and no later write of ours brings it back:
+        # a new time would hide that other write.
         if untouched:
             self._inventory.execute("UPDATE last_write SET at = ? WHERE sub = ?", (at, sub))
         else:
@@ -239,9 +246,10 @@ class BaselineTable:
 
 
 def conflicts(inventory: Inventory) -> list[dict[str, str]]:
-    """Return every change of the old pool that was not carried and why, by user; those of groups have no user name.
+    """Return every change of the old pool that was not carried over, and why, by user name.
 
-    Those that are not final count as long as they are planned, or nothing was planned since they were met.
+    A change of a group has an empty user name. A conflict that is not final counts only if the user's change is still
+    planned, or if the user has not been planned again since.
     """
     rows = inventory.execute(
         "SELECT coalesce(u.username, ''), c.name, c.reason FROM conflicts c LEFT JOIN users u ON u.sub = c.sub "
@@ -270,11 +278,12 @@ def _names(groups: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What of a user this migration wrote last, or found to be as wanted; groups are the target's.
+    """What this migration wrote of a user last, or found to be as wanted. Group names are those of the new pool.
 
-    `links` are those that it made, or will not make again though somebody has ended them.
-    `groups` were wanted then, None if nobody knows; `giving` are memberships that may be given by now. `at` is the
-    target's time of the last write, None if somebody else may have written since.
+    `groups`: the memberships wanted at that time, None if not known.
+    `giving`: memberships that the user may have by now.
+    `links`: links that this migration made, and links that somebody has ended and that it will not make again.
+    `at`: the new pool's time of the last write, None if somebody else may have written since.
     """
 
     attributes: Mapping[str, str] = field(repr=False)
@@ -288,7 +297,10 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A change that is not carried; `final` if it will not be tried again as long as the old pool stays as it is."""
+    """A change that is not carried over.
+
+    `final`: the change is not tried again as long as the old pool stays as it is.
+    """
 
     name: str
     reason: str
@@ -297,7 +309,11 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class UserRecord:
-    """Of one user; groups are the target's: those the old pool wants, and those that were granted. Factors are old."""
+    """Everything that the inventory knows about one user.
+
+    `groups` are those that the old pool wants, `granted` those that this migration gave, both by their names in the new
+    pool. `factors` are the second factors of the old pool.
+    """
 
     groups: frozenset[str]
     applied: Baseline | None
@@ -306,17 +322,18 @@ class UserRecord:
 
     @property
     def owed(self) -> tuple[str, ...]:
-        """The memberships that a user who is not finished is still to be given."""
+        """The memberships that a user that is not finished is still to be given, sorted."""
         return tuple(sorted(self.groups - self.granted))
 
     @property
     def still_giving(self) -> tuple[str, ...]:
-        """Those of them that were owed when the user was created, or last changed."""
+        """Those of `owed` that were owed already when the user was created, or last changed, sorted."""
+        # Without a baseline it is not known what was owed then: all that is owed now counts.
         return tuple(sorted(self.applied.giving - self.granted)) if self.applied else self.owed
 
 
 def user_records(inventory: Inventory, rules: GroupRules, subs: Iterable[str]) -> dict[str, UserRecord]:
-    """Return what is known of each of these users."""
+    """Return what the inventory knows about each of these users, by old sub. Each of them has an entry."""
     subs = list(subs)
     table, groups = BaselineTable(inventory), Snapshot(inventory).groups_by_user(subs)
     applied, granted, factors = table.of(subs), table.granted(subs), FactorsTable(inventory).of(subs)

@@ -1,6 +1,6 @@
-"""What in the inventory is about a person, table by table, and its deletion: of everybody, or of one.
+"""Delete the personal data in the inventory, of one person or of everybody. Says which table holds what.
 
-What stays of a migration is the sub map (old `sub`, new `sub`, how far), and counts.
+What stays of a migration is the sub map (old sub, new sub, how far), and counts.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from batch.inventory.user_state import AGAIN, LOST
 from userpool.errors import FatalError, SettingsError
 
 NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten"})
-"""Tables with nothing of a person: groups are the pool's, and `forgotten` has subs alone."""
+"""Tables without personal data: groups belong to the pool, and `forgotten` has subs only."""
 
-# In this order: what is deleted of most tables is noted in `stale` where there is a plan.
+# The order counts. Deleting from most tables notes the user in `stale`, as long as the user has a plan. So `plan` goes
+# first, and `stale` last.
 EMPTIED = (
     *("plan", "identifiers", "memberships", "users", "granted", "published", "applied", "changes", "conflicts"),
     *("last_write", "factors", "revoked", "modified_there", "left_out", "campaign", "stale"),
 )
-"""Tables whose rows go whole."""
+"""Tables whose rows are deleted whole."""
 
 CLEARED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -35,7 +36,7 @@ CLEARED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "runs": MappingProxyType({"caller": None}),
     }
 )
-"""Tables that stay, the columns that do not, and what takes their place."""
+"""Tables whose rows stay: the columns that are cleared, and the value that takes their place."""
 
 KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -44,7 +45,7 @@ KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
         "runs": frozenset({"id", "command", "started", "ended", "config_digest", "plan_digest", "counts", "exit_code"}),
     }
 )
-"""Their other columns: the sub map, and counts."""
+"""The other columns of these tables, which stay: the sub map, and counts."""
 
 _BY_OLD = (
     "SELECT sub FROM users WHERE sub = ?1 OR username = ?1 "
@@ -56,8 +57,9 @@ _KNOWN_AS = (
     "SELECT (SELECT username FROM users WHERE sub = ?1), (SELECT new_sub FROM progress WHERE sub = ?1), "
     "(SELECT username FROM progress WHERE sub = ?1)"
 )
-_OF_NO_PERSON = frozenset({"runs"})
-# Who would be one account with the person: their plan may name them, and be another now; a lock may be theirs now.
+_OF_NO_PERSON = frozenset({"runs"})  # no row of it belongs to one person: `forget` leaves it, `purge` clears it
+# Users that would be one account with the erased person. Their plan may name the person, and may be another one without
+# the person. A lock that the person held in the ledger may be theirs now.
 _THESE = (
     "(SELECT o.sub FROM identifiers m JOIN identifiers o ON o.identifier = m.identifier AND o.sub <> m.sub "
     "WHERE m.sub = ?)"
@@ -76,9 +78,10 @@ EVERYBODY = "everybody"
 
 
 def sub_of(inventory: Inventory, user: str) -> str | None:
-    """Return the old sub of a user, None if nobody has that name or sub. A name of the old pool comes first.
+    """Return the old sub of a user, or None if nobody has that name or sub.
 
-    `user` is a user name of either pool, an old sub or a new sub. Raises SettingsError if several users have it.
+    `user` is a user name of either pool, an old sub or a new sub. A user of the old pool with that name comes before a
+    user of the new pool. Raises SettingsError if several users have it.
     """
     for statement in (_BY_OLD, _BY_NEW):
         found = [sub for (sub,) in inventory.execute(statement, (user,))]
@@ -90,13 +93,13 @@ def sub_of(inventory: Inventory, user: str) -> str | None:
 
 
 def names_of(inventory: Inventory, sub: str) -> tuple[str | None, str | None, str | None]:
-    """Return the old user name, the new sub and the new user name that belong to an old sub; None is not known."""
+    """Return the old user name, the new sub and the new user name of an old sub. None means not known."""
     old, new_sub, new = inventory.execute(_KNOWN_AS, (sub,)).fetchone()
     return old, new_sub, new
 
 
 def purge(inventory: Inventory) -> None:
-    """Delete what is about persons, and make it durable; safe to repeat. `scrub` takes it out of the file."""
+    """Delete all personal data, durably. Safe to repeat. SQLite leaves it in the file: call `scrub` afterwards."""
     with inventory.transaction():
         for table in EMPTIED:
             inventory.execute(f"DELETE FROM {table}")  # noqa: S608 -- a constant
@@ -108,9 +111,13 @@ def purge(inventory: Inventory) -> None:
 
 
 def forget(inventory: Inventory, sub: str) -> None:
-    """Delete what is about one person, by old sub, who is left out of later scans; safe to repeat."""
+    """Delete the personal data of one person, by old sub. Later scans leave the person out. Safe to repeat.
+
+    SQLite leaves the data in the file: call `scrub` afterwards.
+    """
     with inventory.transaction():
         inventory.execute("INSERT OR IGNORE INTO forgotten VALUES (?)", (sub,))
+        # Before the person's rows go: who shares an identifier with the person is read from them.
         for statement in _BESIDE:
             inventory.execute(statement, (sub,))
         inventory.execute(_AGAIN, (AGAIN, LOST, sub))
@@ -124,7 +131,7 @@ def forget(inventory: Inventory, sub: str) -> None:
 
 
 def _expect_one_less(inventory: Inventory, sub: str) -> None:
-    """Let no later scan be refused because it lists one user fewer."""
+    # `sync` refuses a scan that lists far fewer users than the last one. Erased persons must not count as missing.
     if inventory.number(
         "SELECT count(*) FROM users WHERE sub = ? AND scan = ?", (sub, inventory.get_meta(meta_keys.SCAN, 0))
     ):
@@ -143,17 +150,17 @@ def _forget_what_names(inventory: Inventory, whom: str) -> None:
 
 
 def without_lists(value: Any) -> Any:
-    """Return counts of a run with the length of each list, which may name users, in its place."""
+    """Return the counts of a run with each list replaced by its length, since a list may name users."""
     if isinstance(value, dict):
         return {name: without_lists(one) for name, one in value.items()}
     return len(value) if isinstance(value, list) else value
 
 
 def scrub(inventory: Inventory) -> int:
-    """Write the file anew without what was deleted, which SQLite leaves in it, and remove its backup copies.
+    """Write the file anew, without the deleted rows that SQLite leaves in it, and remove its backup copies.
 
-    Returns how many copies there were. Raises FatalError while another program reads the file, and without room for it;
-    then `meta_keys.TO_SCRUB` stands, and it is safe to repeat.
+    Returns how many copies there were. Raises FatalError if another program reads the file, or if there is no room.
+    Then `meta_keys.TO_SCRUB` stays set, and the call is safe to repeat.
     """
     old = [*copies(inventory.path), inventory.path.with_name(f"{inventory.path.name}.backup-unfinished")]
     for copy in old:
@@ -164,6 +171,7 @@ def scrub(inventory: Inventory) -> int:
         if "full" not in str(error) and "disk I/O" not in str(error):
             raise
         raise FatalError(_NO_ROOM.format(path=inventory.path)) from None
+    # VACUUM wrote the new pages into the write-ahead log. Until the log is emptied, the file itself has the old ones.
     busy, *_ = inventory.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
         raise FatalError(f"{inventory.path} is being read by another program: close it there and rerun.")

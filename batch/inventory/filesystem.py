@@ -1,4 +1,7 @@
-"""On what kind of filesystem a file is: SQLite's write-ahead log works only where one machine has the memory of all."""
+"""Find out whether a file lies on a network filesystem.
+
+SQLite's write-ahead log needs memory that all its readers share, so it works only among processes of one machine.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import re
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mountinfo")
-# Several machines may have these mounted; nfs4 is also what EFS is.
+# Filesystems that several machines may have mounted at once. Amazon EFS is nfs4.
 _NETWORK = frozenset(
     {"9p", "afs", "beegfs", "ceph", "cifs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3"}
     | {"smbfs", "virtiofs"}
@@ -14,13 +17,13 @@ _NETWORK = frozenset(
 
 
 def is_on_network(path: Path, mounts: Path = _MOUNTS) -> bool:
-    """Whether several machines may have the file. False where the system does not tell, as on macOS."""
+    """Whether several machines may have the file open. False if the system does not tell, as on macOS."""
     kind = kind_of(path, mounts)
     return kind in _NETWORK or kind.startswith("fuse.")  # sshfs, s3fs and their like; a plain disk is fuseblk
 
 
 def kind_of(path: Path, mounts: Path = _MOUNTS) -> str:
-    """Return the type of the filesystem that a file is on, or is to be on; empty where the system does not tell."""
+    """Return the type of the filesystem that holds a file, or will hold it; empty if the system does not tell."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -29,7 +32,7 @@ def kind_of(path: Path, mounts: Path = _MOUNTS) -> str:
     found, depth = "", -1
     for line in lines:
         point, kind = _mount(line)
-        # Of two mounts on one folder the later hides the earlier.
+        # Not `>`: of two mounts on one folder, the later one hides the earlier one.
         if place.is_relative_to(point) and len(point.parts) >= depth:
             found, depth = kind, len(point.parts)
     return found

@@ -1,6 +1,6 @@
-"""The inventory: one SQLite file with the old pool as scanned, the plan, and what was done. It is the checkpoint.
+"""Open, lock, read and write the inventory: the SQLite file of one migration. It is the checkpoint.
 
-It knows files and SQLite and nothing of what the rows mean; `snapshot`, `planning` and `journal` do.
+This module knows files and SQLite, and nothing of what the rows mean. The only file that knows sqlite3.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ _APPLICATION_ID = 0x436F676D  # "Cogm": tells our files from other SQLite files
 _VERSION = 1
 _CACHE_KIB = 64 * 1024
 _NOT_OURS = "not an inventory of cognito-migrate"
-StorageError = sqlite3.Error  # what any method may raise, for who need not know SQLite
+StorageError = sqlite3.Error  # any method may raise it; under this name, other files need not know sqlite3
 
 
 class LockedError(MigrationError):
-    """Another run holds the inventory."""
+    """Another process holds the inventory."""
 
 
 class Inventory:
-    """An open inventory, held by this process alone or opened to be read. Use it as a context manager."""
+    """An open inventory: held by this process only, or opened to be read. Use it as a context manager."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: int | None = None) -> None:
         self.path = path
         self._connection = connection
         self._lock = lock
-        self.on_network = False  # where the lock may not keep other machines away
-        self.along: Callable[[], None] | None = None  # called at the end of each transaction, to write with it
+        self.on_network = False  # on a network filesystem the lock may not keep other machines away
+        self.along: Callable[[], None] | None = None  # called at the end of each transaction, as a part of it
 
     @classmethod
     def open(
@@ -50,19 +50,22 @@ class Inventory:
         create: bool = False,
         on_network: Callable[[Path], bool] = is_on_network,
     ) -> Self:
-        """Open the inventory of the migration that the fingerprint describes, or begin one.
+        """Open and hold the inventory of the migration that the fingerprint describes. With `create`, begin one.
 
-        Raises SettingsError if there is none, if the file is something else or another migration's, and LockedError
-        if another process has it. A file that is refused is not changed.
+        Raises SettingsError if the file does not exist, is no inventory, or belongs to another migration. Raises
+        LockedError if another process holds it, FatalError if it cannot be written. A file that is refused is not
+        changed.
         """
         if not create and not path.exists():
             raise _missing(path)
+        # Before the file is opened: two processes must not both find it empty and make the tables.
         lock = _locked(path)
         network = on_network(path)
         try:
             connection = _connected(path)
             try:
-                if network:  # before anything is read, or SQLite would look for memory that machines cannot share
+                if network:
+                    # Before anything is read: otherwise SQLite looks for memory that machines cannot share.
                     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
                 _claim(connection, path, fingerprint, create=create, network=network)
             except BaseException:
@@ -77,7 +80,7 @@ class Inventory:
 
     @classmethod
     def open_to_read(cls, path: Path, fingerprint: Mapping[str, str]) -> Self:
-        """Open the inventory beside a run that has it; nothing can be written.
+        """Open the inventory to read it, also while another process holds it. Nothing can be written.
 
         Raises SettingsError as `open` does.
         """
@@ -98,7 +101,7 @@ class Inventory:
         self.close()
 
     def close(self) -> None:
-        """Close the file and let others have it."""
+        """Close the file, and release the lock so that others can open the inventory."""
         self._connection.close()
         if self._lock is not None:
             with suppress(OSError):
@@ -106,7 +109,7 @@ class Inventory:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make everything inside durable at once, or not at all. Inside of another it is part of that one."""
+        """Make everything inside durable together, or nothing of it. Inside another transaction it is a part of it."""
         if self._connection.in_transaction:
             yield
             return
@@ -116,26 +119,27 @@ class Inventory:
             if self.along:
                 self.along()
         except BaseException:
-            # A full disk may have rolled back already; then there is nothing to undo.
+            # With a full disk SQLite may have rolled back already. Then ROLLBACK fails, and nothing is left to undo.
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
 
     def execute(self, statement: str, values: tuple[Any, ...] | Mapping[str, Any] = ()) -> sqlite3.Cursor:
-        """Run one statement."""
+        """Run one statement and return its cursor. Outside a transaction, what it writes is durable at once."""
         return self._connection.execute(statement, values)
 
     def execute_many(self, statement: str, rows: Iterator[tuple[Any, ...]] | list[tuple[Any, ...]]) -> None:
-        """Run a statement for every row."""
+        """Run a statement once for each row of values."""
         self._connection.executemany(statement, rows)
 
     def number(self, statement: str, values: tuple[Any, ...] = ()) -> int:
-        """Return the one number that a statement gives."""
+        """Return the first column of the first row as a whole number. The statement must give a row."""
         return int(self._connection.execute(statement, values).fetchone()[0])
 
     def copy_to(self, path: Path) -> None:
-        """Write a consistent copy, readable by its owner alone; durable when this returns."""
+        """Write a consistent copy that only its owner can read. The copy is durable when this returns."""
+        # Made first, since SQLite would make a file that others can read.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         with closing(sqlite3.connect(path, isolation_level=None)) as copy:
             copy.execute("PRAGMA synchronous = OFF")  # it is synced once, whole
@@ -144,7 +148,7 @@ class Inventory:
             os.fsync(file.fileno())
 
     def get_meta(self, key: str, default: Any = None) -> Any:
-        """Return a value stored under a key."""
+        """Return the value stored under a key, or the default if nothing was ever stored."""
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return default if row is None else decoded(row[0])
 
@@ -154,15 +158,17 @@ class Inventory:
 
 
 def decoded(text: str) -> Any:
-    """Read a JSON value of the inventory. Raises what SQLite raises for a damaged file if it is not one."""
+    """Return a JSON value of the inventory. Raises StorageError if it is no JSON, as SQLite does for a damaged file."""
     try:
         return json.loads(text)
     except ValueError:
+        # "malformed" is the word by which `explain` knows a damaged file.
         raise sqlite3.DatabaseError("malformed value") from None
 
 
 def explain(error: sqlite3.Error, path: str) -> MigrationError:
-    """Say what a SQLite error means for the person at the terminal."""
+    """Return an error that tells a person what a SQLite error means, and what to do."""
+    # By words of the message, which are those of SQLite for its result codes.
     text = str(error)
     if "full" in text or "disk I/O" in text:
         return FatalError(f"{path}: the disk is full or failing ({text}): make room and rerun; what was done is kept.")
@@ -179,7 +185,8 @@ def explain(error: sqlite3.Error, path: str) -> MigrationError:
 
 
 def _locked(path: Path) -> int:
-    """Hold a lock file beside the inventory; the system lets go of it when this process ends, however it ends."""
+    # A file beside the inventory, held by the system's own lock: the system releases it when this process ends, even if
+    # the process is killed. So no stale lock is ever left behind.
     try:
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
@@ -204,11 +211,12 @@ def _claim(
     connection: sqlite3.Connection, path: Path, fingerprint: Mapping[str, str], *, create: bool, network: bool
 ) -> None:
     ours = _is_ours(connection, path)
+    # Nothing is written before this check: a file that is refused must stay as it is.
     empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if not ours and not (empty and create):
         raise _foreign(path, _NOT_OURS)
     _journal(connection, network=network)
-    # Users come in no order: with SQLite's 2 MiB nearly each of them reads a page of the file, and writes one back.
+    # Users come in no order. With SQLite's default of 2 MiB, nearly every user reads a page of the file and writes one.
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if not ours:
         _begin(connection, fingerprint)
@@ -216,12 +224,14 @@ def _claim(
 
 
 def _journal(connection: sqlite3.Connection, *, network: bool) -> None:
-    """Make what is written durable at each commit. On a network not by WAL, which needs memory that all share."""
+    # No write-ahead log on a network filesystem, since its readers share memory. The lock that `open` took first is
+    # given up between transactions from now on, so that `status` can read beside a run.
     if network:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA locking_mode = NORMAL")
     else:
         connection.execute("PRAGMA journal_mode = WAL")
+    # Each commit waits for the disk. With less, a power cut could lose facts after a step has gone on.
     connection.execute("PRAGMA synchronous = FULL")
 
 
@@ -241,7 +251,7 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def _begin(connection: sqlite3.Connection, fingerprint: Mapping[str, str]) -> None:
-    """Make the tables and triggers, all or nothing."""
+    # One transaction, so that a file that was cut short is empty and can be begun again.
     connection.execute("BEGIN IMMEDIATE")
     for statement in (*TABLES.split(";\n"), *TRIGGERS):
         connection.execute(statement)
@@ -270,12 +280,13 @@ def _foreign(path: Path, what: str) -> SettingsError:
 
 
 def inventory_to_read(config: Config) -> Inventory:
-    """Open this migration's inventory beside whoever has it; nothing can be written."""
+    """Open this migration's inventory to read it, also beside a run. Raises as `Inventory.open_to_read` does."""
     return Inventory.open_to_read(Path(config.state), fingerprint(config))
 
 
 def fingerprint(config: Config) -> dict[str, str]:
-    """Say what makes an inventory this migration's."""
+    """Return the settings that tie an inventory to one migration, by their names in `config.yaml`."""
+    # Both pools, and the attribute with the old sub, by which a run recognises the users that it created.
     return {
         "source.user_pool_id": config.source.user_pool_id,
         "target.user_pool_id": config.target.user_pool_id,

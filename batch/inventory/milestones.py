@@ -1,6 +1,6 @@
-"""The end of a migration: what is still in its way, that it was reached, and that personal data is gone.
+"""The milestones of a migration, stored in the inventory: the cut-over, the end, and the deletion of personal data.
 
-Values and decisions. The counts come from the inventory, the ledger and the new pool.
+Also which commands are refused after the end.
 """
 
 from __future__ import annotations
@@ -16,26 +16,29 @@ _WRITING = frozenset({"run", "sync", "reset", "cutover", "prepare", "undo"})
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """When the migration was finished, and how far the deletion of personal data is: begun, done, or None."""
+    """When the migration was finished, in Unix seconds; None before that.
+
+    `purged`: how far the deletion of personal data is (begun, done), None if it was not begun.
+    """
 
     at: float | None
     purged: str | None = None
 
     @classmethod
     def of(cls, inventory: Inventory) -> End:
-        """Read it."""
         return cls(inventory.get_meta(meta_keys.FINISHED), inventory.get_meta(meta_keys.PURGED))
 
     def save(self, inventory: Inventory) -> None:
-        """Record it, durably."""
+        """Record both, durably."""
         with inventory.transaction():
             inventory.set_meta(meta_keys.FINISHED, self.at)
             inventory.set_meta(meta_keys.PURGED, self.purged)
 
 
 def refuse_after_the_end(inventory: Inventory, command: str) -> None:
-    """Raise SettingsError for a command that has nothing to do any more."""
+    """Raise FinishedError for a command that the end of the migration, or the purge of its personal data, forbids."""
     end = End.of(inventory)
+    # `finish` is let through, since a purge that was cut short is completed by the same command.
     if command != "finish":
         refuse_after_a_purge(inventory)
     if end.at is not None and command in _WRITING:
@@ -43,14 +46,18 @@ def refuse_after_the_end(inventory: Inventory, command: str) -> None:
 
 
 def refuse_after_a_purge(inventory: Inventory) -> None:
-    """Raise FinishedError where what was deleted would be missed without a word."""
+    """Raise FinishedError if personal data was deleted. Without it a command would give a wrong answer silently."""
     if End.of(inventory).purged:
         raise FinishedError(PURGED)
 
 
 @dataclass(frozen=True, slots=True)
 class Cutover:
-    """When it was, by the target's clock, after which scan, and which ARN recorded it."""
+    """The moment from which the new pool is the one in use.
+
+    `at` is by the new pool's clock, in Unix seconds. `scan` is the number of the last scan before it, and `by` the ARN
+    that recorded it.
+    """
 
     at: float
     scan: int
@@ -58,11 +65,11 @@ class Cutover:
 
     @classmethod
     def of(cls, inventory: Inventory) -> Cutover | None:
-        """Read it; None before."""
+        """Return the recorded cut-over, or None before it."""
         values = inventory.get_meta(meta_keys.CUTOVER)
         return cls(**values) if values else None
 
     def save(self, inventory: Inventory) -> None:
-        """Record the moment. Nothing that was seen of the new pool before counts. Part of the open transaction."""
+        """Record the cut-over, in the open transaction. What `verify` saw of the new pool earlier counts no more."""
         inventory.set_meta(meta_keys.SEEN_THERE, None)
         inventory.set_meta(meta_keys.CUTOVER, asdict(self))

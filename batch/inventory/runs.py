@@ -1,4 +1,4 @@
-"""What each run did and how it ended, kept in the inventory. Its id is also in the user agent of its calls."""
+"""The record of each command: what it did and how it ended. Its id is also in the user agent of its calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class Record:
-    """What is to be kept of a run, filled in as it becomes known."""
+    """What is kept of a run. The command fills it in as it goes, and it is stored when the run ends."""
 
     id: str
     plan_digest: str | None = None
@@ -29,12 +29,12 @@ class Record:
 
 
 def new_id(now: Clock = time.time) -> str:
-    """Return an id; ids sort by the second."""
+    """Return a new run id. Ids sort by time, to the second."""
     return f"{datetime.fromtimestamp(now(), UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def user_agent(run_id: str | None = None) -> str:
-    """Return what calls say of who makes them, so that CloudTrail tells runs apart."""
+    """Return the user agent of a run's calls, so that CloudTrail tells runs apart."""
     try:
         program = f"cognito-migrate/{version('cognito-migrate')}"
     except PackageNotFoundError:  # run from a tree that is not installed
@@ -43,7 +43,7 @@ def user_agent(run_id: str | None = None) -> str:
 
 
 def config_digest(config: Config) -> str:
-    """Return what tells whether two runs had the same settings."""
+    """Return a digest of the settings: the same for two runs with the same settings."""
     return hashlib.sha256(json.dumps(asdict(config), sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -58,7 +58,10 @@ def recorded(
     code_of: Callable[[BaseException], int | None],
     now: Clock = time.time,
 ) -> Iterator[Record]:
-    """Record that a run begins, and how it ends; of one that is killed, `ended` stays empty."""
+    """Record that a run begins, and how it ends. `code_of` gives the exit code of the exception that ended it.
+
+    If the process is killed, `ended` and the exit code stay empty.
+    """
     record = Record(run_id)
     with inventory.transaction():
         inventory.execute(
@@ -68,14 +71,15 @@ def recorded(
     try:
         yield record
     except BaseException as error:
-        with suppress(StorageError):  # the disk may be full; what ended the run is what is to be told
+        # The disk may be full. The error that ended the run is the one to show.
+        with suppress(StorageError):
             _end(inventory, record, code_of(error), now())
         raise
     _end(inventory, record, 0, now())
 
 
 def caller_of(inventory: Inventory, run_id: str) -> str | None:
-    """Return the ARN that a run was made with, None if it is not known."""
+    """Return the ARN that made the calls of a run, or None if it is not known."""
     row = inventory.execute("SELECT caller FROM runs WHERE id = ?", (run_id,)).fetchone()
     return row[0] if row else None
 

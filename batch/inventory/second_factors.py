@@ -1,7 +1,7 @@
-"""The second factors of the old pool's users: read one user at a time, and kept in the inventory.
+"""The second factors of the old pool's users, as stored in the inventory.
 
-No listing tells them, so each scan asks Cognito for every user anew; that a changed preference would move a user's
-last-modified date is documented nowhere.
+No listing of Cognito tells them. So each scan asks for every user again: it is documented nowhere that a changed
+preference moves a user's last-modified date.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from userpool.factors import Factors
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a user can prove themselves by; None if they are gone."""
+    """What Cognito told of one user's factors. None means that the user has left the old pool."""
 
     sub: str
     factors: Factors | None
 
 
 class FactorsTable:
-    """Reads and writes what users of the old pool have; writing is part of the transaction that is open."""
+    """Reads and writes the factors of the old pool's users. Writing is part of the open transaction."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
 
     def of(self, subs: Iterable[str]) -> dict[str, Factors]:
-        """Return the factors of each of these users."""
+        """Return the factors of each of these users, by sub. A user without a row has only a password."""
         subs = list(subs)
         rows = self._inventory.execute(
             "SELECT f.sub, f.second, f.preferred, f.passkey, f.unread "
@@ -43,7 +43,7 @@ class FactorsTable:
         return {sub: found.get(sub, Factors()) for sub in subs}
 
     def save(self, asked: Iterable[Asked], scan: int) -> None:
-        """Record what was told; who has no more than a password has no row."""
+        """Record what Cognito told. A user that has only a password, or has left the old pool, gets no row."""
         for one in asked:
             if one.factors in {None, Factors()}:
                 self._inventory.execute("DELETE FROM factors WHERE sub = ?", (one.sub,))
@@ -58,12 +58,12 @@ class FactorsTable:
                 )
 
     def complete(self, scan: int) -> None:
-        """Record that this scan has asked for everybody's."""
+        """Record that this scan has asked for the factors of all users."""
         self._inventory.set_meta(meta_keys.FACTORS_SCAN, scan)
 
 
 def require_read(inventory: Inventory) -> None:
-    """Raise SettingsError unless the last scan read everybody's factors: who is not known to have one would lose it."""
+    """Raise SettingsError unless the last scan read all users' factors. A factor that is not known would be lost."""
     if inventory.get_meta(meta_keys.FACTORS_SCAN) != Snapshot(inventory).number:
         raise SettingsError(
             "users.mfa is preferences, and the last scan did not read second factors: run `cognito-migrate scan`."

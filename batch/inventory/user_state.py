@@ -1,10 +1,12 @@
-"""What was done in the target, user by user, in the inventory. Nothing is ever deleted from it."""
+"""How far each user is in the new pool, and why one has failed: the closed sets of words that the inventory stores."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-# Of a plan p and its progress r: whether there is something to do.
+# A condition on a plan p and its progress r: the user is still to be created or finished. A user that is `gone` was
+# deleted by somebody, and stays deleted. A user that is `undoing` belongs to an undo that was cut short: another `undo`
+# must finish it first.
 PENDING = "p.action = 'create' AND coalesce(r.state, '') NOT IN ('done', 'gone', 'undoing')"
 LOST = "lost"
 """As of what somebody was published to a ledger that is there no more: they may have been captured in it."""
@@ -13,31 +15,31 @@ AGAIN = "again"
 
 
 class UserState(StrEnum):
-    """How far a user is."""
+    """How far a user is in the new pool."""
 
-    INTENDED = "intended"  # about to be created: it may or may not exist
-    CREATED = "created"  # exists, still with a password that is good for nothing
-    SECURED = "secured"  # disabled if it was, and CONFIRMED: it can reset its password
+    INTENDED = "intended"  # about to be created: may or may not exist
+    CREATED = "created"  # exists, but still with a password that is of no use to anybody
+    SECURED = "secured"  # disabled if the old pool had it disabled, and CONFIRMED: can reset its password
     DONE = "done"  # has its memberships
-    REFUSED = "refused"  # does not exist by our hand
-    GONE = "gone"  # was created, and deleted by somebody; it stays deleted
-    UNDOING = "undoing"  # about to be deleted by `undo`: it may or may not exist
-    UNDONE = "undone"  # was created, and taken back; a run creates it anew
+    REFUSED = "refused"  # was not created by this migration
+    GONE = "gone"  # was created, and deleted by somebody; stays deleted
+    UNDOING = "undoing"  # about to be deleted by `undo`: may or may not exist
+    UNDONE = "undone"  # was created, and taken back by `undo`; a run creates it anew
 
 
 class Problem(StrEnum):
-    """Why a user is not done; the next run tries again, but for those who are gone."""
+    """Why a user is not done. The next run tries again, except for users that are gone."""
 
     TAKEN = "taken"
     REJECTED = "rejected"
     GONE = "gone"
     UNANSWERED = "unanswered"
-    SIGNING_IN = "signing-in"  # by its own sign-in it is being migrated just now
+    SIGNING_IN = "signing-in"  # the Lambda trigger migrates the user at this moment, at its own sign-in
     UNDOING = "undoing"
 
 
 NO_FAILURES = frozenset({Problem.GONE, Problem.SIGNING_IN})
-"""Problems that need nobody to do anything."""
+"""Problems that nobody needs to do anything about."""
 
 # Conditions of statements: on the progress r of a user, and on what l was published of one.
 IS_DONE = f"r.state = '{UserState.DONE}'"
