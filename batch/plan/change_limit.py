@@ -1,4 +1,4 @@
-"""When `sync`, which nobody watches, must not go on: the old pool lists too few users, or too much would change."""
+"""Stop `sync`, which nobody watches, if the plan would change too many users (`sync --max-changes`)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ALWAYS_ALLOWED = 100  # users: in a small pool a handful is many per cent
 
 
 class GuardError(FatalError):
-    """Nobody is there to approve of this."""
+    """The plan changes more users than allowed, and nobody is there to approve of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeLimit:
-    """How many users may change: a number, or a percentage of the users of the old pool."""
+    """How many users may change: a number, or a percentage of the users of the old pool but not below `at_least`."""
 
     number: float
     percentage: bool = False
@@ -28,8 +28,9 @@ class ChangeLimit:
 
     @classmethod
     def of(cls, text: str) -> ChangeLimit | None:
-        """Read what a person wrote, like 500 or 2.5%; None if it is neither."""
+        """Return the limit that a person wrote, like `500` or `2.5%`, or None if the text is neither."""
         found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(%?)", text)
+        # A fraction is a percentage only: there are no 2.5 users.
         if not found or not (found[2] or found[1].isdigit()):
             return None
         return cls(float(found[1]), percentage=bool(found[2]))
@@ -38,7 +39,7 @@ class ChangeLimit:
         return f"{self.number:g} %" if self.percentage else f"{self.number:g}"
 
     def of_users(self, users: int) -> float:
-        """Return how many may change in a pool of that many."""
+        """Return how many users may change in an old pool of `users` users."""
         return max(self.at_least, users * self.number / 100 if self.percentage else self.number)
 
 
@@ -46,7 +47,11 @@ USUAL = ChangeLimit(_USUAL_PERCENT, percentage=True, at_least=_ALWAYS_ALLOWED)
 
 
 def changes(inventory: Inventory, *, disable_gone: bool) -> int:
-    """Count the users whom a run would create, update or disable, but for those whom one tried and failed to."""
+    """Count the users that a run would create, update or disable.
+
+    Users that a run has tried and failed to create or update are not counted. `disable_gone`: users that have left the
+    old pool are counted, as far as they are not disabled yet.
+    """
     creations = inventory.number(
         f"SELECT count(*) FROM plan p LEFT JOIN progress r ON r.sub = p.sub WHERE ({PENDING}) AND r.problem IS NULL"  # noqa: S608 -- a constant
     )
@@ -57,12 +62,16 @@ def changes(inventory: Inventory, *, disable_gone: bool) -> int:
 
 
 def most_changes(given: ChangeLimit | None, *, caught_up: bool) -> ChangeLimit | None:
-    """Return how many users may change: as given; else, once a run has come to its end, the usual; before, any."""
+    """Return how many users may change: as given, else the usual limit. None means any number.
+
+    `caught_up`: a run has come to its end once.
+    """
+    # Until then the plan is to create nearly every user, so the usual limit would refuse the migration itself.
     return given or (USUAL if caught_up else None)
 
 
 def refuse_changing(count: int, users: int, most: ChangeLimit | None, digest: str) -> None:
-    """Raise GuardError if more users would change than may."""
+    """Raise GuardError, with the number, the limit and the way on, if more users would change than allowed."""
     if most is None or count <= most.of_users(users):
         return
     raise GuardError(

@@ -1,4 +1,7 @@
-"""Who is to be changed in the target, because the old pool has changed: found with the plan, handed out by a run."""
+"""Users to update because the old pool has changed, and users that have left the old pool.
+
+The plan finds the changes and stores them, as counts and names only. A run gets them as jobs.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,10 @@ from userpool.user import User
 
 _PAGE = 500
 _THERE = {UserState.SECURED, UserState.DONE}
-# Whose new sign-in names are another's as well. Those of the plan: what a user has is never taken from it.
+# Marks the users whose new sign-in names another user has as well. Such a name is not written. A name that a user has
+# already is never taken away.
 _CONTESTED = "UPDATE changes SET contested = 1 WHERE sets > 0 AND sub IN (SELECT mine.sub {sharing})"
+# `sub` must stay the sixth column: `_jobs` and `_read` go by it.
 _SOME = (
     "SELECT c.restricted, c.contested, r.state, r.new_sub, r.username, "  # noqa: S608 -- constants
     f"{USER_COLUMNS_OF_U} FROM changes c JOIN users u ON u.sub = c.sub JOIN progress r ON r.sub = c.sub "
@@ -32,19 +37,22 @@ _SOME = (
 )
 _NOTHING = Baseline({})
 _FIRST, _REST = "c.disables", IS_DONE
+# Users that a run has finished, that have nothing left to change, and whose plan is noted as stale: as a rule only
+# because the run itself wrote to the inventory.
 _FINISHED = (
     f"SELECT p.username, r.username, {USER_COLUMNS_OF_U} FROM json_each(?) j JOIN stale s ON s.sub = j.value "  # noqa: S608 -- constants
     "JOIN plan p ON p.sub = s.sub AND p.action = 'create' JOIN users u ON u.sub = s.sub "
     f"JOIN progress r ON r.sub = s.sub AND {IS_DONE} AND r.new_sub IS NOT NULL "
     "WHERE NOT EXISTS (SELECT 1 FROM changes c WHERE c.sub = s.sub)"
 )
-# A rebuilt inventory does not know which memberships the old pool had when they were carried last.
+# A rebuilt inventory does not know which memberships the old pool had when they were carried over last.
 _UNKNOWN = (
     f"SELECT {USER_COLUMNS_OF_U} FROM progress r JOIN plan p ON p.sub = r.sub AND p.action = 'create' "  # noqa: S608 -- constants
     "JOIN users u ON u.sub = r.sub JOIN applied a ON a.sub = r.sub AND a.groups IS NULL "
     f"WHERE r.sub > ? AND {IS_DONE} ORDER BY r.sub LIMIT ?"
 )
-# By sub, as all tables are (the plus keeps SQLite from going by `new_sub`), and no further than the plan for most.
+# A user that has left the old pool has no plan: that condition rules out most users, so it comes first. The plus keeps
+# SQLite from using the index of `new_sub`: by sub, all tables are read in their own order.
 _GONE = (
     "FROM progress r JOIN users u ON u.sub = r.sub LEFT JOIN applied a ON a.sub = r.sub "
     "WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.sub = r.sub) "
@@ -54,7 +62,7 @@ _GONE = (
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A user that exists in the target, under this name, as far as the inventory knows it."""
+    """A user that exists in the new pool, as far as the inventory knows. `username` is its name there."""
 
     state: UserState
     username: str
@@ -63,7 +71,10 @@ class Carried:
 
 
 class Changes:
-    """Finds changes for the plan, and hands them out as jobs."""
+    """Finds changes for the plan, and hands them out as jobs for a run.
+
+    `is_cut_over`: whether the rules after the cut-over apply; None means as the inventory says.
+    """
 
     def __init__(self, inventory: Inventory, context: Context, *, is_cut_over: bool | None = None) -> None:
         self._inventory = inventory
@@ -73,7 +84,7 @@ class Changes:
         self._is_cut_over = Cutover.of(inventory) is not None if is_cut_over is None else is_cut_over
 
     def carried(self, users: Iterable[User]) -> dict[str, Carried]:
-        """Return those of the users who exist in the target."""
+        """Return those of the users that exist in the new pool, by old sub."""
         rows = self._inventory.execute(
             "SELECT p.sub, p.state, p.username FROM json_each(?) j "
             "JOIN progress p ON p.sub = j.value AND p.new_sub IS NOT NULL",
@@ -84,16 +95,21 @@ class Changes:
         return {sub: Carried(UserState(state), name, applied.get(sub), granted[sub]) for sub, state, name in rows}
 
     def plan(self, user: User, plan: Plan, groups: frozenset[str], factors: Factors, carried: Carried | None) -> Plan:
-        """Return the plan for a user, an update if there is something to carry, and note that for the run."""
+        """Return the plan of a user: an update if the old pool has changed it, else the plan that is given.
+
+        A change is also noted for the run.
+        """
         if carried is None or carried.applied is None or carried.state not in _THERE:
             return plan
         wanted = self._wanted(user, plan, UserRecord(groups, carried.applied, carried.granted, factors))
         found = change(carried.applied, wanted, carried.granted, self._context.marker)
-        if carried.state is UserState.SECURED:  # the rest is done when it is finished
+        if carried.state is UserState.SECURED:
+            # The run that finishes the user carries the rest over. Disabling does not wait for that.
             found = Change(disables=found.disables)
         if not found.words():
             return plan
         self._note(user.sub, found, restricted=wanted.restricted)
+        # The plan stays `create`, since the user is still to be finished.
         if carried.state is UserState.SECURED:
             return plan
         return Plan(
@@ -115,16 +131,20 @@ class Changes:
         )
 
     def mark_contested(self, sharing: str) -> None:
-        """Note whose new sign-in names are somebody else's as well, once all are known (`Doubt.sharing`)."""
+        """Mark users whose new sign-in names another user has as well. All identifiers must be known by now.
+
+        `sharing` is `StalePlans.sharing`.
+        """
         if self._inventory.number("SELECT count(*) FROM changes WHERE sets > 0"):
             self._inventory.execute(_CONTESTED.format(sharing=sharing))
 
     def note_done(self, subs: Iterable[str]) -> None:
-        """Of users whom a run has finished, note who is as planned, so that the next plan need not look at them.
+        """Note which of the users that a run has finished are as planned. The next plan need not look at those.
 
-        Each is compared as a plan would do it, here, where the run waits for Cognito anyway. Part of the transaction
-        that is open.
+        Each user is compared as a plan would compare it. It costs nothing here, since the run waits for Cognito anyway.
+        Part of the open transaction.
         """
+        # After a newer scan the stored plan is out of date, and only a new plan may say otherwise.
         if not is_of_last_scan(self._inventory, self._scan):
             return
         rows = self._inventory.execute(_FINISHED, (json.dumps(list(subs)),)).fetchall()
@@ -141,25 +161,26 @@ class Changes:
         return (
             not found.words()
             and owned == identifiers(planned, wanted.attributes, target)
-            and owns(self._inventory, user.sub, owned)  # a plan knows who is there by the name they had then
+            # The plan may have been made while the user had another name in the new pool: then it does not stand.
+            and owns(self._inventory, user.sub, owned)
         )
 
     def left(self) -> int:
-        """Count the users who are still to be changed."""
+        """Count the users that are finished and still to be updated."""
         return self._inventory.number(
             f"SELECT count(*) FROM changes c JOIN progress r ON r.sub = c.sub WHERE {_REST}"  # noqa: S608 -- a constant
         )
 
     def to_disable(self) -> int:
-        """Count those who are to be disabled."""
+        """Count the users that are to be disabled because the old pool has disabled them."""
         return self._inventory.number("SELECT count(*) FROM changes WHERE disables")
 
     def disabled_since(self) -> Iterator[Job]:
-        """Yield those who are to be disabled before anything else is done."""
+        """Yield the users that the old pool has disabled. A run disables them before it does anything else."""
         return self._jobs(_FIRST, None)
 
     def jobs(self, limit: int | None = None) -> Iterator[Job]:
-        """Yield everybody who is to be changed, `limit` users at most."""
+        """Yield the finished users that are to be updated, at most `limit` of them."""
         return self._jobs(_REST, limit)
 
     def _jobs(self, condition: str, limit: int | None) -> Iterator[Job]:
@@ -178,6 +199,7 @@ class Changes:
         for restricted, contested, state, new_sub, username, *columns in rows:
             user = user_from_row(tuple(columns))
             base, granted = facts[user.sub].applied, facts[user.sub].granted
+            # Only whether the plan would create the user matters from here on: otherwise nothing is given to the user.
             plan = Plan(Action.SKIP if restricted else Action.CREATE, attributes=self._translated(user))
             wanted = self._wanted(user, plan, facts[user.sub])
             found = change(base or _NOTHING, wanted, granted, self._context.marker)
@@ -199,26 +221,30 @@ class Changes:
         return dict(self._context.translate(user).attributes)
 
     def _wanted(self, user: User, plan: Plan, facts: UserRecord) -> Wanted:
-        """Return what the old pool comes to now; of whom the plan would not create, only what takes something away."""
+        """Return what the new pool is to have of a user. Nothing is given to one that the plan would not create."""
         if self._is_cut_over and (kept := as_kept(user, facts, self._context)):
             return kept
         applied = facts.applied or _NOTHING
         if plan.action is Action.CREATE:
             return self._context.wanted(user, plan.attributes, facts.groups, facts.factors)
+        # Attributes stay as they are, and a disabled user is not enabled. Memberships and links may only end.
         enabled = user.enabled and applied.enabled
         return Wanted(applied.attributes, enabled, facts.groups, self._context.links(user), restricted=True)
 
     def follow_enabled(self) -> None:
-        """After the cut-over, let who is enabled in the old pool again count as enabled, so that disabling them counts.
+        """After the cut-over, note which users the old pool has enabled again. Only then does a new disabling count.
 
-        Nothing enables them in the new one, and who is enabled there and not here is left so.
+        Nothing enables a user in the new pool. A user that is enabled in the new pool only is left as it is.
         """
         if self._is_cut_over:
             with self._inventory.transaction():
                 self._applied.follow_enabled(self._scan)
 
     def take_baselines(self) -> None:
-        """After a rebuild, let the memberships wanted now count as applied: what differs is the target's own."""
+        """After a rebuild, let the memberships wanted now count as applied.
+
+        Memberships that differ in the new pool then count as changes of the new pool, which it keeps.
+        """
         after = ""
         while rows := self._inventory.execute(_UNKNOWN, (after, _PAGE)).fetchall():
             users = [user_from_row(row) for row in rows]
@@ -232,23 +258,26 @@ class Changes:
 
 
 def count_gone(inventory: Inventory) -> int:
-    """Count them."""
+    """Count the users that this migration created and that have left the old pool since."""
     return inventory.number(f"SELECT count(*) {_GONE}")
 
 
 def count_to_disable(inventory: Inventory) -> int:
-    """Count those whom this migration has not disabled."""
+    """Count the users that have left the old pool and that this migration has not disabled."""
     return inventory.number(f"SELECT count(*) {_GONE} AND a.enabled")
 
 
 def gone(inventory: Inventory) -> list[dict[str, Any]]:
-    """Return each by its old user name, and whether this migration has disabled it."""
+    """Return the users that have left the old pool, by old user name, and whether this migration has disabled them.
+
+    They are never deleted from the new pool.
+    """
     rows = inventory.execute(f"SELECT u.username, coalesce(a.enabled, 1) {_GONE} ORDER BY 1")
     return [{"username": username, "disabled": not enabled} for username, enabled in rows]
 
 
 def gone_jobs(inventory: Inventory) -> Iterator[Job]:
-    """Yield those who are not disabled, as jobs."""
+    """Yield the users that have left the old pool and are not disabled, as jobs."""
     after = ""
     while rows := inventory.execute(
         f"SELECT r.state, r.new_sub, r.username, {USER_COLUMNS_OF_U} {_GONE} "

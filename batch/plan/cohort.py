@@ -1,4 +1,7 @@
-"""Say who of the old pool crosses now, by `users.only`. Who was begun already stays in, whatever the rules say now."""
+"""Decide which users of the old pool are migrated now (`users.only`).
+
+A user that a run has begun stays in the cohort, whatever the rules say later.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ from userpool.user import User
 
 _HEADINGS = ("username", "sub")
 
-# In a file of SQLite's own, since a list may be as long as the pool.
+# A temporary table, which SQLite keeps in a file of its own: a list may be as long as the pool.
 _TABLE = "CREATE TEMP TABLE cohort (name TEXT PRIMARY KEY, line INTEGER NOT NULL) WITHOUT ROWID"
+# Lines that name nobody. A heading in the first line is no mistake. If a user has that very name, the line is the user.
 _NOBODY = (
     "SELECT name, line FROM cohort WHERE NOT (line = 1 AND name IN (SELECT value FROM json_each(?2))) "
     "AND NOT EXISTS (SELECT 1 FROM users u WHERE u.username = name AND u.scan = ?1) "
@@ -31,13 +35,14 @@ _HAS = (
     "SELECT 1 FROM users u WHERE u.scan = ? "
     "AND EXISTS (SELECT 1 FROM json_each(u.attributes) j WHERE j.key = ?) LIMIT 1"
 )
+# A user that was refused or undone does not exist in the new pool, so the rules decide about it again.
 _BEGUN = (
     "SELECT r.sub FROM json_each(?) j JOIN progress r ON r.sub = j.value WHERE r.state NOT IN ('refused', 'undone')"
 )
 
 
 class Cohort:
-    """The users who cross now. Without rules, all."""
+    """The users that are migrated now. Without rules, all users."""
 
     def __init__(
         self,
@@ -47,9 +52,9 @@ class Cohort:
         groups_by: str = "users.only.groups",
         file_by: str = "users.only.file",
     ) -> None:
-        """Raise SettingsError for a group or attribute that the old pool has not, and a file that is about nobody.
+        """Raise SettingsError for a group or attribute that the old pool does not have, and for a line about nobody.
 
-        `groups_by` and `file_by` are what gave the rules, to be mended.
+        `groups_by` and `file_by` name the setting or option that gave the rules: messages say what to correct.
         """
         self._inventory = inventory
         self._snapshot = Snapshot(inventory)
@@ -64,7 +69,7 @@ class Cohort:
 
     @property
     def digest(self) -> bytes:
-        """Something that changes with the names in the file; empty without one."""
+        """A digest of the names in the file, in any order; empty without a file."""
         if self._rules is None or self._rules.file is None:
             return b""
         digest = hashlib.sha256()
@@ -73,7 +78,7 @@ class Cohort:
         return digest.digest()
 
     def members(self, users: Iterable[User], groups: Mapping[str, Iterable[str]]) -> frozenset[str]:
-        """Return the subs of those users who are in it; `groups` are their old groups, by sub."""
+        """Return the subs of the users in the cohort, begun users included. `groups`: their old groups, by sub."""
         users = list(users)
         fitting = self.fitting(users, groups)
         if self._rules is None:
@@ -81,7 +86,7 @@ class Cohort:
         return fitting | self._subs(_BEGUN, json.dumps([user.sub for user in users]))
 
     def fitting(self, users: Iterable[User], groups: Mapping[str, Iterable[str]]) -> frozenset[str]:
-        """Return the subs of those users of whom the rules hold, begun or not."""
+        """Return the subs of the users that fit the rules. A user that was begun is not in for that alone."""
         users = list(users)
         if self._rules is None:
             return frozenset(user.sub for user in users)
@@ -100,11 +105,12 @@ class Cohort:
                 raise SettingsError(f"{self._groups_by}: the old pool has no group {name!r}: mend it, or scan again.")
 
     def _refuse_no_attribute(self, name: str | None) -> None:
-        """Refuse what is mistyped: everybody would lack it."""
+        # A mistyped name must be refused: every user lacks it, so every user would be in the cohort.
         if name is not None and not self._inventory.execute(_HAS, (self._snapshot.number, name)).fetchone():
             raise SettingsError(f"users.only: nobody in the old pool has the attribute {name!r}: mend `lacking`.")
 
     def _read(self, path: Path) -> None:
+        # One connection may plan more than once, each time with the file as it is now.
         self._inventory.execute("DROP TABLE IF EXISTS temp.cohort")
         self._inventory.execute(_TABLE)
         with self._inventory.transaction():
@@ -117,7 +123,8 @@ class Cohort:
 
 
 def fits(rules: CohortRules, user: User, groups: Iterable[str]) -> bool:
-    """Whether a user is as the rules say, as far as the user and its old groups tell."""
+    """Whether a user fits the rules, apart from the file. An empty attribute counts as lacking."""
+    # A moment itself counts as after it, and not as before it. So two cohorts that meet at a moment leave nobody out.
     created_after, modified_after, modified_before = map(
         seconds, (rules.created_after, rules.modified_after, rules.modified_before)
     )
@@ -131,13 +138,14 @@ def fits(rules: CohortRules, user: User, groups: Iterable[str]) -> bool:
 
 
 def names_in(path: Path, file_by: str = "users.only.file") -> frozenset[str]:
-    """Return the user names and subs in a file. Raises SettingsError if it cannot be read."""
+    """Return the user names and subs in a file, a heading included. Raises SettingsError if it cannot be read."""
     return frozenset(name for name, _ in _names(path, file_by))
 
 
 def _names(path: Path, file_by: str) -> Iterator[tuple[str, int]]:
     """Yield each name in the file and its line."""
     try:
+        # utf-8-sig: spreadsheets write a byte order mark, which would become a part of the first name.
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             for row in rows:

@@ -1,6 +1,6 @@
-"""Make the plan of a whole pool in the inventory, and find collisions, which only the whole can show.
+"""List the collisions: several users of the old pool that would be one account in the new pool.
 
-What nothing has changed of since the last plan stays as it is (`doubt`); the outcome is that of a plan made anew.
+Only the plan of the whole pool can show them. The tool never decides which of the users gets the account.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from userpool.user import User
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One of several old users who would be one account in the target, with what a person needs to decide."""
+    """One of several old users that would be one account in the new pool, with what a person needs to decide."""
 
     username: str
     status: str
@@ -28,7 +28,7 @@ class Contender:
 
 
 def collisions(inventory: Inventory) -> list[list[Contender]]:
-    """Return the sets of users of which only one can have the account, each sorted by name."""
+    """Return the sets of users of which only one can have the account. Sets and users are sorted by user name."""
     found = (contenders(inventory, members) for members in colliding(inventory))
     return sorted(found, key=lambda some: some[0].username)
 
@@ -36,15 +36,17 @@ def collisions(inventory: Inventory) -> list[list[Contender]]:
 def colliding(inventory: Inventory) -> list[set[str]]:
     """Return the subs of each set of users of which only one can have the account."""
     sets: dict[str, set[str]] = {}
+    # A chain is one set: if A shares an identifier with B, and B another one with C, only one of the three can stay.
     for mine, theirs in inventory.execute(f"SELECT mine.sub, theirs.sub {SHARING}"):
         united = sets.get(mine, {mine}) | sets.get(theirs, {theirs})
         for member in united:
             sets[member] = united
+    # All members of a set have the same object as their value, so its identity tells the sets apart.
     return [*{id(members): members for members in sets.values()}.values()]
 
 
 def contenders(inventory: Inventory, subs: Iterable[str]) -> list[Contender]:
-    """Return the users of a set, sorted by name."""
+    """Return the users with these subs, sorted by user name. `groups` are names of the old pool."""
     snapshot = Snapshot(inventory)
     users = _users(inventory, subs)
     groups = snapshot.groups_by_user(user.sub for user in users)

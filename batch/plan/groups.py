@@ -1,4 +1,4 @@
-"""Bring the groups into the target: make what is missing, and carry over what the old pool changed since."""
+"""Which groups the new pool ought to have, and which of them have changed in the old pool since they were written."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from batch.inventory.user_state import PENDING
 from batch.plan.user_plan import DEFERRED, Context
 from userpool.user import Group
 
+# The groups of users that are still to be created or finished, and of deferred profiles (by `reason`).
 _OWED = (
     "SELECT DISTINCT m.group_name FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- a constant
     f"LEFT JOIN progress r ON r.sub = p.sub WHERE ({PENDING}) OR p.reason = ?"
@@ -18,9 +19,10 @@ _OWED = (
 
 
 def groups_wanted(inventory: Inventory, context: Context) -> Mapping[str, Group]:
-    """Return the groups that the target ought to have, by name there.
+    """Return the groups that the new pool ought to have, by their name in the new pool.
 
-    After the cut-over only those that somebody is still owed, as they were; a deferred profile, too, by its sign-in.
+    After the cut-over these are only groups that a user is still owed, defined as they were written last. A deferred
+    profile is owed its groups as well: it gets them at its sign-in.
     """
     defined = groups_defined(inventory, context)
     if Cutover.of(inventory) is None:
@@ -30,7 +32,10 @@ def groups_wanted(inventory: Inventory, context: Context) -> Mapping[str, Group]
 
 
 def groups_defined(inventory: Inventory, context: Context) -> Mapping[str, Group]:
-    """Return the groups of the old pool as they would be in the target, by name there."""
+    """Return the groups of the old pool as they would be in the new pool, by their name there.
+
+    Groups that the rules leave behind are not among them.
+    """
     wanted = {}
     for group in Snapshot(inventory).groups():
         name = context.rules.groups.target_name(group.name)
@@ -40,21 +45,22 @@ def groups_defined(inventory: Inventory, context: Context) -> Mapping[str, Group
 
 
 def groups_to_update(inventory: Inventory, wanted: Mapping[str, Group]) -> Iterator[Group]:
-    """Yield the groups whose definition is not what was applied last."""
+    """Yield the groups whose wanted definition differs from the one that this migration wrote last."""
     for name, group in wanted.items():
         applied = applied_definition(inventory, name)
+        # If it is not known what was written, a difference says nothing about the old pool: the group is left alone.
         if applied is not None and differing_fields(group, applied):
             yield group
 
 
 def applied_definition(inventory: Inventory, name: str) -> Group | None:
-    """Return the definition that was applied last, if that is known."""
+    """Return the definition that this migration wrote last, or None if it is not known."""
     row = inventory.execute("SELECT definition FROM target_groups WHERE name = ?", (name,)).fetchone()
     return Group(name, *decoded(row[0])) if row and row[0] is not None else None
 
 
 def differing_fields(one: Group, other: Group) -> str:
-    """Name the fields of two definitions that differ; an empty description is none."""
+    """Name the fields that differ in two definitions, in one text. An empty description counts as no description."""
     fields = {
         "description": (one.description or None, other.description or None),
         "precedence": (one.precedence, other.precedence),

@@ -1,4 +1,4 @@
-"""What was done in the target, user by user, in the inventory. Nothing is ever deleted from it."""
+"""A job: what is left to do for one user. Also how much is left to do for all users."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from userpool.user import User
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is still to be done for a user. `in_doubt`: an earlier run may have created it.
+    """What is still to be done for a user: create it, finish it, update it or disable it.
 
-    `contested`: a new sign-in name of a user that exists is another user's as well.
+    `username`, `attributes` and `owed` memberships are those of the new pool.
+    `in_doubt`: an earlier run may have created the user.
+    `contested`: another user has a new sign-in name of this one as well.
     """
 
     user: User
@@ -50,12 +52,13 @@ def count_pending(inventory: Inventory) -> int:
 
 
 def has_run(inventory: Inventory) -> bool:
-    """Whether a run of this inventory ever made a user."""
+    """Whether a run of this inventory has ever created a user."""
     return bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)"))
 
 
 def count_memberships_owed(inventory: Inventory, rules: GroupRules) -> int:
     """Count the memberships that pending users are still to be given."""
+    # The statement needs the new names, since `granted` has those. A group that the rules leave behind has none.
     names = json.dumps({group.name: rules.target_name(group.name) for group in Snapshot(inventory).groups()})
     return inventory.number(
         "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- constants

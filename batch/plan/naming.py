@@ -1,4 +1,4 @@
-"""What users are called in the target: decided by pools and rules alone, and by a person where they do not decide.
+"""Choose the user name in the new pool. The pools and the rules decide, or a person where they do not decide.
 
 Source: "Customizing sign-in attributes" in the Amazon Cognito developer guide,
 https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-settings-attributes.html .
@@ -25,7 +25,7 @@ _LOOKS_LIKE = {
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How users are named in the target, decided once for the whole migration."""
+    """How users are named in the new pool, decided once for the whole migration."""
 
     source: SignIn
     target: SignIn
@@ -33,7 +33,7 @@ class Naming:
     allow_unverified: bool = False
 
     def __str__(self) -> str:
-        """Say where a user's name in the target comes from."""
+        """Say where a user's name in the new pool comes from."""
         if self.username_from != "auto":
             return f"from {self.username_from}, as configured"
         if self.target.username_attributes:
@@ -47,7 +47,7 @@ class Naming:
         return "as it is"
 
     def __post_init__(self) -> None:
-        """Raise SettingsError if the configured origin cannot name users of the target."""
+        """Raise SettingsError if the configured origin cannot name users of the new pool."""
         pool = self.target.username_attributes
         if pool and self.username_from not in {"auto", *pool}:
             raise SettingsError(
@@ -56,12 +56,12 @@ class Naming:
             )
 
     def username(self, user: User, attributes: Mapping[str, str], decided: str | None = None) -> str:
-        """Return the user's name in the target, for AdminCreateUser.
+        """Return the user's name in the new pool, for AdminCreateUser.
 
-        `attributes` are those that the user gets in the target; `decided` is a name that a person chose. Raises
-        UserError, with the remedy, for a user who cannot be named without guessing or without becoming more than
-        they were: an unverified value becomes a sign-in identity only if it already was this user's in the old
-        pool, or if `allow_unverified` says so.
+        `attributes` are those that the user gets in the new pool. `decided` is a name that a person chose. Raises
+        UserError, with the remedy, for a user that cannot be named without guessing, or without becoming more than it
+        was. An unverified value becomes a sign-in identity only if it already was one of this user in the old pool, or
+        if `allow_unverified` says so.
         """
         name, origin = self._decided(decided, attributes) if decided else self._chosen(user, attributes)
         for attribute in self._identifying(origin):
@@ -70,6 +70,7 @@ class Naming:
                     f"would sign in with its {WORDS[attribute]}, which is not verified: set users.allow_unverified, "
                     f"or attributes.drop: [{attribute}], or verify it in the old pool"
                 )
+        # `_automatic` never gives such a name. A decided or configured one may still be of that kind.
         if self._is_alias_here(name):
             raise UserError(
                 "its user name would look like an alias of the target, which refuses such names: "
@@ -88,7 +89,7 @@ class Naming:
         return name, None
 
     def _chosen(self, user: User, attributes: Mapping[str, str]) -> tuple[str, str | None]:
-        """Return the name and the attribute that it comes from, if any."""
+        """Return the name, and the attribute that the name comes from, or None."""
         match self.username_from:
             case "auto":
                 return self._automatic(user, attributes)
@@ -103,12 +104,14 @@ class Naming:
         made_up = self.target.username_attributes or self.source.username_attributes
         name, origin = self._own_value(made_up, user, attributes) if made_up else (user.username, None)
         if self._is_alias_here(name):
+            # The sub becomes the user name. The user still signs in by the old name, which becomes an alias: so it must
+            # be the value of a verified attribute.
             self._refuse_without_alias(name, attributes)
             return user.sub, None
         return name, origin
 
     def _is_alias_here(self, name: str) -> bool:
-        """Whether the name looks like an alias of the target, where a user name must not (same guide)."""
+        """Whether the name looks like an alias of the new pool. User names must not (same guide)."""
         return any(_LOOKS_LIKE[alias].fullmatch(name) for alias in self.target.alias_attributes if alias in _LOOKS_LIKE)
 
     def _refuse_without_alias(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -123,17 +126,20 @@ class Naming:
         present = [name for name in names if attributes.get(name)]
         if not present:
             raise UserError(f"has no {_either(names)}, from which its user name would come: add one in the old pool")
+        # The first one that may identify the user, or else the first one at all, which the caller then refuses.
         best = min(present, key=lambda name: not self._may_identify(name, user, attributes))
         return attributes[best], best
 
     def _identifying(self, origin: str | None) -> list[str]:
         """Name the attributes that would identify a user whatever their verified flags say."""
+        # An alias attribute without a verified flag (preferred_username) identifies the user from the first moment.
         unflagged = set(self.target.alias_attributes) - set(VERIFIABLE)
         return sorted({*self.target.username_attributes, *unflagged, *([origin] if origin else [])})
 
     def _may_identify(self, name: str, user: User, attributes: Mapping[str, str]) -> bool:
         if self.allow_unverified or is_true(attributes, f"{name}_verified"):
             return True
+        # A value that the rules changed was never a sign-in identity of this user.
         if attributes.get(name) != user.attributes.get(name):
             return False
         source = self.source
@@ -143,6 +149,7 @@ class Naming:
 
 def _acceptable(username: str) -> bool:
     """Whether Cognito takes the name: 1 to 128 letters, marks, symbols, numbers or punctuation (UsernameType)."""
+    # The quick way for nearly every name. For ASCII it says the same as the categories below.
     if username.isascii() and username.isprintable() and " " not in username:
         return 0 < len(username) <= _LONGEST_USERNAME
     return 0 < len(username) <= _LONGEST_USERNAME and all(unicodedata.category(c)[0] in "LMSNP" for c in username)

@@ -1,6 +1,7 @@
-"""Make the plan of a whole pool in the inventory, and find collisions, which only the whole can show.
+"""Make the plan of the whole pool in the inventory, and mark the collisions, which only the whole pool can show.
 
-What nothing has changed of since the last plan stays as it is (`doubt`); the outcome is that of a plan made anew.
+Users keep their last plan if nothing that it was made of has changed (`stale_plans`). The result is the same as that of
+a plan made from the beginning.
 """
 
 from __future__ import annotations
@@ -39,17 +40,19 @@ _INSERT = (
     "factors, enrol) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _DIGEST_BYTES = 8
-# Who exists in the target already cannot be taken out of the plan by a collision; the others can.
+# A user that exists in the new pool already has its account, so no collision takes it out of the plan. The users that
+# collide with it wait.
 _CREATED = "SELECT sub FROM progress WHERE new_sub IS NOT NULL"
 
 
 def make_plan(
     inventory: Inventory, context: Context, decisions: Mapping[str, Decision], *, as_of: Cutover | None = None
 ) -> PlanSummary:
-    """Decide about every scanned user and store it; the same scan and rules give the same digest.
+    """Decide about every scanned user, and store the plan. The same scan and rules give the same digest.
 
-    After the cut-over that is recorded; `as_of` is one that is about to be.
-    Raises SettingsError if the scan is not complete, a decision or `users.only` is about nobody, or rules merge groups.
+    After the recorded cut-over the rules of `after_cutover` apply. `as_of` is a cut-over that is about to be recorded.
+    Raises SettingsError if the scan is not complete, if a decision or `users.only` is about nobody, or if the rules
+    merge groups.
     """
     snapshot = Snapshot(inventory)
     snapshot.require_complete()
@@ -63,7 +66,7 @@ def make_plan(
 
 @dataclass(frozen=True, slots=True)
 class _Extras:
-    """What one who is to be created is given besides: links and second factors; and what they have to enrol anew."""
+    """What a user that is to be created gets besides: links and second factors. `enrol`: factors to enrol again."""
 
     links: frozenset[Identity] = frozenset()
     factors: Preference = field(default_factory=Preference)
@@ -93,10 +96,12 @@ class _Planning:
 
     def run(self) -> PlanSummary:
         groups = self._snapshot.groups()
+        # One transaction: a plan that is cut short leaves the last one as it was.
         with self._inventory.transaction():
             self._doubt.begin(self._made_of(groups))
             for users in _chunks(self._doubt.users()):
                 self._plan_some(users)
+            # Only now, since the identifiers of all users must be known.
             _mark_collisions(self._inventory, self._doubt.sharing)
             self._changes.mark_contested(self._doubt.sharing)
             self._doubt.end()
@@ -111,7 +116,7 @@ class _Planning:
         return {group.name: group.role_arn for group in left}
 
     def _made_of(self, groups: Iterable[Group]) -> str:
-        """Return a digest of what is the same for all users: if any of it changes, so may everybody's plan."""
+        """Return a digest of what is the same for all users. If anything of it changes, any user's plan may change."""
         decisions = sorted(self._decisions.items(), key=lambda item: item[0])
         digest = hashlib.sha256()
         for part in (_program(), self._context, decisions, [group.name for group in groups], self._cutover):
@@ -127,7 +132,8 @@ class _Planning:
         out = self._left_out(user for user in users if user.sub not in there)
         rows, owned = [], []
         for user in users:
-            # As if everybody crossed at once: who crosses later must not find the name taken.
+            # Planned as if every user were migrated now. A user outside the cohort must not find its name taken later:
+            # so its identifiers count for collisions today.
             whole = self._whole(user, there.get(user.sub))
             plan = whole if user.sub in inside else put_off(whole)
             plan = left_out(plan) if user.sub in out else plan
@@ -140,6 +146,7 @@ class _Planning:
             plan = self._changes.plan(user, plan, crossing, factors[user.sub], there.get(user.sub))
             rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel), *told))
             if whole.username is not None:
+                # A user that exists owns the name that it has, not the one that today's rules would give.
                 name = there[user.sub].username if user.sub in there else whole.username
                 found = identifiers(name, whole.attributes, self._context.target)
                 owned += [(identifier, user.sub, kind) for identifier, kind in found.items()]
@@ -147,7 +154,7 @@ class _Planning:
         self._doubt.own(owned)
 
     def _whole(self, user: User, carried: Carried | None) -> Plan:
-        """Return what becomes of a user, now or later; after the cut-over, of one who is there, what became of them."""
+        """Return the plan of a user apart from the cohort. After the cut-over, an existing user keeps what it has."""
         if self._cutover and carried and carried.applied:
             return as_there(carried.username, carried.applied.attributes, self._context.recovery)
         decision = self._decisions.get(user.username)
@@ -156,14 +163,15 @@ class _Planning:
         return left_out(plan) if late else plan
 
     def _left_out(self, users: Iterable[User]) -> frozenset[str]:
-        """Return those who were left out at the cut-over, unless a person has decided otherwise."""
+        """Return the users that were left out at the cut-over, unless a person has decided to create them."""
         if self._cutover is None:
             return frozenset()
         undecided = (user.sub for user in users if not is_let_in(self._decisions.get(user.username)))
         return were_left_out(self._inventory, undecided)
 
     def _known_factors(self, plan: Plan, factors: Factors, carried: Carried | None) -> Plan:
-        """Return the plan, unless the factors are to be set and not known; after the cut-over, who has them stays."""
+        """Return the plan, or a blocked one if the user's second factors are to be set and are not known."""
+        # After the cut-over a finished user has its factors already, and nothing switches them off.
         has_them = self._cutover and carried and carried.state is UserState.DONE
         is_asked = self._context.rules.users.mfa == "preferences" and not has_them
         return plan.unless_unread(factors) if is_asked else plan
@@ -175,7 +183,7 @@ class _Planning:
         return _Extras(self._context.links(user), preference, self._context.to_enrol(plan.attributes, factors))
 
     def _told(self, plan: Plan, extras: _Extras) -> tuple[str | None, ...]:
-        """Name, of one who is to be created, what does not cross, what the target lacks, and what comes besides."""
+        """Return the last five columns of the plan: JSON lists of names for a user that is to be created, or None."""
         if plan.action is not Action.CREATE:
             return (None,) * 5
         lacking = sorted(self._context.schema.required - plan.attributes.keys())
@@ -198,13 +206,14 @@ class _Planning:
 
 def _digest(user: User, plan: Plan, groups: Iterable[str], extras: _Extras) -> bytes:
     row = [user.sub, plan.action, plan.username, user.enabled, sorted(plan.attributes.items()), sorted(groups)]
-    row += [DEFERRED] * (plan.reason == DEFERRED)  # who gets these groups, too, though nobody is created
+    # A deferred profile gets its groups as well, although the plan creates nobody. So its digest must say so.
+    row += [DEFERRED] * (plan.reason == DEFERRED)
     factors = [sorted(extras.factors.on), extras.factors.preferred] if extras.factors.on else []
     return hashlib.sha256(json.dumps([*row, *sorted(extras.links), *factors]).encode()).digest()[:_DIGEST_BYTES]
 
 
 def _program() -> str:
-    """Name the version that plans: another one may plan otherwise."""
+    # The version is a part of what a plan is made of: another version may plan otherwise.
     try:
         return version("cognito-migrate")
     except PackageNotFoundError:  # run from a tree that is not installed
@@ -212,7 +221,7 @@ def _program() -> str:
 
 
 def _mark_collisions(inventory: Inventory, sharing: str) -> None:
-    """Take every user who shares an identifier out of the plan. The tool never decides for one."""
+    """Take every user that shares an identifier out of the plan. The tool never decides which of them is created."""
     shared: dict[str, tuple[str, list[str]]] = {}
     for mine, kind, theirs in inventory.execute(
         f"SELECT mine.sub, mine.kind, theirs.sub {sharing} WHERE mine.sub NOT IN ({_CREATED}) "
@@ -233,7 +242,7 @@ def _username(inventory: Inventory, sub: str) -> str:
 
 
 def planned_users(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
-    """Yield what becomes of each user: user name, sub, action, reason, new user name, whether a reset reaches them."""
+    """Yield the plan of each user: user name, sub, action, reason, new user name, whether a reset reaches the user."""
     after = ""
     while page := inventory.execute(
         "SELECT p.sub, u.username, p.action, p.reason, p.username, p.reset_channel FROM plan p "

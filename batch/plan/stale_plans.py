@@ -1,8 +1,9 @@
-"""Whose plan is to be made anew: of whom something was written since. The plan of everybody else stands.
+"""Find the users whose plan is out of date. A user is planned again if one of their rows changed since the last plan.
 
-What a plan is made of user by user is watched by the triggers of `tables`, whoever writes it; what it is made of
-besides is told by `begin`, and if that is another than last time, everybody is planned. Collisions and updates depend
-on other users and on the target, so whoever has one is planned each time.
+All other users keep their plan. The triggers of `inventory/schema.py` note every write to the rows that a plan is made
+of. `begin` is told what else a plan is made of (rules, decisions and the like). If that has changed, every user is
+planned again. Collisions and updates depend on other users and on the new pool, so users that have one are planned each
+time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from userpool.user import User
 
 _PAGE = 500
+# `doubtful`: users whose plan is made again now. `touched`: the identifiers of these users, which may collide anew.
 _TEMPORARY = (
     "CREATE TEMP TABLE IF NOT EXISTS doubtful (sub TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TEMP TABLE IF NOT EXISTS touched (identifier TEXT PRIMARY KEY) WITHOUT ROWID",
@@ -27,10 +29,12 @@ _WRITTEN = (
     "INSERT INTO doubtful SELECT sub FROM stale UNION SELECT sub FROM changes "
     "UNION SELECT sub FROM plan WHERE action IN ('collide', 'update')"
 )
+# A user that is new in this scan has no plan, so no trigger has noted it.
 _CAME = (
     "INSERT OR IGNORE INTO doubtful SELECT u.sub FROM users u "
     "WHERE u.scan = ? AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.sub = u.sub)"
 )
+# A user that this scan did not see keeps its row, so nothing was written that a trigger could note.
 _LEFT = (
     "INSERT OR IGNORE INTO doubtful SELECT p.sub FROM plan p "
     "WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.sub = p.sub AND u.scan = ?)"
@@ -42,11 +46,14 @@ _SHARING = (
 )
 
 SHARING = _SHARING.format(these=_SHARED)
-"""All pairs of users, `mine` and `theirs`, with an identifier in common."""
+"""The FROM part of a statement: all pairs of users, `mine` and `theirs`, with an identifier in common."""
 
 
 class StalePlans:
-    """Of one planning: `begin`, plan the `users`, say what they would sign in with, ask for `sharing`, and `end`."""
+    """The users to plan again in one planning.
+
+    In this order: `begin`, plan the `users`, `own` their identifiers, ask for `sharing`, and `end`.
+    """
 
     def __init__(self, inventory: Inventory, snapshot: Snapshot) -> None:
         self._inventory = inventory
@@ -54,7 +61,7 @@ class StalePlans:
         self._whole = True
 
     def begin(self, made_of: str) -> None:
-        """Forget the plan of everybody who is in doubt; `made_of` tells what is the same for all."""
+        """Delete the plans that are out of date. `made_of` is a digest of what is the same for all users."""
         last = self._inventory.get_meta(meta_keys.PLANNED, {})
         self._made_of = made_of
         self._whole = last.get("of") != made_of
@@ -62,6 +69,7 @@ class StalePlans:
             self._inventory.execute(statement)
         if not self._whole:
             self._inventory.execute(_WRITTEN)
+            # Only another scan can have added users, or lost some.
             if last["scan"] != self._snapshot.number:
                 self._inventory.execute(_CAME, (self._snapshot.number,))
                 self._inventory.execute(_LEFT, (self._snapshot.number,))
@@ -78,7 +86,7 @@ class StalePlans:
             self._inventory.execute(f"{statement}{condition}")
 
     def users(self) -> Iterator[User]:
-        """Yield who is to be planned, by sub."""
+        """Yield the users to plan, sorted by sub."""
         if self._whole:
             yield from self._snapshot.users()
             return
@@ -95,29 +103,34 @@ class StalePlans:
         ).fetchall()
 
     def own(self, rows: list[tuple[str, str, str]]) -> None:
-        """Record identifiers of users who are planned, as (identifier, sub, kind)."""
+        """Record the identifiers of users that are planned, as (identifier, sub, kind)."""
         self._inventory.execute_many("INSERT INTO identifiers VALUES (?, ?, ?)", rows)
         if not self._whole:
             self._inventory.execute_many("INSERT OR IGNORE INTO touched VALUES (?)", [row[:1] for row in rows])
 
     @property
     def sharing(self) -> str:
-        """Pairs of users, `mine` and `theirs`, with an identifier in common: all of which the plan is in doubt."""
+        """Pairs of users, `mine` and `theirs`, with an identifier in common, if one of them was planned again."""
+        # A pair of users that both keep their plan was looked at last time. Had it collided, it would be
+        # planned again now, as every collision is.
         return SHARING if self._whole else _SHARING.format(these="touched")
 
     def end(self) -> None:
-        """Nobody's plan is in doubt any more."""
+        """Record that the plan of every user is up to date."""
         self._inventory.execute("DELETE FROM stale")
         self._inventory.set_meta(meta_keys.PLANNED, {"of": self._made_of, "scan": self._snapshot.number})
 
 
 def no_longer_stale(inventory: Inventory, subs: Iterable[str]) -> None:
-    """Record that the plan of these users would come out as it stands; part of the transaction that is open."""
+    """Record that the plans of these users are up to date: planned again, they would be the same.
+
+    Part of the open transaction.
+    """
     inventory.execute_many("DELETE FROM stale WHERE sub = ?", [(sub,) for sub in subs])
 
 
 def owns(inventory: Inventory, sub: str, identifiers: Iterable[str]) -> bool:
-    """Whether the plan was made with all of these as the user's."""
+    """Whether the plan was made with all of these identifiers as the user's own."""
     wanted = [*identifiers]
     found = inventory.number(
         "SELECT count(*) FROM json_each(?) j JOIN identifiers i ON i.identifier = j.value AND i.sub = ?",
@@ -127,5 +140,5 @@ def owns(inventory: Inventory, sub: str, identifiers: Iterable[str]) -> bool:
 
 
 def is_of_last_scan(inventory: Inventory, scan: int) -> bool:
-    """Whether the plan was made of this scan, so that nothing of the old pool was written since."""
+    """Whether the last plan was made of this scan. If so, nothing of the old pool was written since."""
     return bool(inventory.get_meta(meta_keys.PLANNED, {}).get("scan") == scan)

@@ -1,4 +1,4 @@
-"""What a plan comes to: counts, by name, of what would be done and of what would be lost."""
+"""Sum up a plan in counts: what would be done, and what would be lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from batch.inventory.milestones import Cutover
 from batch.plan.changes import count_gone
 from batch.plan.user_plan import Action
 
-# Of a plan s and its user u: who could reset the password, if second factors were not where the code would be sent.
+# A condition on a plan s and its user u: the user has a verified channel, but only ones that get its second factors.
+# Cognito sends no reset code to such a channel.
 ONE_CHANNEL = (
     "s.factors IS NOT NULL AND s.reset_channel = 0 AND 'true' IN "
     "(json_extract(u.attributes, '$.email_verified'), json_extract(u.attributes, '$.phone_number_verified'))"
@@ -24,13 +25,14 @@ _NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
-    """What the plan comes to; `dropped` and `lacking` count users by attribute name, `links` links by provider.
+    """A plan in counts of users.
 
-    `factors` count users by second factor that is set in the target, `enrol` by what they have to enrol anew there, and
-    `one_channel` those whose only verified channel is a second factor, so that they cannot reset their password.
-    The reasons of updates count what changes, by name. `gone` are users of the target who left the old pool. `cut_over`
-    is when that was. `of_providers` are groups that Cognito made for a provider and that stay behind, with their role's
-    ARN.
+    `actions`: by action. `reasons`: by action and reason; for updates by what changes.
+    `dropped`, `lacking`: by attribute name. `links` counts links, by provider.
+    `factors`: by second factor that is set in the new pool. `enrol`: by second factor to enrol again in the new pool.
+    `one_channel`: users that cannot reset their password, because their only verified channel is a second factor.
+    `gone`: users of the new pool that have left the old pool. `cut_over`: the time of the cut-over.
+    `of_providers`: groups that Cognito made for an identity provider and that stay behind, with their role's ARN.
     """
 
     digest: str
@@ -50,7 +52,8 @@ class PlanSummary:
 
 
 def summarize(inventory: Inventory, digest: str, of_providers: Mapping[str, str | None]) -> PlanSummary:
-    """Count what the plan of that digest, which is the one in the inventory, comes to."""
+    """Return the summary of the plan in the inventory. `digest` is the digest of that plan."""
+    # The reason of a collision names users, so all collisions are counted under one reason. Updates are counted below.
     reasons: dict[str, dict[str, int]] = defaultdict(dict)
     actions = {str(action): 0 for action in Action}
     without_channel = disabled = 0
@@ -87,7 +90,7 @@ def summarize(inventory: Inventory, digest: str, of_providers: Mapping[str, str 
 
 
 def _changed(inventory: Inventory) -> dict[str, int]:
-    """Count the users by what is to be updated, the most first."""
+    """Count the users by what is to be updated, the most frequent first."""
     return dict(
         inventory.execute(
             "SELECT j.value, count(*) FROM changes c JOIN plan p ON p.sub = c.sub AND p.action = 'update', "

@@ -1,7 +1,8 @@
-"""What changed in the old pool since it was last carried over, and what of it may be written. Values in, values out.
+"""What changed in the old pool since the baseline, and what of that may be written. Values in, values out.
 
-Three things are compared, all in the target's terms: what this migration applied last, what the old pool comes to now,
-and (only for whom those two differ) what the target has. What the target changed itself wins.
+Three things are compared, all in the terms of the new pool: what this migration applied last (the baseline), what the
+old pool wants now, and what the new pool has. The new pool is only asked about users for which the first two differ.
+What the new pool changed itself wins.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from userpool.identity import SignIn, is_true
 from userpool.user import User
 
 _FLAGS = frozenset(f"{name}_verified" for name in VERIFIABLE)
-_NOT_COMPARED = _FLAGS | {ATTRIBUTE}  # links are no attributes that anybody sets
+# Flags are compared along with their value (`values`). `identities` is never set: a link is made by a call of its own.
+_NOT_COMPARED = _FLAGS | {ATTRIBUTE}
 CHANGED_THERE = "was changed in the new pool as well, which keeps what it has"
 UNCHANGEABLE = "cannot be changed in the new pool, whose schema says so"
 CONTESTED = "would be one account with another user of the old pool"
@@ -32,16 +34,19 @@ NOT_LINKED = (
 REFUSED_FACTOR = "the new pool refuses this second factor ({code}), so the user signs in without it: see why, and rerun"
 NOT_OURS = "was ended in the old pool and is not known to be given by this migration: end it by hand if it is to go"
 PREFERRED = "preferred MFA"
-"""What is called a change of the preferred second factor alone."""
-# Times recorded are Cognito's, by its Date header, rounded down: by two seconds, and by how long its answer took.
+"""The name of a change of the preferred second factor only."""
+# Recorded times are Cognito's, by its Date header, and may be too early: by up to two seconds of rounding, and by the
+# time that the answer took.
 _ROUNDING = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the old pool comes to now; `restricted`: nothing may be given to the user, only taken, but second factors.
+    """What the new pool is to have of a user, by the old pool as it is now.
 
-    `factors` are those to be on, None if that is left to the new pool; of what is not `offered` there nothing changes.
+    `factors`: the second factors that are to be on, None if they are left to the new pool. A factor that the new pool
+    does not offer (`offered`) is left as it is.
+    `restricted`: things may only be taken from the user, and nothing given except second factors.
     """
 
     attributes: Mapping[str, str] = field(repr=False)
@@ -53,15 +58,15 @@ class Wanted:
     restricted: bool = False
 
     def preference(self, applied: Preference) -> Preference:
-        """Return the second factors that are to be on where those were applied."""
+        """Return the second factors that are to be on, for a user with these `applied` ones."""
         return applied if self.factors is None else self.factors.beside(applied, self.offered)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be carried over, as far as the inventory alone tells; names only.
+    """What is to be carried over, as far as the inventory alone tells. Names only, no values.
 
-    `orphaned` are memberships that the old pool ended and this inventory has not given.
+    `orphaned`: memberships that the old pool ended and that this migration did not give. They are listed, not ended.
     """
 
     sets: tuple[str, ...] = ()
@@ -77,11 +82,11 @@ class Change:
 
     @property
     def only_disables(self) -> bool:
-        """Whether nothing but disabling the user is to be done."""
+        """Whether disabling the user is all that is to be done."""
         return self.disables and len(self.words()) == 1
 
     def words(self) -> tuple[str, ...]:
-        """Say each change by its name."""
+        """Return the name of each change: attributes first, then state, memberships, links and second factors."""
         switched = ["disabled"] * self.disables + ["enabled"] * self.enables
         groups = [f"+{name}" for name in self.joins] + [f"-{name}" for name in (*self.leaves, *self.orphaned)]
         links = [*map(link_name, self.links), *map(unlink_name, self.unlinks)]
@@ -89,25 +94,28 @@ class Change:
 
 
 def link_name(identity: Identity) -> str:
-    """Name a link that is to be made; by its provider alone, since the rest is personal."""
+    """Name a link that is to be made. Only the provider is named, because the id at the provider is personal."""
     return f"+link {identity.provider}"
 
 
 def unlink_name(identity: Identity) -> str:
-    """Name a link that is to be ended."""
+    """Name a link that is to be ended, by its provider only."""
     return f"-link {identity.provider}"
 
 
 def factor_names(before: Preference, wanted: Preference) -> tuple[str, ...]:
-    """Name the second factors that are to be switched on or off; of a mere change of preference, that."""
+    """Name the second factors to be switched on or off. If only the preference changes, the one name is `PREFERRED`."""
     if before == wanted:
         return ()
     return tuple(sorted(before.on ^ wanted.on)) or (PREFERRED,)
 
 
 def change(applied: Baseline, wanted: Wanted, granted: frozenset[str], marker: str | None) -> Change:
-    """Return what differs between what was applied and what is wanted."""
+    """Return what differs between the baseline and what is wanted. `marker`: the attribute with the old sub."""
+    # After a rebuild it is not known what was wanted last. Then no membership counts as new, and only memberships that
+    # this migration gave can end.
     known = applied.groups if applied.groups is not None else wanted.groups
+    # A membership may have been given without a record, if a run was killed after the call. It is ours to end as well.
     ours = granted | applied.giving
     taken = Change(
         leaves=tuple(sorted(ours - wanted.groups)),
@@ -135,9 +143,9 @@ def change(applied: Baseline, wanted: Wanted, granted: frozenset[str], marker: s
 
 
 def values(attributes: Mapping[str, str], marker: str | None) -> dict[str, tuple[str, bool]]:
-    """Return each value with whether it is verified, which is carried with it and compared with it.
+    """Return each value by its name, with its verified flag. Both are compared and written together.
 
-    An empty value is none, a flag that is not there is false, and the marker is no business of an update.
+    An empty value counts as no value, and a missing flag as false. The marker is left out: no update changes it.
     """
     return {
         name: (value, name in VERIFIABLE and is_true(attributes, f"{name}_verified"))
@@ -147,7 +155,7 @@ def values(attributes: Mapping[str, str], marker: str | None) -> dict[str, tuple
 
 
 def differing(one: Mapping[str, str], other: Mapping[str, str], marker: str | None) -> tuple[str, ...]:
-    """Name the attributes that are not the same in both; of a flag alone, the flag."""
+    """Name the attributes that differ. If only the verified flag differs, the name is that of the flag."""
     mine, theirs = values(one, marker), values(other, marker)
     names = []
     for name in mine.keys() | theirs:
@@ -159,7 +167,10 @@ def differing(one: Mapping[str, str], other: Mapping[str, str], marker: str | No
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What is done about the attributes: written, taken, found to be there already, or left, by name."""
+    """What happens to the attributes of a user, by name.
+
+    `sets` are written and `deletes` deleted. `there` are as wanted already. `conflicts` are left as they are.
+    """
 
     sets: tuple[str, ...] = ()
     deletes: tuple[str, ...] = ()
@@ -167,7 +178,7 @@ class Attributes:
     conflicts: tuple[Conflict, ...] = ()
 
     def without(self, conflicts: Iterable[Conflict]) -> Attributes:
-        """Leave these as well."""
+        """Return the same, with these conflicts left as they are as well."""
         left = tuple(conflicts)
         names = {conflict.name for conflict in left}
         return Attributes(
@@ -180,20 +191,25 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Decides what of a change may be written. `contested`: the user's new sign-in names are another's as well."""
+    """Decides what of a change may be written, by the new pool's schema and sign-in names."""
 
     schema: Schema
     sign_in: SignIn
     marker: str | None
 
     def attributes(self, applied: Baseline, wanted: Wanted, found: User, *, contested: bool) -> Attributes:
-        """Compare what was applied, what is wanted and what is there."""
+        """Compare the baseline, what is wanted, and the user as `found` in the new pool.
+
+        `contested`: another user has the new sign-in names of this one as well.
+        """
         changed = change(applied, wanted, frozenset(), self.marker)
         before, now, there = (
             values(some, self.marker) for some in (applied.attributes, wanted.attributes, found.attributes)
         )
         done, conflicts = [], []
         for name in (*changed.sets, *changed.deletes):
+            # The order counts. If both pools made the same change, nothing is written. If the new pool made another
+            # change, its value wins, whether or not the old pool's could be written.
             if there.get(name) == now.get(name):
                 done.append(name)
             elif there.get(name) != before.get(name):
@@ -216,7 +232,7 @@ class Judge:
 
 
 def to_send(names: Iterable[str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of these names, each with its verified flag, as it is: never upgraded."""
+    """Return the values of these names as attributes to write, each with its verified flag. No flag is ever raised."""
     sent: dict[str, str] = {}
     for name in names:
         sent[name] = wanted[name]
@@ -226,13 +242,13 @@ def to_send(names: Iterable[str], wanted: Mapping[str, str]) -> dict[str, str]:
 
 
 def merged(there: Mapping[str, str], sets: Mapping[str, str], deletes: Iterable[str]) -> dict[str, str]:
-    """Return attributes after values were given and names taken, with the flags of the latter."""
+    """Return the attributes after values were set and names deleted. A deleted name takes its verified flag along."""
     gone = {name for deleted in deletes for name in (deleted, f"{deleted}_verified")}
     return {name: value for name, value in {**there, **sets}.items() if name not in gone}
 
 
 def carried(applied: Mapping[str, str], wanted: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """Return what counts as applied once these names stand as wanted, or will not be asked about again."""
+    """Return the attributes that count as applied once these names are as wanted, or are not tried again."""
     names = tuple(names)
     present = [name for name in names if name in values(wanted, None)]
     return merged(applied, to_send(present, wanted), [name for name in names if name not in present])

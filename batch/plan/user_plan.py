@@ -1,4 +1,4 @@
-"""Decide what becomes of one user. Values in, values out: no pool, no file."""
+"""Decide what becomes of one user. Values in, values out: this module knows no pool and no file."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from userpool.settings import Rules
 from userpool.user import Status, User
 
 NEVER_CONFIRMED = "never confirmed its sign-up (users.unconfirmed)"
-"""Why who is UNCONFIRMED is left out; the ledger lets exactly these sign up anew."""
+"""The reason for UNCONFIRMED users. The ledger lets exactly these users sign up again."""
 
 OUTSIDE = "outside the cohort (users.only)"
-"""Why who is to cross later is left out."""
+"""The reason for users that are migrated later."""
 
 AFTER_CUTOVER = "after the cut-over: was not among those who were to cross (decide `create` to bring them over)"
-"""Why who signed up in the old pool since the cut-over is left out, and who was left out at it."""
+"""The reason for users that signed up in the old pool since the cut-over, or that were left out at it."""
 
 FEDERATED = "federated: comes back with its first federated sign-in"
-"""Why a federated profile is left out."""
+"""The reason for federated profiles."""
 
 DEFERRED = "federated: gets its groups and old sub with its first federated sign-in"
-"""The same with `users.external_provider: defer`; the ledger keeps both until then."""
+"""The reason for federated profiles with `users.external_provider: defer`. The ledger keeps both until then."""
 _UNREAD = (
     "the old pool did not tell its second factors ({why}): scan again; if it stays so, set its MFA preference there "
     "anew (admin-set-user-mfa-preference)"
@@ -43,7 +43,7 @@ _WITHOUT_MFA = (
 
 
 class Action(StrEnum):
-    """What is to be done with a user."""
+    """What is to be done with a user. Users with `collide` or `blocked` wait until something is corrected."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -54,7 +54,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of a user; the name and attributes are those in the target, and only for who is to be there."""
+    """What becomes of a user.
+
+    `username` and `attributes` are those in the new pool. Only a user that is to exist in the new pool has them.
+    """
 
     action: Action
     reason: str | None = None
@@ -64,12 +67,15 @@ class Plan:
     has_reset_channel: bool = False
 
     def with_factors(self, on: frozenset[str], recovery: Collection[str]) -> Plan:
-        """Return the plan of a user with these second factors on, who gets no code to reset by where they get those."""
+        """Return the plan of a user with these second factors on.
+
+        Cognito sends no reset code to an address that gets the user's MFA codes. So fewer channels may be left.
+        """
         taken = {NEEDS[factor] for factor in on}
         return replace(self, has_reset_channel=_has_channel(self.attributes, recovery, taken))
 
     def unless_unread(self, factors: Factors) -> Plan:
-        """Return the plan, or that nobody is created whose second factors are not known: they would lose them."""
+        """Return the plan, or a blocked one if the second factors are not known: the user would lose them."""
         if self.action is not Action.CREATE or factors.unread is None:
             return self
         return Plan(Action.BLOCKED, _UNREAD.format(why=factors.unread))
@@ -79,8 +85,9 @@ class Plan:
 class Context:
     """What is the same for every user: the rules and the pools' settings.
 
-    `offered` are the target's second factors, `recovery` where it sends codes (`Description`); `by_phone` tells whether
-    the old pool takes a phone number for a second factor (`userpool.factors.asked_for`).
+    `schema` and `marker` (the attribute for the old sub) are the new pool's. `offered`: the new pool's second factors.
+    `recovery`: the attributes to which the new pool sends reset codes (`Description`). `by_phone`: whether the old pool
+    takes a phone number for a second factor (`userpool.factors.asked_for`).
     """
 
     rules: Rules
@@ -93,7 +100,7 @@ class Context:
 
     @classmethod
     def of(cls, rules: Rules, source: Description, target: Description) -> Context:
-        """Put together what two pools and the rules say. Raises SettingsError where they contradict each other."""
+        """Put together what the rules and both pools say. Raises SettingsError if they contradict each other."""
         users = rules.users
         if users.mfa == "preferences" and target.mfa == "OFF":
             raise SettingsError(_WITHOUT_MFA.format(pool=target.pool_id))
@@ -110,39 +117,39 @@ class Context:
 
     @property
     def target(self) -> SignIn:
-        """What the target lets its users sign in with."""
+        """What users of the new pool sign in with."""
         return self.naming.target
 
     def links(self, user: User) -> frozenset[Identity]:
-        """Return the identities of other providers that the user is to be linked to."""
+        """Return the identities of other providers that the user is to be linked to; none if the rules drop them."""
         return frozenset() if ATTRIBUTE in self.rules.attributes.drop else linked(user.attributes)
 
     def preference(self, attributes: Mapping[str, str], factors: Factors) -> Preference | None:
-        """Return the second factors that a user with these attributes is to have; None if that is not our business."""
+        """Return the second factors for a user with these attributes. None: the rules leave them to the new pool."""
         return to_set(factors, attributes, self.offered) if self.rules.users.mfa == "preferences" else None
 
     def to_enrol(self, attributes: Mapping[str, str], factors: Factors) -> frozenset[str]:
-        """Return what such a user has to enrol anew in the target, as far as it is asked for."""
+        """Return the second factors that such a user has to enrol again; empty if the rules do not set factors."""
         return to_enrol(factors, attributes, self.offered) if self.rules.users.mfa == "preferences" else frozenset()
 
     def wanted(self, user: User, attributes: Mapping[str, str], groups: frozenset[str], factors: Factors) -> Wanted:
-        """Return what the target is to have of a user, whose attributes and groups are given as the target's."""
+        """Return what the new pool is to have of a user. `attributes` and `groups` are in the new pool's terms."""
         preference = self.preference(attributes, factors)
         return Wanted(attributes, user.enabled, groups, self.links(user), preference, self.offered)
 
     def translate(self, user: User) -> Translation:
-        """Return what the user's attributes become."""
+        """Return the user's attributes in the new pool's terms, and what is dropped or would be refused."""
         return translate(user, self.rules.attributes, self.schema, self.marker)
 
 
 def marker_of(rules: Rules, schema: Schema) -> str | None:
-    """Return the attribute that keeps the old sub, or None if the target has no place for it."""
+    """Return the attribute for the old sub, or None if none is configured or the new pool's schema lacks it."""
     name = rules.users.keep_sub_as
     return name if name and schema.get(name) else None
 
 
 def plan_user(user: User, context: Context, decision: Decision | None = None) -> Plan:
-    """Say what becomes of a user as far as the user alone decides; whether it collides is seen among all."""
+    """Return the plan of one user, as far as the user alone decides. A collision shows only among all users."""
     if reason := _why_skipped(user, context.rules, decision):
         return Plan(Action.SKIP, reason)
     translation = context.translate(user)
@@ -156,12 +163,16 @@ def plan_user(user: User, context: Context, decision: Decision | None = None) ->
 
 
 def put_off(plan: Plan, why: str = OUTSIDE) -> Plan:
-    """Return what becomes of one who is outside the cohort, or is left out for another reason of the day."""
+    """Return the plan of a user that is put off: outside the cohort, or for another reason of the day.
+
+    A user that is skipped for good keeps its own reason.
+    """
+    # A deferred profile is skipped as well, but not for good: it would get its groups at its sign-in. So it is put off.
     return plan if plan.action is Action.SKIP and plan.reason != DEFERRED else Plan(Action.SKIP, why)
 
 
 def as_there(name: str, attributes: Mapping[str, str], recovery: Collection[str]) -> Plan:
-    """Return the plan of one who is to be in the target, or is, under this name and with these attributes."""
+    """Return the plan of a user that is to be in the new pool, or is, under this name and with these attributes."""
     reachable = _has_channel(attributes, recovery)
     return Plan(Action.CREATE, username=name, attributes=attributes, has_reset_channel=reachable)
 
@@ -171,6 +182,8 @@ def _has_channel(attributes: Mapping[str, str], recovery: Collection[str], taken
 
 
 def _why_skipped(user: User, rules: Rules, decision: Decision | None) -> str | None:
+    # Decisions come first: no rule outweighs a decision to leave a user out. A decision to create settles a collision
+    # only, so the rules below still apply.
     if decision and decision.action == "skip":
         return "decided: skip"
     if is_profile(user.status, user.attributes):
