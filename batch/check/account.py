@@ -1,4 +1,7 @@
-"""Findings on the account and this machine: providers, quotas, permissions, clock, state file. Pure; see `check`."""
+"""Judge the account and this machine: providers, quotas, permissions, clock, state file, versions.
+
+Every function is pure: it takes the facts and makes no call. `check` asks them in turn.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,13 @@ _KNOWS_LIMITS = (1, 44, 5)
 
 
 def providers(facts: Facts) -> Iterator[Finding]:
-    """Say which identity providers of the old pool the new one lacks: its users come back by them alone."""
+    """Yield a warning for each identity provider of the old pool that the new pool lacks.
+
+    A federated user signs in through a provider only, and has no password that could be migrated.
+    """
     old, new = facts.source.providers.value, facts.target.providers.value
+    # By name only. Cognito puts the provider's name in front of its users' names, so the same provider under another
+    # name would give every user a new name.
     missing = {name: kind for name, kind in sorted(old.items()) if name not in new}
     if not missing:
         yield _PROVIDERS.ok("every provider of the old pool is in the new one." if old else "there are none.")
@@ -38,7 +46,7 @@ def providers(facts: Facts) -> Iterator[Finding]:
 
 
 def quotas(facts: Facts) -> Iterator[Finding]:
-    """Say which quotas are in force, and where the configuration hopes for more."""
+    """Yield what the job takes of each quota, and a warning where `rate.limits` is above the quota in force."""
     found, rate = facts.limits.found, facts.config.rate
     if found is None:
         yield _QUOTAS.note(
@@ -47,7 +55,9 @@ def quotas(facts: Facts) -> Iterator[Finding]:
             "Allow cognito-idp:GetProvisionedLimit, or write raised ones into rate.limits.",
         )
         found = {}
+    # GetProvisionedLimit knows the adjustable categories only. AWS's defaults stand for all others.
     limits = {**DEFAULT_RPS, **found}
+    # `rate.limits` is the word `auto`, or RPS by category.
     hoped = {} if isinstance(rate.limits, str) else rate.limits
     above = [
         f"{name} {wanted:g} instead of {limits[name]:g}" for name, wanted in hoped.items() if wanted > limits[name]
@@ -59,16 +69,21 @@ def quotas(facts: Facts) -> Iterator[Finding]:
             "Set rate.limits: auto, or raise the quotas first.",
         )
     used = {**limits, **hoped}
+    # A run makes most of its calls in these three: create the user, set the password, add memberships.
     three = ("UserCreation", "UserAccountRecovery", "UserUpdate")
     said = ", ".join(f"{name} {used[name] * rate.share_of(name):g} of {limits[name]:g} RPS" for name in three)
     yield _QUOTAS.ok(f"the job takes {said}.")
 
 
 def permissions(facts: Facts) -> Iterator[Finding]:
-    """Say which permissions that a run needs are not there, or not known to be."""
+    """Yield the actions of `scan`, `run` and `verify` that are denied, with the policy to add, and those not known.
+
+    Raises UnreadError if a pool was not described, because nothing was asked about it.
+    """
     denied = [right for right, allowed in facts.rights.items() if allowed is Allowed.NO]
     unknown = [right for right, allowed in facts.rights.items() if allowed is Allowed.UNKNOWN]
     for resource in Resource:
+        # The policy to copy has the optional actions as well, so that one paste is enough.
         actions = sorted(action for on, action in denied if on is resource)
         needed = [action for action in actions if action not in ONLY_IF_ALLOWED]
         if needed:
@@ -87,6 +102,7 @@ def permissions(facts: Facts) -> Iterator[Finding]:
             f"whether these are allowed cannot be told without doing them: {names}.",
             "Allow iam:SimulatePrincipalPolicy to have it asked, or compare your policy with docs/permissions.md.",
         )
+    # Without this line, a pool that could not be read would end in "all are allowed": no right of it was denied.
     _ = facts.source.described.value, facts.target.described.value  # of one that was not read, nothing was asked
     if not denied:
         sure = len(facts.rights) - len(unknown)
@@ -94,23 +110,28 @@ def permissions(facts: Facts) -> Iterator[Finding]:
 
 
 def _policy(facts: Facts, resource: Resource, actions: list[str]) -> str:
+    # `statements` leaves out what has no ARN. The placeholder keeps such a statement in the text, for a person to fill.
     arns = {resource: arn for resource, arn in arns_of(facts).items() if arn}
     needed = {resource: frozenset(actions)}
     return "\n".join(json.dumps(statement) for statement in statements(needed, {resource: "…", **arns}))
 
 
 def arns_of(facts: Facts) -> dict[Resource, str]:
-    """Return the ARNs of what is asked about, as far as they are known."""
+    """Return the ARNs of both pools and the ledger. The ARN is "" where it could not be read."""
     found = {}
     for resource, pool in ((Resource.SOURCE, facts.source), (Resource.TARGET, facts.target)):
         found[resource] = pool.described.found.description.arn if pool.described.found else ""
+    # A table's identity is its ARN, a blank, and the moment at which it was created.
     ledger = facts.ledger.found
     found[Resource.LEDGER] = ledger.identity.partition(" ")[0] if ledger else ""
     return found
 
 
 def clock(facts: Facts) -> Iterator[Finding]:
-    """Say how far this machine's clock is from Cognito's."""
+    """Yield how far this machine's clock is from Cognito's: an error from five minutes, a warning from 30 seconds.
+
+    Source: Signature Version 4, which refuses a signature that is more than five minutes off.
+    """
     off = max((facts.source.description.clock_offset, facts.target.description.clock_offset), key=abs)
     said = f"this machine's clock is {abs(off):.0f} s {'behind' if off > 0 else 'ahead of'} Cognito's"
     if abs(off) >= _REFUSED_SECONDS:
@@ -122,7 +143,7 @@ def clock(facts: Facts) -> Iterator[Finding]:
 
 
 def state_file(facts: Facts) -> list[Finding]:
-    """Say whether the inventory can be written, is private, and is on a filesystem that locks."""
+    """Return what is wrong with the place of the inventory: unusable, readable by others, on a network, little room."""
     machine = facts.machine
     found = [*_place(machine, has_ledger=facts.captures)]
     return _STATE.or_ok(found, f"{machine.state} is on {machine.filesystem or 'a local disk'} and yours alone.")
@@ -138,6 +159,7 @@ def _place(machine: Machine, *, has_ledger: bool) -> Iterator[Finding]:
             "Keep it to yourself:",
             f"chmod 600 {shlex.quote(machine.state)}",
         )
+    # With a ledger its RUN lease keeps a second machine out, so the lock of the file need not.
     if machine.on_network and not has_ledger:
         yield _STATE.warning(
             "state-on-network",
@@ -155,7 +177,7 @@ def _place(machine: Machine, *, has_ledger: bool) -> Iterator[Finding]:
 
 
 def versions(facts: Facts) -> Iterator[Finding]:
-    """Say whether botocore is new enough."""
+    """Yield an error for a botocore that is too old, and a note for one that cannot read the account's quotas."""
     found = facts.machine.botocore
     said = ".".join(map(str, found))
     if found < _NEEDED_BOTOCORE:

@@ -1,4 +1,4 @@
-"""Findings on what captures passwords: app clients, triggers and the ledger. Pure; see `check`."""
+"""Judge what captures passwords: app clients, triggers and the ledger. Pure: no function makes a call."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ _ALL_AT_ONCE = "Attach the function to all of them at once, by `cognito-migrate 
 
 
 def old_client(facts: Facts) -> Iterator[Finding]:
-    """Say as which app client of the old pool passwords can be proved."""
+    """Yield whether the old pool has an app client with which the function can prove a password.
+
+    Yields nothing without a ledger, because no password is captured then.
+    """
     if not facts.captures:
         return
+    # Without SOURCE_CLIENT_ID it is not known which client the function will use, so any one that fits is enough.
     named = [one for one in facts.source.clients.value if facts.client_id in (None, one.app.client_id)]
     good = [one for one in named if one.app.allows("ADMIN_USER_PASSWORD_AUTH")]
     if not good:
@@ -40,8 +44,9 @@ def old_client(facts: Facts) -> Iterator[Finding]:
 
 
 def app_clients(facts: Facts) -> list[Finding]:
-    """Say whether the apps can sign in in a way that captures."""
+    """Return what is wrong with the new pool's app clients: flows, error messages, managed login, secrets."""
     clients = facts.target.clients.value
+    # An empty list would pass every judgement below and be called well.
     if not (clients or facts.captures):  # with a ledger the flows say so
         return [_CLIENTS.note("no-app-client", "the new pool has none, so nobody can sign in yet.", "Make the app's.")]
     found = [*_flows(facts, clients), *_manners(facts, clients)]
@@ -53,6 +58,7 @@ def _flows(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:
         return
     flows = {Way.USER_MIGRATION: "ALLOW_USER_PASSWORD_AUTH", Way.CUSTOM_AUTH: "ALLOW_CUSTOM_AUTH"}
     for way, flow in flows.items():
+        # One client that allows the flow is enough: the others may belong to apps that sign in another way.
         judged = new_clients([one.app for one in clients], way)
         if judged.verdict is StepVerdict.WRONG:
             yield _CLIENTS.error(
@@ -74,6 +80,7 @@ def _manners(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:
         )
     managed = [one for one in clients if one.app.managed_login]
     domain = facts.target.settings.get("Domain") or facts.target.settings.get("CustomDomain")
+    # A client is called managed by its OAuth settings. Without a domain there is no page to sign in on.
     if facts.captures and managed and domain:
         yield _CLIENTS.warning(
             "managed-login",
@@ -90,7 +97,10 @@ def _names(clients: Sequence[Client]) -> str:
 
 
 def triggers(facts: Facts) -> Iterator[Finding]:
-    """Say whether all of the needed triggers are attached, or none, and whether Cognito may call the function."""
+    """Yield whether the needed triggers are all attached, or none, and whether Cognito may call the function.
+
+    Some but not all of them is an error, because an old password could then count twice.
+    """
     there = facts.target.description.triggers
     missing = missing_triggers(there)
     if not facts.captures:
@@ -99,6 +109,7 @@ def triggers(facts: Facts) -> Iterator[Finding]:
         else:
             yield _TRIGGERS.ok("none, and without a ledger none is needed.")
         return
+    # Only these two take an old password. Without them nobody is captured yet, so a missing trigger does no harm.
     challenge_or_migration = {"UserMigration", "VerifyAuthChallengeResponse"} & there.keys()
     if not missing:
         yield from _whole(facts)
@@ -131,6 +142,7 @@ def _lambda_config(missing: Sequence[str], arn: str) -> str:
 def _whole(facts: Facts) -> Iterator[Finding]:
     pool = facts.target.description
     yield _TRIGGERS.ok("a function is attached to every trigger of the new pool that it needs.")
+    # Functions of others on the same pool are not judged: their permissions are not this migration's business.
     policies = {arn: policy for arn, policy in facts.policies.value.items() if arn in ours(pool.triggers)}
     allowed = {arn: bool(policy and lets_in(policy, pool.arn)) for arn, policy in policies.items()}
     judged = callable_by_cognito(allowed, pool.arn)
@@ -141,7 +153,7 @@ def _whole(facts: Facts) -> Iterator[Finding]:
 
 
 def ledger(facts: Facts) -> Iterator[Finding]:
-    """Say whether the ledger is there, is ours, and knows everybody."""
+    """Yield whether the ledger exists, belongs to this migration, and has every scanned user."""
     if facts.config.ledger is None:
         yield _LEDGER.note(
             "no-ledger",
@@ -150,6 +162,7 @@ def ledger(facts: Facts) -> Iterator[Finding]:
         )
         return
     name, region = facts.config.ledger.table, facts.config.ledger.region
+    # None is the new pool's Region, which is where the function looks.
     if region not in {None, facts.config.target.region_name}:
         yield _LEDGER.error(
             "ledger-elsewhere",
@@ -169,6 +182,8 @@ def ledger(facts: Facts) -> Iterator[Finding]:
 
 def _published(facts: Facts) -> Finding:
     found, attached_already = facts.ledger.value, not missing_triggers(facts.target.description.triggers)
+    # The ledger keeps the identity of the table that it was written to. A restored table has the old content and a new
+    # identity. What was captured since the backup is unknown in it, so the function refuses everyone.
     if found.written is not None and found.written != found.identity:
         return _LEDGER.error(
             "ledger-restored",
@@ -177,11 +192,13 @@ def _published(facts: Facts) -> Finding:
             "cognito-migrate run",
         )
     if found.written is not None and not found.unpublished:
+        # `unpublished` is None on a machine without the inventory. That is not an error: the ledger itself is well.
         known = "" if found.unpublished == 0 else "; there is no inventory here to tell whether of everybody"
         return _LEDGER.ok(f"published for these two pools{known}.")
     said = "nothing was published to the ledger yet"
     if found.written is not None:
         said = f"{found.unpublished} scanned users are not published to the ledger"
+    # Before the triggers are attached an empty ledger is the normal order of work. Afterwards it locks users out.
     severity = _LEDGER.error if attached_already else _LEDGER.note
     late = ", and the function is attached already: they are refused" if attached_already else ""
     return severity("ledger-not-published", f"{said}{late}.", "`run` does, before it creates anybody:", _RUN)

@@ -1,4 +1,4 @@
-"""Will it work? Judges what was read of both pools, the ledger, the account and this machine; reads nothing itself."""
+"""Will it work? Ask every judge about the facts, and put the worst finding first. This file reads nothing itself."""
 
 from __future__ import annotations
 
@@ -38,22 +38,24 @@ JUDGES: Mapping[str, Judge] = {
     "state file": check_account.state_file,
     "versions": check_account.versions,
 }
-"""Every topic, in the order in which it is told."""
+"""Every topic, in the order in which findings of the same severity are shown."""
 
 _ORDER = list(Severity)
 
 
 def findings(facts: Facts) -> list[Finding]:
-    """Return everything that is to be said, the worst first. What could not be read is a finding, too."""
+    """Return every finding, the worst first. What could not be read is a finding of its own."""
     found = list(_unread(facts))
     for name, judge in JUDGES.items():
         found += _judged(name, judge, facts)
+    # The sort is stable, so the findings of one severity keep the order of the topics.
     return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
 
 
 def _judged(name: str, judge: Judge, facts: Facts) -> Iterator[Finding]:
     try:
         yield from judge(facts)
+    # A judge yields as it goes. What it found before it met the gap is kept, and the rest of the topic is named here.
     except UnreadError:
         yield Topic(name).note("not-checked", "not looked at, or not wholly, for want of what could not be read.")
 
@@ -64,6 +66,7 @@ def _unread(facts: Facts) -> Iterator[Finding]:
     reads: Mapping[str, Read[Any]] = {"ledger": facts.ledger, "triggers": facts.policies}
     for name, read in reads.items():
         if read.problem:
+            # `run` cannot go on without the ledger. The functions' policies are only looked at to give advice.
             severity = Severity.ERROR if name == "ledger" else Severity.NOTE
             yield Finding(severity, name, "not-readable", str(read.problem), _AGAIN)
 
@@ -83,7 +86,7 @@ _AGAIN = "Mend that, and check again."
 
 
 def as_values(found: Sequence[Finding]) -> dict[str, Any]:
-    """Return the findings as JSON-able values, with how many there are of each severity."""
+    """Return the findings for `--json`: `counts` by severity, a zero included, and `findings`."""
     counts = Counter(finding.severity for finding in found)
     return {
         "counts": {str(severity): counts[severity] for severity in Severity},
@@ -92,12 +95,12 @@ def as_values(found: Sequence[Finding]) -> dict[str, Any]:
 
 
 def has_errors(found: Iterable[Finding]) -> bool:
-    """Whether something must be mended before anything is written."""
+    """Whether any finding is an error, which must be corrected before the first write. Warnings do not count."""
     return any(finding.severity is Severity.ERROR for finding in found)
 
 
 def conclusion(found: Sequence[Finding]) -> str:
-    """Say it in the end, in a line."""
+    """Return the last line of the output: how many findings of each severity, and whether to go on."""
     counts = Counter(finding.severity for finding in found)
     said = ", ".join(
         f"{counts[severity]} {severity if severity is Severity.OK or counts[severity] == 1 else f'{severity}s'}"

@@ -1,4 +1,4 @@
-"""What `check` judges: both pools, the ledger and this machine as they were read, or why they were not. Values only."""
+"""The facts that `check` judges: both pools, the ledger and this machine, or why one could not be read. Values only."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ T = TypeVar("T")
 
 
 class UnreadError(Exception):
-    """A judgement needs what could not be read."""
+    """A judge needs a fact that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[T]):
-    """What was read, or why it could not be."""
+    """A fact, or the problem for which it could not be read. Neither is set where nothing was asked."""
 
     found: T | None = None
     problem: MigrationError | None = None
 
     @classmethod
     def of(cls, ask: Callable[[], T]) -> Self:
-        """Ask for it. What cannot be read is a finding, and no end."""
+        """Return the answer of `ask`, or the MigrationError that it raised.
+
+        Raises StoppedError, because a stop is not a finding.
+        """
         try:
             return cls(ask())
+        # It is a MigrationError too. Below it would become a finding, and the check would go on after Ctrl-C.
         except StoppedError:
             raise
         except MigrationError as error:
@@ -41,7 +45,7 @@ class Read(Generic[T]):
 
     @property
     def value(self) -> T:
-        """What was read. Raises UnreadError if nothing was."""
+        """The fact. Raises UnreadError if there is none."""
         if self.found is None:
             raise UnreadError
         return self.found
@@ -49,7 +53,7 @@ class Read(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An app client, without its secret. `writable` are the attributes it may write, if it names any."""
+    """An app client, without its secret. `writable` has the attributes that its WriteAttributes names."""
 
     app: AppClient
     has_secret: bool
@@ -58,7 +62,10 @@ class Client:
 
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> Self:
-        """Read the `UserPoolClient` of DescribeUserPoolClient."""
+        """Read the `UserPoolClient` of DescribeUserPoolClient.
+
+        The secret is dropped; only that there is one is kept.
+        """
         return cls(
             app=AppClient.from_api({**item, "ClientSecret": None}),
             has_secret=bool(item.get("ClientSecret")),
@@ -68,13 +75,16 @@ class Client:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name that an administrator gave the client, otherwise its id."""
         return self.app.name or self.app.client_id
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A pool: what a migration depends on, and DescribeUserPool's whole `UserPool`."""
+    """A pool as DescribeUserPool has it.
+
+    `description` is what a migration depends on, `settings` the whole `UserPool`.
+    """
 
     description: Description
     settings: Mapping[str, Any]
@@ -82,7 +92,10 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """One pool. `mfa` is the answer of GetUserPoolMfaConfig; `providers` are the identity providers' types by name."""
+    """What was read of one pool.
+
+    `mfa` is the answer of GetUserPoolMfaConfig. `providers` has the types of the identity providers, by name.
+    """
 
     described: Read[Described]
     mfa: Read[Mapping[str, Any]]
@@ -91,17 +104,17 @@ class PoolFacts:
 
     @property
     def description(self) -> Description:
-        """What a migration depends on."""
+        """What a migration depends on. Raises UnreadError if the pool could not be described."""
         return self.described.value.description
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """DescribeUserPool's `UserPool`."""
+        """The whole `UserPool` of DescribeUserPool. Raises UnreadError if the pool could not be described."""
         return self.described.value.settings
 
 
 class Allowed(StrEnum):
-    """Whether these credentials may do something."""
+    """Whether these credentials may do something. UNKNOWN is common: creating cannot be tried without creating."""
 
     YES = "yes"
     NO = "no"
@@ -113,9 +126,10 @@ Rights = Mapping[tuple[Resource, str], Allowed]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where the job runs. `state_problem` is why the inventory cannot be used; `mode` are its permission bits.
+    """The machine that the job runs on, and the place of the inventory.
 
-    `filesystem` is the kind it is on, `free` the bytes that are left there; `botocore` its version.
+    `state_problem` is why the inventory cannot be used, `mode` its permission bits, `filesystem` the kind of filesystem
+    and `free` the bytes that are left on it. `botocore` is the version, in numbers.
     """
 
     state: str
@@ -129,10 +143,11 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything. `policies` are those of the new pool's functions, by ARN, None where there is none.
+    """Everything that the judges may look at.
 
-    `limits` are the provisioned RPS by category, of both sides. `client_id` is the old pool's app client that the
-    function uses, if that was said.
+    `policies` are the resource-based policies of the new pool's functions by ARN, None for a function without one.
+    `limits` are the provisioned RPS by category. `client_id` is the app client of the old pool that the function uses,
+    if the operator named it.
     """
 
     config: Config
@@ -148,5 +163,5 @@ class Facts:
 
     @property
     def captures(self) -> bool:
-        """Whether passwords are to be captured."""
+        """Whether passwords are captured at sign-in. The ledger is what makes that possible."""
         return self.config.ledger is not None

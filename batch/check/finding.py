@@ -1,4 +1,4 @@
-"""What `check` finds: how bad it is, what it is about, and the remedy. Values only."""
+"""A finding of `check`: its severity, its topic, and the remedy. Values only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad it is. An error: users would be lost, locked out or weakened, or a command would end."""
+    """How bad a finding is, the worst first.
+
+    An error: users would be lost, locked out or weakened, or a command would end. A warning: some users will notice.
+    """
 
     ERROR = "error"
     WARNING = "warning"
@@ -18,9 +21,9 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `code` is its name for programs; `command` is what the remedy is done with.
+    """One thing that was looked at. `code` is its name for programs.
 
-    `command` is a command line, or lines of a template.
+    `command` carries out the remedy. It is a command line, or lines of a template.
     """
 
     severity: Severity
@@ -33,33 +36,37 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What findings are about; makes them."""
+    """The topic of some findings. Its methods make them."""
 
     name: str
 
     def ok(self, what: str) -> Finding:
-        """Return what is as it must be."""
+        """Return a finding that says that all is well. Its code is the topic's name."""
         return Finding(Severity.OK, self.name, self.name.replace(" ", "-"), what)
 
     def note(self, code: str, what: str, remedy: str = "", command: str = "") -> Finding:
-        """Return what a person should know."""
+        """Return a finding that a person should know. Nobody is harmed by it."""
         return Finding(Severity.NOTE, self.name, code, what, remedy, command)
 
     def warning(self, code: str, what: str, remedy: str = "", command: str = "") -> Finding:
-        """Return what some users will notice."""
+        """Return a finding that some users will notice."""
         return Finding(Severity.WARNING, self.name, code, what, remedy, command)
 
     def error(self, code: str, what: str, remedy: str, command: str = "") -> Finding:
-        """Return what must be mended first."""
+        """Return a finding that must be corrected before the first write. It needs a remedy."""
         return Finding(Severity.ERROR, self.name, code, what, remedy, command)
 
     def or_ok(self, findings: Iterable[Finding], what: str) -> list[Finding]:
-        """Return the findings; if none is worse than a note, also that all is well."""
+        """Return the findings. If none is worse than a note, one that says that all is well comes first."""
         found = list(findings)
         bad = any(finding.severity in {Severity.ERROR, Severity.WARNING} for finding in found)
         return found if bad else [self.ok(what), *found]
 
 
 def template(*lines: str) -> str:
-    """Return lines of a CloudFormation template, for what no command changes without resetting other settings."""
+    """Return lines of a CloudFormation template.
+
+    Remedies for a pool or app client are templates: UpdateUserPool and UpdateUserPoolClient reset what is not passed,
+    so a short command would clear other settings.
+    """
     return "\n".join(lines)

@@ -1,6 +1,7 @@
-"""Which IAM actions each command, and each function of the trigger, needs, and on what. The one place that says so.
+"""Which IAM actions each command and each function of the trigger needs, and on which resource.
 
-`check` asks for them, the documentation lists them, and a test holds them against the calls that the code makes.
+This is the one place that says so. `check` asks for these actions, docs/permissions.md lists them, and a test compares
+them with the calls that the code makes.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ ONLY_IF_ALLOWED = frozenset(
         "iam:SimulatePrincipalPolicy",
     }
 )
-"""What is gone without: AWS's default quotas stand, or something is named as not checked."""
+"""Actions that no command insists on.
+
+Without them AWS's default quotas are used, or something is named as not checked.
+"""
 _READ_USERS = "ListUsers ListGroups ListUsersInGroup AdminListGroupsForUser"
 
 
 class Resource(StrEnum):
-    """What an action is allowed on. `ACCOUNT` is `*`: the action knows no resource."""
+    """What an action is allowed on, in the order of the tables. `ACCOUNT` is `*`, for actions that know no resource."""
 
     SOURCE = "old pool"
     TARGET = "new pool"
@@ -47,7 +51,10 @@ _SERVICE = {Resource.LEDGER: "dynamodb", Resource.SECRET: "secretsmanager", Reso
 
 
 def _needed(*parts: Needed, **operations: str) -> Needed:
-    """Put together what is needed; operations of a resource's own service stand there in one line, without it."""
+    """Merge what is needed.
+
+    `operations` has a resource's operations in one line; `cognito-idp:` and the like may be left out.
+    """
     found: dict[Resource, set[str]] = {}
     for part in parts:
         for resource, actions in part.items():
@@ -73,6 +80,7 @@ _REACH = _needed(
 )
 
 
+# Of the old pool no command ever needs more than reading, so nothing that writes may be added to a `source`.
 _SCAN = _needed(_REACH, source=f"{_READ_USERS} AdminGetUser AdminGetUserAuthFactors")
 
 
@@ -162,7 +170,10 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         "trigger detach": _needed(_as_a_role(), target="DescribeUserPool UpdateUserPool", ledger="GetItem Scan"),
     }
 )
-"""By command. The ledger's only where there is one, and with the target's credentials, as is all but the old pool's."""
+"""What each command needs. `LEDGER` counts only where there is a ledger.
+
+All but the old pool's actions are called with the new pool's credentials.
+"""
 
 
 FUNCTIONS: Mapping[str, Needed] = MappingProxyType(
@@ -182,7 +193,7 @@ FUNCTIONS: Mapping[str, Needed] = MappingProxyType(
         ),
     }
 )
-"""By function of the trigger."""
+"""What each function of the trigger needs: `capture` takes over old passwords, `gate` looks at each token."""
 
 
 LAMBDA = _needed(log="logs:CreateLogStream logs:PutLogEvents")
@@ -190,12 +201,15 @@ LAMBDA = _needed(log="logs:CreateLogStream logs:PutLogEvents")
 
 
 def together(*parts: Needed) -> Needed:
-    """Return what is needed for several commands or functions."""
+    """Return what several commands or functions need together."""
     return _needed(*parts)
 
 
 def statements(needed: Needed, arns: Mapping[Resource, str | list[str]]) -> list[dict[str, Any]]:
-    """Return the statements of an IAM policy that allows what is needed; what has no ARN is left out."""
+    """Return the statements of an IAM policy that allows what is needed.
+
+    A resource without an ARN gets no statement.
+    """
     everywhere = {Resource.ACCOUNT: "*", **arns}
     return [
         {"Effect": "Allow", "Action": sorted(needed[resource]), "Resource": everywhere[resource]}
@@ -205,14 +219,16 @@ def statements(needed: Needed, arns: Mapping[Resource, str | list[str]]) -> list
 
 
 def table(all_needed: Mapping[str, Needed]) -> Iterator[str]:
-    """Yield the lines of a Markdown table."""
+    """Yield the lines of a Markdown table, one row for each command and resource. A `*` marks an optional action."""
     yield "| | on | IAM actions |"
     yield "|---|---|---|"
     for name, needed in all_needed.items():
         first = f"`{name}`"
         for resource in Resource:
+            # Every command may assume `role_arn`. A row for it under each of them would say nothing.
             if resource in needed and resource is not Resource.ROLE:
                 yield f"| {first} | {resource} | {_listed(needed[resource])} |"
+                # The command's name stands in the first of its rows only.
                 first = ""
 
 

@@ -1,4 +1,4 @@
-"""Findings on what the two pools are: kinds, case, aliases, schema and marker. Pure; see `check`."""
+"""Judge what the two pools are: kinds, case, aliases, schema and marker. Pure: no function makes a call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _IN_USE = (
 
 
 def kinds(facts: Facts) -> Iterator[Finding]:
-    """Say how users sign in on both sides, and what they are called in the new pool."""
+    """Yield how users sign in to both pools, and an error if a way to sign in is lost."""
     users = facts.config.users
     old, new = facts.source.description, facts.target.description
     try:
@@ -48,17 +48,19 @@ def kinds(facts: Facts) -> Iterator[Finding]:
 
 
 def _in_use(facts: Facts) -> bool:
-    """Whether the new pool has users, as the old one does on the way back: then nobody may think of making it anew."""
+    """Whether the new pool has users. On the way back it always has, and nobody may think of making it anew."""
     return facts.target.description.estimated_users > 0
 
 
 def _anew(facts: Facts, follows: str, *lines: str) -> tuple[str, str]:
-    """Return the remedy where the new pool was made wrong, and its template; what `follows` where users are in it."""
+    """Return remedy and template for a new pool that was made wrong. `follows` says what happens if it stays so."""
     return (f"{_IN_USE} {follows}", "") if _in_use(facts) else (_NEW_POOL, template(*lines))
 
 
 def _lost_means(old: SignIn, new: SignIn) -> list[str]:
-    """Name what users may type in the old pool and not in the new one; a made-up name becomes the plain one."""
+    """Return what users may type in the old pool and not in the new one, sorted."""
+    # In a pool of UsernameAttributes the user name is made up by Cognito. If the new pool has plain user names, the old
+    # address becomes the user name, so users still type it.
     becomes_the_name = set(old.username_attributes) if not new.username_attributes else set()
     means = {*old.username_attributes, *old.alias_attributes} - becomes_the_name
     return sorted(name for name in means if not new.signs_in_with(name))
@@ -71,7 +73,7 @@ def _means(old: SignIn, new: SignIn) -> Iterator[str]:
 
 
 def case(facts: Facts) -> Iterator[Finding]:
-    """Say what happens to users who type their name in another case."""
+    """Yield what happens to users who type their name in another case than it was stored in."""
     old, new = facts.source.description.sign_in, facts.target.description.sign_in
     anew = _anew(
         facts, "names are typed exactly as they stand there.", "UsernameConfiguration:", "  CaseSensitive: false"
@@ -94,12 +96,13 @@ def case(facts: Facts) -> Iterator[Finding]:
 
 
 def aliases(facts: Facts) -> list[Finding]:
-    """Say what the new pool verifies by itself, and what follows for aliases and changes."""
+    """Return what the new pool does not verify by itself, and what follows for aliases and changed addresses."""
     return _ALIASES.or_ok(_about_aliases(facts), "the new pool verifies what its users sign in with.")
 
 
 def _about_aliases(facts: Facts) -> Iterator[Finding]:
     new, verified = facts.target.description.sign_in, set(facts.target.settings.get("AutoVerifiedAttributes") or ())
+    # A user whose address is unverified can neither sign in with it as an alias nor get a reset code.
     means = {*new.username_attributes, *new.alias_attributes} & {"email", "phone_number"}
     was_verified = set(facts.source.settings.get("AutoVerifiedAttributes") or ())
     if missing := sorted((means | was_verified) - verified):
@@ -120,12 +123,13 @@ def _about_aliases(facts: Facts) -> Iterator[Finding]:
 
 
 def schema(facts: Facts) -> list[Finding]:
-    """Compare the attributes that cross with those of the new pool."""
+    """Compare the attributes that are migrated with those of the new pool."""
     return _SCHEMA.or_ok(_about_schema(facts), "every attribute of the old pool has its place in the new one.")
 
 
 def _about_schema(facts: Facts) -> Iterator[Finding]:
     new, given = facts.target.description.schema, set(facts.config.attributes.set)
+    # What `attributes.set` gives everyone a value for is not taken from the old pool, so the old type does not matter.
     crossing = {name: old for name, old in _crossing(facts).items() if name not in given}
     for name, old in crossing.items():
         there = new.get(name)
@@ -141,8 +145,9 @@ def _about_schema(facts: Facts) -> Iterator[Finding]:
 
 
 def _crossing(facts: Facts) -> dict[str, Attribute]:
-    """Return the old pool's attributes by what they are called in the new one, without those that stay behind."""
+    """Return the old pool's attributes by their names in the new pool, without those that are dropped."""
     rules, keeps = facts.config.attributes, facts.config.users.keep_sub_as
+    # The marker is left out because `marker` judges it. Cognito makes each `sub`, so it is never carried over.
     old = sorted(facts.source.description.schema.attributes.items())
     named = {rules.rename.get(name, name): one for name, one in old if name not in {*rules.drop, "sub"}}
     return {name: one for name, one in named.items() if name != keeps}
@@ -158,6 +163,8 @@ def _missing(facts: Facts, old: Attribute, name: str) -> Iterator[Finding]:
 
 
 def _different(facts: Facts, old: Attribute, new: Attribute) -> Iterator[Finding]:
+    # Cognito can neither change nor remove a custom attribute, so another name is the only way in a pool that is in
+    # use.
     rename = "Rename it" if _in_use(facts) else "Make the new pool with it as it was, or rename it"
     leave = f"{rename}: attributes.rename: {{{old.name}: custom:…}}."
     if old.type != new.type:
@@ -179,6 +186,7 @@ def _different(facts: Facts, old: Attribute, new: Attribute) -> Iterator[Finding
             f"{new.name} can be changed in the new pool and not in the old one: apps may rely on it.",
             f"Let no app client write it (WriteAttributes). {leave}",
         )
+    # The pool is not wrong: only the users whose value does not fit are blocked, and `plan` names them.
     if _narrower(old, new):
         yield _SCHEMA.warning(
             "attribute-bounds",
@@ -188,7 +196,8 @@ def _different(facts: Facts, old: Attribute, new: Attribute) -> Iterator[Finding
 
 
 def _narrower(old: Attribute, new: Attribute) -> bool:
-    """Whether the new pool refuses lengths, or numbers, that the old one takes."""
+    """Whether the new pool refuses some length or number that the old pool takes."""
+    # No bound at all is the widest one: 0 for the least, unlimited for the most.
     least = ((old.shortest, new.shortest), (old.least, new.least))
     most = ((old.longest, new.longest), (old.greatest, new.greatest))
     return any(there is not None and there > (was or 0) for was, there in least) or any(
@@ -197,7 +206,10 @@ def _narrower(old: Attribute, new: Attribute) -> bool:
 
 
 def marker(facts: Facts) -> Iterator[Finding]:
-    """Look at the attribute that keeps the old sub: by it a rerun and the trigger know whose a user is."""
+    """Judge the marker: the attribute of the new pool that keeps the old sub.
+
+    By the marker a rerun and the trigger recognize the users of this migration.
+    """
     name = facts.config.users.keep_sub_as
     if name is None:
         said = "users.keep_sub_as is null: the old sub is not kept, and"
@@ -210,7 +222,10 @@ def marker(facts: Facts) -> Iterator[Finding]:
     wanted = Attribute(name, mutable=False, shortest=0, longest=_LONGEST_SUB)
     add = attribute_command(facts.config.target.user_pool_id, wanted)
     there = facts.target.description.schema.get(name)
+    # Cognito adds an attribute to an existing pool, but never changes or removes one. So a missing marker has a
+    # command, and an unfit one needs another name.
     if there is None:
+        # Without a marker the trigger recognizes nobody, while `run` alone still has the facts in its inventory.
         severity = _MARKER.error if facts.captures else _MARKER.warning
         yield severity("marker-missing", f"the new pool has no attribute {name} for the old sub.", _PREPARE, add)
     elif there.type != "String" or (there.longest is not None and there.longest < _SUB_LENGTH):
@@ -224,7 +239,8 @@ def marker(facts: Facts) -> Iterator[Finding]:
 
 
 def _who_writes(facts: Facts, name: str) -> Iterator[Finding]:
-    """Look who may write it: an app client that names it in WriteAttributes, and no other (API)."""
+    """Judge which app clients let users write the marker."""
+    # A client without WriteAttributes may write the standard attributes only, so it is no danger (API reference).
     writers = sorted(client.name for client in facts.target.clients.value if name in client.writable)
     if writers:
         yield _MARKER.error(

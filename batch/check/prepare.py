@@ -1,6 +1,6 @@
-"""What the new pool lacks before the first run, as far as it can be added there: custom attributes and groups.
+"""What the new pool lacks before the first run and can still be given: custom attributes and groups.
 
-Values in, values out; `batch.prepare_cli` asks and adds.
+Values in, values out. `cli/prepare.py` asks the person and adds them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST = 50  # custom attributes a pool: developer guide, quotas
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """What the new pool lacks and can be given, and what cannot be given, with the reason by attribute name."""
+    """What the new pool lacks. `refused` has what cannot be added: pairs of an attribute's name and the reason."""
 
     attributes: tuple[Attribute, ...] = ()
     groups: tuple[Group, ...] = ()
@@ -37,12 +37,13 @@ class Lacking:
 def lacking(
     rules: Rules, source: Schema, target: Schema, *, old_groups: Iterable[Group], new_groups: Iterable[Group]
 ) -> Lacking:
-    """Return what is to be added for everybody and everything to have a place in the new pool.
+    """Return what to add, so that every attribute and group of the old pool has its place in the new pool.
 
     Raises SettingsError if rules merge two groups.
     """
     given: list[Attribute] = []
     refused: list[tuple[str, str]] = []
+    # A colon marks a custom or developer-only attribute. Both count in the limit, standard attributes do not.
     room = _MOST - sum(":" in name for name in target.attributes)
     for attribute in _wanted(rules, source):
         if target.get(attribute.name):
@@ -56,7 +57,9 @@ def lacking(
 
 
 def _wanted(rules: Rules, source: Schema) -> Iterator[Attribute]:
-    """Yield the custom attributes that users come to have; the one that keeps the old sub first, never changeable."""
+    """Yield the custom attributes that migrated users will have."""
+    # The marker comes first: if there is room for one attribute only, it must be this one. It is immutable, so that no
+    # user can take another user's old sub.
     marker = rules.users.keep_sub_as
     if marker:
         yield Attribute(marker, mutable=False, shortest=0, longest=_LONGEST_SUB)
@@ -67,6 +70,8 @@ def _wanted(rules: Rules, source: Schema) -> Iterator[Attribute]:
             seen.add(new)
             yield Attribute(new, old.type, old.mutable, False, old.shortest, old.longest, old.least, old.greatest)  # noqa: FBT003 -- a custom attribute is never required
     for name in sorted(rules.attributes.set):
+        # A value of `attributes.set` has no attribute in the old pool to copy, so the default is taken: text of any
+        # length.
         if ":" in name and name not in seen:
             seen.add(name)
             yield Attribute(name)
@@ -85,6 +90,7 @@ def _why_not(attribute: Attribute, room: int) -> str | None:
 
 def _groups(rules: Rules, old_groups: Iterable[Group], new_groups: Iterable[Group]) -> Iterator[Group]:
     old = {group.name: group for group in old_groups}
+    # Look at all old groups before any is created: two that get one name would give their members each other's rights.
     rules.groups.refuse_merging(old)
     there = {group.name for group in new_groups}
     for _, group in sorted(old.items()):
@@ -94,7 +100,7 @@ def _groups(rules: Rules, old_groups: Iterable[Group], new_groups: Iterable[Grou
 
 
 def attribute_in_words(attribute: Attribute) -> str:
-    """Say what kind of attribute it is."""
+    """Return the attribute with type, bounds and mutability, as shown before a person says yes."""
     low, high = (
         (attribute.least, attribute.greatest) if attribute.type == "Number" else (attribute.shortest, attribute.longest)
     )
@@ -109,11 +115,11 @@ def _or_none(bound: float | None) -> str:
 
 
 def attribute_command(pool_id: str, attribute: Attribute) -> str:
-    """Return the AWS CLI command that adds the attribute."""
+    """Return the AWS CLI command that adds the attribute, quoted for a POSIX shell."""
     definition = shlex.quote(json.dumps([attribute_to_api(attribute)], separators=(",", ":")))
     return f"aws cognito-idp add-custom-attributes --user-pool-id {pool_id} --custom-attributes {definition}"
 
 
 def template_line(attribute: Attribute) -> str:
-    """Return what a CloudFormation template has of the attribute, under `Schema`."""
+    """Return the attribute as an entry of `Schema` in a CloudFormation template. JSON is valid YAML."""
     return json.dumps(attribute_to_api(attribute))

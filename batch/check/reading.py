@@ -1,4 +1,4 @@
-"""Read what `check` judges. Every call reads, or is about somebody who is not there; none can change anything."""
+"""Read what `check` judges. Each call only reads, or names a user that does not exist. None can change anything."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class PoolReader(UserPool):
     """A user pool with the calls that only a check makes."""
 
     def described(self) -> Described:
-        """Read all of the pool's settings. Raises FatalError if there is no such pool."""
+        """Read all of the pool's settings with DescribeUserPool. Raises FatalError if there is no such pool."""
         answer = self._call("DescribeUserPool")
         return Described(Description.from_api(self.pool_id, answer), answer["UserPool"])
 
     def mfa(self) -> Mapping[str, Any]:
-        """Read the second factors that the pool allows: the answer of GetUserPoolMfaConfig."""
+        """Read the second factors that the pool allows. Returns the answer of GetUserPoolMfaConfig."""
         answer: Mapping[str, Any] = self._call("GetUserPoolMfaConfig")
         return answer
 
@@ -50,21 +50,26 @@ class PoolReader(UserPool):
         return {item["ProviderName"]: item["ProviderType"] for page in pages for item in page}
 
     def clients(self) -> tuple[Client, ...]:
-        """Read every app client."""
+        """Read every app client, with one DescribeUserPoolClient each: the listing has names and ids only."""
         return tuple(Client.from_api(item) for item in self._client_items())
 
     def _client_items(self) -> Iterator[Mapping[str, Any]]:
+        # Pages of ListUserPoolClients may repeat a client. It would be named twice in a finding.
         for client_id in dict.fromkeys(client_id for page in self.app_clients() for client_id in page):
             yield self._call("DescribeUserPoolClient", ClientId=client_id)["UserPoolClient"]
 
     def ask(self, operation: str, *, of_pool: bool = True, **parameters: Any) -> None:
-        """Make a call for its refusal's sake. Raises what it raises."""
+        """Make a call to see whether it is refused. The answer is thrown away. Raises what the call raises."""
         self._call(operation, of_pool=of_pool, **parameters)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckSources:
-    """What is asked. `policy_of` reads a function's policy by its ARN, `simulate` asks IAM as each side's caller."""
+    """Where the facts are read: both pools, the ledger, Lambda and IAM.
+
+    `policy_of` reads a function's policy by its ARN. `simulate` asks IAM as the caller of each side, "source" or
+    "target".
+    """
 
     config: Config
     source: PoolReader
@@ -77,7 +82,7 @@ class CheckSources:
 
 
 def read_facts(where: CheckSources) -> Facts:
-    """Read everything there is to judge."""
+    """Read everything that is judged. A call that fails becomes a problem in the facts. Raises StoppedError only."""
     source, target = _pool(where.source), _pool(where.target)
     table = where.table
     return Facts(
@@ -87,6 +92,7 @@ def read_facts(where: CheckSources) -> Facts:
         machine=machine(where.config),
         policies=Read.of(lambda: _policies(where, target)),
         ledger=Read.of(lambda: read_ledger(where.config, table)) if table else Read(),
+        # Quotas belong to the account and Region, so either pool would do.
         limits=Read.of(lambda: {name: where.target.provisioned_rps(name) for name in sorted(ADJUSTABLE)}),
         rights=_rights(where, source, target),
         client_id=where.client_id,
@@ -117,8 +123,9 @@ def _rights(where: CheckSources, source: PoolFacts, target: PoolFacts) -> Rights
 
 
 def machine(config: Config) -> Machine:
-    """Look at this machine."""
+    """Read what matters of this machine: the place of the inventory, and botocore's version. Nothing is written."""
     path = Path(config.state)
+    # A missing folder is a finding (`state_problem`), while disk_usage would raise for it.
     folder = path.parent if path.parent.is_dir() else None
     return Machine(
         state=config.state,
@@ -136,8 +143,10 @@ def _state_problem(config: Config, path: Path) -> str:
         return f"There is no folder {path.parent}, where {path.name} is to be."
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         return f"{path} cannot be written."
+    # No inventory yet is the normal state before the first scan.
     if not path.exists():
         return ""
+    # Opening also compares the pools: an inventory of another migration must not be used.
     try:
         with inventory_to_read(config):
             return ""
@@ -150,7 +159,10 @@ def _state_problem(config: Config, path: Path) -> str:
 def where(
     config: Config, *, client_id: str | None = None, mfa_users: Literal["reset", "capture"] = "reset"
 ) -> CheckSources:
-    """Return what is asked, paced by AWS's default quotas. Raises SettingsError for what cannot be asked at all."""
+    """Connect to everything that is asked. Calls are paced by AWS's default quotas.
+
+    Raises SettingsError for what cannot be asked at all.
+    """
     stop = threading.Event()
     policy = Pacer({}, share=config.rate.share, stopping=stop).policy()
     sides = {"source": config.source, "target": config.target}
@@ -167,6 +179,7 @@ def where(
         simulate={
             name: partial(allowed_by_policies, settings)
             for name, settings in sides.items()
+            # A stand-in on this machine has no IAM to ask, so the harmless calls decide.
             if not is_loopback(settings.endpoint_url)
         },
         client_id=client_id,

@@ -1,9 +1,10 @@
 """Find out what these credentials may do, without doing it.
 
-First IAM is asked, where that is allowed; then calls are made that can change nothing, for what IAM did not tell. A
-call about a user or group with a random name ends in "no such user", or in a refusal: AWS decides about permission
-first. A write to the ledger has a condition that no item meets. Creating (AdminCreateUser, CreateGroup) has no such
-form, and is left as not known.
+IAM is asked first, where that is allowed. For what IAM did not tell, calls are made that can change nothing.
+
+A call about a user or group with a random name ends in "no such user", or in a refusal, because AWS decides about
+permission first. A write to the ledger has a condition that no item meets. Creating (AdminCreateUser, CreateGroup) has
+no such form, and stays "not known".
 """
 
 from __future__ import annotations
@@ -20,24 +21,27 @@ from userpool.ledger_table import LedgerTable, Write
 from userpool.passwords import random_password
 
 Simulate = Callable[[frozenset[str], str], Mapping[str, bool]]
-"""Asks IAM: which of these actions are allowed on an ARN. Raises MigrationError if that cannot be asked."""
+"""Asks IAM which of some actions are allowed on an ARN. Raises MigrationError if IAM cannot be asked."""
 
 NEEDED = together(*(COMMANDS[name] for name in ("scan", "run", "verify")))
 READ_ANYHOW = frozenset({"cognito-idp:DescribeUserPool", "cognito-idp:GetUserPoolMfaConfig"})
-"""What a check reads itself, and names if it cannot."""
+"""Actions that `check` uses itself. If one is denied, the unread pool is a finding already."""
 
 _SIDES = {"source": Resource.SOURCE, "target": Resource.TARGET}
 
 
 class Ask(Protocol):
-    """Makes a call; raises what it raises."""
+    """A call to one pool that is made only to see whether it is refused."""
 
     def __call__(self, operation: str, **parameters: Any) -> None:
         """Make it."""
 
 
 def harmless(password: str) -> Mapping[str, Mapping[str, Any]]:
-    """Return the calls that change nothing, with their parameters. No user, group or provider has the name in them."""
+    """Return the calls that change nothing, with their parameters, by operation.
+
+    No user, group or provider has the names in them, and each call of this function makes new names.
+    """
     nobody = f"cognito-migrate-check-{uuid.uuid4()}"
     user, group = {"Username": nobody}, {"GroupName": nobody}
     # A provider's name has 32 characters at most, and a hexadecimal id has just those.
@@ -53,6 +57,7 @@ def harmless(password: str) -> Mapping[str, Mapping[str, Any]]:
         "AdminListGroupsForUser": user,
         "AdminGetUser": user,
         "AdminGetUserAuthFactors": user,
+        # Writes follow. Should a user of this random name exist after all, each of them still does as little as it can.
         "AdminSetUserMFAPreference": {**user, "SMSMfaSettings": {"Enabled": False}},
         "AdminLinkProviderForUser": {
             "DestinationUser": {"ProviderName": "Cognito", "ProviderAttributeValue": nobody},
@@ -76,11 +81,12 @@ def rights(
     simulate: Mapping[str, Simulate],
     needed: Needed = NEEDED,
 ) -> Rights:
-    """Say of each action that is needed whether it is allowed; of a pool that could not be described nothing."""
+    """Return for each action that is needed whether it is allowed. A pool that could not be described is left out."""
     found: dict[tuple[Resource, str], Allowed] = {}
     for side, (ask, described) in pools.items():
         actions = needed[_SIDES[side]] - READ_ANYHOW
         told = _simulated(simulate.get(side), actions, described.arn)
+        # One set of random names for each pool, and a password that its policy takes.
         calls = harmless(random_password(described.password_policy))
         for action in sorted(actions):
             found[_SIDES[side], action] = told.get(action) or _asked(ask, action, calls)
@@ -92,6 +98,7 @@ def rights(
 def _simulated(simulate: Simulate | None, actions: frozenset[str], arn: str) -> dict[str, Allowed]:
     try:
         told = simulate(actions, arn) if simulate else {}
+    # Asking IAM needs a permission of its own. Without it, the harmless calls tell.
     except MigrationError:
         return {}
     return {action: Allowed.YES if allowed else Allowed.NO for action, allowed in told.items()}
@@ -99,6 +106,7 @@ def _simulated(simulate: Simulate | None, actions: frozenset[str], arn: str) -> 
 
 def _asked(ask: Ask, action: str, calls: Mapping[str, Mapping[str, Any]]) -> Allowed:
     operation = action.partition(":")[2]
+    # AdminCreateUser and CreateGroup: they would leave something behind.
     if operation not in calls:
         return Allowed.UNKNOWN
     return _judged(lambda: ask(operation, **calls[operation]))
@@ -107,10 +115,12 @@ def _asked(ask: Ask, action: str, calls: Mapping[str, Mapping[str, Any]]) -> All
 def _judged(call: Callable[[], object]) -> Allowed:
     try:
         call()
+    # The order matters: a refusal is a MigrationError, too, but it is an answer.
     except NotAllowedError:
         return Allowed.NO
     except UserError:  # no such user: whoever learns that was let in
         return Allowed.YES
+    # A call that was throttled or dropped says nothing about permission.
     except MigrationError:
         return Allowed.UNKNOWN
     return Allowed.YES
@@ -118,6 +128,7 @@ def _judged(call: Callable[[], object]) -> Allowed:
 
 def _of_ledger(table: LedgerTable, needed: Needed) -> Iterator[tuple[str, Allowed]]:
     key = f"check:{uuid.uuid4()}"
+    # DynamoDB decides about permission before it looks at the condition, so an unmet condition means allowed.
     unmet = "attribute_exists(#id)"  # and nothing has that key
     calls: dict[str, Callable[[], object]] = {
         "DescribeTable": table.identity,
@@ -136,6 +147,8 @@ def _judged_of_ledger(call: Callable[[], object]) -> Allowed:
     try:
         call()
     except FatalError as error:
+        # The ledger has no error class of its own for a refusal. What tells one from other fatal errors, such as a
+        # missing table, is the permission that the sentence names.
         return Allowed.NO if ": grant dynamodb:" in str(error) else Allowed.UNKNOWN
     except MigrationError:
         return Allowed.UNKNOWN

@@ -1,4 +1,4 @@
-"""Findings on passwords, second factors, recovery and mail. Pure; see `check`.
+"""Judge passwords, second factors, recovery, mail and sign-up. Pure: no function makes a call.
 
 Sources: "Customizing user pool MFA", "Password recovery" and "Quotas" of the Amazon Cognito developer guide.
 """
@@ -23,11 +23,11 @@ _DEFAULT_LENGTH = 8
 _FACTORS = {SMS: "SMS", TOTP: "TOTP", MAIL: "e-mail"}
 _CROSSING = ("SMS", "e-mail")  # what `users.mfa: preferences` carries
 DEFAULT_SENDER_A_DAY = 50
-"""Mails of an account by Cognito's own sender (Quotas, "Email messages sent daily")."""
+"""Mails that Cognito's own sender sends a day, for the whole account (Quotas, "Email messages sent daily")."""
 
 
 def passwords(facts: Facts) -> Iterator[Finding]:
-    """Say which old passwords the new policy refuses."""
+    """Yield which demands of the new pool's password policy the old pool did not make."""
     old, new = facts.source.description.password_policy, facts.target.description.password_policy
     stricter = [words for name, words in _CLASSES.items() if new.get(name) and not old.get(name)]
     was, wanted = (int(policy.get("MinimumLength", _DEFAULT_LENGTH)) for policy in (old, new))
@@ -36,6 +36,8 @@ def passwords(facts: Facts) -> Iterator[Finding]:
     if not stricter:
         yield _PASSWORDS.ok("the new pool's policy takes every password of the old pool.")
         return
+    # A captured password is set by AdminSetUserPassword, which enforces the new policy. Without capture everyone
+    # chooses a new password anyway. UserMigration does not enforce the policy, so only CUSTOM_AUTH is named.
     severity = _PASSWORDS.warning if facts.captures else _PASSWORDS.note
     yield severity(
         "policy-stricter",
@@ -53,7 +55,7 @@ def _as_template(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def second_factors(facts: Facts) -> list[Finding]:
-    """Say who loses a second factor, who would be asked for one they do not have, and what capture makes of it."""
+    """Return which users lose a second factor, or are asked for one they do not have, and what follows for capture."""
     found = [*_lost(facts), *_released(facts), *_preferences(facts), *_demanded(facts), *_captured(facts)]
     return _MFA.or_ok(found, "nobody loses a second factor.")
 
@@ -64,7 +66,7 @@ def _mode(facts: Facts, side: str) -> str:
 
 
 def factors(mfa: Mapping[str, Any]) -> frozenset[str]:
-    """Return the factors that an answer of GetUserPoolMfaConfig allows."""
+    """Return the second factors that an answer of GetUserPoolMfaConfig allows, in the words of the findings."""
     return frozenset(_FACTORS[name] for name in offered(mfa))
 
 
@@ -73,6 +75,7 @@ def _lost(facts: Facts) -> Iterator[Finding]:
     pool = facts.config.target.user_pool_id
     allowed = factors(facts.source.mfa.value)
     if old != "OFF" and new == "OFF":
+        # ON in the old pool means that nobody signs in there by the password alone. In the new pool everyone would.
         severity = _MFA.error if old == "ON" else _MFA.warning
         yield severity(
             "mfa-lost",
@@ -82,6 +85,7 @@ def _lost(facts: Facts) -> Iterator[Finding]:
             "--software-token-mfa-configuration Enabled=true",
         )
         return
+    # A pool with MFA OFF may still have senders set up. Nobody is asked for a factor, so nobody loses one.
     missing = sorted(allowed - factors(facts.target.mfa.value)) if old != "OFF" else []
     crossing = facts.config.users.mfa == "preferences"
     if unasked := [name for name in missing if crossing and name in _CROSSING]:
@@ -92,6 +96,7 @@ def _lost(facts: Facts) -> Iterator[Finding]:
             "the old pool may be given it, and is not asked for it.",
             "Allow it in the new pool, with everything that its MFA has already, or set users.mfa: ignore.",
         )
+    # What is an error already is not named a second time as a warning.
     if lost := [name for name in missing if name not in unasked]:
         yield _MFA.warning(
             "mfa-factor-lost",
@@ -103,10 +108,12 @@ def _lost(facts: Facts) -> Iterator[Finding]:
 
 
 def _released(facts: Facts) -> Iterator[Finding]:
-    """Look at those whom only the old pool's demand keeps from signing in by the password alone."""
+    """Judge the users without a second factor: only the old pool's demand keeps them from signing in without one."""
     if (_mode(facts, "source"), _mode(facts, "target")) != ("ON", "OPTIONAL"):
         return
     said = "MFA is ON in the old pool and OPTIONAL in the new one: "
+    # Preferences carry over the factors that exist, so only users without a factor are weakened. Without preferences
+    # all are.
     if facts.config.users.mfa == "preferences":
         yield _MFA.warning(
             "mfa-not-required",
@@ -132,9 +139,10 @@ def _preferences(facts: Facts) -> Iterator[Finding]:
 
 
 def _demanded(facts: Facts) -> Iterator[Finding]:
-    """Look at users with an e-mail address and nothing else."""
+    """Judge a demand for a second factor that some users cannot meet, such as users with only an e-mail address."""
     offered = factors(facts.target.mfa.value)
     mode = _mode(facts, "target")
+    # A user without a phone number cannot set up SMS while signing in, but can set up TOTP.
     if mode == "ON" and not offered & {"TOTP", "e-mail"}:
         yield _MFA.error(
             "mfa-by-sms-alone",
@@ -151,6 +159,7 @@ def _demanded(facts: Facts) -> Iterator[Finding]:
         )
     # "can't receive MFA and password reset codes at the same email address" (developer guide, passwords).
     if mode != "OFF" and "e-mail" in offered:
+        # If MFA is OPTIONAL, only users that chose e-mail as their factor are concerned.
         severity = _MFA.warning if mode == "ON" else _MFA.note
         yield severity(
             "mfa-by-email-no-reset",
@@ -161,6 +170,7 @@ def _demanded(facts: Facts) -> Iterator[Finding]:
 
 
 def _captured(facts: Facts) -> Iterator[Finding]:
+    # Without capture everyone chooses a new password, with or without a second factor.
     if not facts.captures or _mode(facts, "source") == "OFF":
         return
     if facts.mfa_users == "capture":
@@ -177,9 +187,10 @@ def _captured(facts: Facts) -> Iterator[Finding]:
 
 
 def recovery(facts: Facts) -> Iterator[Finding]:
-    """Say by what a user who is not captured gets a code: the way back for everybody."""
+    """Yield how a user that is not captured gets a reset code. This is the way back for everyone."""
     settings = facts.target.settings
     wanted = (settings.get("AccountRecoverySetting") or {}).get("RecoveryMechanisms") or ()
+    # Cognito tries the mechanism of the lowest priority number first.
     ways = [way["Name"] for way in sorted(wanted, key=lambda way: way.get("Priority", 1))]
     both = template(
         "AccountRecoverySetting:",
@@ -204,6 +215,8 @@ def recovery(facts: Facts) -> Iterator[Finding]:
     else:
         yield _RECOVERY.ok(f"codes are sent by {', '.join(ways) or 'phone, else e-mail (nothing is set)'}.")
     if ("verified_phone_number" in ways or not ways) and not settings.get("SmsConfiguration"):
+        # Without AccountRecoverySetting nobody decided on SMS: phone first is only Cognito's default, with e-mail after
+        # it.
         severity = _RECOVERY.warning if ways else _RECOVERY.note
         yield severity(
             "no-sms-sender",
@@ -214,7 +227,7 @@ def recovery(facts: Facts) -> Iterator[Finding]:
 
 
 def mail(facts: Facts) -> Iterator[Finding]:
-    """Say whether the sender can bear a morning on which many reset their passwords."""
+    """Yield whether the sender of mails can bear a morning on which many users reset their passwords."""
     sender = facts.target.settings.get("EmailConfiguration") or {}
     users = facts.source.description.estimated_users
     if sender.get("EmailSendingAccount") == "DEVELOPER":
@@ -232,10 +245,14 @@ def mail(facts: Facts) -> Iterator[Finding]:
 
 
 def sign_up(facts: Facts) -> Iterator[Finding]:
-    """Say whether a stranger may take the name of somebody who has not crossed yet."""
+    """Yield whether a stranger may sign up with the name of a user that is not migrated yet.
+
+    UserMigration is not called for a sign-up, so the name's owner could not be migrated afterwards.
+    """
     admins_only = (facts.target.settings.get("AdminCreateUserConfig") or {}).get("AllowAdminCreateUserOnly")
     if admins_only:
         yield _SIGN_UP.ok("nobody signs up in the new pool by themselves.")
+    # What that function decides cannot be read, so any function counts.
     elif "PreSignUp" in facts.target.description.triggers:
         yield _SIGN_UP.ok("a function on PreSignUp decides who may sign up in the new pool.")
     else:

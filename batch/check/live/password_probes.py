@@ -1,4 +1,4 @@
-"""What `check --live` asks about statuses, passwords, sign-in and forgotten passwords. No code is ever sent."""
+"""The probes about statuses, passwords, sign-in and forgotten passwords. No code is ever sent."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ PASSWORDS = (
         "Signing in with a wrong password.",
         DENIED,
         Basis.DOCUMENTED,
+        # Reversed, the password still fits the policy, so only its value is wrong.
         lambda stage: _signs_in(stage, stage.settled.username, stage.password[::-1]),
         otherwise="Let the app try CUSTOM_AUTH after this answer, too: it may mean an uncaptured password.",
     ),
@@ -100,6 +101,8 @@ PASSWORDS = (
         "ForgotPassword in CONFIRMED, of a user without an address: refused for want of one, and not for the status.",
         INVALID,
         Basis.REPORTED,
+        # What matters is that the error is not DENIED: then CONFIRMED itself permits the reset, and an address would
+        # get a code.
         lambda stage: answer_to(lambda: stage.by_name.forget_password(stage.settled.username)),
         otherwise=_NO_FALLBACK,
     ),
@@ -142,4 +145,4 @@ PASSWORDS = (
         lambda stage: _set_and_status(stage, stage.signed_up),
     ),
 )
-"""In this order: a question may depend on what those before it left."""
+"""In this order, because an answer may depend on what the probes before it left behind."""

@@ -1,4 +1,4 @@
-"""A point that `check --live` tests: a question, the answer to be expected, and what to do after each answer."""
+"""One question of `check --live`: what is asked, what is expected, and what follows from each answer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ DENIED = "NotAuthorizedException"
 INVALID = "InvalidParameterException"
 
 SAFE = ""
-"""What to do where nothing depends on the answer."""
+"""The advice where nothing depends on the answer."""
 
 
 class Basis(StrEnum):
-    """Where the expected answer comes from."""
+    """Where the expected answer comes from, from the surest source to none."""
 
     DOCUMENTED = "documented"
     REPORTED = "reported by users"
@@ -29,7 +29,7 @@ class Basis(StrEnum):
 
 
 class ProbeOutcome(StrEnum):
-    """What came of a probe."""
+    """What came of a probe. Only CHOOSE asks the operator to change a setting."""
 
     EXPECTED = "as expected"
     HARMLESS = "otherwise, and harmless"
@@ -39,9 +39,9 @@ class ProbeOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One point. `ask` makes the calls and returns the answer: `accepted`, the code of an error, or what is seen.
+    """One question. `ask` makes the calls and returns the answer: `accepted`, an error's code, or what was seen.
 
-    `advice` says by answer what to do, `otherwise` for any other one but the expected; SAFE is nothing.
+    `advice` says by answer what to do. `otherwise` is the advice for every other unexpected answer. SAFE is no advice.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a probe has found: the answer, or the `problem` for which there is none."""
+    """The answer to a probe, or the `problem` for which there is none."""
 
     probe: Probe
     observed: str = ""
@@ -63,7 +63,7 @@ class Result:
 
     @property
     def verdict(self) -> ProbeOutcome:
-        """Whether it is as expected, and whether anything depends on it if not."""
+        """Whether the answer is the expected one, and if not, whether anything depends on it."""
         if self.problem:
             return ProbeOutcome.UNTOLD
         if self.observed == self.probe.expected:
@@ -72,16 +72,17 @@ class Result:
 
     @property
     def advice(self) -> str:
-        """What to do, if anything."""
+        """What the operator should do. SAFE if the answer is the expected one, or if there is none."""
         if self.problem or self.observed == self.probe.expected:
             return SAFE
         return self.probe.advice.get(self.observed, self.probe.otherwise)
 
 
 def tried(probe: Probe, stage: Stage) -> Result:
-    """Ask. What cannot be told is a result, and no end; only a stop is."""
+    """Ask the question. A call that fails becomes a result, so the other probes go on. Raises StoppedError."""
     try:
         return Result(probe, probe.ask(stage))
+    # It is a MigrationError too. Below it, Ctrl-C would become one more result.
     except StoppedError:
         raise
     except MigrationError as error:
@@ -89,9 +90,9 @@ def tried(probe: Probe, stage: Stage) -> Result:
 
 
 def answer_to(call: Callable[[], object]) -> str:
-    """Return what a call says in a word, else `accepted`, or the code with which it was refused.
+    """Return the answer of a call: its own word, `accepted`, or the code of the refusal.
 
-    Raises UserError for a refusal without a code of Cognito's.
+    Raises UserError for a refusal without a code of Cognito's, because such a refusal says nothing about Cognito.
     """
     try:
         answer = call()

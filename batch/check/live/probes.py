@@ -1,4 +1,4 @@
-"""What `check --live` asks about names, aliases and attributes."""
+"""The probes about names, aliases and attributes."""
 
 from __future__ import annotations
 
@@ -121,6 +121,7 @@ NAMES = (
         Basis.REPORTED,
         _same_alias,
         otherwise=_BY_MAIL,
+        # Refused all the same, under another code. The migration treats both codes as a collision.
         advice={TAKEN: ""},
     ),
     Probe(
@@ -144,6 +145,7 @@ NAMES = (
         Basis.DOCUMENTED,
         _same_mail,
         otherwise=_PERSONS,
+        # Refused all the same, under another code.
         advice={ALIAS_TAKEN: ""},
     ),
     Probe(
@@ -160,6 +162,8 @@ NAMES = (
         Basis.NOWHERE,
         _same_mail_later,
         otherwise="Before each `sync` look at `cognito-migrate export collisions`: a taken address is not refused.",
+        # Refused all the same, under another code.
+        # Refused all the same, under another code.
         advice={TAKEN: ""},
     ),
     Probe(
@@ -205,6 +209,7 @@ NAMES = (
         Basis.DOCUMENTED,
         lambda stage: _changed(stage.by_name, stage.ada, **{PLAN: "pro"}),
         otherwise=_NO_CLIENT,
+        # Refused all the same, under another code.
         advice={"NotAuthorizedException": ""},
     ),
     Probe(
@@ -229,4 +234,4 @@ NAMES = (
         _without_required,
     ),
 )
-"""In this order: a question may depend on what those before it left."""
+"""In this order, because an answer may depend on what the probes before it left behind."""

@@ -1,4 +1,7 @@
-"""`check --live`: ask Cognito itself, in throw-away pools, what the documents leave open. Adapts nothing by itself."""
+"""`check --live`: ask Cognito itself what the documents leave open, and put the answers into findings.
+
+Nothing is adapted to an answer. A finding says which setting to choose, and a person decides.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from batch.check.live.throw_away_pools import LeftOver, Making
 from batch.settings.prices import AS_OF, Prices
 
 PROBES: Sequence[Probe] = (*PASSWORDS, *NAMES, *SETTINGS)
+# The users of a check are counted beyond the free ones, so the sum is the most that can be charged.
 _FREE = 10_000  # monthly active users (`prices`)
 _PLAN = "ESSENTIALS"  # of a pool that is made without a word about it
 _SEVERITY = {
@@ -33,29 +37,33 @@ _UNUSED = "Nothing: it is not used."
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found, and which of the pools made for it could not be deleted."""
+    """The results of all probes, and the pools that could not be deleted."""
 
     results: tuple[Result, ...]
     left: tuple[LeftOver, ...] = ()
 
     def has(self, verdict: ProbeOutcome) -> bool:
-        """Whether that came of some probe."""
+        """Whether at least one probe ended so."""
         return any(result.verdict is verdict for result in self.results)
 
     @property
     def is_well(self) -> bool:
-        """Whether every question got an answer, and nothing depends on one that is not the expected one."""
+        """Whether every probe got an answer, and nothing depends on an unexpected one. Decides the exit code."""
         return not (self.has(ProbeOutcome.CHOOSE) or self.has(ProbeOutcome.UNTOLD))
 
 
 def probed(making: Making, pause: Pause, probes: Iterable[Probe] = PROBES) -> tuple[Result, ...]:
-    """Make the pools and ask. Whoever calls deletes them. Raises StoppedError, and what CreateUserPool may raise."""
+    """Make the pools and ask every probe, in order. Whoever calls deletes the pools, also after an error.
+
+    Raises StoppedError, and what CreateUserPool may raise.
+    """
     stage = Stage.made_by(making, pause)
     return tuple(tried(probe, stage) for probe in probes)
 
 
 def cost(prices: Prices | None) -> str:
-    """Say what it may cost, in a sentence."""
+    """Return what the check may cost, in a sentence for the question before it begins."""
+    # `prices` is None where nobody configured prices of their own.
     known = prices or Prices()
     dollars = known.of_users(_FREE + MOST_USERS, _PLAN) - known.of_users(_FREE, _PLAN)
     said = f"your prices: ${dollars:.2f}" if known.mau is not None else f"${dollars:.2f} (list price, {AS_OF})"
@@ -66,7 +74,7 @@ def cost(prices: Prices | None) -> str:
 
 
 def findings(outcome: Outcome) -> list[Finding]:
-    """Return what was found as `check` says it, the worst first."""
+    """Return the results as findings of `check`, the worst first."""
     found = [_finding(result) for result in outcome.results]
     return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
 
@@ -86,7 +94,7 @@ def _finding(result: Result) -> Finding:
 
 
 def not_tested() -> list[Finding]:
-    """Return what is not tested here, with how a person would."""
+    """Return a note for each point that is not tested, with how to test it by hand."""
     return [
         Finding(
             Severity.NOTE,
@@ -99,7 +107,10 @@ def not_tested() -> list[Finding]:
 
 
 def as_values(outcome: Outcome) -> dict[str, Any]:
-    """Return everything as JSON-able values."""
+    """Return everything for `--json`.
+
+    A pool that could not be deleted is under `not_deleted`, so that a program can do it.
+    """
     return {
         "results": [_result_as_values(result) for result in outcome.results],
         "not_tested": [asdict(point) for point in BY_HAND],
@@ -122,7 +133,7 @@ def _result_as_values(result: Result) -> dict[str, Any]:
 
 
 def conclusion(outcome: Outcome) -> str:
-    """Say it in the end, in a line."""
+    """Return the last line of the output: how many results of each kind, and what to do."""
     counts = Counter(result.verdict for result in outcome.results)
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ProbeOutcome if counts[verdict])
     if outcome.has(ProbeOutcome.CHOOSE):
@@ -134,7 +145,10 @@ def conclusion(outcome: Outcome) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """A point that is not tested: what is asked, `why` not, `how` a person would, and what depends on it."""
+    """A question that is not tested.
+
+    `why` it is not, `how` a person would test it, and what `matters`: what depends on it.
+    """
 
     id: str
     question: str

@@ -1,4 +1,4 @@
-"""What `check --live` asks about listings, groups and the settings of a pool."""
+"""The probes about listings, groups and the settings of a pool."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _INVITATION = "AdminCreateUserConfig"
 
 
 def judged(found: Mapping[str, frozenset[str]], known: frozenset[str]) -> str:
-    """Say whether listings by the first digits of the sub held all whom they should, and nobody else.
+    """Return whether listings by the first digit of the sub held all users that they should, and no others.
 
-    `found` are the subs by the digit that was filtered by; it has the first digits of all that are `known`.
+    `found` has the subs that were listed, by the digit of the filter. It must have the first digit of each `known` sub.
     """
     if any(not sub.startswith(digit) for digit, subs in found.items() for sub in subs):
         return IGNORED
@@ -36,7 +36,9 @@ def judged(found: Mapping[str, frozenset[str]], known: frozenset[str]) -> str:
 def _by_prefix(stage: Stage) -> str:
     known = frozenset(user.sub for user in (stage.ada, stage.newcomer, stage.settled))
     used = {sub[:1] for sub in known}
+    # One digit that no known user has: a filter that is ignored lists the known users under it, too.
     digits = [*sorted(used), next(digit for digit in _DIGITS if digit not in used)]
+    # The users are new, and ListUsers may be seconds late. Only what is still missing in the end is incomplete.
     for _ in range(_LISTED_AGAIN):
         answer = answer_to(lambda: judged({digit: _with_digit(stage.by_name, digit) for digit in digits}, known))
         if answer != INCOMPLETE:
@@ -58,13 +60,14 @@ def _sizes(by_name: LivePool) -> Iterator[int]:
 
 
 def of_pages(sizes: Sequence[int], limit: int) -> str:
-    """Say whether every page but the last was as long as it could be."""
+    """Return whether every page except the last had `limit` users. The last one may be short for want of users."""
     return "full pages" if all(size == limit for size in sizes[:-1]) else "shorter pages"
 
 
 def _found_in_another_case(stage: Stage) -> str:
     address = stage.ada.attributes["email"]
     for _ in range(_LISTED_AGAIN):
+        # The same lateness of ListUsers: not found at first need not mean that case counts.
         if stage.by_name.listed(Filter=f'email = "{address.upper()}"')["Users"]:
             return "found"
         stage.pause(_SECONDS)
@@ -72,6 +75,7 @@ def _found_in_another_case(stage: Stage) -> str:
 
 
 def _attribute_that_some_lack(stage: Stage) -> str:
+    # `newcomer` is named only to be made: the question is about a pool in which some user lacks the attribute.
     return answer_to(lambda: bool(stage.newcomer and stage.by_name.listed(AttributesToGet=["email"])))
 
 
@@ -80,6 +84,7 @@ def _group(by_name: LivePool) -> Group:
 
 
 def _precedence(stage: Stage) -> str:
+    # `create_group` leaves a group alone that exists, so each of the group probes works without the others.
     stage.by_name.create_group(_GROUP)
     return _KEPT if _group(stage.by_name).precedence == _GROUP.precedence else "lost"
 
@@ -102,6 +107,8 @@ def _changed_besides(stage: Stage) -> str:
     live, changes = stage.by_mail, {_INVITATION: {"AllowAdminCreateUserOnly": True}}
     before = live.settings()
     try:
+        # `change` raises FatalError if another setting has changed, too. That is the very question, so it counts as
+        # accepted, and the settings are compared below. NotAllowedError is a FatalError, but no answer.
         answer = answer_to(lambda: live.change(**changes))
     except NotAllowedError:
         raise
@@ -113,6 +120,7 @@ def _changed_besides(stage: Stage) -> str:
 
 
 def _mfa_not_passed(stage: Stage) -> str:
+    # MFA must be OPTIONAL first. Otherwise OFF would be the answer whatever UpdateUserPool does.
     stage.by_mail.allow_totp()
     stage.by_mail.update_with_little()
     return stage.by_mail.mfa()
@@ -207,4 +215,4 @@ SETTINGS = (
         _mfa_not_passed,
     ),
 )
-"""In this order: a question may depend on what those before it left."""
+"""In this order, because an answer may depend on what the probes before it left behind."""

@@ -1,7 +1,7 @@
-"""The calls of `check --live`, beside those that every pool has. Nothing is ever sent to anybody by them.
+"""The throw-away pools of `check --live`: making them, the calls that only a check makes, deleting them.
 
-Users are made without a message, no attribute is verified by a code, and what sends codes is asked only about users who
-have no address.
+Nothing is ever sent to anybody. Users are made without a message and no attribute is verified by a code. Calls that
+send codes are made only for users that have no address.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from userpool.errors import FatalError, MigrationError, NoSuchPoolError, NotAllo
 from userpool.pool import UserPool
 
 TAG: Mapping[str, str] = {"cognito-migrate": "check-live"}
-"""What every throw-away pool is marked with: the policy of docs/permissions.md allows nothing on other pools."""
+"""The tag of every throw-away pool. The policy of docs/permissions.md allows nothing on pools without it."""
 _ADDRESSES = frozenset({"email", "phone_number"})
 PREFIX = "cognito-migrate-check-live-"
 OLD_ENOUGH = timedelta(hours=1)
-"""Nobody's check takes so long: a throw-away pool that is older was left over."""
+"""A throw-away pool that is older was left over. No check takes so long, so nobody else's is deleted while in use."""
 _OF_NO_POOL = frozenset({"CreateUserPool", "ListUserPools"})
 _READS = frozenset({"DescribeUserPool"})
 
 
 class LivePool(ManagedPool):
-    """A throw-away pool, and the calls that only a check makes of it; some go through its app client."""
+    """A throw-away pool, with the calls that only a check makes. Some go through the pool's app client."""
 
     def __init__(self, client: Any, pool_id: str, policy: Policy, client_id: str = "") -> None:
         super().__init__(client, pool_id, policy)
         self._client_id = client_id
 
     def sign_in_with(self, username: str, password: str) -> str:
-        """Sign in by USER_PASSWORD_AUTH; return the name of the challenge, or "tokens". Raises UserError if refused."""
+        """Sign in by USER_PASSWORD_AUTH. Return the name of the challenge, or "tokens". Raises UserError if refused."""
         answer = self._call(
             "InitiateAuth",
             of_pool=False,
@@ -51,49 +51,59 @@ class LivePool(ManagedPool):
         return str(answer.get("ChallengeName") or "tokens")
 
     def sign_up(self, username: str, password: str) -> None:
-        """Sign up without an address, so that no code is sent; the user is UNCONFIRMED then."""
+        """Sign up without an address, so that no code is sent. The user is UNCONFIRMED afterwards."""
         parameters: dict[str, Any] = {"ClientId": self._client_id, "Username": username, "Password": password}
         self._call("SignUp", of_pool=False, repeatable=False, **parameters)
 
     def forget_password(self, username: str) -> None:
-        """Ask for a code, for a user to whom none can be sent. Raises UserError if that is refused, as it should be."""
+        """Call ForgotPassword for a user without an address, to whom no code can be sent.
+
+        Raises UserError if Cognito refuses, as it should, and FatalError before the call if the user has an address.
+        """
         self._require_no_address(username)
         self._call("ForgotPassword", of_pool=False, repeatable=False, ClientId=self._client_id, Username=username)
 
     def reset_password(self, username: str) -> None:
-        """Reset a user to whom no code can be sent. Raises UserError if that is refused, as it should be."""
+        """Call AdminResetUserPassword for a user without an address, to whom no code can be sent.
+
+        Raises UserError if Cognito refuses, as it should, and FatalError before the call if the user has an address.
+        """
         self._require_no_address(username)
         self._call("AdminResetUserPassword", repeatable=False, Username=username)
 
     def _require_no_address(self, username: str) -> None:
+        # Asked of Cognito and not remembered: a mail to a stranger could not be called back.
         user = self.find(username)
         if user is None or _ADDRESSES & user.attributes.keys():
             raise FatalError(f"{username} is not there or has an address: nothing that sends a code is asked of it.")
 
     def listed(self, **parameters: Any) -> Mapping[str, Any]:
-        """Return a page of ListUsers."""
+        """Return one answer of ListUsers as it is, with its `PaginationToken`. Parameters are those of the API."""
         answer: Mapping[str, Any] = self._call("ListUsers", **parameters)
         return answer
 
     def set_precedence(self, group: str, precedence: int) -> None:
-        """Pass UpdateGroup a precedence and nothing else."""
+        """Call UpdateGroup with a precedence only, to see what becomes of the description."""
         self._call("UpdateGroup", GroupName=group, Precedence=precedence)
 
     def allow_totp(self) -> None:
-        """Let users have a second factor."""
+        """Set MFA to OPTIONAL, with TOTP as its only factor, which needs no sender."""
         totp = {"Enabled": True}
         self._call("SetUserPoolMfaConfig", SoftwareTokenMfaConfiguration=totp, MfaConfiguration="OPTIONAL")
 
     def mfa(self) -> str:
-        """Say whether users may, or must, have a second factor: OFF, OPTIONAL or ON."""
+        """Return OFF, OPTIONAL or ON: whether users may, or must, have a second factor."""
         return str(self._call("GetUserPoolMfaConfig").get("MfaConfiguration") or "OFF")
 
     def update_with_little(self) -> None:
-        """Call UpdateUserPool without most of the pool's settings; the tag stays, by which it is found."""
+        """Call UpdateUserPool without most of the pool's settings.
+
+        The tag is passed, because the pool is found again by it.
+        """
         self._call("UpdateUserPool", UserPoolTags=dict(TAG), AutoVerifiedAttributes=[])
 
     def delete_pool(self) -> None:
-        """Delete the pool. Safe to repeat."""
+        """Delete the pool with everything in it. Safe to repeat: a pool that is gone already is no error."""
         try:
             self._call("DeleteUserPool")
         except NoSuchPoolError:
@@ -101,19 +111,22 @@ class LivePool(ManagedPool):
 
 
 class AccountPools(UserPool):
-    """The user pools of an account and Region: the calls that are about no pool, or about one that is being made."""
+    """The user pools of an account and Region: the calls that name no pool, or a pool that is just being made."""
 
     def __init__(self, client: Any, policy: Policy) -> None:
         super().__init__(client, "this account", policy)
 
     def make(self, name: str, **options: Any) -> str:
-        """Make a tagged pool that can be deleted, with options of CreateUserPool, and return its id.
+        """Make a pool with the tag and without deletion protection. Return its id.
 
-        Raises UnansweredError if it may have been made.
+        `options` are those of CreateUserPool.
+
+        Raises UnansweredError if the pool may have been made, NotAllowedError with the permissions to grant.
         """
         try:
             answer = self._call(
                 "CreateUserPool",
+                # Not repeated after a lost answer: a second pool of the same name would be made.
                 of_pool=False,
                 repeatable=False,
                 PoolName=name,
@@ -129,7 +142,7 @@ class AccountPools(UserPool):
         return str(answer["UserPool"]["Id"])
 
     def make_client(self, pool_id: str) -> str:
-        """Make an app client of a pool, without a secret, for sign-in by password, and return its id."""
+        """Make an app client for sign-in by password, without a secret, and return its id."""
         answer = self._call(
             "CreateUserPoolClient",
             of_pool=False,
@@ -142,13 +155,16 @@ class AccountPools(UserPool):
         return str(answer["UserPoolClient"]["ClientId"])
 
     def listed(self) -> Iterator[Mapping[str, Any]]:
-        """Yield every pool, as ListUserPools has it."""
+        """Yield every pool of the account and Region as ListUserPools has it: name, id and dates, but no tags."""
         for page in self._pages("ListUserPools", "UserPools", size="MaxResults", of_pool=False):
             yield from page
 
 
 def making(config: Config, *, stop: threading.Event, token: str) -> Making:
-    """Return what makes throw-away pools, paced by AWS's default quotas. Deletion is paced, and not stopped."""
+    """Return the maker of throw-away pools, paced by AWS's default quotas.
+
+    Deletion has a pacer of its own that no stop ends: pools must be deleted also after Ctrl-C.
+    """
     client = cognito_client(config.target, connections=1)
     share = config.rate.share
     policy, cleaning = Pacer({}, share=share, stopping=stop).policy(), Pacer({}, share=share).policy()
@@ -157,7 +173,7 @@ def making(config: Config, *, stop: threading.Event, token: str) -> Making:
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
-    """A throw-away pool that is still there, or may be if it has no id; `why`, if deleting it was tried."""
+    """A throw-away pool that still exists. Without an id it may exist. `why` is set if deleting it was tried."""
 
     name: str
     pool_id: str = ""
@@ -165,9 +181,9 @@ class LeftOver:
 
 
 class Making:
-    """Makes throw-away pools, with a random `token` in their names, and deletes these.
+    """Makes throw-away pools, with a random `token` in their names, and deletes them.
 
-    `cleaning` paces what deletes them: it goes on when everything else stops.
+    `cleaning` paces the deletion, which goes on when everything else has stopped.
     """
 
     def __init__(self, client: Any, policy: Policy, cleaning: Policy, *, token: str) -> None:
@@ -175,23 +191,28 @@ class Making:
         self._policy = policy
         self._cleaning = cleaning
         self._token = token
+        # Ids that the client may name in a call. Every other id is refused before a request leaves this machine.
         self._own: set[str] = set()
         self._made: dict[str, str] = {}  # ids by name
         self._doubtful: set[str] = set()
+        # DescribeUserPool may name any pool, because the tag of a pool that was left over must be read before it is
+        # trusted.
         refuse_others(client, self._own, reads=_READS)
 
     def name(self, kind: str) -> str:
-        """Return what the pool of a kind is called: nobody else's is."""
+        """Return the name of the pool of a kind. The token in it is random, so no other pool has this name."""
         return f"{PREFIX}{self._token}-{kind}"
 
     def pool(self, kind: str, **options: Any) -> LivePool:
-        """Make a pool with an app client; options are those of CreateUserPool."""
+        """Make a pool with an app client. `options` are those of CreateUserPool. Raises what CreateUserPool raises."""
         account, name = AccountPools(self._client, self._policy), self.name(kind)
         try:
             pool_id = account.make(name, **options)
+        # The pool may exist although its id is not known. `remove` looks for it by name.
         except UnansweredError:
             self._doubtful.add(name)
             raise
+        # Noted before the app client is made. If that fails, the pool is deleted all the same.
         self._made[name] = pool_id
         self._own.add(pool_id)
         client_id = account.make_client(pool_id)
@@ -199,14 +220,15 @@ class Making:
         return LivePool(self._client, pool_id, self._policy, client_id)
 
     def remove(self) -> list[LeftOver]:
-        """Delete all that was made here; return what is left, with the reason. Never fails."""
+        """Delete every pool that was made. Return what is left, with the reason. Never raises."""
         self._made |= {pool.name: pool.pool_id for pool in self._found_again()}
         lost = [LeftOver(name, why="its creation got no answer") for name in sorted(self._doubtful - self._made.keys())]
         left = [self.delete(LeftOver(name, pool_id)) for name, pool_id in self._made.items()]
         return lost + [pool for pool in left if pool]
 
     def delete(self, pool: LeftOver) -> LeftOver | None:
-        """Delete a throw-away pool; return it, with the reason, if it cannot be."""
+        """Delete one pool. Return it with the reason if it cannot be deleted, otherwise None."""
+        # A pool that an earlier check left over is not among those made here, and would be refused.
         self._own.add(pool.pool_id)
         try:
             self._to_clean(pool.pool_id).delete_pool()
@@ -215,12 +237,13 @@ class Making:
         return None
 
     def left_over(self, now: datetime | None = None) -> list[LeftOver]:
-        """Return the pools that an earlier check has left: by their names, their age and their tag.
+        """Return the pools that an earlier check left over: they have the name's prefix, the age and the tag.
 
         Raises NotAllowedError if pools may not be listed.
         """
         latest = (now or datetime.now(UTC)) - OLD_ENOUGH
         return [
+            # The cheap conditions come first: the tag costs one call for each pool.
             LeftOver(item["Name"], item["Id"])
             for item in AccountPools(self._client, self._cleaning).listed()
             if item["Name"].startswith(PREFIX) and item["CreationDate"] < latest and self._is_tagged(item["Id"])
@@ -228,6 +251,7 @@ class Making:
 
     def _found_again(self) -> Iterator[LeftOver]:
         if self._doubtful:
+            # `remove` must not raise. A pool that is not found again is named as lost, with its name.
             with suppress(MigrationError):
                 for item in AccountPools(self._client, self._cleaning).listed():
                     if item["Name"] in self._doubtful and self._is_tagged(item["Id"]):
@@ -242,13 +266,15 @@ class Making:
 
 
 def refuse_others(client: Any, own: set[str], *, reads: frozenset[str] = frozenset(), by_token: bool = False) -> None:
-    """Let the client call only for the pools and app clients of this set, which may grow.
+    """Let the client call only for the pools and app clients of this set. The set may grow afterwards.
 
-    `reads` are operations that may name any pool. With `by_token`, calls may also name none but have a user's token.
+    `reads` are operations that may name any pool. With `by_token`, a call may also name none if it has a user's token.
+    The client raises PermissionError for every other call, before a request is made.
     """
 
     def refuse(params: Mapping[str, Any], model: Any, **_: object) -> None:
         named = {params.get("UserPoolId"), params.get("ClientId")} - {None}
+        # A call that names no pool at all is refused, too, unless it is one of those that cannot name one.
         if model.name in _OF_NO_POOL | reads or (named and named <= own):
             return
         if by_token and not named and "AccessToken" in params:
