@@ -1,4 +1,4 @@
-"""How many calls a run makes, how long that takes at the quotas, and what it costs."""
+"""Estimate a run: its calls by operation, its time at the quotas, its price. Reads the inventory and makes no call."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from batch.settings.prices import Prices
 from userpool.door import PAGE
 from userpool.quotas import pace_key
 
-# Writes to the ledger, measured: of a user who is created; and of one who is published, with two or three locks in a
-# transaction, which counts twice.
+# Writes to the ledger, measured, for a user that is created and for a user that is published. Publishing writes two or
+# three locks in a transaction, which DynamoDB bills twice.
 _WRITES_CREATING = 6
 _WRITES_PUBLISHING = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What comes upon one quota category (or one operation that has a limit of its own): its calls, rate and time."""
+    """The load on one quota category, or on one operation with a limit of its own. `rps` is calls a second."""
 
     calls: int
     rps: float
@@ -31,9 +31,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Calls by operation, seconds for the slowest quota category, and the MAU that the month is billed for.
+    """What the next run takes.
 
-    `loads` are by category, the slowest first; `ledger_writes` are those to DynamoDB, about.
+    `calls` are by operation. `seconds` is the time of the slowest quota category, because categories are worked on at
+    the same time. `mau` are the monthly active users that the new pool is billed for. `loads` are by category, the
+    slowest first. `ledger_writes` is the approximate number of writes to DynamoDB.
     """
 
     calls: Mapping[str, int]
@@ -54,11 +56,13 @@ def estimate(
     feature_plan: str = "ESSENTIALS",
     with_ledger: bool = False,
 ) -> Estimate:
-    """Count what is pending; `rps_of(operation)` is the rate that the operation may have."""
+    """Estimate what is left to do. `rps_of(operation)` returns the calls a second that the operation may have."""
     calls = _calls(inventory, context)
     groups = _groups(inventory, context)
     loads = _loads({**calls, **groups, **_of_every_run(context)}, rps_of)
+    # Every run describes the pools and lists the groups. If that is all, there is nothing to wait for.
     to_do = any(calls.values()) or groups["CreateGroup"] or groups["UpdateGroup"]
+    # A user is monthly active once created or read. A changed user is read first, so it is in this sum.
     active = calls["AdminCreateUser"] + calls["AdminGetUser"]
     writes = _ledger_writes(inventory, calls) if with_ledger else 0
     money = prices or Prices()
@@ -79,11 +83,12 @@ def _of_every_run(context: Context) -> dict[str, int]:
 
 
 def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
-    """Count the calls for users, of those who are to be created and of those who are to be changed."""
+    """Count the calls for users: those to create and those to change."""
     count = inventory.number
     pending = f"FROM plan p JOIN users u ON u.sub = p.sub LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"
     created = {
         "AdminCreateUser": count(f"SELECT count(*) {pending} AND r.new_sub IS NULL"),
+        # A user whose state is `secured` has password, disabling, links and factors, and lacks memberships only.
         "AdminSetUserPassword": count(f"SELECT count(*) {pending} AND coalesce(r.state, '') <> 'secured'"),
         "AdminDisableUser": count(
             f"SELECT count(*) {pending} AND u.enabled = 0 AND coalesce(r.state, '') <> 'secured'"
@@ -95,6 +100,7 @@ def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
         "AdminSetUserMFAPreference": count(
             f"SELECT count(*) {pending} AND p.factors IS NOT NULL AND coalesce(r.state, '') <> 'secured'"
         ),
+        # Only a user that an earlier run left between creation and password is read again before it goes on.
         "AdminGetUser": count(f"SELECT count(*) {pending} AND r.state = 'created'"),  # who was left half done
     }
     changed = _changes(inventory)
@@ -102,11 +108,15 @@ def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
 
 
 def _changes(inventory: Inventory) -> dict[str, int]:
-    """Count the calls that changes need: each user is looked at, and written to as what is there allows."""
+    """Count the calls that changes need.
+
+    Each changed user is read first, so the other numbers are the most there can be.
+    """
     sums = inventory.execute(
         "SELECT count(*), sum(disables), sum(enables), sum(sets), sum(deletes), sum(joins), sum(leaves), sum(links), "
         "sum(unlinks), sum(factors) FROM changes"
     ).fetchone()
+    # In the order of the columns above.
     operations = (
         "AdminGetUser",
         "AdminDisableUser",
@@ -123,10 +133,11 @@ def _changes(inventory: Inventory) -> dict[str, int]:
 
 
 def _groups(inventory: Inventory, context: Context) -> dict[str, int]:
-    """Count the calls for groups; those of the new pool that no run has seen are taken for missing."""
+    """Count the calls for groups. Before the first run no group of the new pool is known, so all count as missing."""
     wanted = groups_wanted(inventory, context)
     seen = {name for (name,) in inventory.execute("SELECT name FROM target_groups")}
     return {
+        # Rounded up, and an empty pool needs one call as well.
         "ListGroups": max(1, -(-len(seen) // PAGE)),
         "CreateGroup": len(wanted.keys() - seen) if context.rules.groups.create else 0,
         "UpdateGroup": len([*groups_to_update(inventory, wanted)]),
@@ -134,7 +145,7 @@ def _groups(inventory: Inventory, context: Context) -> dict[str, int]:
 
 
 def _loads(calls: Mapping[str, int], rps_of: Callable[[str], float]) -> dict[str, Load]:
-    """Add up calls by what limits them, the slowest first."""
+    """Add up the calls by what limits them, the slowest first."""
     numbers: dict[str, int] = {}
     rates: dict[str, float] = {}
     for operation, number in calls.items():

@@ -1,4 +1,4 @@
-"""Find everybody whom a name may mean, and everything that is known of them. Changes nothing anywhere."""
+"""Find every user that a name may mean, and collect all that is known of each. Changes nothing anywhere."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ _BY_NAME = (
     "UNION SELECT sub FROM plan WHERE username = ?1 "
     "UNION SELECT sub FROM identifiers WHERE identifier = ?2"
 )
-# Who is left out has no identifiers; this reads all users, so it is the last resort.
+# A user that the plan leaves out has no identifiers, so the attributes are searched. This reads all users, so it comes
+# last.
 _BY_VALUE = (
     "SELECT sub FROM users, json_each(attributes) a "
     "WHERE a.key IN ('email', 'phone_number', 'preferred_username') AND a.value = ?1 COLLATE NOCASE"
 )
+# `one` makes a row for a sub that no table knows, such as a user that came after the last scan.
 _KNOWN = (
     "SELECT u.username, u.scan, u.modified, p.action, p.reason, p.username, p.reset_channel, "
     "r.state, r.new_sub, r.username, r.problem_kind, r.problem FROM (SELECT ? AS sub) one "
@@ -42,7 +44,10 @@ _FORGOTTEN = "SELECT EXISTS (SELECT 1 FROM forgotten WHERE sub = ?)"
 
 
 class Explaining:
-    """Looks at one migration. `now` is a time in seconds; `ledger` is None in a migration without one."""
+    """Collects what is known of users of one migration. `now` is in seconds.
+
+    `ledger` is None in a migration without one.
+    """
 
     def __init__(
         self,
@@ -66,7 +71,10 @@ class Explaining:
         self._marker = marker_of(rules, described.schema)
 
     def cases(self, name: str) -> list[UserCase]:
-        """Return everybody whom a name means, in either pool or as a sub. Raises SettingsError if that is nobody."""
+        """Return every user that a name means: a user name, a sign-in name or a sub, of either pool.
+
+        Raises SettingsError if there is none.
+        """
         subs = self._known_as(name)
         found = [self._case(sub) for sub in subs] if subs else self._unknown(name)
         if not found:
@@ -77,18 +85,21 @@ class Explaining:
         return found
 
     def _known_as(self, name: str) -> list[str]:
+        # Identifiers are stored folded as the new pool folds them: ?2 must be folded alike.
         rows = self._inventory.execute(_BY_NAME, (name, self._sign_in.fold(name))).fetchall()
         rows = rows or self._inventory.execute(_BY_VALUE, (name,)).fetchall()
         return sorted({sub for (sub,) in rows})
 
     def _unknown(self, name: str) -> list[UserCase]:
-        """Look in the pools and the ledger for who is not in the inventory."""
+        """Look in both pools and the ledger for a name that the inventory does not know."""
         old, new = self._source.find(name), self._target.find(name)
+        # The marker of the new pool's user is the old sub, under which the inventory or the ledger may know the person.
         marked = new.attributes.get(self._marker or "") if new else None
         subs = {sub for sub in (old.sub if old else None, marked) if sub}
         if not subs and new:
             return [UserCase(new.username, new=self._in_new_pool(new, ours=False))]
         if not subs and self._person(name):
+            # An inventory that was purged or lost may be without a person whom the ledger still has by sub.
             subs = {name}
         return [self._case(sub, found_as=name) for sub in sorted(subs)]
 
@@ -98,6 +109,7 @@ class Explaining:
         plan, done = _planned(row), self._done(sub, row)
         person = self._person(sub)
         username = scanned_name or (person.username if person else None) or found_as or sub
+        # The groups that the scan saw. `_old` compares them with those of now.
         groups = self._snapshot.groups_by_user([sub])[sub]
         return UserCase(
             username=username,
@@ -125,6 +137,7 @@ class Explaining:
         user = self._source.find(username)
         if user is None or user.sub != sub:  # the name may be another user's by now
             return None
+        # Memberships are compared by themselves: the modified date is that of the user, not of its groups.
         now_in = _groups(self._source, user.username)
         return InOldPool(
             username=user.username,
@@ -141,6 +154,8 @@ class Explaining:
         if user is None:
             return None
         by_marker = self._marker is not None and user.attributes.get(self._marker) == sub
+        # Without a marker the inventory's record decides. With one it does not: a marker that is wrong must not count
+        # as ours.
         by_record = self._marker is None and done is not None and done.new_sub == user.sub
         return self._in_new_pool(user, ours=by_marker or by_record)
 
@@ -175,6 +190,7 @@ class Explaining:
         lease: Mapping[str, Any] = {}
         with suppress(MissingTableError):
             lease = (self._ledger.table.get(KEY) if self._ledger else None) or {}
+        # A lease whose time is up is a run that was killed, and nothing is under way.
         until = float(lease.get("until", 0))
         return until if until > self._now else None
 
@@ -209,7 +225,7 @@ def _groups(pool: UserPool, username: str) -> frozenset[str]:
 
 
 class SeenByScans(StrEnum):
-    """Whether the scans saw the user."""
+    """Which scan saw the user last. EARLIER means that the user has left the old pool since."""
 
     LAST = "by the last scan"
     EARLIER = "by an earlier scan, and not by the last"
@@ -218,7 +234,10 @@ class SeenByScans(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InOldPool:
-    """The user in the old pool as it is now. `verified` and `mfa` are names, `changed` says since the scan."""
+    """The user in the old pool as it is now.
+
+    `verified` has names of attributes, `mfa` names of second factors. `changed`: something changed since the scan.
+    """
 
     username: str
     status: Status
@@ -231,7 +250,7 @@ class InOldPool:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCase:
-    """What is planned; `name` is the one in the new pool."""
+    """What is planned. `name` is the user name in the new pool."""
 
     action: str
     reason: str | None = None
@@ -241,7 +260,10 @@ class PlannedCase:
 
 @dataclass(frozen=True, slots=True)
 class DoneCase:
-    """What was done, by the inventory. `granted` are groups of the new pool that were given, if ever."""
+    """What was done, as the inventory records it.
+
+    `granted` has the groups of the new pool that this migration ever gave.
+    """
 
     state: str
     new_sub: str | None = None
@@ -253,7 +275,7 @@ class DoneCase:
 
 @dataclass(frozen=True, slots=True)
 class InNewPool:
-    """The user that has the name in the new pool; `ours` if this migration made it for this very person."""
+    """The user that has the name in the new pool. `ours`: this migration created it for this very person."""
 
     username: str
     sub: str
@@ -266,7 +288,7 @@ class InNewPool:
 
 @dataclass(frozen=True, slots=True)
 class InLedger:
-    """The person in the ledger; `since` is 0 where it does not tell, `until` the end of a capture's turn."""
+    """The person in the ledger. `since` is 0 if the ledger does not say. `until` is when the turn of a capture ends."""
 
     state: PersonState
     since: float = 0
@@ -279,11 +301,11 @@ class InLedger:
 
 @dataclass(frozen=True, slots=True)
 class UserCase:
-    """One person, by the old sub; without one it is a user of the new pool whom this migration did not make.
+    """All that is known of one person. Without `sub` it is a user of the new pool that this migration did not create.
 
-    `conflicts` name changes of the old pool that were not carried over; `wanted` are the groups of the new pool that
-    follow from the scan; `running_until` is the end of the RUN lease of a run that is on. `finished`: the migration is,
-    and `purged`: what it knew of people is deleted; `forgotten`: the person was (`forget`).
+    `conflicts` are changes of the old pool that were not carried over. `wanted` are the groups of the new pool that
+    follow from the scan. `running_until` is when the RUN lease of the current run ends. `finished`: the migration has
+    ended. `purged`: its personal data was deleted. `forgotten`: this person was erased by `forget`.
     """
 
     username: str
@@ -304,22 +326,22 @@ class UserCase:
 
     @property
     def created(self) -> bool:
-        """Whether the inventory knows the user as created."""
+        """Whether the inventory knows that the user was created. It may have been deleted since."""
         return self.done is not None and self.done.new_sub is not None
 
     @property
     def missing(self) -> frozenset[str]:
-        """The groups that the user still has to be given."""
+        """The groups that a run still has to give. A group that was given once and is missing is not among them."""
         return self.wanted - self._granted - self._has if self.new else frozenset()
 
     @property
     def taken_away(self) -> frozenset[str]:
-        """The groups that were given, and taken away in the new pool."""
+        """The groups that were given and then taken away in the new pool. No run gives them again."""
         return (self.wanted & self._granted) - self._has if self.new else frozenset()
 
     @property
     def added(self) -> frozenset[str]:
-        """The groups that the user has in the new pool without the old pool's doing."""
+        """The groups that the user has in the new pool and not by the old pool: somebody added them there."""
         return self._has - self.wanted
 
     @property

@@ -1,6 +1,6 @@
-"""What can be exported: rows of the inventory or the ledger, by name. They are read in pages, and nobody is held.
+"""What can be exported, by name: rows of the inventory or of the ledger.
 
-A page is a statement of its own, so that a run beside it is never kept waiting.
+Rows are read in pages. Each page is a statement of its own, so that a run beside it never waits for a reader.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """The columns of an export, and its rows; `of_ledger` if it reads the ledger, all of it.
+    """The columns of an export and a function that yields its rows.
 
-    `without_ledger`: it can do without one, where there is none.
+    `of_ledger`: it reads the whole ledger. `without_ledger`: it does so only if the migration has one.
     """
 
     columns: tuple[str, ...]
@@ -40,7 +40,7 @@ class Export:
 def _paged(
     columns: str, tables: str, condition: str, *, of: str = "s"
 ) -> Callable[[Inventory, Ledger | None], Iterator[Row]]:
-    """Return what reads the users for whom the condition holds, in the order of their old subs in table `of`."""
+    """Return a function that yields the rows for which the condition holds, ordered by the old sub in table `of`."""
     statement = (
         f"SELECT {of}.sub, {columns} FROM {tables} WHERE {of}.sub > ? AND {condition} "  # noqa: S608 -- constants
         f"ORDER BY {of}.sub LIMIT {_PAGE}"
@@ -48,6 +48,7 @@ def _paged(
 
     def rows(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
         after = ""
+        # Paged by the last sub and not by OFFSET: rows that a run adds meanwhile then neither repeat nor hide others.
         while page := inventory.execute(statement, (after,)).fetchall():
             for _, *row in page:
                 yield tuple(row)
@@ -56,6 +57,7 @@ def _paged(
     return rows
 
 
+# The ledger has no index by state, so each of these exports reads every person.
 def _of_state(state: PersonState) -> Export:
     def rows(_: Inventory, ledger: Ledger | None) -> Iterator[Row]:
         for people in ledger.persons() if ledger else ():
@@ -77,6 +79,7 @@ def _collisions(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
     for number, contenders in enumerate(collisions(inventory), 1):
         for one in contenders:
             yield (
+                # The two empty columns are the person's to fill in: the export is then the file of decisions.
                 *(one.username, "", "", number, one.status, bool(one.enabled)),
                 *(_moment(one.created), _moment(one.modified), ", ".join(one.groups)),
             )
@@ -97,6 +100,7 @@ _MADE = "progress s LEFT JOIN users u ON u.sub = s.sub"
 _PLANNED = "plan s JOIN users u ON u.sub = s.sub LEFT JOIN progress r ON r.sub = s.sub"
 
 EXPORTS = {
+    # A user that was deleted in the new pool has no account to map to.
     "map": Export(
         (*_OLD, *_NEW),
         _paged("u.username, s.sub, s.username, s.new_sub", _MADE, "s.new_sub IS NOT NULL AND s.state <> 'gone'"),
@@ -119,6 +123,7 @@ EXPORTS = {
         _paged(
             "u.username, s.sub, s.action, s.reason",
             _PLANNED,
+            # A user that was created before the plan changed is not held: it exists.
             "s.action IN ('collide', 'skip', 'blocked') AND r.new_sub IS NULL",
         ),
     ),
@@ -132,6 +137,7 @@ EXPORTS = {
     "no-reset-channel": Export(
         (*_OLD, *_NEW),
         _paged(
+            # The name that the user got comes before the planned one, which a later plan may have changed.
             "u.username, s.sub, coalesce(r.username, s.username), r.new_sub",
             _PLANNED,
             "s.username IS NOT NULL AND s.reset_channel = 0",
@@ -160,7 +166,10 @@ EXPORTS = {
     "new-passwords": Export((*_OLD, *_NEW, "certainty", "why"), new_passwords, of_ledger=True, without_ledger=True),
     **{state: _of_state(PersonState(state)) for state in ("pending", "captured", "reset", "deferred", "returned")},
 }
-"""By name. `map` is for who keeps old subs elsewhere; `collisions` can be filled in, and named by `collisions:`."""
+"""Every export by name. `map` is for apps that store old subs.
+
+`collisions` can be filled in and named by `collisions:`.
+"""
 
 OF_SUBS = frozenset({"map", "created", "gone"})
-"""Those that are still right after a purge, without names; the others would lack people without a word."""
+"""Exports that are still right after a purge, without names. The others would lack users and not say so."""

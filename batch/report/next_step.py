@@ -1,4 +1,4 @@
-"""What is to be done next for one user, by what is known of them. Pure: the first rule that has something to say."""
+"""Decide what to do next for one user. Pure: the first rule that has something to say wins."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ _UNFINISHED = NextStep("Created and not finished: a run goes on there.", RUN)
 
 
 def next_step(case: UserCase) -> NextStep:
-    """Say what is to be done next."""
+    """Return the next step for a user. Every case has one."""
+    # The order is the decision. What nobody can change any more comes first, then what only a person can change, and
+    # last what a run or a sign-in does by itself.
     rules: tuple[Callable[[UserCase], NextStep | None], ...] = (
         _of_a_stranger,
         _forgotten,
@@ -46,7 +48,9 @@ def next_step(case: UserCase) -> NextStep:
         _with_a_ledger,
         _without_one,
     )
+    # The last rule always answers, so `next` never raises.
     step = next(step for rule in rules if (step := rule(case)) is not None)
+    # A user that is done may still have changes to carry over. That is said besides, whatever the step is.
     if case.plan and case.plan.action == "update" and not case.finished:
         return NextStep(f"{step.said} The next run carries over what changed in the old pool.", step.command or RUN)
     return step
@@ -63,16 +67,18 @@ def _forgotten(case: UserCase) -> NextStep | None:
 
 
 def _after_the_end(case: UserCase) -> NextStep | None:
-    """Say what is left to be done when nobody is created or captured any more."""
+    """Return the step after `finish`. No run creates anyone then and no old password counts, so neither is advised."""
     if not case.finished:
         return None
     if settled := _of_a_profile(case) or _deleted(case):
         return settled
+    # After a purge the migration cannot be reopened, so no command is advised.
     if case.new is None or not case.new.ours or case.new.status is Status.FORCE_CHANGE_PASSWORD:
         return NextStep("The migration is finished, and no run creates anybody.", None if case.purged else _REOPEN)
     if not case.new.enabled:
         return NextStep("The migration is finished; disabled in the new pool: nothing to do.")
     if case.ledger and case.ledger.state is PersonState.CAPTURED:
+        # Without its command: after the end no run gives a membership that is owed.
         return NextStep(_captured(case).said)
     return NextStep(
         "The migration is finished, and no old password counts: signs in with one of their own, or chooses one by "
@@ -95,7 +101,7 @@ def _not_in_the_old_pool(case: UserCase) -> NextStep | None:
 
 
 def _of_a_profile(case: UserCase) -> NextStep | None:
-    """Say it of a federated profile that the ledger has something for, whatever else has its name in the new pool."""
+    """Return the step for a federated profile that the ledger knows, whatever user has its name in the new pool."""
     if case.ledger is None or case.ledger.state not in {PersonState.DEFERRED, PersonState.RETURNED}:
         return None
     return _OF_STATE[case.ledger.state](case)
@@ -104,6 +110,7 @@ def _of_a_profile(case: UserCase) -> NextStep | None:
 def _left_out(case: UserCase) -> NextStep | None:
     if case.plan is None:
         return NextStep("Nothing is planned for this user yet.", PLAN)
+    # What exists already is not left out, whatever a later plan says.
     if case.created:
         return None
     reason = case.plan.reason or "no reason is recorded"
@@ -142,6 +149,7 @@ def _deleted(case: UserCase) -> NextStep | None:
 
 
 def _not_ours(case: UserCase) -> NextStep | None:
+    # Nobody has the name yet, or it is the right user.
     if case.new is None or case.new.ours:
         return None
     return NextStep(
@@ -201,9 +209,11 @@ def _pending(case: UserCase) -> NextStep:
     if case.new is None:
         return NextStep("The ledger says pending, and the new pool has no such user: a run takes note of it.", RUN)
     if case.new.status is Status.FORCE_CHANGE_PASSWORD:
+        # A user in FORCE_CHANGE_PASSWORD can neither be captured nor reset its password. A run must finish it first.
         return _UNFINISHED
     if not case.new.enabled:
         return NextStep("Disabled in the new pool, so nobody can sign in: enable the user there if they may.")
+    # The function takes no password alone from a user that has a second factor.
     if case.old and case.old.mfa:
         return NextStep(
             "Waits for the first sign-in. This user has MFA in the old pool, so (unless MFA_USERS=capture) they choose "
@@ -275,6 +285,7 @@ _OF_STATE: dict[PersonState, Callable[[UserCase], NextStep]] = {
 def _without_one(case: UserCase) -> NextStep:
     if case.new is None:
         return NextStep("Ready to be created: a run does.", RUN)
+    # A user in FORCE_CHANGE_PASSWORD cannot reset the password, so it must not be sent to forgot-password.
     if case.new.status is Status.FORCE_CHANGE_PASSWORD or case.done is None or case.done.state != Progress.DONE:
         return _UNFINISHED
     if not case.new.enabled:
@@ -283,7 +294,7 @@ def _without_one(case: UserCase) -> NextStep:
 
 
 def _if_no_channel(case: UserCase) -> str:
-    """Say what is to be done for who cannot reset a password alone."""
+    """Return a sentence for a user that cannot reset the password because nothing is verified, otherwise ""."""
     if case.new is None or case.new.verified:
         return ""
     close = f", then `cognito-migrate close {shlex.quote(case.new.username)}`" if case.with_ledger else ""
@@ -292,6 +303,7 @@ def _if_no_channel(case: UserCase) -> str:
 
 def _if_owed(case: UserCase, by: str = "the next token or a run gives") -> str:
     owed = case.ledger.owed if case.ledger else ()
+    # After `finish` no run gives memberships.
     by = "the next token gives" if case.finished else by
     return f" Memberships are still owed ({', '.join(sorted(owed))}): {by} them." if owed else ""
 

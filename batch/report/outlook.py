@@ -1,4 +1,4 @@
-"""What a run would take and cost, what would shorten it, and how long the next scan takes either way."""
+"""Look ahead: time and price of a run, what would shorten it, the next scan, and the morning of the cut-over."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _CAPTURE = {"UserAccountRecovery": 1, "UserAuthentication": 4, "UserRead": 4}
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """What messages cost at most, in dollars: if all `resets` who can reset a password do so, by mail or by SMS.
+    """What messages cost at most, in dollars, if each of the `resets` users resets the password by mail or by SMS.
 
-    `proofs` is how many have their old password proved by the trigger if everybody comes; an old pool with MFA sends an
-    SMS at each proof to who has that factor. 0 without MFA or without a ledger.
+    `proofs` is the number of users whose old password the trigger proves if everyone comes. An old pool with MFA sends
+    an SMS at each proof to a user that has this factor. It is 0 without MFA or without a ledger.
     """
 
     resets: int
@@ -38,10 +38,10 @@ class Messages:
 
 @dataclass(frozen=True, slots=True)
 class AskingForFactors:
-    """What a scan costs that reads second factors (users.mfa): a call for each of `users`, in `seconds`.
+    """What a scan costs that reads second factors (`users.mfa`): a call for each of `users`, in `seconds`.
 
-    AdminGetUser makes them monthly active users of the old pool, for `dollars`; of AdminGetUserAuthFactors AWS does not
-    say whether it does.
+    AdminGetUser makes each of them a monthly active user of the old pool, for `dollars`. AWS does not say whether
+    AdminGetUserAuthFactors does.
     """
 
     users: int
@@ -51,11 +51,11 @@ class AskingForFactors:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is ahead. `nights` is how many windows the run takes, None without a window.
+    """What is ahead.
 
-    `reading` is the seconds that the memberships of the old pool take at the next scan, by the way they are read;
-    `mfa` is the old pool's MfaConfiguration, `feature_plan` the new pool's UserPoolTier. `asking` is None where the old
-    pool has no MFA.
+    `nights` is the number of windows that the run takes, None without a window. `reading` is the seconds that the old
+    pool's memberships take at the next scan, by the way they are read. `mfa` is the old pool's MfaConfiguration and
+    `feature_plan` the new pool's UserPoolTier. `asking` is None if the old pool has no MFA.
     """
 
     estimate: Estimate
@@ -70,7 +70,10 @@ class Outlook:
 
 
 def look_ahead(migration: Migration, inventory: Inventory, *, per_minute: int | None = None) -> Outlook:
-    """Look at what the plan that was made last comes to; `per_minute` first sign-ins are compared with the quotas."""
+    """Return what the last plan amounts to.
+
+    With `per_minute`, that many first sign-ins are compared with the quotas.
+    """
     config = migration.config
     prices = config.prices or Prices()
     estimated = estimate(
@@ -83,6 +86,7 @@ def look_ahead(migration: Migration, inventory: Inventory, *, per_minute: int | 
     )
     return Outlook(
         estimate=estimated,
+        # With MFA OFF the old pool sends no SMS when a password is proved.
         messages=_messages(inventory, prices, proves=bool(config.ledger) and migration.source.description.mfa != "OFF"),
         feature_plan=migration.target.description.feature_plan,
         mfa=migration.source.description.mfa,
@@ -90,6 +94,7 @@ def look_ahead(migration: Migration, inventory: Inventory, *, per_minute: int | 
         nights=_nights(estimated.seconds, config.window),
         reading=_reading(migration, inventory),
         peak=peak(per_minute, _whole_quotas(config).__getitem__) if per_minute else None,
+        # Without MFA nobody has a second factor to ask for.
         asking=None if migration.source.description.mfa == "OFF" else _asking(migration, inventory, prices),
     )
 
@@ -107,17 +112,19 @@ def _messages(inventory: Inventory, prices: Prices, *, proves: bool) -> Messages
     return Messages(resets, resets * prices.mail, resets * prices.sms, proofs, proofs * prices.sms)
 
 
+# A capture takes from the whole quota: `rate.share` slows the batch job only.
 def _whole_quotas(config: Config) -> Mapping[str, float]:
     limits = config.rate.limits
     return DEFAULT_RPS if isinstance(limits, str) else {**DEFAULT_RPS, **limits}
 
 
 def _nights(seconds: float, window: Window | None) -> int | None:
+    # A run stops MARGIN seconds before its window ends, so each night has less than its length.
     return None if window is None else math.ceil(seconds / (window.length.total_seconds() - MARGIN))
 
 
 def _reading(migration: Migration, inventory: Inventory) -> dict[str, float]:
-    """Return the seconds that reading all memberships takes, a call for each page of a group's members or each user."""
+    """Return the seconds that reading all memberships takes: by group (a call a page) and by user (a call a user)."""
     snapshot = Snapshot(inventory)
     known = snapshot.members_known()
     pages = pages_of(known.get(group.name, 0) for group in snapshot.groups())
@@ -128,14 +135,17 @@ def _reading(migration: Migration, inventory: Inventory) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Lever:
-    """Something to change, and how long the run would take then, in seconds."""
+    """A setting to change, and the seconds that the run would take then."""
 
     change: str
     seconds: float
 
 
 def levers(estimated: Estimate, share_of: Callable[[str], float], prices: Prices) -> Iterator[Lever]:
-    """Yield what would shorten the run, the slowest category of which alone decides."""
+    """Yield what would shorten the run.
+
+    Only changes to the slowest category are looked at, because it alone decides.
+    """
     for lever in _all_levers(estimated, share_of, prices):
         if lever.seconds < estimated.seconds * _WORTH_A_LINE:
             yield lever
@@ -143,9 +153,11 @@ def levers(estimated: Estimate, share_of: Callable[[str], float], prices: Prices
 
 def _all_levers(estimated: Estimate, share_of: Callable[[str], float], prices: Prices) -> Iterator[Lever]:
     slowest = estimated.slowest
+    # An operation with a limit of its own has no share and no provisioned limit to change.
     if slowest not in DEFAULT_RPS or not estimated.seconds:
         return
     load = estimated.loads[slowest]
+    # The run is then as long as the next slowest category. No lever may promise less.
     others = max((other.seconds for name, other in estimated.loads.items() if name != slowest), default=0.0)
     if (share := share_of(slowest)) < 1:
         yield Lever(
@@ -168,7 +180,7 @@ def _all_levers(estimated: Estimate, share_of: Callable[[str], float], prices: P
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """A cut-over morning: sign-ins a minute, how many the tightest category can take, and in how many cohorts."""
+    """A cut-over morning: sign-ins a minute, how many the tightest category takes, and the cohorts that are needed."""
 
     per_minute: int
     most_per_minute: float
@@ -177,9 +189,9 @@ class Peak:
 
 
 def peak(per_minute: int, rps_in_force: Callable[[str], float]) -> Peak:
-    """Compare first sign-ins, each of them a capture, with the quotas; `rps_in_force(category)` is the whole quota.
+    """Compare first sign-ins with the quotas. Each is a capture. `rps_in_force(category)` returns the whole quota.
 
-    Live traffic of other pools of the account takes its part of it, besides.
+    Live traffic of other pools in the account uses the same quotas and is not counted.
     """
     most = {category: 60 * rps_in_force(category) / calls for category, calls in _CAPTURE.items()}
     tightest = min(most, key=lambda category: most[category])

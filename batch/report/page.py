@@ -1,4 +1,4 @@
-"""The words and rows of a report: what each number means, and what is to be done next. Pure."""
+"""The HTML page: what each number means, what to do next, and the rendering. Pure: it reads only its own files."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ STATES: Mapping[PersonState, str] = {
     PersonState.RETURNED: "federated, and came back",
 }
 GENERATOR = '<meta name="generator" content="cognito-migrate'
-"""What stands near the beginning of every report, and tells it from other files."""
+"""The text near the beginning of every page. By it `report` tells its own file from others before it replaces one."""
 _MOST_DAYS_LISTED = 14
 _NONE = "\N{EN DASH}"
 
 
 class OutcomeRow(NamedTuple):
-    """A number of users, what they are, and what that means; `kind` gives colour and pattern."""
+    """A number of users, what they are, and what that means. `kind` decides colour and pattern."""
 
     kind: str
     label: str
@@ -73,7 +73,10 @@ class OutcomeRow(NamedTuple):
 
 
 def outcome_rows(outcomes: Mapping[str, int]) -> list[OutcomeRow]:
-    """Return what became of everybody, in the order of the migration."""
+    """Return what became of all users, in the order of the migration.
+
+    An unknown kind comes last, under its own name.
+    """
     named = ((kind, *OUTCOMES.get(kind, (kind, ""))) for kind in sorted(outcomes, key=_place))
     return [OutcomeRow(kind, label, outcomes[kind], meaning) for kind, label, meaning in named]
 
@@ -83,7 +86,7 @@ def _place(kind: str) -> int:
 
 
 def state_rows(counted: LedgerCount) -> list[OutcomeRow]:
-    """Return how far the persons of the ledger are, in the order in which a person goes."""
+    """Return the persons of the ledger by state, in the order in which a person goes through the states."""
     return [
         OutcomeRow(state, str(state), counted.states[state], STATES[state])
         for state in PersonState
@@ -92,15 +95,15 @@ def state_rows(counted: LedgerCount) -> list[OutcomeRow]:
 
 
 def slices(rows: Iterable[OutcomeRow]) -> list[Slice]:
-    """Return rows as parts of a picture."""
+    """Return the rows as parts of a picture, without their meaning."""
     return [Slice(row.kind, row.label, row.number) for row in rows]
 
 
 def waiting_by_day(counted: LedgerCount) -> list[tuple[str, list[Slice]]]:
-    """Return for each day how many had been captured, were reset, and still waited at its end.
+    """Return for each day how many users were captured, reset, and still waiting at its end.
 
-    Counted back from today, of those whom the ledger knows today and who are neither held nor federated. Days before
-    anything happened are left out.
+    Counted back from today, of the persons that the ledger knows today and that are neither held nor federated. Days
+    before anything happened are left out.
     """
     captured, reset = (counted.states.get(state, 0) for state in (PersonState.CAPTURED, PersonState.RESET))
     others = sum(
@@ -108,6 +111,8 @@ def waiting_by_day(counted: LedgerCount) -> list[tuple[str, list[Slice]]]:
     )
     waiting = counted.persons - others - captured - reset
     found = []
+    # The ledger stores when a person settled, not how many waited on a day. So the days are counted back from the
+    # numbers of today: what settled on a day was still waiting the evening before.
     for date, settled in reversed(counted.settled.items()):
         numbers = {PersonState.CAPTURED: captured, PersonState.RESET: reset, PersonState.PENDING: waiting}
         found.append((date, [Slice(state, str(state), number) for state, number in numbers.items()]))
@@ -120,14 +125,15 @@ def waiting_by_day(counted: LedgerCount) -> list[tuple[str, list[Slice]]]:
 def _from_the_first(
     found: list[tuple[str, list[Slice]]], settled: Mapping[str, Mapping[str, int]]
 ) -> list[tuple[str, list[Slice]]]:
-    """Leave out the days before the first on which somebody settled, but for a week."""
+    """Leave out the days before the first capture or reset, but keep at least a week."""
     first = next((place for place, day in enumerate(settled) if settled[day]), len(found))
     return found[min(max(0, first - 1), max(0, len(found) - 7)) :]
 
 
 def next_steps(facts: PageFacts, counted: LedgerCount | None) -> Iterator[NextStep]:
-    """Say what is to be done, the most urgent first."""
+    """Yield what to do, the most urgent step first."""
     standing, scan = facts.standing, facts.standing.scan
+    # Nothing that follows is true of a pool that was only partly read.
     if scan.completed is None:
         yield NextStep("The scan of the old pool is not complete.", SCAN)
         return
@@ -169,9 +175,10 @@ def _about_users(facts: PageFacts) -> Iterator[NextStep]:
 
 
 def counts_words(counts: Mapping[str, Any]) -> str:
-    """Say what a run did: the counts that are not 0, those of parts in brackets."""
+    """Return what a run did, in words: the counts that are not 0, those of parts in brackets."""
     words = []
     for name, value in counts.items():
+        # A bool is an int in Python: True would become "1".
         if isinstance(value, bool) or not value:
             continue
         if isinstance(value, int):
@@ -200,7 +207,10 @@ def page(
     made: float,
     title: str | None = None,
 ) -> str:
-    """Return the page. `unread` is why the ledger is not counted; `names` tells whether users are named in `facts`."""
+    """Return the page as HTML. `unread` is why the ledger could not be counted.
+
+    `names` says whether `facts` name users.
+    """
     style, script = _file("page.css"), _file("page.js")
     rows = outcome_rows(facts.outcomes)
     states = state_rows(counted) if counted else []
@@ -237,13 +247,14 @@ def _calls(facts: PageFacts) -> list[Calls]:
     found = []
     for owner in owners:
         of_owner = {category: some for (whose, category), some in facts.calls.items() if whose == owner}
+        # All categories of an owner share the sections, so that their pictures can be compared by eye.
         placed = sections(one for some in of_owner.values() for one in some)
         found.append(Calls(owner, placed, {category: series(some, placed) for category, some in of_owner.items()}))
     return found
 
 
 def _policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy: nothing but these."""
+    """Return the Content-Security-Policy: only this style and this script, by digest, and nothing from elsewhere."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; "
         "form-action 'none'"
@@ -261,7 +272,12 @@ def _file(name: str) -> str:
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        # User names come from strangers: escaped always, and a misspelt name in the template fails instead of leaving a
+        # gap.
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"moment": _moment, "day": _day, "duration": duration, "counts": counts_words}
     environment.globals |= {"svg": svg, "PROBLEMS": PROBLEMS}

@@ -1,4 +1,4 @@
-"""What a report tells, read from the inventory beside whoever has it. Without names nobody is named in it."""
+"""Read what the page tells from the inventory, beside a run that may hold it. Without `names` no user is named."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from userpool.user import Status as UserStatus
 SHOWN = 500  # rows of any list: a page is looked at, an export is complete
 _SHOWN_OF_SET = 20
 _RUNS = 100
-# Who was deleted in the new pool is no failure: they stay deleted.
+# A user that was deleted in the new pool stays deleted, which is no failure.
 _FAILED = f"{FAILED} AND r.state <> 'gone'"
+# Every user falls into exactly one outcome, so the order matters: the sum must be the number of scanned users.
 _OUTCOMES = f"""
 SELECT CASE
     WHEN r.state = 'gone' THEN 'gone'
@@ -36,20 +37,20 @@ FROM users u LEFT JOIN plan p ON p.sub = u.sub LEFT JOIN progress r ON r.sub = u
 
 
 class Part(NamedTuple):
-    """What is shown of a list, and how long it is."""
+    """The rows of a list that are shown, and how long the whole list is."""
 
     shown: list[Any]
     total: int
 
     @property
     def cut(self) -> int:
-        """How many are not shown."""
+        """How many rows are not shown. The page says so, and names the export that has them."""
         return self.total - len(self.shown)
 
 
 @dataclass(frozen=True, slots=True)
 class Collision:
-    """Users of whom one can have the account; `size` counts them all. Without names, user names are empty."""
+    """Users of which only one can have the account. `size` counts all of them. Without names, user names are empty."""
 
     size: int
     contenders: list[Contender]
@@ -57,7 +58,7 @@ class Collision:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A user who is not done, why, and what to do."""
+    """A user that is not done, the reason, and what to do."""
 
     username: str
     problem: str
@@ -67,7 +68,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ConflictRow:
-    """A change of the old pool that was not carried over; of `users` users, one where names are given."""
+    """A change of the old pool that was not carried over, for `users` users. With names it is always one user."""
 
     username: str
     what: str
@@ -77,9 +78,10 @@ class ConflictRow:
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """All that the inventory knows; `plan` is the summary of the last plan, None if there is none or it is not kept.
+    """All that the page tells.
 
-    `outcomes` has each user of the last scan once; `problems` counts failures. `calls` are by owner and category.
+    `plan` is the summary of the last plan, None if there is none or it was not kept. `outcomes` counts each user of the
+    last scan once. `problems` counts failures. `calls` are by owner of the quota and category.
     """
 
     standing: Status
@@ -96,7 +98,7 @@ class PageFacts:
 
 
 def gather(inventory: Inventory, context: Context, rps_of: Callable[[str], float], *, names: bool) -> PageFacts:
-    """Read what a report tells; `rps_of(operation)` is the rate that the operation may have."""
+    """Read all that the page tells. `rps_of(operation)` returns the calls a second that the operation may have."""
     return PageFacts(
         standing=status(inventory, context, rps_of),
         outcomes=dict(inventory.execute(_OUTCOMES, (inventory.get_meta(meta_keys.SCAN, 0),)).fetchall()),
@@ -123,6 +125,7 @@ def _collisions(inventory: Inventory, *, names: bool) -> Part:
             break
         some = contenders(inventory, sorted(members)[:_SHOWN_OF_SET])
         shown.append(Collision(len(members), some if names else [replace(one, username="") for one in some]))
+        # The limit counts users and not sets, because each of them is a row of the page.
         left -= len(some)
     return Part(shown, len(sets))
 
@@ -139,6 +142,7 @@ def _problems(inventory: Inventory) -> dict[str, int]:
 def _failures(inventory: Inventory, *, names: bool) -> Part:
     tables = f"FROM progress r JOIN plan p ON p.sub = r.sub JOIN users u ON u.sub = r.sub WHERE {_FAILED}"
     total = inventory.number(f"SELECT count(*) {tables}")
+    # Every failure is one user, so without names nothing but the number can be told.
     if not names:
         return Part([], total)
     rows = inventory.execute(
@@ -151,6 +155,7 @@ def _failures(inventory: Inventory, *, names: bool) -> Part:
 
 def _failure(row: tuple[Any, ...]) -> Failure:
     username, state, enabled, action, done, problem, reason = row
+    # Only what the inventory has: no pool is asked for a page. The old user is taken to exist, since the scan saw it.
     case = UserCase(
         username,
         sub=username,
@@ -171,6 +176,7 @@ def _conflicts(inventory: Inventory, *, names: bool) -> Part:
         else "SELECT '', name, reason, count(*) FROM conflicts GROUP BY 2, 3 ORDER BY 4 DESC LIMIT ?"
     )
     shown = [ConflictRow(*row) for row in inventory.execute(statement, (SHOWN,))]
+    # Without names a row stands for several conflicts, so the rest is counted in conflicts.
     hidden = max(0, total - sum(one.users for one in shown))
     return Part(shown, len(shown) + hidden)
 
@@ -187,7 +193,7 @@ def _runs(inventory: Inventory, *, names: bool) -> Part:
 
 
 def _role(arn: str | None) -> str | None:
-    """Return who it was without the person: an ARN ends in a user's or session's name."""
+    """Return an ARN without its last part, which is the name of a user or session."""
     if not arn or "/" not in arn:
         return arn
     return f"{arn.rpartition('/')[0]}/…"
@@ -203,7 +209,7 @@ def _calls(inventory: Inventory) -> dict[tuple[str, str], list[Interval]]:
 
 
 class Interval(NamedTuple):
-    """Calls in `seconds` from `at` on; `allowed` and `quota` are requests a second."""
+    """The calls in `seconds` from the time `at` on. `allowed` and `quota` are calls a second."""
 
     at: float
     seconds: float

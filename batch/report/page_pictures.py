@@ -1,7 +1,7 @@
-"""Pictures as inline SVG, by small functions from numbers to markup. The one file that knows markupsafe.
+"""Pictures as inline SVG: small functions from numbers to markup. This is the one file that knows markupsafe.
 
-Places across are percentages, so that a picture fits any width and its letters keep their size. Colours and patterns
-are the page's, by class; every picture says in words what it shows.
+Horizontal places are percentages, so that a picture fits any width while its letters keep their size. Colours and
+patterns belong to the page, by class. Every picture says in words what it shows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OUT_OF_SIGHT = 8.0  # times the busiest rate: a limit so far above is told in w
 
 
 class Slice(NamedTuple):
-    """A part of a whole; `kind` is the class by which the page gives it colour and pattern."""
+    """A part of a whole. `kind` is the class by which the page gives it colour and pattern."""
 
     kind: str
     label: str
@@ -40,7 +40,7 @@ class Slice(NamedTuple):
 
 
 def share_bar(title: str, slices: Sequence[Slice]) -> Markup:
-    """Draw one bar, divided."""
+    """Draw one bar, divided by the numbers. All zeros give an empty bar."""
     whole = sum(one.number for one in slices) or 1
     parts, left = [], 0.0
     for one in slices:
@@ -52,7 +52,7 @@ def share_bar(title: str, slices: Sequence[Slice]) -> Markup:
 
 
 def cell_bar(kind: str, share: float) -> Markup:
-    """Draw a bar beside a number that says the same; `share` is of the whole width."""
+    """Draw a bar beside a number that says the same, so it is hidden from screen readers. `share` is from 0 to 1."""
     return Markup(
         '<svg class="cellbar" width="100%" height="12" aria-hidden="true">'
         '<rect class="fill {}" width="{:.2f}%" height="12" rx="1"/></svg>'
@@ -60,7 +60,7 @@ def cell_bar(kind: str, share: float) -> Markup:
 
 
 def swatch(kind: str) -> Markup:
-    """Draw what a kind looks like."""
+    """Draw a small square in the colour and pattern of a kind, for a legend."""
     return Markup(
         '<svg class="swatch" width="14" height="14" aria-hidden="true"><rect class="fill {}" x="0.5" y="0.5" '
         'width="13" height="13" rx="2"/></svg>'
@@ -68,7 +68,7 @@ def swatch(kind: str) -> Markup:
 
 
 def rates(title: str, shown: Series, placed: Sequence[Section]) -> Markup:
-    """Draw calls a second over time, with the limits, and where Cognito throttled."""
+    """Draw calls a second over time, with the limits in sight, and marks where Cognito throttled."""
     parts = [_grid(shown.top)]
     for section, of_bins, throttled in zip(placed, shown.rates, shown.throttles, strict=True):
         parts.append(_area(section, of_bins, shown.top))
@@ -84,7 +84,7 @@ def rates(title: str, shown: Series, placed: Sequence[Section]) -> Markup:
 
 
 def _limits(shown: Series) -> Iterator[Markup]:
-    """Draw the limits that are in sight; the word of one that lies close under another stands under its line."""
+    """Draw the limits that are in sight. A word that would touch the word above it is written under its line."""
     above = 0.0
     for word, rate in sorted(shown.limits, key=lambda limit: -limit[1]):
         y = _HIGH * (1 - rate / shown.top)
@@ -94,7 +94,7 @@ def _limits(shown: Series) -> Iterator[Markup]:
 
 
 def days(title: str, rows: Sequence[tuple[str, Sequence[Slice]]]) -> Markup:
-    """Draw a stacked bar for each day, all of the same whole."""
+    """Draw a stacked bar for each day. All days have the same whole."""
     top = max((sum(one.number for one in slices) for _, slices in rows), default=0) or 1
     room = 100 / max(1, len(rows))
     parts = []
@@ -109,6 +109,7 @@ def days(title: str, rows: Sequence[tuple[str, Sequence[Slice]]]) -> Markup:
     if rows:
         parts.append(_text("tick", 0, _DAYS_HIGH + 18, rows[0][0], "start"))
         parts.append(_text("tick", 100, _DAYS_HIGH + 18, rows[-1][0], "end"))
+    # Only the last day is told in words. The page lists the others in a table.
     said = "; ".join(
         f"{day}: {', '.join(f'{one.number:,} {one.label}' for one in slices)}" for day, slices in rows[-1:]
     )
@@ -133,7 +134,7 @@ def _grid(top: float) -> Markup:
 
 
 def _round_step(top: float) -> float:
-    """Return a step of 1, 2 or 5 times a power of ten, of which two to four fit under the top."""
+    """Return a step for the grid: 1, 2 or 5 times a power of ten, which fits two to four times under the top."""
     step = 10.0 ** len(str(int(top)))
     while True:
         for factor in (1.0, 0.5, 0.2):
@@ -143,7 +144,7 @@ def _round_step(top: float) -> float:
 
 
 def _area(section: Section, of_bins: Sequence[float], top: float) -> Markup:
-    """Draw the bins of a section as steps, in a drawing of its own that is stretched to its place."""
+    """Draw the bins of a section as steps, in a nested drawing that is stretched to its place."""
     wide = len(of_bins)
     path = [f"M0 {_HIGH}"]
     for number, rate in enumerate(of_bins):
@@ -161,7 +162,10 @@ def _throttles(section: Section, throttled: Sequence[bool]) -> Markup:
     wide = 100 * section.width / len(throttled)
     marks: Iterable[Markup] = (
         Markup('<rect class="throttle" x="{:.3f}%" width="{:.3f}%" y="{}" height="5"/>').format(
-            100 * section.left + number * wide, max(wide, 0.4), _HIGH + 2
+            # A lone mark must be wide enough to be seen.
+            100 * section.left + number * wide,
+            max(wide, 0.4),
+            _HIGH + 2,
         )
         for number, one in enumerate(throttled)
         if one
@@ -170,11 +174,12 @@ def _throttles(section: Section, throttled: Sequence[bool]) -> Markup:
 
 
 def _times(placed: Sequence[Section]) -> Markup:
-    """Write some times under the axis; those in the middle only where there is room."""
+    """Write some times under the axis. Those in the middle are shown only if there is room."""
     words = []
     form = "%d %b %H:%M" if placed[-1].end - placed[0].start > _HOUR else "%H:%M:%S"
     for number in range(_TICKS):
         place = number / (_TICKS - 1)
+        # Places are sums of floats: a section that begins just here may seem to begin a trifle later.
         section = max((one for one in placed if one.left <= place + 1e-9), key=lambda one: one.left)
         inside = min(1.0, (place - section.left) / section.width)
         anchor = {0: "start", _TICKS - 1: "end"}.get(number, "middle")
@@ -194,7 +199,7 @@ def _text(kind: str, x: float, y: float, said: str, anchor: str) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A time without long pauses; `left` and `width` are its place, of the whole width of 1."""
+    """A time without long pauses. `left` and `width` are its place in the picture, whose whole width is 1."""
 
     start: float
     end: float
@@ -203,13 +208,13 @@ class Section:
     bins: int
 
     def moment(self, place: float) -> float:
-        """Return the time at a place of the section, from 0 to 1."""
+        """Return the time in seconds at a place of the section, from 0 to 1."""
         return self.start + place * (self.end - self.start)
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The calls of one category: totals, and for each section the mean rate of each bin and whether it met throttles.
+    """The calls of one category: totals, and for each bin of each section the mean rate and whether it met throttles.
 
     `busiest` is the greatest rate of any interval, `top` the rate at the upper edge of a picture.
     """
@@ -225,13 +230,16 @@ class Series:
 
     @property
     def limits(self) -> tuple[tuple[str, float], ...]:
-        """The limits that are in the picture."""
+        """The limits that are low enough to be drawn. Others are told in words."""
         named = (("share", self.allowed), ("quota", self.quota))
         return tuple((name, rate) for name, rate in named if rate <= self.top)
 
 
 def sections(intervals: Iterable[Interval]) -> list[Section]:
-    """Return the times in which there were calls, placed one beside the other."""
+    """Return the times in which there were calls, placed one beside the other.
+
+    Pauses of ten minutes and more are cut out.
+    """
     spans: list[list[float]] = []
     for start, end in sorted((one.at, one.at + one.seconds) for one in intervals):
         if spans and start - spans[-1][1] < _IDLE:
@@ -242,10 +250,12 @@ def sections(intervals: Iterable[Interval]) -> list[Section]:
         return []
     gap = min(_GAP, _MOST_GAPS / len(spans))
     whole = sum(end - start for start, end in spans)
+    # A run of seconds beside one of hours would otherwise have no width at all.
     weights = [max(end - start, whole * _LEAST) for start, end in spans]
     room = (1 - gap * (len(spans) - 1)) / sum(weights)
     placed, left = [], 0.0
     for (start, end), weight in zip(spans, weights, strict=True):
+        # No bin is shorter than a second, however wide the section is drawn.
         bins = max(1, min(round(_BINS * weight * room), round(end - start)))
         placed.append(Section(start, end, left, weight * room, bins))
         left += weight * room + gap
@@ -253,7 +263,10 @@ def sections(intervals: Iterable[Interval]) -> list[Section]:
 
 
 def series(intervals: Sequence[Interval], placed: Sequence[Section]) -> Series:
-    """Return what is to be shown of one category."""
+    """Return what a picture shows of one category.
+
+    Needs at least one interval, and sections that contain all of them.
+    """
     rates = [[0.0] * section.bins for section in placed]
     throttles = [[False] * section.bins for section in placed]
     number = 0
@@ -269,6 +282,7 @@ def series(intervals: Sequence[Interval], placed: Sequence[Section]) -> Series:
         busiest=busiest,
         allowed=allowed,
         quota=quota,
+        # Room above the highest line for its word. A limit far above the busiest rate would press the curve flat.
         top=1.15 * max(limit for limit in (busiest, allowed, quota) if limit <= busiest * _OUT_OF_SIGHT or not busiest),
         rates=rates,
         throttles=throttles,
@@ -276,7 +290,7 @@ def series(intervals: Sequence[Interval], placed: Sequence[Section]) -> Series:
 
 
 def _spread(one: Interval, section: Section, rates: list[float], throttles: list[bool]) -> None:
-    """Add the calls to the bins that the interval covers, to each its share."""
+    """Add the calls of an interval to the bins that it covers, to each its share."""
     width = (section.end - section.start) / section.bins
     first = int((one.at - section.start) / width)
     last = min(section.bins - 1, int((one.at + one.seconds - section.start) / width))

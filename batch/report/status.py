@@ -1,4 +1,4 @@
-"""Where a migration stands, as the inventory alone knows it. Reads it, beside a run that may have it."""
+"""Where a migration stands, from the inventory only. It is read beside a run that may hold the inventory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from batch.report.estimate import Estimate, estimate
 
 _RUNS = 5
 
-# Of a progress r and its plan p: who is not done, for a reason that was recorded.
+# A condition on `progress r` and `plan p`: the user is not done, and a reason was recorded. A failed user whose plan
+# has become `skip` or `collide` since is no failure any more, because no run tries it again.
 FAILED = f"r.problem IS NOT NULL AND {IS_NOT_DONE} AND p.action IN ('create', 'update')"
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What the last scan saw; `completed` is when, and None while it is not complete."""
+    """What the last scan saw. `completed` is a time in seconds, None while the scan is not complete."""
 
     number: int
     completed: float | None
@@ -35,10 +36,11 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the migration stands. `made` counts by how far users are, `failed` by problem; `runs` are the last ones.
+    """Where the migration stands. Times are seconds since 1970.
 
-    `estimate` is of what is left; None as long as nothing is planned. `conflicts` counts changes of the old pool that
-    were not carried over. `cut_over` and `finished` are when that was; `purged` is how far that is, as of `End`.
+    `made` counts users by how far they are, `failed` by problem. `runs` are the last runs, the newest first. `estimate`
+    is for what is left, None as long as nothing is planned. `conflicts` counts changes of the old pool that were not
+    carried over. `purged` is how far a purge has come, as in `End`.
     """
 
     scan: Scanned
@@ -55,12 +57,13 @@ class Status:
 
 
 def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float]) -> Status:
-    """Count where everybody is; `rps_of(operation)` is the rate that the operation may have."""
+    """Count where all users are. `rps_of(operation)` returns the calls a second that the operation may have."""
     end = End.of(inventory)
     actions = _counted(inventory, "SELECT action, count(*) FROM plan GROUP BY action")
     return Status(
         scan=_scanned(inventory),
         actions=actions,
+        # A user without `new_sub` was only intended: nothing is known to exist in the new pool.
         made=_counted(inventory, "SELECT state, count(*) FROM progress WHERE new_sub IS NOT NULL GROUP BY state"),
         failed=_counted(
             inventory,
@@ -84,6 +87,7 @@ def _counted(inventory: Inventory, statement: str) -> dict[str, int]:
 
 def _scanned(inventory: Inventory) -> Scanned:
     snapshot = Snapshot(inventory)
+    # A scan that was stopped keeps `scan_started`. The moment of the scan before it would look like this one's.
     under_way = inventory.get_meta(meta_keys.SCAN_STARTED) is not None
     return Scanned(
         number=snapshot.number,
