@@ -1,4 +1,4 @@
-"""Say in words which triggers are to call our functions, as lines of a template, and what speaks against it."""
+"""The words of `trigger attach` and `detach`: lines of a template, the change, and what is in its way. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RUN = "Publish everybody first: cognito-migrate run"
 
 
 def cloudformation(config: LambdaConfig) -> Iterator[str]:
-    """Yield the lines of a LambdaConfig in a template of CloudFormation."""
+    """Yield the lines of a LambdaConfig in a CloudFormation template."""
     if not config:
         yield "LambdaConfig: {}"
         return
@@ -33,7 +33,7 @@ def cloudformation(config: LambdaConfig) -> Iterator[str]:
 
 
 def terraform(config: LambdaConfig) -> Iterator[str]:
-    """Yield the lines of a LambdaConfig in Terraform."""
+    """Yield the lines of a LambdaConfig in Terraform, with aligned values."""
     told = plainly(config)
     yield "lambda_config {"
     yield from _assignments({name: value for name, value in told.items() if not isinstance(value, Mapping)}, "  ")
@@ -52,12 +52,12 @@ def _assignments(values: Mapping[str, Any], indent: str) -> Iterator[str]:
 
 
 def _in_terraform(name: str) -> str:
-    """Return a name as Terraform has it: `kms_key_id` for KMSKeyID."""
+    """Return a name as Terraform writes it: `kms_key_id` for KMSKeyID."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def taken(change: TriggerChange) -> Iterator[DiagnosisStep]:
-    """Say which triggers call somebody else's function."""
+    """Yield a step for each needed trigger that calls somebody else's function."""
     for trigger, arn in change.taken.items():
         yield wrong(
             "triggers",
@@ -68,7 +68,7 @@ def taken(change: TriggerChange) -> Iterator[DiagnosisStep]:
 
 
 def detachable(change: TriggerChange, *, force: bool) -> Iterator[DiagnosisStep]:
-    """Say whether anything is to be detached, and nothing of it by halves, unless that is forced."""
+    """Yield what is in the way of detaching: nothing to detach, or only half of it. `force` allows the half."""
     if not change.removed:
         there = ", ".join(f"{name}: {arn}" for name, arn in change.kept.items())
         yield wrong(
@@ -87,7 +87,7 @@ def detachable(change: TriggerChange, *, force: bool) -> Iterator[DiagnosisStep]
 
 
 def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> DiagnosisStep:
-    """Say whether everybody is published; `elsewhere` is a ledger in another Region than the new pool."""
+    """Return whether every user is published to the ledger. `elsewhere`: the ledger is not in the new pool's Region."""
     if elsewhere:
         said = f"the ledger {table} is in another Region than the new pool, where the function looks for it."
         remedy = "Leave `ledger.region` out, and keep the table in the new pool's Region."
@@ -95,6 +95,7 @@ def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> DiagnosisSt
         said, remedy = f"there is no table {table} any more.", found.lost
     elif not found.there:
         said, remedy = f"there is no table {table}.", f"Make it (docs/trigger.md). {_RUN}"
+    # The order matters: each question has an answer only if those before it found nothing wrong.
     elif found.whose:
         said, remedy = "the ledger is not of these two pools.", found.whose
     elif found.written is None:
@@ -102,6 +103,7 @@ def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> DiagnosisSt
     elif found.written != found.identity:
         said = "the ledger is a copy, restored from a backup perhaps: the function would refuse everybody."
         remedy = "Close whoever is open in it: cognito-migrate run"
+    # Not "all is well": attaching before every user is published would refuse those that are missing.
     elif found.unpublished is None:
         said = "there is no inventory here to tell whether everybody is published."
         remedy = "Give the command where migration.db is (`state` in config.yaml)."
@@ -113,7 +115,10 @@ def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> DiagnosisSt
 
 
 def let_in(counted: LedgerCount) -> Iterator[DiagnosisStep]:
-    """Say who gets in without the function, though the old pool has them disabled or they chose another password."""
+    """Yield which users could sign in without the function although they should not.
+
+    The old pool has them disabled, or an old password may still be set although they have to choose another.
+    """
     if counted.kept_out:
         said = KEPT_OUT.format(count=counted.kept_out)
         yield unchecked("disabled profiles", f"{said} {KEEP_OUT.capitalize()}.")
@@ -123,7 +128,7 @@ def let_in(counted: LedgerCount) -> Iterator[DiagnosisStep]:
 
 
 def nobody_waits(counted: LedgerCount) -> DiagnosisStep:
-    """Say whether the function has nothing left to do."""
+    """Return whether any person still waits for the function."""
     waiting = {
         state: counted.states[state] for state in PersonState if state in counted.states and not _needs_nothing(state)
     }
@@ -141,7 +146,7 @@ def nobody_waits(counted: LedgerCount) -> DiagnosisStep:
 
 
 def is_over(counted: LedgerCount) -> Iterator[DiagnosisStep]:
-    """Say of a finished migration that no password waits for the function, and who is still owed something by it."""
+    """Yield, for a finished migration, that no password waits for the function, and what is still owed by it."""
     yield ok("ledger", "the migration is finished: no old password counts any more.")
     if counted.owing:
         said = f"{counted.owing} are owed {counted.owed} memberships, which only the function gives, with a token."
@@ -149,11 +154,12 @@ def is_over(counted: LedgerCount) -> Iterator[DiagnosisStep]:
 
 
 def _needs_nothing(state: PersonState) -> bool:
+    # A held person is refused with or without the function, and a returned one has what the function gives.
     return state.final or state in {PersonState.HELD, PersonState.RETURNED}
 
 
 def template_lines(change: TriggerChange, pool_id: str) -> Iterator[str]:
-    """Say how the pool's own template has what is to be."""
+    """Yield the lines that the pool's own template needs, so that its next deployment keeps the change."""
     yield f"If a template owns {pool_id}, put this there: its next deployment drops what is attached behind its back."
     yield "  CloudFormation, in the Properties of the AWS::Cognito::UserPool:"
     yield from (f"    {line}" for line in cloudformation(change.after))
@@ -162,7 +168,7 @@ def template_lines(change: TriggerChange, pool_id: str) -> Iterator[str]:
 
 
 def change_lines(change: TriggerChange, undo: str) -> Iterator[str]:
-    """Say what would be changed, and how to undo it."""
+    """Yield what would change, what stays, and how to undo it."""
     replaced = change.replaced
     for trigger, arn in change.set.items():
         yield f"{trigger}: {arn}" + (f", instead of {replaced[trigger]}" if trigger in replaced else "")
@@ -177,12 +183,13 @@ def change_lines(change: TriggerChange, undo: str) -> Iterator[str]:
     if change.changed:
         yield f"To undo: {undo}"
         if replaced:
+            # `detach` only takes functions away, so the LambdaConfig of before is printed for a person to restore.
             yield "  It does not bring back what was replaced."
         yield f"  LambdaConfig before: {json.dumps(change.before, sort_keys=True)}"
 
 
 def finding_lines(found: list[DiagnosisStep]) -> Iterator[str]:
-    """Say what was looked at, with the remedy of what is wrong."""
+    """Yield what was looked at, each with the remedy if it is wrong."""
     for one in found:
         yield str(one)
         if one.remedy:
@@ -192,7 +199,7 @@ def finding_lines(found: list[DiagnosisStep]) -> Iterator[str]:
 def as_values(
     change: TriggerChange, found: list[DiagnosisStep], functions: Functions, undo: str, *, applied: bool
 ) -> dict[str, Any]:
-    """Return it all as JSON-able values."""
+    """Return the change and what was found for `--json`. `applied`: the pool was changed."""
     return {
         "applied": applied,
         "refused": any(one.verdict is StepVerdict.WRONG for one in found),

@@ -1,4 +1,4 @@
-"""Whether the function is set up for a user to be captured: triggers, app clients, password policy. Values only."""
+"""Whether the function can capture a user's password: triggers, app clients, password policy, state. Values only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEP = "state"
 
 
 class Way(StrEnum):
-    """How a password crosses."""
+    """The way by which the new pool gets a user's old password."""
 
     USER_MIGRATION = "UserMigration"
     CUSTOM_AUTH = "CUSTOM_AUTH"
@@ -25,6 +25,7 @@ class Way(StrEnum):
     NONE = "none"
 
 
+# PostAuthentication is not needed: it only stands in for PreTokenGeneration.
 NEEDED = ("UserMigration", *CHALLENGES, "PreTokenGeneration", "PostConfirmation", "PreSignUp")
 
 
@@ -32,12 +33,12 @@ _FLOWS = {Way.USER_MIGRATION: ("USER_PASSWORD_AUTH", "ADMIN_USER_PASSWORD_AUTH")
 
 
 def missing_triggers(triggers: Mapping[str, str]) -> list[str]:
-    """Return the triggers that need a function and have none."""
+    """Return the needed triggers that have no function. A stand-in counts as well."""
     return [name for name in NEEDED if name not in triggers and INSTEAD.get(name) not in triggers]
 
 
 def attached(triggers: Mapping[str, str]) -> DiagnosisStep:
-    """Say which triggers the new pool lacks."""
+    """Return a step that names the needed triggers of the new pool that have no function."""
     missing = missing_triggers(triggers)
     if not missing:
         return ok("triggers", "a function is attached to every trigger of the new pool that it needs.")
@@ -50,12 +51,12 @@ def attached(triggers: Mapping[str, str]) -> DiagnosisStep:
 
 
 def ours(triggers: Mapping[str, str]) -> list[str]:
-    """Return the ARNs of the functions that are to be called for a migration."""
+    """Return the ARNs of the functions that a migration needs. A function on another trigger is the app's own."""
     return sorted({arn for name, arn in triggers.items() if name in NEEDED or name in INSTEAD.values()})
 
 
 def callable_by_cognito(allowed: Mapping[str, bool], pool_arn: str) -> DiagnosisStep:
-    """Say which of the functions Cognito may not call for the pool."""
+    """Return a step that names the functions that Cognito may not call for the pool. `allowed` is by ARN."""
     refusing = sorted(arn for arn, lets_in in allowed.items() if not lets_in)
     if not refusing:
         return ok("permission", "Cognito may call the function.")
@@ -69,12 +70,13 @@ def callable_by_cognito(allowed: Mapping[str, bool], pool_arn: str) -> Diagnosis
 
 
 def new_clients(clients: Sequence[AppClient], way: Way) -> DiagnosisStep:
-    """Say whether users can sign in to the new pool in a way that the function sees."""
+    """Return a step that says whether some app client lets users sign in in a way that the function sees."""
     flows = _FLOWS[way]
     managed = way is Way.USER_MIGRATION  # managed login calls UserMigration, and has no CUSTOM_AUTH
     good = [one for one in clients if any(map(one.allows, flows)) or (managed and one.managed_login)]
     others = sorted(one.name or one.client_id for one in clients if one not in good)
     named = " or ".join(f"ALLOW_{flow}" for flow in flows)
+    # One client is enough, but a user of another app would not be captured, so the others are named.
     if good:
         said = f"{len(good)} of {len(clients)} app clients of the new pool let {way} happen"
         return ok("app clients", f"{said}; these do not: {', '.join(others)}." if others else f"{said}.")
@@ -88,9 +90,10 @@ def new_clients(clients: Sequence[AppClient], way: Way) -> DiagnosisStep:
 
 
 def old_client(described: AppClient, used: AppClient | None) -> DiagnosisStep:
-    """Say whether passwords can be proved with the old pool's app client; `used` has the secret that is configured.
+    """Return a step that says whether passwords can be proved with the old pool's app client.
 
-    Without `used` the secret could not be read.
+    `described` is the client as the old pool has it. `used` has the secret that is configured, and is None if the
+    secret could not be read.
     """
     step = "old app client"
     if not described.allows("ADMIN_USER_PASSWORD_AUTH"):
@@ -122,7 +125,11 @@ def _about_secret(described: AppClient, used: AppClient) -> tuple[str, str]:
 
 
 def strong_enough(password: str, policy: Mapping[str, Any]) -> DiagnosisStep:
-    """Say whether the new pool's policy takes a password, which it must for CUSTOM_AUTH."""
+    """Return a step that says whether the new pool's policy accepts a password.
+
+    CUSTOM_AUTH sets it with AdminSetUserPassword, which enforces the policy. UserMigration does not (developer guide).
+    """
+    # Without a word in the policy a kind of character is not demanded.
     demands = {
         "RequireLowercase": str.islower,
         "RequireUppercase": str.isupper,
@@ -136,7 +143,10 @@ def strong_enough(password: str, policy: Mapping[str, Any]) -> DiagnosisStep:
 
 
 def way_of(person: Person, new: User | None, now: float) -> tuple[Way, DiagnosisStep]:
-    """Return the way that is open, and why, or why none is."""
+    """Return the way that is open to a person, with the reason. `new` is the user in the new pool.
+
+    `now` is in seconds.
+    """
     if person.state is PersonState.HELD:
         return Way.NONE, held(_STEP, person.reason or "")
     if person.state in {PersonState.DEFERRED, PersonState.RETURNED}:
@@ -145,12 +155,13 @@ def way_of(person: Person, new: User | None, now: float) -> tuple[Way, Diagnosis
 
 
 def _of_a_profile(person: Person, new: User | None) -> tuple[Way, DiagnosisStep]:
-    """Say it of a federated profile, which comes back by itself."""
+    """Return the way of a federated profile, which comes back with its own sign-in and has no password."""
     if person.disabled:
         return Way.NONE, refused(_STEP, "old-user-disabled")
     if person.state is PersonState.DEFERRED:
         said = f"federated: its first sign-in gives it its old sub and {len(person.owed)} groups."
         return Way.FEDERATED, ok(_STEP, said)
+    # A profile that was deleted and signed in again has a new sub. What the ledger knows is not that profile's.
     if new is None or new.sub == person.new_sub or person.new_sub is None:
         return Way.FEDERATED, ok(_STEP, "federated: it came back, and its tokens tell the old sub.")
     return Way.NONE, wrong(
@@ -162,7 +173,8 @@ def _of_a_profile(person: Person, new: User | None) -> tuple[Way, DiagnosisStep]
 
 
 def _of_nobody_yet(person: Person) -> tuple[Way, DiagnosisStep]:
-    """Say it of a person whom the new pool does not have."""
+    """Return the way of a person that the new pool does not have."""
+    # A person with a new sub was created once, so the user was deleted since and stays deleted.
     if person.state in {PersonState.KNOWN, PersonState.MIGRATING} and person.new_sub is None:
         return Way.USER_MIGRATION, ok(_STEP, "not in the new pool yet: UserMigration captures the password.")
     if person.state is PersonState.CREATING:
@@ -176,10 +188,11 @@ def _of_nobody_yet(person: Person) -> tuple[Way, DiagnosisStep]:
 
 
 def _of_a_user(person: Person, new: User, now: float) -> tuple[Way, DiagnosisStep]:
-    """Say it of a person whose user exists; UserMigration never fires for one."""
+    """Return the way of a person whose user exists. UserMigration is never called for an existing user."""
     match person.state:
         case PersonState.CAPTURED | PersonState.RESET:
             return Way.NONE, _has_a_password(person)
+        # The order matters: only a capture whose turn has ended may be taken up by the next case.
         case PersonState.CAPTURING if person.until >= now:
             return Way.NONE, refused(_STEP, "person-is-capturing")
         case PersonState.PENDING | PersonState.CAPTURING:
@@ -200,6 +213,7 @@ def _of_a_user(person: Person, new: User, now: float) -> tuple[Way, DiagnosisSte
 
 
 def _has_a_password(person: Person) -> DiagnosisStep:
+    # A capture was cut off when the person was closed, so the old password may have been set after all.
     if person.state is PersonState.RESET and person.token is not None:
         return refused(_STEP, "must-reset-again")
     how = "captured" if person.state is PersonState.CAPTURED else "chosen, or to be chosen, by a reset"

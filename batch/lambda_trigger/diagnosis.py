@@ -1,6 +1,7 @@
-"""Why is a user not captured? Walks the function's own decision, step by step, and changes nothing in the new pool.
+"""Why is a user not captured? Walk through the function's own decision, step by step.
 
-The one file of the batch side that knows `trigger`: what the function would decide is asked of its own code.
+Changes nothing in the new pool or the ledger. This is the one file of `batch/` that imports `trigger`: what the
+function would decide is asked of the function's own code.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _NOT_BY_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class AsDeployed:
-    """What the function is told beside config.yaml: the old pool's app client, and what MFA users get."""
+    """The settings of the deployed function that config.yaml does not have."""
 
     client_id: str | None = None
     secret_arn: str | None = None
@@ -61,7 +62,11 @@ class AsDeployed:
 
 
 def diagnose(config: Config, name: str, deployed: AsDeployed, ask: Ask) -> Iterator[DiagnosisStep]:
-    """Yield what is found for a sign-in name, step by step; `ask` is for the password, once the rest is right."""
+    """Yield what is found for a sign-in name, step by step.
+
+    `ask` returns the password, or None. It is called only if everything before is right, because proving a password
+    costs an attempt in the old pool.
+    """
     if config.ledger is None:
         yield wrong("ledger", "config.yaml has no ledger, without which nobody is captured.", "Set `ledger`, and run.")
         return
@@ -75,6 +80,7 @@ def diagnose(config: Config, name: str, deployed: AsDeployed, ask: Ask) -> Itera
         mfa_users=deployed.mfa_users,
     )
     parts = Parts.of(settings)
+    # The function reads the secret with its own role. Here it is read with the credentials of the new pool.
     parts.read_secret = partial(secret_text, owner=config.target)
     pacer = Pacer({}, share=config.rate.share, stopping=threading.Event())
     policy_of = partial(resource_policy, owner=config.target)
@@ -82,11 +88,14 @@ def diagnose(config: Config, name: str, deployed: AsDeployed, ask: Ask) -> Itera
 
 
 class _NotYetError(Exception):
-    """A step needs what an earlier one did not find."""
+    """A step needs what an earlier step did not find."""
 
 
 class Diagnosis:
-    """The walk for one name. `policy_of` reads a function's policy, by its ARN; `pace` is for reading the set-up."""
+    """The walk for one name. `policy_of` reads a function's policy by its ARN.
+
+    `pace` paces the reading of the set-up.
+    """
 
     def __init__(
         self,
@@ -100,6 +109,8 @@ class Diagnosis:
         self._name = name
         self._ask = ask
         self._policy_of = policy_of
+        # Only the reading of the set-up is paced. What the function would call goes through `parts`, as in the
+        # function.
         self._source, self._target = parts.source.paced_by(pace), parts.target.paced_by(pace)
         self._wrong = False
         self._way = Way.NONE
@@ -110,7 +121,8 @@ class Diagnosis:
         self._description: Description | None = None
 
     def findings(self) -> Iterator[DiagnosisStep]:
-        """Yield a finding for each step; the steps after a wrong one are walked as far as that makes sense."""
+        """Yield a finding for each step. After a wrong step the others are still walked, as far as they can be."""
+        # In the order in which each step needs what the ones before it found.
         steps: dict[str, Callable[[], DiagnosisStep]] = {
             "ledger": self._ledger,
             "triggers": self._triggers,
@@ -124,12 +136,14 @@ class Diagnosis:
             "password": self._password,
         }
         for step, act in steps.items():
+            # A federated profile has no password that could be captured.
             needless = self._way is Way.FEDERATED and step in _OF_PASSWORDS
             finding = unchecked(step, _BY_PROVIDER) if needless else _tried(step, act)
             self._wrong = self._wrong or finding.verdict is StepVerdict.WRONG
             yield finding
 
     def _ledger(self) -> DiagnosisStep:
+        # Raises if the ledger is missing, of other pools, or restored, just as it does in the function.
         terms = self._parts.terms()
         event = {"triggerSource": "", "userName": self._name, "request": {}, "response": {}}
         # A clock that stands still: a person has more time than Cognito gives the function.
@@ -164,6 +178,7 @@ class Diagnosis:
             )
         try:
             used: AppClient | None = self._parts.app()
+        # The person at the terminal may not have the right that the function's role has. That is not wrong.
         except NotAllowedError:
             used = None
         try:
@@ -187,6 +202,7 @@ class Diagnosis:
         try:
             self._person_found = by_identity(work) or by_typed_name(work)
         except RefusalError as refusal:
+            # A user of the old pool that the ledger does not know came after the scan, and has another remedy.
             if refusal.reason == "unknown-name" and work.source.find(self._name) is None:
                 said = "nobody has that name: neither pool, nor the ledger."
                 return wrong("name", said, "Check the spelling; the old pool may be exact about case.", refusal.reason)
@@ -194,7 +210,7 @@ class Diagnosis:
         return ok("name", "the ledger knows whose it is.")
 
     def _become(self, work: Work, new: User) -> None:
-        """Fill in the event as Cognito does for a user whom it has."""
+        """Fill in the event as Cognito does for a user that exists."""
         work.event["userName"] = new.username
         attributes = {**new.attributes, "sub": new.sub, "cognito:user_status": str(new.status)}
         work.request["userAttributes"] = attributes
@@ -203,6 +219,7 @@ class Diagnosis:
         work, person = self._work(), self._person()
         self._way, finding = way_of(person, self._new, work.now())
         if self._way is Way.USER_MIGRATION:
+            # These raise RefusalError for whatever the function itself would refuse.
             open_person(work)
         elif self._way is Way.CUSTOM_AUTH:
             claimant(work)
@@ -225,6 +242,7 @@ class Diagnosis:
         self._old = old = old_user(work, person)
         if self._way is Way.FEDERATED:
             return ok("old user", "there and enabled.")
+        # The function learns these by trying the password. The status says the same without costing an attempt.
         if reason := _NOT_BY_STATUS.get(old.status):
             return refused("old user", reason)
         if reason := why_reset(work, Proof.PASSWORD, old):
@@ -240,6 +258,7 @@ class Diagnosis:
         try:
             kept = described(work, person, self._old, needs_channel=False)
         except RefusalError as refusal:
+            # The reason only says that attributes are refused. Their names are worked out again, never their values.
             problems = "; ".join(translated(work, self._old).problems)
             if refusal.reason != "attributes-the-new-pool-refuses" or not problems:
                 raise
@@ -247,6 +266,7 @@ class Diagnosis:
         return ok("attributes", f"{len(kept)} cross, and {len(owed_groups(work, person))} groups are given.")
 
     def _password(self) -> DiagnosisStep:
+        # A wrong attempt counts towards the old pool's lockout, so it is made only if it can still decide anything.
         if self._wrong:
             raise _NotYetError
         if self._way is Way.NONE:
@@ -259,6 +279,7 @@ class Diagnosis:
             proof = prove(work, person, password)
         except UnansweredError as error:
             return wrong("password", str(error), "The old pool must answer in 3 s, with its own triggers: mend those.")
+        # A right password may not be enough, for example if the old pool asked for a second factor after it.
         if reason := why_reset(work, proof, old_user(work, person)):
             return refused("password", reason)
         if self._way is Way.CUSTOM_AUTH:
@@ -295,6 +316,7 @@ def _tried(step: str, act: Callable[[], DiagnosisStep]) -> DiagnosisStep:
     except RefusalError as refusal:
         return refused(step, refusal.reason)
     except NotAllowedError as error:
+        # A missing right is wrong only if the function needs it as well.
         if step in _DIAGNOSIS_ALONE:
             return unchecked(step, str(error))
         return wrong(step, "a call that the function makes, too, is not allowed with these credentials.", str(error))

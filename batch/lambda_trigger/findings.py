@@ -1,4 +1,4 @@
-"""What a diagnosis says: findings, and in plain words each reason for which the function refuses. Values only."""
+"""The findings of a diagnosis, and each reason for which the function refuses, in plain words. Values only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORGOT = "The user chooses a new password by forgot-password."
 
 
 class StepVerdict(StrEnum):
-    """How a step of the way is."""
+    """Whether a step is right. UNCHECKED is not an error: nobody could look, or it was not needed."""
 
     OK = "ok"
     WRONG = "wrong"
@@ -24,7 +24,7 @@ class StepVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisStep:
-    """What was found at one step, and the remedy if it is wrong; `code` is what the function's log calls it."""
+    """What was found at one step, and the remedy if it is wrong. `code` is the word in the function's log."""
 
     step: str
     verdict: StepVerdict
@@ -33,32 +33,32 @@ class DiagnosisStep:
     code: str = ""
 
     def __str__(self) -> str:
-        """Return one line."""
+        """Return the step as one line of the terminal, without its remedy."""
         return f"{self.verdict:<11}  {self.step}: {self.said}"
 
 
 def ok(step: str, said: str) -> DiagnosisStep:
-    """Return what is as it must be."""
+    """Return a step that is right."""
     return DiagnosisStep(step, StepVerdict.OK, said)
 
 
 def wrong(step: str, said: str, remedy: str, code: str = "") -> DiagnosisStep:
-    """Return what keeps the user from being captured."""
+    """Return a step that keeps the user from being captured."""
     return DiagnosisStep(step, StepVerdict.WRONG, said, remedy, code)
 
 
 def unchecked(step: str, said: str) -> DiagnosisStep:
-    """Return what nobody looked at."""
+    """Return a step that was not looked at, with the reason."""
     return DiagnosisStep(step, StepVerdict.UNCHECKED, said)
 
 
 def first_wrong(findings: Sequence[DiagnosisStep]) -> DiagnosisStep | None:
-    """Return what to mend first."""
+    """Return the first wrong step, which is what to correct first. None if no step is wrong."""
     return next((finding for finding in findings if finding.verdict is StepVerdict.WRONG), None)
 
 
 def conclusion(findings: Sequence[DiagnosisStep]) -> str:
-    """Say it in the end."""
+    """Return the last words of a diagnosis: the first thing that is wrong, with its remedy, or that nothing is."""
     if first := first_wrong(findings):
         return f"First thing wrong: {first.said}" + (f"\nRemedy: {first.remedy}" if first.remedy else "")
     if any(finding.verdict is StepVerdict.UNCHECKED for finding in findings):
@@ -67,7 +67,7 @@ def conclusion(findings: Sequence[DiagnosisStep]) -> str:
 
 
 def as_values(findings: Sequence[DiagnosisStep]) -> dict[str, Any]:
-    """Return a diagnosis as JSON-able values."""
+    """Return a diagnosis for `--json`. `would_be_captured` is true also if some steps were not checked."""
     first = first_wrong(findings)
     return {
         "would_be_captured": first is None,
@@ -77,11 +77,12 @@ def as_values(findings: Sequence[DiagnosisStep]) -> dict[str, Any]:
 
 
 def refused(step: str, reason: str) -> DiagnosisStep:
-    """Return what a reason of the function's means."""
+    """Return a wrong step for a reason of the function. An unknown reason is named as it is."""
     said, remedy = REASONS.get(reason, (f"the function refuses it: {reason}.", "See docs/trigger.md for the reason."))
     return wrong(step, said, remedy, reason)
 
 
+# By the reason that the function's code refuses with. A reason without words here is shown as it is.
 REASONS: Mapping[str, tuple[str, str]] = {
     "nothing-published": ("nothing was published to the ledger.", "Run `cognito-migrate run`: it publishes everybody."),
     "migration-is-finished": (
@@ -161,6 +162,6 @@ REASONS: Mapping[str, tuple[str, str]] = {
 
 
 def held(step: str, reason: str) -> DiagnosisStep:
-    """Return why a person is held."""
+    """Return a wrong step that says why a person is held."""
     said, remedy = HELD.get(reason, (f"held: {reason}.", "`cognito-migrate plan` names the reason."))
     return wrong(step, said, remedy, "person-is-held")

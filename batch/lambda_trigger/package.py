@@ -1,4 +1,4 @@
-"""Pack the function of the new pool: one zip, the same bytes from the same files, and the settings it needs."""
+"""Pack the function of the new pool: one zip, the same bytes from the same files. Also list the settings it needs."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ _PLAIN_FILE = 0o100644 << 16
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The zip. Without compiled files: those would tie it to one version of Python, and more than double it."""
+    """The zip. It has no compiled files, which would tie it to one version of Python and more than double it."""
 
     content: bytes = field(repr=False)
 
     @property
     def sha256(self) -> str:
-        """The digest, in hexadecimal."""
+        """The SHA-256 digest of the zip, in hexadecimal. Equal sources have equal digests on every machine."""
         return hashlib.sha256(self.content).hexdigest()
 
 
 def build() -> Package:
-    """Pack the installed packages. Names are sorted, times and modes fixed, lines end with LF."""
+    """Pack the installed packages. Names are sorted, times and modes are fixed, lines end with LF."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
         for name, content in sorted(_sources()):
             entry = zipfile.ZipInfo(name, _NO_TIME)
+            # ZipInfo takes the system that it runs on by default, and a file without read permission fails in Lambda.
             entry.create_system, entry.external_attr = _UNIX, _PLAIN_FILE
             package.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
     return Package(buffer.getvalue())
@@ -47,11 +48,15 @@ def _sources() -> Iterator[tuple[str, bytes]]:
     for package in _PACKAGES:
         for file in files(package).iterdir():
             if file.name.endswith(".py"):
+                # A checkout on Windows may have other line ends, and the zip must have the same bytes.
                 yield f"{package}/{file.name}", file.read_bytes().replace(b"\r\n", b"\n")
 
 
 def environment(config: Config | None) -> dict[str, str | None]:
-    """Return the variables that the function needs, None for those that a person must fill in."""
+    """Return the variables that the function needs, None for those that a person must fill in.
+
+    Secrets are never in it.
+    """
     if config is None:
         needed = ("SOURCE_USER_POOL_ID", "SOURCE_CLIENT_ID", "TARGET_USER_POOL_ID", "LEDGER_TABLE")
         return dict.fromkeys(needed) | _DEFAULTS
@@ -66,6 +71,7 @@ def environment(config: Config | None) -> dict[str, str | None]:
     return {
         "SOURCE_USER_POOL_ID": source.user_pool_id,
         "SOURCE_REGION": source.region_name,
+        # config.yaml does not have it: the batch job never signs anybody in.
         "SOURCE_CLIENT_ID": None,
         "TARGET_USER_POOL_ID": config.target.user_pool_id,
         "LEDGER_TABLE": ledger.table if ledger else None,
