@@ -1,4 +1,4 @@
-"""The command `check`: will it work? Nothing is changed anywhere; with --live, throw-away pools are made."""
+"""The command `check`: will it work? Changes nothing. With --live it makes and deletes throw-away pools."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ def check(
     if clean_up:
         delete_left_over(config, yes=yes, as_json=as_json)
     elif live:
+        # `check_live` is handed the layout, because importing this module from there would be a circle.
         check_live(config, yes=yes, as_json=as_json, in_lines=_lines)
     else:
         check_by_reading(config, client_id, mfa_users, as_json=as_json)
@@ -67,7 +68,7 @@ def check(
 def check_by_reading(
     config: Config, client_id: str | None, mfa_users: Literal["reset", "capture"], *, as_json: bool
 ) -> None:
-    """Read everything, and say what was found."""
+    """Read everything and print the findings. Exits with code 5 if one of them is an error."""
     found = findings(read_facts(where(config, client_id=client_id or None, mfa_users=mfa_users)))
     say(lambda: as_values(found), lambda: _lines(found, conclusion(found)), as_json=as_json)
     if has_errors(found):
@@ -76,7 +77,9 @@ def check_by_reading(
 
 def _lines(found: list[Finding], end: str) -> list[str]:
     terminal = sys.stdout.isatty()
+    # Without a terminal there is no width to fit, so logs get a fixed one.
     width = min(shutil.get_terminal_size().columns, _WIDEST) if terminal else _WITHOUT_TERMINAL
+    # NO_COLOR is a convention of many programs: any value but an empty one means no colours.
     paint = _coloured if terminal and not os.environ.get("NO_COLOR") else plain
     return [*lines(found, width, paint), "", *textwrap.wrap(end, width)]
 
@@ -89,12 +92,12 @@ Paint = Callable[[Severity, str], str]
 
 
 def plain(_: Severity, text: str) -> str:
-    """Paint nothing."""
+    """Return the text without colour, as for a pipe or a log."""
     return text
 
 
 def lines(found: Sequence[Finding], width: int, paint: Paint = plain) -> Iterator[str]:
-    """Yield the lines of findings, no text beyond the width; `paint` colours a severity's word."""
+    """Yield the lines of the findings. No text is wider than `width`. `paint` colours the word of a severity."""
     second = max((len(finding.topic) for finding in found), default=0) + 2
     for finding in found:
         head = f"{finding.severity:<{_FIRST}}{finding.topic:<{second}}"
@@ -106,14 +109,17 @@ def _of_finding(finding: Finding, head: str, width: int, paint: Paint) -> Iterat
     if width - len(head) >= _NARROWEST:
         indent = " " * len(head)
         first, *rest = _wrapped(finding.what, width, indent)
+        # The indent was only needed for wrapping: on the first line the head stands in its place.
         yield coloured + first[len(indent) :]
     else:
         indent = " " * _SHALLOW
+        # On a narrow terminal the text would have no room beside its topic, so it begins on the next line.
         yield coloured.rstrip()
         rest = _wrapped(finding.what, width, indent)
     yield from rest
     if finding.remedy:
         yield from _wrapped(f"Remedy: {finding.remedy}", width, indent)
+    # A command is never wrapped: it is to be copied in one piece.
     yield from (f"{' ' * _SHALLOW}{line}" for line in finding.command.splitlines())
 
 

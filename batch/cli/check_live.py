@@ -1,4 +1,4 @@
-"""`check --live`, at a terminal: what it will do and may cost, the question, the answers, and which pools are left."""
+"""`check --live` at a terminal: what it will do and may cost, the question, the answers, the pools that are left."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from userpool.client import caller_arn
 from userpool.errors import FatalError, NotAllowedError, SettingsError
 
 InLines = Callable[[list[Finding], str], list[str]]
-"""Findings, and what is said in the end, as lines."""
+"""Lays out findings and a last sentence as lines."""
 
 _STOPPING = b"\nStopping: the throw-away pools are deleted. Ctrl-C again leaves them.\n"
 _ENDED = b"\nEnded at once; in an hour `cognito-migrate check --live --clean-up` deletes the pools that are left.\n"
@@ -28,8 +28,12 @@ _CLEAN_UP = "cognito-migrate check --live --clean-up"
 
 
 def check_live(config: Config, *, yes: bool, as_json: bool, in_lines: InLines) -> None:
-    """Test in throw-away pools what no document tells. Ends with code 5 if a setting is to change or a point open."""
+    """Test Cognito in throw-away pools.
+
+    Exits with code 3 if a pool is left, and 5 if a setting must change or is not known.
+    """
     _require_somebody(yes=yes)
+    # Random, so that the pools of two checks at the same time have different names.
     token = secrets.token_hex(4)
     for line in _announcement(config, token):
         tell(line)
@@ -38,6 +42,7 @@ def check_live(config: Config, *, yes: bool, as_json: bool, in_lines: InLines) -
     outcome = _tested(config, token)
     found = [*findings(outcome), *not_tested()]
     say(lambda: as_values(outcome), lambda: in_lines(found, conclusion(outcome)), as_json=as_json)
+    # A pool that is left costs nobody a sign-in, but it must not go unnoticed: its code goes before the others.
     if outcome.left:
         sys.exit(Exit.FATAL)
     if not outcome.is_well:
@@ -51,6 +56,7 @@ def _tested(config: Config, token: str) -> Outcome:
             results = probed(made, stop.wait)
         except StoppedError:
             raise StoppedError("Stopped before the end; nothing was changed but in the throw-away pools.") from None
+        # Also after Ctrl-C, a lost connection or a bug: the pools are deleted before anything else is told.
         finally:
             left = made.remove()
             for pool in left:
@@ -59,7 +65,8 @@ def _tested(config: Config, token: str) -> Outcome:
 
 
 def delete_left_over(config: Config, *, yes: bool, as_json: bool) -> None:
-    """Delete the throw-away pools that an earlier check has left."""
+    """Delete the throw-away pools that an earlier check left over. Raises FatalError if one cannot be deleted."""
+    # Without a token: nothing is made here, only found and deleted.
     made = making(config, stop=threading.Event(), token="")
     found = made.left_over()
     if found:
@@ -82,6 +89,7 @@ def _require_somebody(*, yes: bool) -> None:
 
 
 def _announcement(config: Config, token: str) -> Iterator[str]:
+    # Makes no pool. It only knows the names that the pools will have.
     made = making(config, stop=threading.Event(), token=token)
     who = caller_arn(config.target)
     (tag,) = (f"{name}={value}" for name, value in TAG.items())
@@ -97,6 +105,7 @@ def _announcement(config: Config, token: str) -> Iterator[str]:
 def _of_left_over(made: Making) -> Iterator[str]:
     try:
         found = made.left_over()
+    # Listing pools is a right that the check itself can do without.
     except NotAllowedError as error:
         yield f"Whether an earlier check has left pools cannot be told. {error}"
         return

@@ -1,7 +1,4 @@
-"""The command line. A command reads its options, wires the parts, runs one of them and says the result.
-
-Results go to stdout, everything else to stderr. The one file that knows click.
-"""
+"""The command `close`: after an administrator set a password, let a user's old password count no more."""
 
 from __future__ import annotations
 
@@ -24,6 +21,7 @@ from userpool.ledger import Ledger
 @click.pass_obj
 def close_user(config_path: Path, user: str, *, as_json: bool) -> None:
     """Let the old password of USER, by a name of the new pool, count no more: after AdminSetUserPassword, say."""
+    # Never set: a handful of calls for one user needs no stop.
     stop = threading.Event()
     migration = connect_from_file(config_path, stop)
     ledger = Ledger(ledger_table(migration.config, stop=stop))
@@ -32,7 +30,7 @@ def close_user(config_path: Path, user: str, *, as_json: bool) -> None:
 
 
 def close_lines(closed: Closed) -> Iterator[str]:
-    """Say what came of closing a person's case."""
+    """Yield what became of the person, and what to do if a first sign-in was under way."""
     if closed.was == closed.state:
         yield f"{closed.username} is closed already ({closed.was}): the old password counts no more."
     else:

@@ -1,4 +1,4 @@
-"""`cutover`: record that the new pool is the one in use from now on, or take that back."""
+"""The command `cutover`: record that the new pool is in use from now on, or take that back."""
 
 from __future__ import annotations
 
@@ -56,10 +56,12 @@ def cutover(
         if undo:
             before = _undo(now, before, yes=yes)
             done, left = None, None
+        # Said twice, the first moment stands: what was decided since then goes by it.
         elif before:
             done, left = before, None
         else:
             said = _said(now, moment_said) if moment_said else None
+            # As of the moment that was said, so that users who came to the old pool afterwards are not counted as left.
             planned = make_plan(now.inventory, now.migration.context, now.migration.decisions(), as_of=said)
             left = left_in(now, said)
             left.refuse(despite_left, again=said is not None)
@@ -84,13 +86,14 @@ def _note(now: Session, table: LedgerTable | None, at: float | None) -> None:
 
 
 def left_in(now: Session, said: Cutover | None = None) -> Left:
-    """Count who is left; those who are being migrated by their own sign-in at this moment are not.
+    """Count the users that are left. Users that their own sign-in is migrating at this moment are not counted.
 
-    As of a cut-over that was `said`, what is still to be changed crosses after it as well.
+    With `said`, a cut-over of before, changes are not counted, because they are no longer carried over in any case.
     """
     inventory, context = now.inventory, now.migration.context
     problems = [one["problem"] for one in failures(inventory)]
     return Left(
+        # A user whose second factors Cognito did not tell waits for another scan, and is left until then.
         to_create=count_pending(inventory) - problems.count(Problem.SIGNING_IN) + unread(inventory),
         to_change=0 if said else Changes(inventory, context).left(),
         failed=sum(problem not in NO_FAILURES for problem in problems),
@@ -99,10 +102,11 @@ def left_in(now: Session, said: Cutover | None = None) -> Left:
 
 
 def _said(now: Session, text: str) -> Cutover:
-    """Return the cut-over that was at a moment. Raises SettingsError if there is no such moment, or it is to come."""
+    """Return the cut-over of a moment in the past. Raises SettingsError if the text is no time, or lies ahead."""
     at = seconds(Moment(text))
     if at is None:
         raise SettingsError(f"--at is {text!r}, which is no time: write one like 2026-03-01T20:05, which is UTC.")
+    # Cognito's clock decides, not this machine's: the moment is compared with dates that Cognito wrote.
     if at > now.migration.target_now():
         raise SettingsError(f"--at is {moment(at)}, which is to come: say when the cut-over was, in UTC.")
     return _at(now, at)
@@ -125,7 +129,7 @@ def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | No
 
 
 def _before(now: Session, planned: PlanSummary, left: Left, said: Cutover | None) -> Iterator[str]:
-    """Say what whoever is asked should know."""
+    """Yield what a person should know before the answer."""
     read = moment(now.inventory.get_meta(meta_keys.SCAN_COMPLETED))
     if said:
         yield f"The cut-over was at {moment(said.at)}: who came to the old pool since is left out."
@@ -144,8 +148,9 @@ def _before(now: Session, planned: PlanSummary, left: Left, said: Cutover | None
 
 
 def _uncaptured(now: Session) -> Iterator[str]:
-    """Say why not everybody's password would be captured in the new pool, if so."""
+    """Yield why the new pool would not capture every password, if so. Nothing of it refuses the cut-over."""
     target = now.migration.target
+    # One sentence for no function at all, instead of a list of seven triggers.
     if not ours(target.description.triggers):
         yield "No function is attached to the new pool: nobody's password is captured (cognito-migrate trigger attach)."
         return
@@ -162,9 +167,13 @@ def _flows(pool: UserPool) -> list[DiagnosisStep]:
 
 
 def _undo(now: Session, before: Cutover | None, *, yes: bool) -> Cutover | None:
-    """Take it back, the inventory's and the ledger's, of which either may know alone; return it, if there was one."""
+    """Take back the cut-over in the ledger and the inventory. Either may be the only one that knows it.
+
+    Returns the cut-over that was taken back, None if there was none.
+    """
     table = _ledger(now)
     lasting = Lasting.of(table) if table else None
+    # An inventory that was restored from an older copy does not know the cut-over. The ledger does.
     known = before or (Cutover(lasting.cut_over, scan=0) if lasting and lasting.cut_over else None)
     if known is None:
         return None

@@ -1,4 +1,4 @@
-"""Say in words, or as JSON-able values, what is known of one user, and what is to be done next."""
+"""The command `explain`: all that is known of one user, and what to do next, in words or as JSON."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from userpool.user import Status
 
 
 def case_json(case: UserCase) -> dict[str, Any]:
-    """Return a case as JSON-able values."""
+    """Return a case for `--json`, with the differing memberships and the next step."""
     differing = {"missing": case.missing, "taken_away": case.taken_away, "added": case.added}
     values = {**asdict(case), "memberships": differing, "next": next_step(case)._asdict()}
     return {name: _plain(value) for name, value in values.items()}
 
 
 def _plain(value: Any) -> Any:
-    """Put sets in order."""
+    """Return the value with every set as a sorted list, because JSON has no sets and their order would vary."""
     match value:
         case dict():
             return {name: _plain(one) for name, one in value.items()}
@@ -43,7 +43,7 @@ def _plain(value: Any) -> Any:
 
 
 def cases_lines(cases: Iterable[UserCase]) -> Iterator[str]:
-    """Say all of some cases."""
+    """Yield the lines of each case, with a blank line between two."""
     for number, case in enumerate(cases):
         if number:
             yield ""
@@ -52,6 +52,7 @@ def cases_lines(cases: Iterable[UserCase]) -> Iterator[str]:
 
 def _lines(case: UserCase) -> Iterator[str]:
     yield f"{case.username}{f', old sub {case.sub}' if case.sub else ''}"
+    # A user of the new pool that is not of this migration has no old side to tell of.
     if case.sub:
         yield _line("old pool", _old_words(case.old))
         yield _line("scanned", case.seen)
@@ -110,12 +111,14 @@ def _new_words(new: InNewPool | None) -> str:
     if new is None:
         return "not there"
     ours = "made by this migration" if new.ours else "NOT made by this migration for this user"
+    # Such a profile is made by Cognito at a federated sign-in, never by this migration.
     if new.status is Status.EXTERNAL_PROVIDER:
         ours = "made by a federated sign-in"
     return f"{new.username}: {ours}, {_account_words(new)}"
 
 
 def _differing_words(case: UserCase) -> str:
+    # The groups of somebody else's user are not compared with what this person should have.
     if not (case.new and case.new.ours):
         return ""
     parts = {
@@ -130,6 +133,7 @@ def _ledger_words(case: UserCase) -> str:
     person = case.ledger
     if person is None:
         return "not there"
+    # The ledger does not always say since when, which is 0 here.
     since = f" since {moment(person.since)}" if person.since else ""
     held = f" ({_why_held(person.reason)})" if person.state is PersonState.HELD else ""
     until = f", until {moment(person.until)}" if person.state is PersonState.CAPTURING else ""
@@ -139,6 +143,7 @@ def _ledger_words(case: UserCase) -> str:
 
 
 def _why_held(reason: str | None) -> str:
+    # The remedy is left out: the next step below has it.
     said, _ = HELD.get(reason or "", (reason or "no reason", ""))
     return said.removeprefix("held: ").rstrip(".")
 

@@ -1,4 +1,4 @@
-"""The commands that only look, beside a run that may be on: `status`, `explain` and `export`."""
+"""The command `export`: write one of the lists to a file. It only looks, and may do so beside a run."""
 
 from __future__ import annotations
 
@@ -44,8 +44,10 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
     exported = EXPORTS[what]
     ledger = None
     with inventory_to_read(config) as inventory:
+        # A purge deletes names. A list without them would look complete and lack most users.
         if what not in OF_SUBS:
             refuse_after_a_purge(inventory)
+        # Without `ledger` in the configuration this raises, unless the list can do without.
         if exported.of_ledger and (config.ledger or not exported.without_ledger):
             ledger = ledger_to_read(config)
             tell(f"{READS_ALL}.")
@@ -53,13 +55,14 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
         if name == "-":
             written = write_rows(sys.stdout, exported.columns, rows, as_=as_)
         else:
+            # The file appears when it is whole: an export that is stopped half-way leaves none that looks complete.
             with whole_file(Path(name), replace=force) as out:
                 written = write_rows(out, exported.columns, rows, as_=as_)
     _say_written(what, name, written, as_json=as_json)
 
 
 def _say_written(what: str, name: str, rows: int, *, as_json: bool) -> None:
-    """Say it; on stderr if stdout has the rows."""
+    """Say how many rows were written. The sentence goes to stderr if the rows went to stdout."""
     values = {"what": what, "output": name, "rows": rows}
     said = report.as_json(values) if as_json else f"Wrote {rows} rows to {'stdout' if name == '-' else name}."
     click.echo(said, err=name == "-")

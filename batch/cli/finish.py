@@ -1,4 +1,4 @@
-"""`finish`: the closing checklist, the end of the migration, taking it back, and the deletion of personal data."""
+"""The command `finish`: the closing checklist, the end of the migration, reopening it, deleting personal data."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def finish(config_path: Path, *, yes: bool, despite_left: int, to_purge: bool, r
     """Say what is left to do, and end the migration when nothing is."""
     if to_purge and reopen:
         raise SettingsError("One at a time: --purge or --reopen.")
+    # Neither pool is asked: weeks after the end the old one may be deleted.
     if to_purge:
         with apart(config_path, "finish") as now:
             _say(purge(now, yes=yes), [], _PURGED, as_json=as_json)
@@ -62,9 +63,11 @@ def finish(config_path: Path, *, yes: bool, despite_left: int, to_purge: bool, r
         else:
             done = before
         now.record.counts = {"left": sum(finding.left for finding in findings)}
+        # Only while a function is attached does it make sense to say that it can go.
         attached = bool(now.migration.target.description.triggers)
         lines = _PURGED if done.purged == "done" else _lines(before, done, attached=attached)
         _say(done, findings, lines, as_json=as_json)
+        # What is only to be looked at does not keep the migration from its end, so `done` decides.
         if findings and done.at is None:
             sys.exit(Exit.DIFFERENT)
 
@@ -85,17 +88,20 @@ def _finish(now: Session, despite: int, *, yes: bool) -> tuple[End, list[Checkli
         refuse_left(standing, despite)
     except EndError as error:
         tell(str(error))
+        # The checklist is the answer, so the refusal is no error. Exit code 5 tells a scheduler.
         return End(None), findings
     confirm("End the migration? No old password counts any more, and nobody is created.", yes=yes)
     if table:  # under the lease, so that no run elsewhere goes on creating
         with lease.held(table, lease_owner(now.inventory), now=clock):
             set_finished(table, finished=True)
+    # The ledger comes first. If this is interrupted, functions refuse already, and the command is repeated.
     end = End(clock())
     end.save(now.inventory)
     return end, findings
 
 
 def _standing(now: Session, table: LedgerTable | None) -> Remaining:
+    # What is left is counted from the plan, so the plan must be of now.
     make_plan(now.inventory, now.migration.context, now.migration.decisions())
     left, target = left_in(now), now.migration.target
     counted = count(Ledger(table), now.inventory, ProgressBars(), now=now.migration.target_now()) if table else None
@@ -115,6 +121,7 @@ def _standing(now: Session, table: LedgerTable | None) -> Remaining:
 
 
 def _reopen(now: Session, before: End, *, yes: bool) -> End:
+    # A purge has deleted what a migration goes on with: names, the plan, what was applied.
     if before.purged:
         raise FinishedError(PURGED)
     config = now.migration.config

@@ -1,6 +1,6 @@
-"""`forget`, and what `finish --purge` does: take one person, or everybody, out of inventory and ledger.
+"""The command `forget`, and what `finish --purge` does: take one person, or all, out of inventory and ledger.
 
-Neither pool is asked: the old one may be gone by now.
+Neither pool is asked, because the old one may be gone.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ from userpool.ledger_table import LedgerTable
 
 
 def purge(now: Apart, *, yes: bool) -> End:
-    """Delete, the ledger first: what is left there after a kill is found by its own keys, without the inventory.
+    """Delete all personal data, the ledger's first.
 
-    Raises SettingsError before the end, and as long as functions may not have heard of it.
+    What a kill leaves in the ledger is found again by the ledger's own keys, without the inventory. Raises
+    SettingsError before the end of the migration, and as long as functions may not have noticed the end.
     """
     before, inventory = End.of(now.inventory), now.inventory
     if before.at is None:
@@ -47,10 +48,12 @@ def purge(now: Apart, *, yes: bool) -> End:
         "Kept: old subs, new subs, how far each person was, and counts. Everything else of persons is deleted for good."
     )
     confirm("Delete it?", yes=yes)
+    # Recorded before the first deletion: after a kill every other command is refused, and only a repetition goes on.
     replace(before, purged="begun").save(inventory)
     if table:
         _empty(now, table)
     purge_here(inventory)
+    # SQLite leaves deleted rows in its file until it is written anew, and backup copies have them all.
     scrub(inventory)
     done = replace(before, purged="done")
     done.save(inventory)
@@ -59,6 +62,7 @@ def purge(now: Apart, *, yes: bool) -> End:
 
 def _empty(now: Apart, table: LedgerTable) -> None:
     clock = lease.clock_of(table)
+    # No run of another machine may write persons while they are deleted.
     with lease.held(table, lease_owner(now.inventory), now=clock) as held:
         set_finished(table, finished=True, purged=True)
         Emptying(
@@ -81,6 +85,8 @@ def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
     """Delete what inventory and ledger have of USER, by old user name, old sub or new sub; after an erasure request."""
     with apart(config_path, "forget") as now:
         inventory = now.inventory
+        # An earlier `forget` may have deleted the rows and not rewritten the file. Its name is gone by now, its sub is
+        # not.
         begun = inventory.get_meta(meta_keys.TO_SCRUB)
         copies = scrub(inventory) if begun else 0
         sub = sub_of(inventory, user) or begun
@@ -89,10 +95,12 @@ def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
                 "Nobody in the inventory has that old user name, old sub or new sub. What they sign in with leads to "
                 "the old sub (cognito-migrate explain USER); of whom that does not find there is nothing to forget."
             )
+        # Raises if `ledger` was taken out of the configuration: the person would stay in it unnoticed.
         table = last_ledger(now.config, inventory, stop=now.stop, agent=now.agent)
         for line in _before(now, sub):
             tell(line)
         confirm("Forget them?", yes=yes)
+        # The ledger first, because the inventory's rows are what leads to the person.
         known = _erase(inventory, table, sub) if table else False
         forget_here(inventory, sub)
         copies += scrub(inventory)
@@ -102,7 +110,7 @@ def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
 
 
 def _before(now: Apart, sub: str) -> Iterator[str]:
-    """Say whom it is about, and what whoever is asked should know."""
+    """Yield who is meant, and what a person should know before the answer."""
     old, new_sub, new = names_of(now.inventory, sub)
     yield f"Old name {old or 'not known'}, old sub {sub}; new name {new or 'not known'}, new sub {new_sub or 'none'}."
     yield "Inventory and ledger forget this person, but for the subs, and the inventory's backup copies are deleted."
@@ -112,7 +120,7 @@ def _before(now: Apart, sub: str) -> Iterator[str]:
 
 
 def _naming(config: Config, names: frozenset[str | None]) -> Iterator[str]:
-    """Yield the files of the configuration that name the person."""
+    """Yield the files of the configuration that name the person. They are the operator's, so they are only named."""
     if config.collisions != "report" and not names.isdisjoint(read_decisions(Path(config.collisions))):
         yield config.collisions
     only = config.users.only

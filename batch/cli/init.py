@@ -1,4 +1,4 @@
-"""`init`: write a configuration, for the way there or for the way back."""
+"""The command `init`: write a configuration for the migration, or for the way back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def init(config_path: Path, old: str | None, new: str | None, *, is_reverse: boo
 
 
 def _way_back(config_path: Path, path: Path) -> str:
-    """Return the file. Raises SettingsError if no cut-over is recorded, and after a purge."""
+    """Return the configuration of the way back. Raises SettingsError if no cut-over is recorded, or after a purge."""
     config = configuration.load(config_path)
     with inventory_to_read(config) as inventory:
         refuse_after_a_purge(inventory)  # with what was applied, the marker that tells newcomers is gone
@@ -56,6 +56,7 @@ def _way_back(config_path: Path, path: Path) -> str:
 
 def _write(path: Path, content: str, *, option: str) -> None:
     try:
+        # Mode x never replaces: a configuration may hold decisions that are nowhere else.
         with path.open("x", encoding="utf-8") as file:
             file.write(content)
     except FileExistsError:

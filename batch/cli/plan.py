@@ -52,18 +52,19 @@ def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, as_j
 def plan_of(
     migration: Migration, inventory: Inventory, summary: PlanSummary, *, per_minute: int | None = None
 ) -> PlanText:
-    """Put together what there is to say about the plan that was made last."""
+    """Return the last plan with its outlook and its collisions."""
     ahead = look_ahead(migration, inventory, per_minute=per_minute)
     return PlanText(migration, summary, ahead, collisions(inventory))
 
 
 def show_plan(migration: Migration, inventory: Inventory, summary: PlanSummary) -> None:
-    """Show the plan to who is about to be asked."""
+    """Show the plan on stderr, before the question. stdout is for the result."""
     click.echo("\n".join(plan_lines(plan_of(migration, inventory, summary))), err=True)
 
 
 def _write(folder: Path, inventory: Inventory, planned: PlanText) -> None:
     try:
+        # The files have personal data, so the folder is for its owner only.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{folder} cannot be made ({error.strerror}): name another with --csv.") from None

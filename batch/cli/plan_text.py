@@ -1,4 +1,4 @@
-"""Say a plan in words, or as JSON: what would happen to whom, how long it takes, what it costs, what would help."""
+"""The words of a plan, or its JSON: what happens to which users, how long it takes, what it costs, what would help."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CHANNELS = {"email": "e-mail", "phone_number": "phone number"}
 
 @dataclass(frozen=True, slots=True)
 class PlanText:
-    """A plan, and what there is to say about it."""
+    """A plan, with all that is said about it. `contenders` are sets of users that would be one account."""
 
     migration: Migration
     summary: PlanSummary
@@ -42,7 +42,7 @@ class PlanText:
 
 
 def plan_json(planned: PlanText) -> dict[str, Any]:
-    """Return the plan as JSON-able values."""
+    """Return the plan for `--json`, with every collision."""
     context, ahead = planned.migration.context, asdict(planned.ahead)
     return {
         **asdict(planned.summary),
@@ -56,7 +56,7 @@ def plan_json(planned: PlanText) -> dict[str, Any]:
 
 
 def plan_lines(planned: PlanText) -> Iterator[str]:
-    """Say what a run would do, and what it would not."""
+    """Yield what a run would do and for which users it would not, with time and price."""
     summary, context = planned.summary, planned.migration.context
     naming, crossing = context.naming, context.rules.users.mfa == "preferences"
     yield f"Old pool: users sign in {naming.source}. New pool: {naming.target}."
@@ -92,7 +92,7 @@ def _notes(summary: PlanSummary, recovery: Sequence[str]) -> Iterator[str]:
         yield f"Links to other identity providers: {_counted(summary.links)}."
     if summary.disabled:
         yield f"{summary.disabled} of them are disabled, and stay so."
-    # Whose only channel is a second factor is told apart, unless it would be none anyhow.
+    # A user whose only channel became a second factor is told in `_factor_lines`, unless nobody gets a code anyway.
     unreachable = summary.without_reset_channel - (summary.one_channel if recovery else 0)
     if unreachable:
         words = " or ".join(words for name, words in _CHANNELS.items() if name in recovery)
@@ -116,6 +116,7 @@ def _asking_lines(mfa: str, asking: AskingForFactors, *, crossing: bool) -> Iter
 def _factor_lines(summary: PlanSummary, context: Context) -> Iterator[str]:
     if summary.factors:
         yield f"Second factors that are set in the new pool: {_counted(summary.factors)}."
+    # A factor that the new pool does not offer is lost unless it is offered first. Others are merely set up anew.
     for name, users in summary.enrol.items():
         if name in SECOND and name not in context.offered:
             yield (
@@ -169,6 +170,7 @@ def _time_lines(ahead: Outlook) -> Iterator[str]:
     for name, load in ahead.estimate.loads.items():
         yield f"{name:<26}{load.calls:>12,}{load.rps:>11.4g}{duration(load.seconds):>10}"
     slowest = ahead.estimate.slowest
+    # None is "no window", which is not the same as none needed.
     nights = "" if ahead.nights is None else f", {ahead.nights} windows"
     yield f"They run at once, so it takes {duration(ahead.estimate.seconds)}{nights}; {slowest} is the slowest."
     for lever in ahead.levers:
@@ -196,6 +198,7 @@ def _money_lines(ahead: Outlook) -> Iterator[str]:
 
 
 def _peak_lines(peak: Peak) -> Iterator[str]:
+    # Rounded down: the quota must not look greater than it is.
     most = int(peak.most_per_minute)
     yield (
         f"At {peak.per_minute:,} first sign-ins a minute: the quotas take {most:,} captures a minute "

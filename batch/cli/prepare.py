@@ -40,8 +40,10 @@ def prepare(config_path: Path, *, dry_run: bool, yes: bool, as_json: bool) -> No
         old_groups=[group for page in source.groups() for group in page],
         new_groups=[group for page in target.groups() for group in page],
     )
+    # With nothing to add nobody has to confirm.
     if found and not (dry_run or yes or sys.stdin.isatty()):
         raise SettingsError("Nobody is there to confirm: pass --yes, or --dry-run to look only.")
+    # A list and not the generator: everything is added before the first line is printed.
     added = [] if dry_run else [*_added(target, found, yes=yes)]
 
     def values() -> dict[str, Any]:
@@ -51,8 +53,9 @@ def prepare(config_path: Path, *, dry_run: bool, yes: bool, as_json: bool) -> No
 
 
 def _added(target: ManagedPool, found: Lacking, *, yes: bool) -> Iterator[str]:
-    """Add what a person says yes to; yield its name."""
+    """Add each attribute and group that a person says yes to. Yields the names of what was added."""
     for attribute in found.attributes:
+        # Asked one by one, because Cognito never takes an attribute back.
         question = f"Add the attribute {attribute_in_words(attribute)}? It can never be changed or removed."
         if yes or click.confirm(question, err=True):
             target.add_attribute(attribute)

@@ -1,4 +1,4 @@
-"""`report`: the plan before and the result after, as one page to look at and to send."""
+"""The command `report`: the plan before and the result after, as one HTML page to look at and to send."""
 
 from __future__ import annotations
 
@@ -43,9 +43,11 @@ def make_report(
 ) -> None:
     """Write the plan and the result as one HTML page, beside a run or without one. Neither pool is asked."""
     config, path = configuration.load(config_path), Path(output)
+    # Before anything is read: a Scan of the ledger costs money and minutes.
     _refuse(path, GENERATOR)
     counted, failure = None, None
     with inventory_to_read(config) as inventory:
+        # Neither pool is asked, so rules and quotas are as far as the configuration alone tells.
         facts = gather(inventory, wiring.rules_alone(config), wiring.default_rps(config), names=with_names)
         if config.ledger and not offline:
             try:
@@ -53,6 +55,7 @@ def make_report(
             except MigrationError as error:
                 failure = error
     unread = not_read(failure, offline=bool(config.ledger) and offline)
+    # Made wholly before the file is touched: an error in between leaves the old page.
     written = page(config, facts, counted, unread, names=with_names, made=time.time(), title=title)
     with whole_file(path, replace=True) as out:
         out.write(written)
@@ -70,7 +73,7 @@ def _count(config: Config, inventory: Inventory) -> LedgerCount:
 
 
 def _refuse(path: Path, mark: str) -> None:
-    """Raise SettingsError if the file is there and is no report, or if it is meant to be stdout."""
+    """Raise SettingsError if the file exists and is no report, or if it is meant to be stdout."""
     if str(path) == "-":
         raise SettingsError("A report is a file, for a browser to open: name one with --output.")
     if not path.is_file():

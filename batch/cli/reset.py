@@ -1,4 +1,4 @@
-"""`reset`: what becomes of those who never signed in. Lists them, lets go of them, or has Cognito send them codes."""
+"""The command `reset`: list the users that never signed in, close their old passwords, or send them codes."""
 
 from __future__ import annotations
 
@@ -84,8 +84,10 @@ def reset(
         if now.migration.config.ledger is None:
             raise SettingsError(_WITHOUT_LEDGER)
         table = ledger_table(now.migration.config, stop=now.stop, agent=now.migration.agent)
+        # Before the survey, which reads the whole ledger: a scheduler may call this every day.
         if mode == "close_by" and _is_early(now, options["close_by"].date(), as_json=as_json):
             sys.exit(Exit.STOPPED_EARLY)
+        # Before anything is read: another migration's ledger would name other people.
         require_own(table, now.inventory)
         records = CampaignRecords(now.inventory, now.migration.context)
         cohort = Cohort(now.inventory, CohortRules(groups=groups, file=names), groups_by="--group", file_by="--file")
@@ -100,13 +102,18 @@ def reset(
 
 
 def _mode(context: click.Context, options: dict[str, Any]) -> str:
-    """Return what is to be done. Raises SettingsError for two things at once, and for an option of another thing."""
+    """Return what to do.
+
+    Raises SettingsError for two things at once, and for an option that belongs to another thing.
+    """
     modes = {"export": options["to_export"], "close_by": options["close_by"], "send_codes": options["send_codes"]}
+    # Listing is the default, because it changes nothing.
     chosen = [name for name, wanted in modes.items() if wanted] or ["export"]
     if len(chosen) > 1:
         raise SettingsError("One at a time: --export, --close-by or --send-codes.")
     others = {name for names in _ONLY_WITH.values() for name in names} - set(_ONLY_WITH[chosen[0]])
     for parameter in context.command.params:
+        # Only what was typed counts: most of these options have defaults.
         if parameter.name in others and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
             raise SettingsError(f"{parameter.opts[0]} is not for --{chosen[0].replace('_', '-')}: leave it out.")
     if options["first"] and not options["per_day"]:
@@ -115,7 +122,10 @@ def _mode(context: click.Context, options: dict[str, Any]) -> str:
 
 
 def _is_early(now: Session, day: date, *, as_json: bool) -> bool:
-    """Say so before the day, in a way that a scheduler can call every day. Raises SettingsError for a wrong year."""
+    """Return whether the day is still to come, and say so. A scheduler can call this every day.
+
+    Raises SettingsError for a day before anybody could sign in, which is a wrong year.
+    """
     today = day_of(now.migration.target_now())
     if day < (began := _began(now, today)):
         raise SettingsError(
@@ -128,7 +138,7 @@ def _is_early(now: Session, day: date, *, as_json: bool) -> bool:
 
 
 def _began(now: Session, today: date) -> date:
-    """Return the day of the cut-over, or of the first run before one."""
+    """Return the day of the cut-over, or of the first run if there was none. Today if nothing was run."""
     cutover = Cutover.of(now.inventory)
     at = cutover.at if cutover else first_run(now.inventory)
     return today if at is None else day_of(at)
@@ -138,6 +148,7 @@ def _export(now: Session, records: CampaignRecords, options: dict[str, Any], *, 
     files = Files(Path(options["output"]), Path(options["help_desk"]), options["force"])
     per_day, first = options["per_day"], _day(options["first"]) or day_of(now.migration.target_now())
     target = now.migration.target
+    # The new pool says now which addresses are verified. The plan only knows what the old pool said.
     records.look(target.pool, ProgressBars(), about=target.description.estimated_users)
     summary = export(records, target.description.recovery, files, first=first, per_day=per_day)
     now.record.counts = asdict(summary)
@@ -151,6 +162,7 @@ def _close(
     if total:
         _tell(before_closing(total, now.migration.config.target.user_pool_id))
         confirm("Close the capture for them?", yes=options["yes"])
+    # The question comes before the lease: nobody should hold it while a person thinks.
     with letting(table, now.inventory, now=now.migration.target_now) as closing:
         summary = _campaign(now, records).close(closing, limit=options["limit"], total=total)
     _end(now, records, summary, as_json=as_json)
@@ -160,6 +172,7 @@ def _send(
     now: Session, table: LedgerTable, records: CampaignRecords, options: dict[str, Any], *, as_json: bool
 ) -> None:
     migration = now.migration
+    # With `admin_only` Cognito refuses every code, so nobody is asked and nobody is closed.
     recovery = migration.target.description.recovery
     if not recovery:
         raise SettingsError(
@@ -172,6 +185,7 @@ def _send(
     money = migration.config.prices or Prices()
     today = day_of(migration.target_now())
     _tell(before_sending(found, per_day, spent, money, today=today, counts=records.counts()))
+    # Nothing to send needs no yes: everyone has a later day, or cannot be reached.
     if found.channels or found.turns[Turn.ASK]:
         confirm("Send the codes?", yes=options["yes"])
     budget = Budget(per_day, spent, options["limit"])
@@ -189,8 +203,9 @@ def _send(
 
 
 def _most(found: Today, budget: Budget, now: Session) -> int:
-    """Return how many messages there can be today, for the bar."""
+    """Return how many messages there can be at most today, for the progress bar."""
     today = day_of(now.migration.target_now())
+    # What exceeds the numbers of a day goes out on later days.
     return sum(min(number, budget.left(by, today)) for by, number in found.channels.items())
 
 
@@ -211,11 +226,13 @@ def _tell(said: Iterator[str]) -> None:
 
 
 def _end(now: Session, records: CampaignRecords, summary: CampaignSummary, *, as_json: bool) -> None:
+    # `why` has user names, and the history of runs keeps nobody's.
     now.record.counts = {name: value for name, value in asdict(summary).items() if name != "why"}
     values = {**asdict(summary), "campaign": records.counts()}
     say(lambda: values, lambda: run_lines(summary), as_json=as_json)
     if summary.stopped:
         sys.exit(INTERRUPTED)
+    # Before "unfinished": what needs a person must not hide behind "call again tomorrow".
     if summary.failed or summary.refused or summary.doubtful:
         sys.exit(Exit.FAILED)
     if summary.is_unfinished:
@@ -227,7 +244,7 @@ def _day(moment: datetime | None) -> date | None:
 
 
 def before_closing(total: int, pool: str) -> Iterator[str]:
-    """Say what closing does."""
+    """Yield what closing does, before the question."""
     yield f"{total} users still wait for a first sign-in to {pool}. Their old passwords would count no more;"
     yield "they are told nothing, and choose a new one by forgot-password."
 
@@ -241,11 +258,12 @@ def before_sending(
     today: date,
     counts: Mapping[str, int],
 ) -> Iterator[str]:
-    """Say how many messages there will be, by which way, what they cost, and how long they take."""
+    """Yield how many messages there will be, by which way, what they cost and how many days they take."""
     each = {MAIL: prices.mail, SMS: prices.sms}
     yield f"{found.channels.total()} users still wait for a first sign-in, and can be sent a code:"
     for by, number in sorted(found.channels.items()):
         most, out = per_day.get(by, 0), spent.get((today, by), 0)
+        # Rounded up: the last day may be a short one.
         takes = f"{-(-number // most)} days" if most else f"nobody, without --{'mail' if by == MAIL else 'sms'}-per-day"
         yield (
             f"{number:>9}  by {_BY[by]}, about ${number * each[by]:,.2f}; at most {most} a day (UTC), "
@@ -263,7 +281,7 @@ def before_sending(
 
 
 def export_lines(summary: ExportSummary, files: Files) -> Iterator[str]:
-    """Say what was written."""
+    """Yield which lists were written, and who is in neither."""
     yield f"Wrote {summary.mailing} users who still wait for a first sign-in to {files.mailing}."
     if summary.let_go:
         yield f"{summary.let_go} of them were let go and sent no code (`reset`): they have to choose a password."
@@ -277,7 +295,7 @@ def export_lines(summary: ExportSummary, files: Files) -> Iterator[str]:
 
 
 def run_lines(summary: CampaignSummary) -> Iterator[str]:
-    """Say what a run did, and what to do next."""
+    """Yield what a run did, why single users were left, and how to go on."""
     yield from _done_lines(summary)
     for reason, number in sorted(summary.left.items()):
         yield f"{number} left as they are: each {reason}."

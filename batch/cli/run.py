@@ -1,4 +1,4 @@
-"""Carry out a plan within a session, and end as it ended: what `run` and `sync` have in common."""
+"""The command `run`, and what it shares with `sync`: carry out a plan within a session, and end as the run ended."""
 
 from __future__ import annotations
 
@@ -34,29 +34,33 @@ from userpool.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class CarriedOut:
-    """What a run did, and every user that is not as planned."""
+    """What a run did, and each user that is not as planned."""
 
     summary: RunSummary
     failed: list[dict[str, str]]
 
     @property
     def values(self) -> Mapping[str, object]:
-        """What is kept of it."""
+        """What the history of runs keeps: counts only, since lists have users in them."""
         return {**asdict(self.summary), "conflicts": len(self.summary.conflicts), "gone": len(self.summary.gone)}
 
     @property
     def is_a_failure(self) -> bool:
-        """Whether somebody has to look at a user."""
+        """Whether a person has to look at some user.
+
+        A user deleted in the new pool, or just signing in, needs nobody.
+        """
         return any(one["problem"] not in NO_FAILURES for one in self.failed)
 
     @property
     def unfinished(self) -> bool:
-        """Whether a rerun would find somebody whom this run did not come to, or who failed."""
+        """Whether a rerun would find a user that this run did not reach, or that failed."""
+        # Users that are signing in are left on purpose: their own sign-in finishes them, not a rerun.
         return self.summary.left > self.summary.failed.get(Problem.SIGNING_IN, 0)
 
 
 def carry_out(now: Session, *, limit: int | None = None, disable_gone: bool = False) -> CarriedOut:
-    """Carry out what is to be done of the plan, for `limit` users at most; see `Run.run`."""
+    """Carry out what is left of the plan, for at most `limit` users. Raises what `Run.run` raises."""
     migration, inventory = now.migration, now.inventory
     with claims_of(migration, inventory, stop=now.stop, say=tell) as claims:
         run = Run(
@@ -70,7 +74,9 @@ def carry_out(now: Session, *, limit: int | None = None, disable_gone: bool = Fa
             claims=claims,
         )
         summary = run.run(now=migration.target_now, limit=limit, disable_gone=disable_gone)
+    # All users that are not as planned, also those that failed in an earlier run and were not reached by this one.
     carried = CarriedOut(summary, failures(inventory))
+    # A pilot with --limit is not a first whole run: after it the bulk is still expected.
     if limit is None and not summary.stopped:
         with inventory.transaction():
             inventory.set_meta(meta_keys.CAUGHT_UP, value=True)
@@ -78,12 +84,16 @@ def carry_out(now: Session, *, limit: int | None = None, disable_gone: bool = Fa
 
 
 def leave(now: Session, carried: CarriedOut) -> None:
-    """Exit as the run ended; return if all is well. Raises ClosedError if the end of the window stopped it."""
+    """Exit with the code that the run deserves. Return if all is well.
+
+    Raises ClosedError if the end of the window stopped the run.
+    """
     if carried.summary.stopped:
         if now.window and now.stop.why is Why.WINDOW:
             raise closed(now.window, now.command)
         tell(f"Stopped; what was done is recorded. Go on with: cognito-migrate {now.command}")
         sys.exit(INTERRUPTED)
+    # Failures come first: a limit that was reached is expected, a failed user is not.
     if carried.is_a_failure:
         sys.exit(Exit.FAILED)
     if carried.unfinished:
@@ -128,6 +138,7 @@ def _approve(
         raise SettingsError(
             f"The plan is not the one approved: its digest is {planned.digest}. Look at it with `cognito-migrate plan`."
         )
+    # A digest is a yes: somebody has looked at this very plan.
     if yes or digest:
         return
     if not sys.stdin.isatty():
@@ -137,12 +148,12 @@ def _approve(
 
 
 def run_json(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """Return what a run did as JSON-able values."""
+    """Return what a run did for `--json`, with every failure."""
     return {**asdict(summary), "failures": list(failed)}
 
 
 def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    """Say what a run did."""
+    """Yield what a run did, what it found, and the first users that are not as planned."""
     yield (
         f"Created {summary.created} users, {summary.groups} groups and {summary.memberships} memberships; "
         f"{summary.done} users are done, {summary.left} are left."
@@ -176,7 +187,7 @@ def _change_lines(summary: RunSummary) -> Iterator[str]:
 def claims_of(
     migration: Migration, inventory: Inventory, *, stop: threading.Event, say: Say
 ) -> AbstractContextManager[Claims]:
-    """Return what a run claims users with: a ledger that is opened, and closed at the end, or none."""
+    """Return what a run claims users with: an opened ledger, closed at the end, or `Claims`, which grants all."""
     if migration.config.ledger is None:
         return nullcontext(Claims())
     return Opening(

@@ -1,4 +1,4 @@
-"""`scan`: read the old pool, and what was done if the inventory is lost."""
+"""The command `scan`: read the old pool into the inventory. With --rebuild also find out what was done."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ def scan(config_path: Path, *, rebuild: bool, give_missing: bool, as_json: bool)
         migration = now.migration
         rebuilding = rebuild_of(migration, now.inventory, stop=now.stop) if rebuild else None
         if rebuilding:
+            # Before the scan: if the rebuilding is interrupted, nothing may be planned from half of it.
             rebuilding.begin()
         summary = read_old_pool(now)
+        # After the scan, because users of the new pool are recognized by the old subs that it has read.
         rebuilt = _rebuilt(rebuilding, migration, give_missing=give_missing) if rebuilding else None
         now.record.counts = _counts(summary, rebuilt)
         cutover = Cutover.of(now.inventory)
@@ -56,6 +58,7 @@ def _values(summary: ScanSummary, rebuilt: Rebuilt | None) -> dict[str, Any]:
 
 def _counts(summary: ScanSummary, rebuilt: Rebuilt | None) -> dict[str, Any]:
     found = asdict(rebuilt) if rebuilt else {}
+    # The history of runs keeps numbers only. The lists have names of users.
     counted = {name: len(value) if isinstance(value, list) else value for name, value in found.items()}
     return asdict(summary) | ({"rebuilt": counted} if rebuilt else {})
 
@@ -68,7 +71,7 @@ def _lines(summary: ScanSummary, rebuilt: Rebuilt | None, cutover: Cutover | Non
 
 
 def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _before, _users: None) -> ScanSummary:
-    """Read everything, unless `accept(before, users)` raises for how many users there were and are."""
+    """Read the whole old pool. `accept(before, users)` may raise to refuse a scan that found too few users."""
     source = now.migration.source
     scan = Scan(
         source.pool,
@@ -77,6 +80,7 @@ def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _bef
         stop=now.stop,
         progress=ProgressBars(),
         listing=now.migration.config.listing,
+        # It costs a call for each user, so second factors are read only if they are carried over.
         factors=now.migration.config.users.mfa == "preferences",
         by_phone=source.description.asks_by_phone,
         say=tell,
@@ -89,7 +93,7 @@ def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _bef
 
 
 def rebuilt_lines(rebuilt: Rebuilt) -> Iterator[str]:
-    """Say what was restored, and what nobody knows."""
+    """Yield what was restored, and what nobody knows any more."""
     yield (
         f"Restored {rebuilt.users} users of the new pool, {rebuilt.unfinished} of them unfinished, and "
         f"{rebuilt.memberships} memberships; {rebuilt.others} others there are not this migration's."
@@ -128,7 +132,7 @@ def _listed(heading: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def scan_lines(summary: ScanSummary) -> Iterator[str]:
-    """Say what a scan found."""
+    """Yield what a scan found."""
     yield (
         f"Scanned {summary.users} users, {summary.groups} groups and {summary.memberships} memberships "
         f"(read by {summary.read_by})."

@@ -1,4 +1,4 @@
-"""One run of a command on the inventory: in its time, stoppable, connected, backed up and recorded."""
+"""One run of a command on the inventory: in its window, stoppable, connected, backed up and recorded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ READS_ALL = "Reading the whole ledger: a Scan of its table, which DynamoDB bills
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a command works with; `record` is what is kept of it."""
+    """What a command works with. `record` is what the history of runs keeps of it."""
 
     command: str
     migration: Migration
@@ -45,9 +45,13 @@ class Session:
 def session(
     config_path: Path, command: str, *, create: bool = False, backup: bool = False, in_window: bool = False
 ) -> Iterator[Session]:
-    """Prepare a command, and see to its end. Raises ClosedError outside the window, or when its end stopped it."""
+    """Prepare a command, and see to its end.
+
+    Raises ClosedError outside the window, or if the window's end stopped the command.
+    """
     config = configuration.load(config_path)
     window = config.window if in_window else None
+    # Before anything is connected: outside the window not even a reading call is made.
     require_open(window, command)
     run_id, meter = new_id(), Meter()
     with stop_on_signals() as stop, ended_in_time(window, stop, tell), _in_its_words(stop, window, command):
@@ -55,15 +59,17 @@ def session(
         with migration.open_inventory(create=create) as inventory, meter.kept_in(inventory):
             refuse_after_the_end(inventory, command)
             _warn_of_network(inventory, config)
+            # Before the command writes. An inventory without a scan has nothing worth a copy.
             if backup and inventory.get_meta(meta_keys.SCAN):
                 back_up(inventory)
+            # Inside `_begun` as well, so that the history records the window's end with its own exit code.
             with _begun(inventory, run_id, command, config) as record, _in_its_words(stop, window, command):
                 yield Session(command, migration, inventory, stop, record, window)
 
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """What a command works with that asks neither pool; `agent` is what its other calls say of who makes them."""
+    """What a command works with that asks neither pool. `agent` is the user agent of its calls to the ledger."""
 
     config: Config
     inventory: Inventory
@@ -74,8 +80,9 @@ class Apart:
 
 @contextmanager
 def apart(config_path: Path, command: str) -> Iterator[Apart]:
-    """Prepare a command that needs neither pool, since the old one may be gone, and see to its end."""
+    """Prepare a command that needs neither pool, because the old one may be gone, and see to its end."""
     config, run_id = configuration.load(config_path), new_id()
+    # Opened directly, because `connect` would describe both pools first.
     with stop_on_signals() as stop, Inventory.open(Path(config.state), fingerprint(config)) as inventory:
         refuse_after_the_end(inventory, command)
         with _begun(inventory, run_id, command, config) as record:
@@ -84,8 +91,9 @@ def apart(config_path: Path, command: str) -> Iterator[Apart]:
 
 @contextmanager
 def _begun(inventory: Inventory, run_id: str, command: str, config: Config) -> Iterator[Record]:
-    """Record the run, and who runs it, as long as persons are on record at all."""
+    """Record the run and who runs it. After a purge nobody's ARN is recorded any more."""
     purged = End.of(inventory).purged
+    # `scan` is recorded under the old pool's credentials, every other command under the new pool's.
     caller = None if purged else caller_arn(config.source if command == "scan" else config.target)
     with (
         recorded(inventory, run_id, command, config, caller, code_of=exit_code) as record,
@@ -97,7 +105,7 @@ def _begun(inventory: Inventory, run_id: str, command: str, config: Config) -> I
 
 @contextmanager
 def _in_its_words(stop: Stop, window: Window | None, command: str) -> Iterator[None]:
-    """Tell who was stopped by the window's end from who was interrupted."""
+    """Turn a stop into a ClosedError if it was the end of the window, and not a signal."""
     try:
         yield
     except StoppedError:
@@ -107,6 +115,7 @@ def _in_its_words(stop: Stop, window: Window | None, command: str) -> Iterator[N
 
 
 def _warn_of_network(inventory: Inventory, config: Config) -> None:
+    # With a ledger, its RUN lease keeps a second machine out, so no warning is needed.
     if inventory.on_network and config.ledger is None:
         tell(
             f"Warning: {inventory.path} is on a network filesystem, where no lock surely keeps another machine's run "
@@ -115,5 +124,8 @@ def _warn_of_network(inventory: Inventory, config: Config) -> None:
 
 
 def ledger_to_read(config: Config) -> Ledger:
-    """Return the ledger for a command that only reads it. Raises SettingsError without a ledger."""
+    """Return the ledger for a command that only reads it. A table that is missing is not made.
+
+    Raises SettingsError without a ledger.
+    """
     return Ledger(ledger_as_it_is(config, stop=threading.Event()))

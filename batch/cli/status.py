@@ -1,4 +1,4 @@
-"""Say in words, or as JSON-able values, where a migration stands. Knows neither terminals nor files."""
+"""The command `status`: where a migration stands, in words or as JSON."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ from userpool.person import PersonState
 
 
 def not_read(failure: MigrationError | None, *, offline: bool) -> str | None:
-    """Say why the ledger is not counted, or nothing."""
+    """Return why the ledger is not counted, None if it is, or if there is none."""
+    # Before the first run there is no table, which is no failure.
     if isinstance(failure, MissingTableError):
         return "its table is not there; a run says how to make it."
     return str(failure) if failure else "--offline." if offline else None
 
 
 def status_json(status: Status, counted: LedgerCount | None, unread: str | None) -> dict[str, Any]:
-    """Return it as JSON-able values; `unread` is why there is no count of the ledger."""
+    """Return the status for `--json`. `unread` is why there is no count of the ledger."""
     return {**asdict(status), "ledger": asdict(counted) if counted else None, "ledger_not_read": unread}
 
 
 def status_lines(status: Status, counted: LedgerCount | None, unread: str | None) -> Iterator[str]:
-    """Say it; `unread` is why there is no count of the ledger."""
+    """Yield the status in lines. `unread` is why there is no count of the ledger."""
     yield from _scan_lines(status)
     yield from cut_over_lines(status.cut_over)
     yield from _end_lines(status)
@@ -78,6 +79,7 @@ def _work_lines(status: Status) -> Iterator[str]:
         yield "Plan: none yet. Make one with: cognito-migrate plan"
         return
     yield f"Plan: {_counts(status.actions)}."
+    # A deleted user was created by this migration, but is not in the new pool, and has a line of its own.
     there = {state: number for state, number in status.made.items() if state != Progress.GONE}
     yield f"In the new pool: {sum(there.values())} users of this migration ({_counts(there) or 'nobody yet'})."
     if gone := status.made.get(Progress.GONE, 0):
@@ -104,6 +106,7 @@ def _run_lines(status: Status) -> Iterator[str]:
     if status.runs:
         yield "Last runs:"
     for run in status.runs:
+        # A run that was killed had no chance to record its end, so it looks like one that goes on.
         ended = f"ended {moment(run['ended'])} with code {run['exit_code']}" if run["ended"] else "is on, or was killed"
         yield f"  {run['command']:<8} began {moment(run['started'])}, {ended}"
 
@@ -126,7 +129,7 @@ def _ledger_lines(counted: LedgerCount) -> Iterator[str]:
 
 
 def _in_order(states: Mapping[str, int]) -> dict[str, int]:
-    """Put states in the order in which a person takes them."""
+    """Return the states in the order in which a person goes through them, not in that of the table."""
     return {state: states[state] for state in PersonState if state in states}
 
 
@@ -142,11 +145,13 @@ def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
     """Say where the migration stands, beside a run or without one. Neither pool is asked."""
     config = configuration.load(config_path)
     with inventory_to_read(config) as inventory:
+        # Neither pool is asked, so rules and quotas are as far as the configuration alone tells.
         standing = status(inventory, wiring.rules_alone(config), wiring.default_rps(config))
         counted, failure = None, None
         if config.ledger and not offline:
             try:
                 counted = _count(config, inventory)
+            # What the inventory knows is said all the same, and the failure decides the exit code below.
             except MigrationError as error:
                 failure = error
     said = not_read(failure, offline=bool(config.ledger) and offline)

@@ -1,4 +1,7 @@
-"""`sync`: scan, plan and run in one process, for schedulers. Nobody watches, so it stops where a person would."""
+"""The command `sync`: scan, plan and run in one process, for schedulers.
+
+Nobody watches, so it stops where a person would: at a scan that shrank, and at a plan that changes too much.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class _MostChanges(click.ParamType[ChangeLimit]):
     name = "N or N%"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ChangeLimit:
-        """Read the value, or say what one looks like."""
+        """Return the limit for a number or a percentage. Fails with a usage error otherwise."""
         most = ChangeLimit.of(str(value))
         return most or self.fail(f"{value!r} is not a number of users, like 500, or a percentage, like 5%.", param, ctx)
 
@@ -58,6 +61,7 @@ def sync(
     """Scan, plan and run without asking: for schedulers. Ends with code 3 where a person should look first."""
     with session(config_path, "sync", create=True, backup=True, in_window=not ignore_window) as now:
         scanned = read_old_pool(now, accept=partial(refuse_shrinking, percent=max_shrink))
+        # Recorded step by step: if a later step refuses, the history still has what was scanned.
         now.record.counts["scan"] = asdict(scanned)
         planned = _planned(now, scanned.users, max_changes, disable_gone=disable_gone)
         carried = carry_out(now, disable_gone=disable_gone)
@@ -79,11 +83,13 @@ def sync(
 
 
 def _planned(now: Session, users: int, max_changes: ChangeLimit | None, *, disable_gone: bool) -> PlanSummary:
-    """Make the plan. Raises GuardError if it changes too much."""
+    """Make the plan and compare it with `max_changes`. Raises GuardError if it changes more users."""
     planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
     now.record.plan_digest = planned.digest
+    # With --disable-gone those users are changed too, so they count.
     count = changes(now.inventory, disable_gone=disable_gone)
     now.record.counts["changes"] = count
+    # Before one run has come to its end, the bulk of the users is still expected, so no limit applies by itself.
     most = most_changes(max_changes, caught_up=now.inventory.get_meta(meta_keys.CAUGHT_UP, default=False))
     refuse_changing(count, users, most, planned.digest)
     return planned

@@ -1,4 +1,4 @@
-"""The commands about the function of the new pool: `trigger package`, `attach`, `detach` and `test`."""
+"""The commands `trigger package`, `attach`, `detach` and `test`, about the function of the new pool."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ trigger.add_command(detach)
 @click.pass_obj
 def package(config_path: Path, output: Path, *, as_json: bool) -> None:
     """Write the zip for AWS Lambda, and say which settings the function needs."""
+    # The zip is the same for every migration, so it can be made before there is a configuration.
     config = configuration.load(config_path) if config_path.exists() else None
     made = build()
     try:
@@ -100,6 +101,7 @@ def explain(
     config = configuration.load(config_path)
     for finding in diagnose(config, username, deployed, partial(_password, from_stdin=password_stdin)):
         findings.append(finding)
+        # Each step is shown when it is known: the walk may take a while, and may end at a question.
         if not as_json:
             click.echo(str(finding))
     click.echo(report.as_json(as_values(findings)) if as_json else f"\n{conclusion(findings)}")
@@ -108,10 +110,12 @@ def explain(
 
 
 def _password(*, from_stdin: bool) -> str | None:
-    """Read the password, after saying what proving it costs; None if nobody gives one."""
+    """Return the password, after saying what proving it costs. None if nobody gives one."""
     if from_stdin:
         click.echo(_COSTS, err=True)
+        # Only the end of the line goes: a password may end in blanks.
         return sys.stdin.readline().rstrip("\r\n") or None
+    # Without a terminal nobody can be asked. A script passes --password-stdin.
     if not sys.stdin.isatty():
         return None
     click.echo(_COSTS, err=True)

@@ -47,7 +47,8 @@ _TRIGGERS = click.Choice([trigger for triggers in SOURCES.values() for trigger i
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that both have."""
+    """Give a command the options that both commands have."""
+    # A decorator that is applied last stands first in --help, so the list is from the last to the first.
     for option in (
         as_json_option,
         click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
@@ -62,7 +63,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A change of the new pool's triggers as it is shown: what was found, and the command that undoes it."""
+    """A change of the new pool's triggers, as it is shown: what was found, and the command that undoes it."""
 
     target: ManagedPool
     settings: Mapping[str, Any]
@@ -72,14 +73,14 @@ class _Task:
     undo: str
 
     def lines(self) -> Iterator[str]:
-        """Say what it would do, and what speaks against it."""
+        """Yield what it would do and what is in its way."""
         if self.change.changed:
             yield from template_lines(self.change, self.target.pool_id)
         yield from change_lines(self.change, self.undo)
         yield from finding_lines(self.found)
 
     def values(self, *, applied: bool) -> dict[str, Any]:
-        """Return it as JSON-able values."""
+        """Return the change for `--json`. `applied`: the pool was changed."""
         return as_values(self.change, self.found, self.functions, self.undo, applied=applied)
 
 
@@ -121,6 +122,7 @@ def attach(
     table = ledger_as_it_is(config, stop=stop)
     target = pool_to_manage(config, stop=stop)
     settings = target.settings()
+    # Before anything is shown or written: Cognito calls functions of its own Region only.
     _refuse_others(functions, settings["Arn"])
     change = attaching(settings.get("LambdaConfig") or {}, functions, keep=keep, replace=replace)
     elsewhere = bool(config.ledger and config.ledger.region not in {None, config.target.region_name})
@@ -156,6 +158,7 @@ def detach(
     settings = target.settings()
     change = detaching(settings.get("LambdaConfig") or {}, functions)
     found = [*detachable(change, force=force)]
+    # --force is for a ledger that is gone as well, so it is not even asked.
     if not force:
         counted, finished = _counted(config, stop)
         found += [*(is_over(counted) if finished else [nobody_waits(counted)]), *let_in(counted)]
@@ -182,11 +185,12 @@ def _refuse_others(functions: Functions, pool_arn: str) -> None:
 
 
 def _permission(config: Config, functions: Functions, pool_arn: str) -> Iterator[DiagnosisStep]:
-    """Say whether Cognito may call the functions."""
+    """Yield whether Cognito may call the functions, by their resource-based policies."""
     if is_loopback(config.target.endpoint_url):
         yield unchecked("permission", "a stand-in has no Lambda to ask.")
         return
     allowed = {}
+    # One function may be both, and is asked about once.
     for arn in dict.fromkeys(functions.values()):
         try:
             policy = resource_policy(arn, config.target)
@@ -199,15 +203,17 @@ def _permission(config: Config, functions: Functions, pool_arn: str) -> Iterator
 
 
 def _counted(config: Config, stop: threading.Event) -> tuple[LedgerCount, bool]:
-    """Return the count of the ledger, and whether the migration is finished by it.
+    """Return the count of the ledger, and whether the ledger says that the migration is finished.
 
-    Who is linked to a provider only the inventory tells: without one they are not among those kept out.
+    Only the inventory knows which users are linked to a provider. Without one they are not among those kept out.
     """
     if config.ledger is None:
         raise SettingsError("There is no ledger to tell who waits for the function: set `ledger`, or pass --force.")
     table = ledger_as_it_is(config, stop=stop)
+    # Numbers of another migration's ledger would say that nobody waits.
     refuse_another(table, config.source.user_pool_id, config.target.user_pool_id)
     tell("Reading the whole ledger: a Scan of its table, which DynamoDB bills by size.")
+    # Not `count`, which needs an inventory: detaching must work on a machine without one.
     counted, ledger = LedgerCount(time.time()), Ledger(table)
     for people in ledger.persons():
         for person in people:
@@ -217,20 +223,22 @@ def _counted(config: Config, stop: threading.Event) -> tuple[LedgerCount, bool]:
 
 
 def _command(config_path: Path, name: str, functions: Functions) -> str:
-    """Return the command line that undoes a change."""
+    """Return the command line that undoes a change, with --function if one function is both."""
     named = [word for option, arn in functions.items() for word in (f"--{option}", arn)]
     if len({*functions.values()}) == 1:
         named = ["--function", functions["gate"]]
+    # The default is left out, so that the line stays short.
     config = [] if config_path == Path("config.yaml") else ["--config", str(config_path)]
     return shlex.join(["cognito-migrate", *config, "trigger", name, *named, "--apply"])
 
 
 def _carry_out(task: _Task, *, write: bool, yes: bool, as_json: bool) -> None:
-    """Show it; if nothing speaks against it and it is wanted, do it."""
+    """Show the change. Make it if it is wanted and nothing is in its way. Exits with code 5 if it is refused."""
     refused = any(one.verdict is StepVerdict.WRONG for one in task.found)
     wanted = write and not refused and task.change.changed
     if wanted and not (yes or sys.stdin.isatty()):
         raise SettingsError("Nobody is there to confirm: pass --yes, or leave --apply out to look only.")
+    # A person who is asked must see what for, also with --json, whose document has stdout for itself.
     if not as_json or (wanted and not yes):
         click.echo("\n".join(task.lines()), err=as_json)
     if wanted:
@@ -246,8 +254,12 @@ def _carry_out(task: _Task, *, write: bool, yes: bool, as_json: bool) -> None:
 
 
 def write_triggers(target: ManagedPool, seen: Mapping[str, Any], change: TriggerChange) -> None:
-    """Change the triggers of a pool whose settings were `seen`. Raises FatalError if somebody else does as well."""
+    """Change the triggers of a pool whose settings were `seen`.
+
+    Raises FatalError if somebody else changes them as well.
+    """
     after = target.change(seen=seen, LambdaConfig=dict(change.after))
+    # UpdateUserPool has no condition. Only reading again shows that another writer came between.
     if not same(after.get("LambdaConfig") or {}, change.after):
         raise FatalError(
             f"Somebody else has changed the triggers of {target.pool_id} at the same time: "

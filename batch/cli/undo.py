@@ -1,4 +1,4 @@
-"""The command `undo`: take back a bulk run."""
+"""The command `undo`: take a bulk run back, by deleting what it created and nobody has used since."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit
                 )
                 summary = undoing.preview() if dry_run else undoing.run(limit=limit)
             _say(undoing, summary, as_json=as_json)
+    # After the inventory is closed, so that everything is recorded before the process ends.
     _exit(summary)
 
 
@@ -69,10 +70,12 @@ def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit
 def _undo_claims(
     migration: Migration, inventory: Inventory, stop: threading.Event, *, dry_run: bool
 ) -> Iterator[UndoClaims]:
-    """Give what knows who has been used: the ledger, if there is one."""
+    """Yield what knows which users have been used: the ledger, if there is one."""
     if migration.config.ledger is None:
+        # If the inventory was published to a ledger, only that ledger knows who has signed in.
         require_no_ledger(inventory)
         yield UndoClaims()
+    # A dry run takes no lease and writes nothing to the table.
     elif dry_run:
         table = ledger_as_it_is(migration.config, stop=stop)
         require_own_ledger(table, inventory)
@@ -89,8 +92,10 @@ def _approve(migration: Migration, inventory: Inventory, *, yes: bool, force_use
     if not sys.stdin.isatty():
         raise SettingsError("Nobody is there to confirm: pass --yes, or --dry-run to look only.")
     made, target = survey(inventory), migration.config.target.user_pool_id
+    # Deleting is the slowest part: AdminDeleteUser shares its quota with other writes, and it cannot be raised.
     minutes = made.users / migration.target.rps("AdminDeleteUser") / 60
     tell(f"This migration made {made.users - made.in_doubt} users and {made.groups} groups in {target}.")
+    # A kill between the call and its record leaves it open whether a user was created.
     if made.in_doubt:
         tell(f"Of {made.in_doubt} more it is not known whether they were created; that is looked up.")
     tell(

@@ -1,4 +1,4 @@
-"""Compare the pools within a session; after the cut-over, keep what the new one took away."""
+"""The command `verify`: compare the new pool with the plan. After the cut-over, keep what the new pool took away."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from userpool.ledger import Ledger
 
 
 def compare_pools(now: Session) -> VerifySummary:
-    """Compare everything that is planned. Raises StoppedError if stopped."""
+    """Compare all that is planned with the new pool. Raises StoppedError if stopped."""
     migration, inventory = now.migration, now.inventory
     ledger = Ledger(ledger_as_it_is(migration.config, stop=now.stop)) if migration.config.ledger else None
+    # What the new pool takes away is kept only after the cut-over, when the new pool is the one that decides.
     sightings = Sightings(inventory, migration.context.rules.groups, ledger) if Cutover.of(inventory) else None
     comparing = Verify(
         migration.target.pool,
@@ -37,12 +38,15 @@ def compare_pools(now: Session) -> VerifySummary:
         saw=sightings.page if sightings else lambda _: None,
     )
     if sightings:
+        # What an earlier `verify` saw is forgotten first: a user that is not seen again is not in the new pool any
+        # more.
         sightings.begin()
     summary = comparing.run(
         migration.read_memberships_by(migration.target),
         expected_users=migration.target.description.estimated_users,
     )
     if sightings:
+        # Only after a whole comparison: one that was stopped has not seen everyone.
         sightings.keep(summary, migration.target_now())
     return summary
 
@@ -64,7 +68,7 @@ def verify(config_path: Path, *, as_json: bool) -> None:
 
 
 def verify_lines(summary: VerifySummary) -> Iterator[str]:
-    """Say what a comparison found."""
+    """Yield what a comparison found: differences first, then what changed in the new pool and stays so."""
     yield (
         f"Compared {summary.compared} users, {summary.memberships} memberships and {summary.groups} groups; "
         f"{summary.others} users of the target are not of this migration."
