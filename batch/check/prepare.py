@@ -30,7 +30,7 @@ class Lacking:
     refused: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether there is anything to add."""
+        """Whether there is anything to add. What cannot be added does not count."""
         return bool(self.attributes or self.groups)
 
 

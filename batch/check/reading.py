@@ -45,7 +45,7 @@ class PoolReader(UserPool):
         return answer
 
     def identity_providers(self) -> Mapping[str, str]:
-        """Read the identity providers' types, by name."""
+        """Read the types of the pool's identity providers (`Google`, `SAML`, …), by name."""
         pages = self._pages("ListIdentityProviders", "Providers", size="MaxResults")
         return {item["ProviderName"]: item["ProviderType"] for page in pages for item in page}
 

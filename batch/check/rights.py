@@ -34,7 +34,7 @@ class Ask(Protocol):
     """A call to one pool that is made only to see whether it is refused."""
 
     def __call__(self, operation: str, **parameters: Any) -> None:
-        """Make it."""
+        """Make the call and throw the answer away. Raises NotAllowedError if these credentials may not make it."""
 
 
 def harmless(password: str) -> Mapping[str, Mapping[str, Any]]:
@@ -118,7 +118,7 @@ def _judged(call: Callable[[], object]) -> Allowed:
     # The order matters: a refusal is a MigrationError, too, but it is an answer.
     except NotAllowedError:
         return Allowed.NO
-    except UserError:  # no such user: whoever learns that was let in
+    except UserError:  # "no such user" is told only to a caller that may ask
         return Allowed.YES
     # A call that was throttled or dropped says nothing about permission.
     except MigrationError:

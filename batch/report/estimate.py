@@ -101,7 +101,7 @@ def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
             f"SELECT count(*) {pending} AND p.factors IS NOT NULL AND coalesce(r.state, '') <> 'secured'"
         ),
         # Only a user that an earlier run left between creation and password is read again before it goes on.
-        "AdminGetUser": count(f"SELECT count(*) {pending} AND r.state = 'created'"),  # who was left half done
+        "AdminGetUser": count(f"SELECT count(*) {pending} AND r.state = 'created'"),
     }
     changed = _changes(inventory)
     return {name: created.get(name, 0) + changed.get(name, 0) for name in {**created, **changed}}

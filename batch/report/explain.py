@@ -341,7 +341,7 @@ class UserCase:
 
     @property
     def added(self) -> frozenset[str]:
-        """The groups that the user has in the new pool and not by the old pool: somebody added them there."""
+        """The groups that the user has in the new pool and that do not follow from the scan: somebody added them."""
         return self._has - self.wanted
 
     @property

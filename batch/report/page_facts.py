@@ -220,5 +220,5 @@ class Interval(NamedTuple):
 
     @property
     def rate(self) -> float:
-        """Calls a second."""
+        """Calls a second. `seconds` is never 0."""
         return self.calls / self.seconds

@@ -65,7 +65,7 @@ class Stage:
 
     @classmethod
     def made_by(cls, making: Making, pause: Pause) -> Stage:
-        """Make both pools. Whoever calls deletes them. Raises what CreateUserPool raises."""
+        """Make both pools. The caller deletes them, also after an error. Raises what CreateUserPool raises."""
         return cls(making.pool("by-name", **_BY_NAME), making.pool("by-mail", **_BY_MAIL), pause)
 
     @cached_property

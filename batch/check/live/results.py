@@ -53,7 +53,7 @@ class Outcome:
 
 
 def probed(making: Making, pause: Pause, probes: Iterable[Probe] = PROBES) -> tuple[Result, ...]:
-    """Make the pools and ask every probe, in order. Whoever calls deletes the pools, also after an error.
+    """Make the pools and ask every probe, in order. The caller deletes the pools, also after an error.
 
     Raises StoppedError, and what CreateUserPool may raise.
     """

@@ -150,7 +150,7 @@ class AccountPools(UserPool):
             UserPoolId=pool_id,
             ClientName="check-live",
             ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
-            PreventUserExistenceErrors="LEGACY",  # or whoever cannot get a code is answered as if they could
+            PreventUserExistenceErrors="LEGACY",  # ENABLED would answer as if a code could be sent
         )
         return str(answer["UserPoolClient"]["ClientId"])
 
