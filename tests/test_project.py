@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from command_line import commands
 from doors import DOORS
 
 from batch.cli.main import COMMANDS, cli
@@ -280,17 +281,6 @@ def readme() -> str:
 def test_there_are_commands():
     """The command line has the steps of a migration."""
     assert {"init", "scan", "plan", "run", "verify", "demo"} <= set(commands(cli))
-
-
-def commands(group: click.Group, before: str = "") -> dict[str, click.Command]:
-    """The commands of a group by their whole names, and those of the groups in it."""
-    found, context = {}, click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        found[f"{before}{name}"] = command
-        if isinstance(command, click.Group):
-            found |= commands(command, f"{before}{name} ")
-    return found
 
 
 def test_there_are_commands_within_commands():

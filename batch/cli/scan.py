@@ -73,7 +73,7 @@ def _lines(summary: ScanSummary, rebuilt: Rebuilt | None, cutover: Cutover | Non
 def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _before, _users: None) -> ScanSummary:
     """Read the whole old pool. `accept(before, users)` may raise to refuse a scan that found too few users."""
     source = now.migration.source
-    scan = Scan(
+    reading = Scan(
         source.pool,
         now.inventory,
         workers=now.migration.config.worker_count,
@@ -85,7 +85,7 @@ def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _bef
         by_phone=source.description.asks_by_phone,
         say=tell,
     )
-    return scan.run(
+    return reading.run(
         now.migration.read_memberships_by(source),
         expected_users=source.description.estimated_users,
         accept=accept,

@@ -165,7 +165,7 @@ def test_the_image_is_made_of_what_is_installed():
     }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     installed = {
-        *project["tool"]["setuptools"]["packages"],
+        *(name.removesuffix("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]),
         project["project"]["readme"],
         *project["project"]["license-files"],
     }

@@ -14,13 +14,13 @@ import boto3
 import pytest
 import warm
 import yaml
-from command_line import FAST, command
+from command_line import FAST, command, commands
 from following import AwsCall, Block, blocks, learn, replaced
 from runbook_world import LATE, NATIVE, PILOTS, PLAYED, an_old_pool, names
 from templates import template
 from triggering import NEW_PASSWORD, OLD_PASSWORD, World
 
-from batch.cli import main as cli
+from batch.cli.main import cli
 from sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -152,11 +152,9 @@ def test_what_is_for_aws_alone_exists(words):
     """Its lines name operations and options that there are; parameters of a stack are those of its template."""
     match words:
         case ["cognito-migrate", *rest]:
-            found = cli.cli
-            for word in rest:
-                found = (
-                    next(one for one in found.params if word in one.opts) if word[0] == "-" else found.commands[word]
-                )
+            name = " ".join(word for word in rest if word[0] != "-")
+            options = {option for parameter in commands(cli)[name].params for option in parameter.opts}
+            assert {word for word in rest if word[0] == "-"} <= options
         case ["aws", "s3", "cp", _, to]:
             assert to.startswith("s3://")
         case ["aws", "cloudformation", "deploy", *rest]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import warm
 import yaml
 
@@ -119,3 +120,16 @@ def run_as_planned(moving, server):
         if not operation.startswith("DynamoDB"):
             counted[pace_key(operation)] += number
     return planned, dict(counted)
+
+
+def commands(group: click.Group, before: str = "") -> dict[str, click.Command]:
+    """The commands of a group by their whole names, and those of the groups in it."""
+    found: dict[str, click.Command] = {}
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command
+        found[f"{before}{name}"] = command
+        if isinstance(command, click.Group):
+            found |= commands(command, f"{before}{name} ")
+    return found

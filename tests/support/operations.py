@@ -35,7 +35,8 @@ def modules() -> frozenset[str]:
     return frozenset(
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
         for package in PACKAGES
-        for path in (ROOT / package).glob("*.py")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py"
     )
 
 
