@@ -26,7 +26,7 @@ from batch.campaign.send_code import (
 )
 from batch.inventory.inventory import Inventory
 from batch.runtime import engine
-from batch.runtime.progress_bar import ProgressBars as Bars
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 
 _KEPT = 1000  # names in the list of reasons, at most
@@ -128,7 +128,7 @@ class Campaign:
         now: Callable[[], float],
         workers: int,
         stop: threading.Event,
-        progress: Bars,
+        progress: ProgressBars,
     ) -> None:
         self._inventory = inventory
         self._records = records

@@ -16,7 +16,7 @@ from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, Snapshot, user_from_row
 from batch.plan.cohort import Cohort
 from batch.plan.user_plan import Context
-from batch.runtime.progress_bar import ProgressBars as Bars
+from batch.runtime.progress_bar import ProgressBars
 from userpool.door import PAGE
 from userpool.factors import NEEDS
 from userpool.ledger import Ledger
@@ -75,7 +75,7 @@ class CampaignRecords:
         self._snapshot.require_complete()
         self.capturing = 0
 
-    def survey(self, ledger: Ledger, cohort: Cohort, bars: Bars, *, now: float) -> int:
+    def survey(self, ledger: Ledger, cohort: Cohort, bars: ProgressBars, *, now: float) -> int:
         """Read the whole ledger. Note who still waits, and who was let go and is not settled. Return their number.
 
         Persons who have got a password of their own since are neither. `capturing` counts persons in the middle of a
@@ -118,7 +118,7 @@ class CampaignRecords:
         groups = self._snapshot.groups_by_user(one.sub for one in people)
         return cohort.fitting([User(one.username, one.sub, {}) for one in people], groups)
 
-    def look(self, pool: UserPool, bars: Bars, *, about: int) -> None:
+    def look(self, pool: UserPool, bars: ProgressBars, *, about: int) -> None:
         """Note the users of the new pool, as listed now, of the persons that the survey found.
 
         `about` is roughly the number of users in the pool. It decides whether they are all listed, or asked for one by

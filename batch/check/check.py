@@ -7,36 +7,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from batch.check import account as check_account
-from batch.check import capture as check_capture
-from batch.check import pools as check_pools
-from batch.check import sign_in as check_sign_in
+from batch.check import account, capture, pools, sign_in
 from batch.check.facts import Facts, PoolFacts, Read, UnreadError
 from batch.check.finding import Finding, Severity, Topic
 
 Judge = Callable[[Facts], Iterable[Finding]]
 
 JUDGES: Mapping[str, Judge] = {
-    "kinds": check_pools.kinds,
-    "case": check_pools.case,
-    "aliases": check_pools.aliases,
-    "schema": check_pools.schema,
-    "marker": check_pools.marker,
-    "passwords": check_sign_in.passwords,
-    "MFA": check_sign_in.second_factors,
-    "recovery": check_sign_in.recovery,
-    "mail": check_sign_in.mail,
-    "sign-up": check_sign_in.sign_up,
-    "old app client": check_capture.old_client,
-    "app clients": check_capture.app_clients,
-    "triggers": check_capture.triggers,
-    "ledger": check_capture.ledger,
-    "identity providers": check_account.providers,
-    "quotas": check_account.quotas,
-    "permissions": check_account.permissions,
-    "clock": check_account.clock,
-    "state file": check_account.state_file,
-    "versions": check_account.versions,
+    "kinds": pools.kinds,
+    "case": pools.case,
+    "aliases": pools.aliases,
+    "schema": pools.schema,
+    "marker": pools.marker,
+    "passwords": sign_in.passwords,
+    "MFA": sign_in.second_factors,
+    "recovery": sign_in.recovery,
+    "mail": sign_in.mail,
+    "sign-up": sign_in.sign_up,
+    "old app client": capture.old_client,
+    "app clients": capture.app_clients,
+    "triggers": capture.triggers,
+    "ledger": capture.ledger,
+    "identity providers": account.providers,
+    "quotas": account.quotas,
+    "permissions": account.permissions,
+    "clock": account.clock,
+    "state file": account.state_file,
+    "versions": account.versions,
 }
 """Every topic, in the order in which findings of the same severity are shown."""
 

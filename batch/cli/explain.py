@@ -15,7 +15,7 @@ from batch.cli.session import ledger_to_read
 from batch.cli.terminal import as_json_option, say
 from batch.inventory.inventory import inventory_to_read
 from batch.ledger.persons import HELD
-from batch.pools import connect as wiring
+from batch.pools import connect
 from batch.report.explain import Explaining, InNewPool, InOldPool, UserCase
 from batch.report.next_step import next_step
 from batch.runtime.text import moment
@@ -162,7 +162,7 @@ def explain(config_path: Path, user: str, *, as_json: bool) -> None:
     USER is a user name or sub of either pool, or what somebody signs in with.
     """
     config = configuration.load(config_path)
-    source, target = wiring.pools_to_look_at(config, stop=threading.Event())
+    source, target = connect.pools_to_look_at(config, stop=threading.Event())
     with inventory_to_read(config) as inventory:
         explaining = Explaining(
             inventory,

@@ -12,7 +12,7 @@ from batch.cli.terminal import as_json_option, tell
 from batch.inventory.inventory import inventory_to_read
 from batch.inventory.milestones import refuse_after_a_purge
 from batch.report.export import EXPORTS, OF_SUBS
-from batch.runtime import text as report
+from batch.runtime import text
 from batch.runtime.output_file import Format, whole_file, write_rows
 from batch.settings import config as configuration
 from userpool.errors import SettingsError
@@ -64,5 +64,5 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
 def _say_written(what: str, name: str, rows: int, *, as_json: bool) -> None:
     """Say how many rows were written. The sentence goes to stderr if the rows went to stdout."""
     values = {"what": what, "output": name, "rows": rows}
-    said = report.as_json(values) if as_json else f"Wrote {rows} rows to {'stdout' if name == '-' else name}."
+    said = text.as_json(values) if as_json else f"Wrote {rows} rows to {'stdout' if name == '-' else name}."
     click.echo(said, err=name == "-")

@@ -18,7 +18,7 @@ from batch.plan.plan import make_plan, planned_users
 from batch.plan.summary import PlanSummary
 from batch.pools.connect import Migration
 from batch.report.outlook import look_ahead
-from batch.runtime import text as report
+from batch.runtime import text
 from batch.runtime.output_file import whole_file, write_rows
 from userpool.errors import SettingsError
 
@@ -46,7 +46,7 @@ def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, as_j
         planned = plan_of(migration, inventory, summary, per_minute=per_minute)
         if folder:
             _write(folder, inventory, planned)
-        click.echo(report.as_json(plan_json(planned)) if as_json else "\n".join(plan_lines(planned)))
+        click.echo(text.as_json(plan_json(planned)) if as_json else "\n".join(plan_lines(planned)))
 
 
 def plan_of(

@@ -14,7 +14,7 @@ from batch.inventory.inventory import Inventory, inventory_to_read
 from batch.ledger.count import LedgerCount, count
 from batch.ledger.own_ledger import still_there
 from batch.ledger.table import ledger_as_it_is
-from batch.pools import connect as wiring
+from batch.pools import connect
 from batch.report.page import GENERATOR, page
 from batch.report.page_facts import gather
 from batch.runtime.output_file import whole_file
@@ -48,7 +48,7 @@ def make_report(
     counted, failure = None, None
     with inventory_to_read(config) as inventory:
         # Neither pool is asked, so rules and quotas are as far as the configuration alone tells.
-        facts = gather(inventory, wiring.rules_alone(config), wiring.default_rps(config), names=with_names)
+        facts = gather(inventory, connect.rules_alone(config), connect.default_rps(config), names=with_names)
         if config.ledger and not offline:
             try:
                 counted = _count(config, inventory)

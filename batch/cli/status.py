@@ -13,10 +13,10 @@ import click
 from batch.cli.session import READS_ALL, ledger_to_read
 from batch.cli.terminal import as_json_option, cut_over_lines, say, tell
 from batch.inventory.inventory import Inventory, inventory_to_read
-from batch.inventory.user_state import UserState as Progress
+from batch.inventory.user_state import UserState
 from batch.ledger.count import DAYS, LedgerCount, count
 from batch.ledger.own_ledger import still_there
-from batch.pools import connect as wiring
+from batch.pools import connect
 from batch.report.status import Status, status
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.text import duration, moment
@@ -80,9 +80,9 @@ def _work_lines(status: Status) -> Iterator[str]:
         return
     yield f"Plan: {_counts(status.actions)}."
     # A deleted user was created by this migration, but is not in the new pool, and has a line of its own.
-    there = {state: number for state, number in status.made.items() if state != Progress.GONE}
+    there = {state: number for state, number in status.made.items() if state != UserState.GONE}
     yield f"In the new pool: {sum(there.values())} users of this migration ({_counts(there) or 'nobody yet'})."
-    if gone := status.made.get(Progress.GONE, 0):
+    if gone := status.made.get(UserState.GONE, 0):
         yield f"Deleted there by somebody: {gone} users, who stay deleted. Who: cognito-migrate export gone"
     if status.failed:
         yield f"Failed: {_counts(status.failed)}. Who and why: cognito-migrate export failed"
@@ -146,7 +146,7 @@ def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
     config = configuration.load(config_path)
     with inventory_to_read(config) as inventory:
         # Neither pool is asked, so rules and quotas are as far as the configuration alone tells.
-        standing = status(inventory, wiring.rules_alone(config), wiring.default_rps(config))
+        standing = status(inventory, connect.rules_alone(config), connect.default_rps(config))
         counted, failure = None, None
         if config.ledger and not offline:
             try:

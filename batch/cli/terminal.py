@@ -16,7 +16,7 @@ import click
 
 from batch.inventory.inventory import LockedError, StorageError, explain
 from batch.pools.connect import Migration, connect
-from batch.runtime import text as report
+from batch.runtime import text
 from batch.runtime.stopping import INTERRUPTED, StoppedError
 from batch.runtime.text import SHOWN, moment, more
 from batch.settings import config as configuration
@@ -94,7 +94,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def say(values: Callable[[], Any], lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:
     """Give the result, as JSON or in lines."""
-    click.echo(report.as_json(values()) if as_json else "\n".join(lines()))
+    click.echo(text.as_json(values()) if as_json else "\n".join(lines()))
 
 
 def cut_over_lines(at: float | None) -> Iterator[str]:

@@ -16,7 +16,7 @@ from batch.cli.trigger_attach import attach, detach
 from batch.lambda_trigger.diagnosis import AsDeployed, diagnose
 from batch.lambda_trigger.findings import DiagnosisStep, as_values, conclusion, first_wrong
 from batch.lambda_trigger.package import HANDLER, Package, build, environment
-from batch.runtime import text as report
+from batch.runtime import text
 from batch.settings import config as configuration
 from batch.settings.config import Config
 from userpool.errors import SettingsError
@@ -58,7 +58,7 @@ def package(config_path: Path, output: Path, *, as_json: bool) -> None:
     needed = environment(config)
     if as_json:
         values = {"name": str(output), "bytes": len(made.content), "sha256": made.sha256}
-        click.echo(report.as_json({**values, "handler": HANDLER, "environment": needed}))
+        click.echo(text.as_json({**values, "handler": HANDLER, "environment": needed}))
     else:
         click.echo("\n".join(_package_lines(output, made, config, needed)))
 
@@ -104,7 +104,7 @@ def explain(
         # Each step is shown when it is known: the walk may take a while, and may end at a question.
         if not as_json:
             click.echo(str(finding))
-    click.echo(report.as_json(as_values(findings)) if as_json else f"\n{conclusion(findings)}")
+    click.echo(text.as_json(as_values(findings)) if as_json else f"\n{conclusion(findings)}")
     if first_wrong(findings):
         sys.exit(Exit.DIFFERENT)
 

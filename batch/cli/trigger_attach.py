@@ -34,7 +34,7 @@ from batch.ledger.own_ledger import read_ledger
 from batch.ledger.table import ledger_as_it_is
 from batch.pools.connect import pool_to_manage
 from batch.pools.managed_pool import ManagedPool
-from batch.runtime import text as report
+from batch.runtime import text
 from batch.settings import config as configuration
 from batch.settings.config import Config
 from userpool.client import is_loopback
@@ -246,7 +246,7 @@ def _carry_out(task: _Task, *, write: bool, yes: bool, as_json: bool) -> None:
             click.confirm(f"Change the triggers of {task.target.pool_id}?", abort=True, err=True)
         write_triggers(task.target, task.settings, task.change)
     if as_json:
-        click.echo(report.as_json(task.values(applied=wanted)))
+        click.echo(text.as_json(task.values(applied=wanted)))
     else:
         click.echo(_conclusion(task, write=write, refused=refused))
     if refused:

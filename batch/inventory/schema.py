@@ -179,4 +179,4 @@ TRIGGERS = (
     _noting("memberships_inserted", "BEFORE INSERT ON memberships", "new.sub", _JOINED),
     _noting("memberships_deleted", "AFTER DELETE ON memberships", "old.sub"),
 )
-"""Everything that a plan is made of user by user; `batch.doubt` knows what it is made of besides."""
+"""Everything that a plan is made of user by user; `plan/stale_plans.py` knows what it is made of besides."""

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from batch.inventory.user_state import Problem
-from batch.inventory.user_state import UserState as JobState
+from batch.inventory.user_state import Problem, UserState
 from batch.ledger.lease import CALL_SECONDS, Clock, Lease
 from batch.ledger.ledger import BatchLedger
 from batch.plan.jobs import Job
@@ -210,7 +209,7 @@ class LedgerClaims(Claims):
         if not claim.claimed:
             return
         # Only before `Created` is recorded: a user of this inventory is owed what it was not given.
-        if job.state is JobState.INTENDED:
+        if job.state is UserState.INTENDED:
             self._begin(job)
             self.end_giving(job, frozenset())
         self._ledger.reset(job.sub, self._now(), new_sub)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from batch.inventory.user_state import UserState as Progress
+from batch.inventory.user_state import UserState
 from batch.plan.user_plan import DEFERRED, FEDERATED, NEVER_CONFIRMED, OUTSIDE, Action, Context, plan_user
 from batch.settings.decisions import Decision
 from userpool.factors import MAIL
@@ -62,7 +62,7 @@ class PlannedUser:
     name: str | None
     groups: frozenset[str] = frozenset()
     granted: frozenset[str] = frozenset()
-    progress: Progress | None = None
+    progress: UserState | None = None
     new_sub: str | None = None
     decision: Decision | None = None
     enrol: frozenset[str] = frozenset()
@@ -99,7 +99,7 @@ def _there(person: Person, standing: PlannedUser) -> Person:
 
     The user may have a password of its own by now, so the person is `reset`.
     """
-    finished = standing.progress in {Progress.DONE, Progress.GONE}
+    finished = standing.progress in {UserState.DONE, UserState.GONE}
     owed = frozenset[str]() if finished else standing.groups - standing.granted
     return replace(person, state=PersonState.RESET, reason=CLOSED, new_sub=standing.new_sub, owed=owed)
 

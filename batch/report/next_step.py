@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
-from batch.inventory.user_state import Problem
-from batch.inventory.user_state import UserState as Progress
+from batch.inventory.user_state import Problem, UserState
 from batch.ledger.persons import HELD
 from batch.plan.user_plan import FEDERATED
 from batch.report.explain import SeenByScans, UserCase
@@ -140,7 +139,7 @@ def _skipped(status: Status, reason: str) -> NextStep:
 
 
 def _deleted(case: UserCase) -> NextStep | None:
-    if (case.done and case.done.state == Progress.GONE) or (case.created and case.new is None):
+    if (case.done and case.done.state == UserState.GONE) or (case.created and case.new is None):
         return NextStep(
             "Was brought over and then deleted in the new pool, and stays deleted. If that was a mistake, create the "
             "user there by hand."
@@ -161,7 +160,7 @@ def _not_ours(case: UserCase) -> NextStep | None:
 
 def _failed(case: UserCase) -> NextStep | None:
     done = case.done
-    if done is None or done.problem is None or done.state == Progress.DONE:
+    if done is None or done.problem is None or done.state == UserState.DONE:
         return None
     if done.problem == Problem.SIGNING_IN:
         return NextStep(
@@ -286,7 +285,7 @@ def _without_one(case: UserCase) -> NextStep:
     if case.new is None:
         return NextStep("Ready to be created: a run does.", RUN)
     # A user in FORCE_CHANGE_PASSWORD cannot reset the password, so it must not be sent to forgot-password.
-    if case.new.status is Status.FORCE_CHANGE_PASSWORD or case.done is None or case.done.state != Progress.DONE:
+    if case.new.status is Status.FORCE_CHANGE_PASSWORD or case.done is None or case.done.state != UserState.DONE:
         return _UNFINISHED
     if not case.new.enabled:
         return NextStep("Done, and disabled, so nobody can sign in: enable the user there if they may.")

@@ -14,8 +14,7 @@ from batch.inventory.baseline import Baseline, BaselineTable
 from batch.inventory.erasure import forget
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS, Snapshot, user_from_row
-from batch.inventory.user_state import Problem
-from batch.inventory.user_state import UserState as Progress
+from batch.inventory.user_state import Problem, UserState
 from batch.plan.user_plan import Context
 from userpool.person import FORGOTTEN, Person, PersonState
 from userpool.user import Status, User
@@ -244,8 +243,8 @@ class Restored:
     def store(self, groups_there: Iterable[str]) -> None:
         """Write the result to the inventory. Part of the transaction that is open."""
         execute = self._inventory.execute
-        execute(_PROGRESS, (Progress.CREATED, Progress.SECURED, Progress.DONE))
-        execute(_DEPARTED, (Progress.GONE, Problem.GONE, _GONE))
+        execute(_PROGRESS, (UserState.CREATED, UserState.SECURED, UserState.DONE))
+        execute(_DEPARTED, (UserState.GONE, Problem.GONE, _GONE))
         execute(_GRANTED)
         # Who of them is in the target is told again, and so becomes reset if the ledger takes them for unbegun.
         execute(
