@@ -6,8 +6,8 @@
     held, decided by a person, then known
     deferred ──► returned                             a federated profile, at its first token
 
-The arrows that only the batch takes are its own (`batch/ledger/ledger.py`); the rest are here. A person is keyed by the old
-pool's `sub`. A lock, keyed by a hash of one folded sign-in identifier, says whose it is.
+The arrows that only the batch takes are its own (`batch/ledger/ledger.py`); the rest are here. A person is keyed by the
+old pool's `sub`. A lock, keyed by a hash of one folded sign-in identifier, says whose it is.
 Every method that changes something is one conditional write or transaction, and safe to repeat when its answer was
 lost. `captured`, `reset` and `returned` are final. Times are seconds since 1970, UTC.
 """
