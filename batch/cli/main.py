@@ -1,4 +1,4 @@
-"""The command line's front door: the list of commands, and how each kind of error ends.
+"""The command line's front door: the list of commands. How each kind of error ends is in `terminal`.
 
 A command's module is imported when the command is called, so that `--version`, `--help` and shell completion need
 neither boto3 nor the job. Results go to stdout, everything else to stderr.

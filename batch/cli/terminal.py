@@ -25,7 +25,10 @@ from userpool.errors import MigrationError, SettingsError
 
 
 class Exit(IntEnum):
-    """How a command ends; 0 is all well. Listed in `--help` and in the README."""
+    """How a command ends; 0 is all well, and `INTERRUPTED` (130) is a stop. Listed in `--help` and in the README.
+
+    `exit_code` gives the code of an error. A command whose result is not well gives its own.
+    """
 
     FAILED = 1
     USAGE = 2

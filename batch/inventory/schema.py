@@ -1,7 +1,8 @@
-"""The tables of the inventory, what each is for, and which files write it. Only `inventory` makes them.
+"""The tables of the inventory, what each is for, and which files write it. Only `inventory` creates the tables.
 
-`inventory/erasure.py` deletes a person's data from any table, and is named only where nobody else writes.
+`inventory/erasure.py` deletes or clears a person's data in any table, and is named only where nobody else writes.
 `scan/rebuild_evidence.py` restores what a lost inventory knew, so it writes tables that are other wings' otherwise.
+`tests/batch/inventory/test_schema.py` holds the lines `Written by` against the statements of the code.
 """
 
 TABLES = """

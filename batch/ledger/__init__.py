@@ -8,8 +8,8 @@ How a run uses it, in order:
 2. `lease` takes the RUN lease: one run at a time, whatever machine it is on. `opening` does all of this in one place.
 3. `publish` writes every scanned user as a person (`persons` decides how: known, held, deferred, reset). Only then may
    a user be created, because the trigger refuses a person that it does not find.
-4. `claims` asks, for each user, what may be done: claim, create, set a password, give memberships. `NoLedger` answers
-   the same questions for a migration without a trigger.
+4. `claims` asks, for each user, what may be done: claim, create, set a password, give memberships. The class
+   `Claims` itself answers the same questions for a migration without a ledger.
 5. `ledger` has the conditional writes themselves. `count`, `close` and `erasure` serve single commands.
 
 What this stage may not do: call a pool, or decide what becomes of a user. Each write is conditional and safe to repeat.

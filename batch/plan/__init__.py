@@ -7,10 +7,11 @@ How a plan is made, in order:
 
 1. `stale_plans` finds the users whose plan is out of date. All others keep theirs.
 2. `cohort` says who is migrated now (`users.only`).
-3. `user_plan` decides about one user: create, skip, collide or blocked, with a reason. `naming` finds the user name.
+3. `user_plan` decides about one user: create, skip or blocked, with a reason. `naming` finds the user name.
 4. `changes` and `three_way` decide about a user that already exists: what changed in the old pool since the baseline,
    and what of it may be written. `after_cutover` replaces these rules once the new pool is the one in use.
-5. `collisions` looks at the whole pool: two old users that would be one account are both left out.
+5. `plan` looks at the whole pool: two old users that would be one account collide, and both are left out. `collisions`
+   lists them.
 6. `summary` counts. `jobs` then tells `run` what is left for each user.
 
 What this stage may not do: call AWS. `user_plan`, `naming` and `three_way` are pure functions, so they are tested

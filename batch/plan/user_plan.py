@@ -149,7 +149,10 @@ def marker_of(rules: Rules, schema: Schema) -> str | None:
 
 
 def plan_user(user: User, context: Context, decision: Decision | None = None) -> Plan:
-    """Return the plan of one user, as far as the user alone decides. A collision shows only among all users."""
+    """Return the plan of one user, as far as the user and the rules alone decide.
+
+    The cohort, the cut-over, changes and collisions follow in `plan/plan.py`.
+    """
     if reason := _why_skipped(user, context.rules, decision):
         return Plan(Action.SKIP, reason)
     translation = context.translate(user)

@@ -1,11 +1,18 @@
 """Migrate one user: a step for the engine. Every call may be repeated by a later run.
 
-The order of the calls matters:
+The order of the calls matters. For a new user:
 
-    1. The intent is durable before the user is created.
-    2. The creation is durable before the user gets a password. A CONFIRMED user was therefore never created in doubt.
-    3. A disabled user is disabled before it has a link or a password, so before anybody could sign in.
-    4. Memberships come last.
+    1. `journal` has made the intent durable, and the person is claimed in the ledger (`_bring`).
+    2. AdminCreateUser (`_create`), right after the claim was asserted once more.
+    3. The fact `Created` is durable before the step goes on. A CONFIRMED user was therefore never created in doubt.
+    4. A user that the old pool has disabled is disabled. From the next step on somebody could sign in.
+    5. Links to identity providers are made (`update_user`), each of them a fact.
+    6. A random password makes the user CONFIRMED (`_set_password`), right after the claim was asserted again.
+    7. Second factors are set: they are refused for a user that is not CONFIRMED.
+    8. The ledger takes the person to `pending`, and the fact `Secured` is durable.
+    9. Changes that the old pool made meanwhile are carried over, and memberships are given (`_give`).
+
+A step that was killed goes on after its last fact: the next run finds the user by its new sub, or by its marker.
 
 A user that somebody else made is left alone. With a ledger, the person is claimed in the ledger first, and only what
 the claim allows is done (`batch.ledger.claims`).
@@ -107,6 +114,7 @@ class UserMigration:
         else:
             user = look(self._target, job)
         # Before links and password. In the other order, a user disabled in the old pool could sign in for a moment.
+        # It needs no claim: whatever became of the person, the old pool has the user disabled.
         if claim.unfinished and not job.user.enabled:
             self._target.disable(user.username)
         applied = yield from self._updates.make_links(job, user, applied)  # from here on somebody could sign in
@@ -165,7 +173,7 @@ class UserMigration:
         """
         if claim.hold is Hold.RESUMED and user.status is Status.FORCE_CHANGE_PASSWORD:
             self._claims.refresh(job)  # the old pool may have changed since the earlier claim
-        ours = claim.unfinished and self._secure(job, user, claim)
+        ours = claim.unfinished and self._set_password(job, user, claim)
         if claim.unfinished:
             applied = yield from self._updates.set_factors(job, user, applied, lambda: self._claims.guard(job, claim))
         # With a new claim, no run of this migration has set a password yet. A user that has one got it from somebody
@@ -182,7 +190,7 @@ class UserMigration:
         left = () if claim.hold is Hold.MIGRATED else self._claims.begin_giving(job, found=found)
         while left and not self._stop.is_set() and self._claims.may_give(job):
             try:
-                self._grant(username, left[0])
+                self._add_to_group(username, left[0])
             except HaltedError:
                 break
             except UserError:
@@ -263,7 +271,7 @@ class UserMigration:
             and not any(self._target.groups_of(found.username))
         )
 
-    def _secure(self, job: Job, user: User, claim: Claim) -> bool:
+    def _set_password(self, job: Job, user: User, claim: Claim) -> bool:
         """Set a password that nobody knows, so that forgot-password works. Return whether it was set.
 
         Only a user in FORCE_CHANGE_PASSWORD gets one. Any other user has a password already.
@@ -283,7 +291,7 @@ class UserMigration:
                 return True
         raise UnansweredError("AdminSetUserPassword got no answer, again and again; rerun to try once more")
 
-    def _grant(self, username: str, group: str) -> None:
+    def _add_to_group(self, username: str, group: str) -> None:
         try:
             self._target.add_to_group(username, group)
         except NotFoundError as error:
