@@ -10,7 +10,7 @@ from sandbox.errors import CognitoError
 from sandbox.pools import groups, links, mfa_settings, pools
 from sandbox.sign_in import auth, tokens
 from sandbox.users import admin_create, factors, list_users, own_account, passwords, recovery, sign_up, users
-from sandbox.world import REGION, World
+from sandbox.world import ACCOUNT, REGION, World
 
 _OWN = {
     **pools.OPERATIONS,
@@ -56,9 +56,6 @@ _FROM_MOTO = frozenset(
 )
 
 
-_MOTOS_ACCOUNT = "123456789012"  # so that what moto answers for other services is of the same account
-
-
 class Cognito:
     """One AWS account's Cognito, in this process. Safe to call from many threads."""
 
@@ -80,4 +77,4 @@ class Cognito:
 @cache
 def shared() -> Cognito:
     """Return the Cognito that every sandbox of this process shares unless it is given one of its own."""
-    return Cognito(account=_MOTOS_ACCOUNT)
+    return Cognito(account=ACCOUNT)

@@ -13,13 +13,12 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.loaders import Loader
-from moto.core.request import normalize_request
 
 from sandbox.cognito import Cognito
 from sandbox.dynamodb import dynamodb
 from sandbox.errors import CognitoError
 from sandbox.messages import Answer, error_answer, json_answer
-from sandbox.world import REGION
+from sandbox.world import ACCOUNT, REGION
 from userpool.client import bare_session
 
 _TARGET = "X-Amz-Target"
@@ -46,7 +45,8 @@ def dynamodb_client(region: str = REGION) -> Any:
     """
 
     def answer(request: Any, **_: object) -> Any:
-        return _response(request, dynamodb.answer(normalize_request(request)))
+        operation = _text(request.headers[_TARGET]).rpartition(".")[2]
+        return _response(request, dynamodb.answer(operation, json.loads(request.body), ACCOUNT, region))
 
     return _client("dynamodb", region, "before-send.dynamodb", answer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import uuid
@@ -10,11 +11,12 @@ from http import HTTPStatus
 from typing import Any
 
 from sandbox.wire import Environ, Headers
-from sandbox.world import REGION
+from sandbox.world import ACCOUNT, REGION
 
 # What calls are named by, for each service of which they are counted and can be made to fail.
 _NAMED = {"AWSCognitoIdentityProviderService": "", "DynamoDB_20120810": "DynamoDB."}
-_REGION = re.compile(r"Credential=[^/]+/\d+/([^/]+)/")
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/")
+_MADE_BY_MOTO = ("AKIA", "ASIA")  # how the access keys begin that moto's IAM and STS give, if not they alone
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,18 @@ class Call:
     @property
     def region(self) -> str:
         """The Region it was signed for."""
-        region = _REGION.search(self.environ.get("HTTP_AUTHORIZATION", ""))
-        return region[1] if region else REGION
+        signed = _CREDENTIAL.search(self.environ.get("HTTP_AUTHORIZATION", ""))
+        return signed[2] if signed else REGION
+
+    @property
+    def account(self) -> str:
+        """The account whose credentials it was signed with: that of a role, if moto's STS gave them."""
+        signed = _CREDENTIAL.search(self.environ.get("HTTP_AUTHORIZATION", ""))
+        if signed is None or not signed[1].startswith(_MADE_BY_MOTO):
+            return ACCOUNT
+        iam: Any = importlib.import_module("moto.iam.models")  # late: it takes long, and few have such keys
+        account: str = iam.get_account_id_from(signed[1])
+        return account
 
     @property
     def username(self) -> str | None:

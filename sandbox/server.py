@@ -9,8 +9,6 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-from moto.core.request import Request
-
 from sandbox import cors, other_services
 from sandbox.cognito import Cognito, shared
 from sandbox.dynamodb import dynamodb
@@ -155,9 +153,12 @@ class Sandbox:
             self._stopping.wait(seconds)
 
     def _execute_and_count(self, call: Call) -> Answer:
-        answer = dynamodb.answer(Request(call.environ)) if call.is_to_dynamodb else self._execute(call)
+        answer = self._execute_in_dynamodb(call) if call.is_to_dynamodb else self._execute(call)
         self._count(call, answer)
         return answer
+
+    def _execute_in_dynamodb(self, call: Call) -> Answer:
+        return dynamodb.answer(call.operation.partition(".")[2], call.parameters, call.account, call.region)
 
     def _execute(self, call: Call) -> Answer:
         try:

@@ -15,6 +15,8 @@ from sandbox.users.directory import Directory
 from sandbox.users.paging import Listings
 
 REGION = "us-east-1"
+ACCOUNT = "123456789012"
+"""Of whoever has no other: what moto answers for other services is of the same account."""
 
 Parameters = dict[str, Any]
 

@@ -1,175 +1,282 @@
-"""The one door to moto's DynamoDB, the same for every sandbox of the process.
+"""DynamoDB's operations, by name, on tables in memory: those that keep a ledger, and no others.
 
-What is patched is listed in `_PATCHES`, and `check` refuses what moto does not; each has its reason, and a test that
-fails when moto no longer needs it.
+`call` is the door for whoever has parameters, `answer` the one of HTTP. Reads are always consistent, and one operation
+is carried out after the other, so that no transaction meets another. Source: Amazon DynamoDB API reference.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
-import re
+import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import zlib
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
 
-from moto.core.request import Request
-from moto.core.responses import ActionResult
-from moto.dynamodb.exceptions import ERROR_TYPE_PREFIX, DynamodbException, MockValidationException
-from moto.dynamodb.models import DynamoDBBackend
-from moto.dynamodb.models.table import Table
-from moto.dynamodb.models.utilities import dynamo_json_dump
-from moto.dynamodb.responses import DynamoHandler, DynamoResult
-from werkzeug.exceptions import HTTPException
-
-from sandbox.dynamodb import quick as quick_dynamodb  # noqa: F401 -- to be fast
+from sandbox.dynamodb.conditions import condition
+from sandbox.dynamodb.errors import DynamoDBError, cancelled, invalid, invalid_parameter, no_table
+from sandbox.dynamodb.tables import Table
+from sandbox.dynamodb.values import Item
+from sandbox.dynamodb.writes import Outcome, Parameters, Write, check_used, placeholders
 from sandbox.messages import Answer, json_answer
-from sandbox.other_services import LOCK
 
 _TOKEN_SECONDS = 600  # for so long DynamoDB remembers a ClientRequestToken
-_PLACEHOLDER = re.compile(r"[#:]\w+")
-_EMPTY_SETS: tuple[dict[str, list[str]], ...] = ({"SS": []}, {"NS": []}, {"BS": []})
-_Touched = list[tuple[str, dict[str, Any]]]  # table names, and keys or whole items
+_MOST_ACTIONS = 100
+_MOST_KEYS = 100
+_MOST_TABLES = 100
+_PAGE_BYTES = 1024 * 1024  # of a Scan, before its filter
+_ACTIONS = ("ConditionCheck", "Put", "Delete", "Update")
+_Document = dict[str, Any]
+_Account = tuple[str, str]  # and Region
 
 
-def answer(request: Request) -> Answer:
-    """Carry out a request, in the account and Region that its signature or address names."""
-    # Not by moto's web application, which takes about as long again as the call itself.
-    with LOCK:
-        try:
-            check(json.loads(request.data))
-            status, headers, body = DynamoHandler.dispatch(request)
-        except HTTPException as refusal:
-            status, headers, body = refusal.code, dict(refusal.get_headers()), refusal.get_body()
-        except Exception as error:  # noqa: BLE001 - whatever moto trips over, the caller sees a server error
-            code = f"{ERROR_TYPE_PREFIX}InternalServerError"
-            return json_answer(500, {"__type": code, "message": f"{type(error).__name__}: {error}"})
-    return Answer(int(status), [(name, str(value)) for name, value in headers.items()], _bytes(body))
+class _Operation(NamedTuple):
+    carry_out: Callable[..., _Document]
+    needed: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
-def _bytes(body: str | bytes) -> bytes:
-    return body.encode() if isinstance(body, str) else body
-
-
-def check(request: dict[str, Any]) -> None:
-    """Refuse expressions and sets as DynamoDB does.
-
-    moto breaks at a placeholder in a condition that is not defined, lets a transaction define some that it does not
-    use, and keeps empty sets. Raises MockValidationException.
-    """
-    actions = [action for actions in request.get("TransactItems", ()) for action in actions.values()]
-    for part in [request, *actions]:
-        names, values = part.get("ExpressionAttributeNames", {}), part.get("ExpressionAttributeValues", {})
-        expressions = " ".join(part[name] for name in part if name.endswith("Expression"))
-        used, defined = set(_PLACEHOLDER.findall(expressions)), {*names, *values}
-        if used - defined:
-            kind = "name" if min(used - defined)[0] == "#" else "value"
-            raise MockValidationException(
-                f"An expression attribute {kind} used in expression is not defined; "
-                f"attribute {kind}: {min(used - defined)}"
-            )
-        if defined - used:
-            kind = "Names" if min(defined - used)[0] == "#" else "Values"
-            raise MockValidationException(
-                f"Value provided in ExpressionAttribute{kind} unused in expressions: keys: {{{min(defined - used)}}}"
-            )
-        if any(value in _EMPTY_SETS for value in [*values.values(), *part.get("Item", {}).values()]):
-            raise MockValidationException("One or more parameter values were invalid: An string set  may not be empty")
-
-
-@contextmanager
-def _excerpt(backend: Any, touched: _Touched) -> Iterator[Any]:
-    """Give a backend of these items alone, and take over what has become of them, unless there is an exception."""
-    some = copy.copy(backend)
-    some.tables = {}
-    places = []
-    for table_name, key in touched:
-        table = backend.get_table(table_name)
-        part = some.tables.setdefault(table.name, _without_items(table))
-        place = backend.get_keys_value(table, key)
-        _put(part, place, copy.deepcopy(table.get_item(*place)))
-        places.append((table, part, place))
-    yield some
-    for table, part, place in places:
-        _put(table, place, part.get_item(*place))
-
-
-def _without_items(table: Any) -> Any:
-    empty = copy.copy(table)
-    empty.items = defaultdict(dict)
-    # moto copies a table for each action of a transaction, to put it back; this one is thrown away instead.
-    empty.__deepcopy__ = lambda _: empty
-    return empty
-
-
-def _put(table: Any, place: tuple[Any, Any], item: Any) -> None:
-    hash_key, range_key = place
-    items, key = (table.items[hash_key], range_key) if range_key else (table.items, hash_key)
-    if item is None:
-        items.pop(key, None)
-    else:
-        items[key] = item
-
-
-def _update_item(backend: Any, table_name: str, key: dict[str, Any], **options: Any) -> Any:
-    """Patch UpdateItem: if one of its clauses is refused, moto has carried out those before."""
-    with _excerpt(backend, [(table_name, key)]) as some:
-        return ORIGINALS[DynamoDBBackend, "update_item"](some, table_name, key, **options)
-
-
-def _transact_write_items(backend: Any, actions: list[dict[str, Any]]) -> None:
-    """Patch TransactWriteItems: moto copies whole tables, once for each action."""
-    touched = [
-        (action["TableName"], action.get("Key") or action["Item"]) for named in actions for action in named.values()
-    ]
-    with _excerpt(backend, touched) as some:
-        ORIGINALS[DynamoDBBackend, "transact_write_items"](some, actions)
-
-
-def _transact_once(handler: Any) -> Any:
-    """Patch TransactWriteItems: moto does not know a request again by its token, and carries it out once more."""
-    now, token = time.monotonic(), handler.body.get("ClientRequestToken")
-    digest = hashlib.sha256(handler.raw_body).digest()
-    while _TOKENS and next(iter(_TOKENS.values()))[0] < now:  # the oldest is the first
-        del _TOKENS[next(iter(_TOKENS))]
-    place = (handler.current_account, handler.region, token)
-    known = _TOKENS.get(place)
-    if known is None:
-        result = ORIGINALS[DynamoHandler, "transact_write_items"](handler)
-        if token:
-            _TOKENS[place] = (now + _TOKEN_SECONDS, digest)
-        return result
-    if known[1] != digest:
-        raise DynamodbException(f"{ERROR_TYPE_PREFIX}IdempotentParameterMismatchException", "The token was used before")
-    return ActionResult({})
-
-
-def _execute_result(result: Any, _: object) -> tuple[int, dict[str, str], str]:
-    """Patch how items are written: moto tries every type of value on each attribute, a second for 2,000 items."""
-    return 200, {"Content-Type": "application/x-amz-json-1.0"}, dynamo_json_dump(result.result)
-
-
-def _all_items(table: Any) -> list[Any]:
-    """Patch what Scan and Query go through: moto sorts it anew for each page, by keys that are slow to compare."""
-    items = table.items.values()
-    if table.has_range_key:
-        items = [item for some in items for item in some.values()]
-    return sorted(items, key=lambda item: [key.cast_value for key in (item.hash_key, item.range_key) if key])
-
-
-_TOKENS: dict[tuple[str, str, str | None], tuple[float, bytes]] = {}
-_PATCHES: dict[tuple[Any, str], Any] = {
-    (DynamoDBBackend, "update_item"): _update_item,
-    (DynamoDBBackend, "transact_write_items"): _transact_write_items,
-    (DynamoHandler, "transact_write_items"): _transact_once,
-    (Table, "all_items"): _all_items,
-    (DynamoResult, "execute_result"): _execute_result,
+_IGNORED = frozenset({"ReturnConsumedCapacity", "ReturnItemCollectionMetrics"})  # nothing is said of these
+_VALUES = ("ExpressionAttributeNames", "ExpressionAttributeValues")
+_CONDITION = ("ConditionExpression", "ReturnValuesOnConditionCheckFailure", *_VALUES)
+_OF_WRITES = {
+    "Put": (("TableName", "Item"), _CONDITION),
+    "Update": (("TableName", "Key", "UpdateExpression"), _CONDITION),
+    "Delete": (("TableName", "Key"), _CONDITION),
+    "ConditionCheck": (("TableName", "Key", "ConditionExpression"), _CONDITION),
 }
-ORIGINALS: dict[tuple[Any, str], Any] = {(owner, name): getattr(owner, name) for owner, name in _PATCHES}
-"""moto's own methods that are patched, by class and name."""
+_CONSISTENT = "ConsistentRead"  # every read is
+_OLD, _NEW = ("NONE", "ALL_OLD"), ("NONE", "ALL_OLD", "ALL_NEW")
 
-for (_owner, _name), _patch in _PATCHES.items():
-    setattr(_owner, _name, _patch)
+
+class DynamoDB:
+    """All tables, by account and Region. Safe to use from many threads."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._tables: dict[_Account, dict[str, Table]] = {}
+        self._tokens: dict[tuple[_Account, str], tuple[float, bytes]] = {}
+        self._created = 0.0
+
+    def call(self, operation: str, parameters: Parameters, account: str, region: str) -> _Document:
+        """Carry out an operation. Raises DynamoDBError. The items of an answer are not to be changed."""
+        if operation not in self._OPERATIONS:
+            raise DynamoDBError("UnknownOperationException", f"The sandbox's DynamoDB has no {operation}.")
+        carry_out, needed, known = self._OPERATIONS[operation]
+        _check_names(parameters, needed, known)
+        with self._lock:
+            return carry_out(self, (account, region), parameters)
+
+    def _table(self, where: _Account, name: str) -> Table:
+        table = self._tables.get(where, {}).get(name)
+        if table is None:
+            raise no_table(name)
+        return table
+
+    def _create_table(self, where: _Account, parameters: Parameters) -> _Document:
+        name, tables = parameters["TableName"], self._tables.setdefault(where, {})
+        if name in tables:
+            raise DynamoDBError("ResourceInUseException", f"Table already exists: {name}")
+        keys = _keys(parameters)
+        # Tables are told apart by when they were made, which DynamoDB tells to the millisecond.
+        self._created = max(round(time.time(), 3), round(self._created + 0.001, 3))
+        account, region = where
+        arn = f"arn:aws:dynamodb:{region}:{account}:table/{name}"
+        on_demand = parameters.get("BillingMode") == "PAY_PER_REQUEST"
+        tables[name] = Table(name, arn, keys, self._created, on_demand)
+        return {"TableDescription": tables[name].description()}
+
+    def _describe_table(self, where: _Account, parameters: Parameters) -> _Document:
+        return {"Table": self._table(where, parameters["TableName"]).description()}
+
+    def _delete_table(self, where: _Account, parameters: Parameters) -> _Document:
+        table = self._table(where, parameters["TableName"])
+        del self._tables[where][table.name]
+        return {"TableDescription": {**table.description(), "TableStatus": "DELETING"}}
+
+    def _list_tables(self, where: _Account, parameters: Parameters) -> _Document:
+        start = parameters.get("ExclusiveStartTableName", "")
+        names = sorted(name for name in self._tables.get(where, {}) if name > start)
+        page = names[: parameters.get("Limit", _MOST_TABLES)]
+        return {"TableNames": page, **({"LastEvaluatedTableName": page[-1]} if len(page) < len(names) else {})}
+
+    def _get_item(self, where: _Account, parameters: Parameters) -> _Document:
+        table = self._table(where, parameters["TableName"])
+        item = table.get(table.place(parameters["Key"]))
+        return {} if item is None else {"Item": item}
+
+    def _batch_get_item(self, where: _Account, parameters: Parameters) -> _Document:
+        found: dict[str, list[Item]] = {}
+        if sum(len(wanted["Keys"]) for wanted in parameters["RequestItems"].values()) > _MOST_KEYS:
+            raise invalid("Too many items requested for the BatchGetItem call")
+        for name, wanted in parameters["RequestItems"].items():
+            _check_names(wanted, ("Keys",), ("ConsistentRead",))
+            table = self._table(where, name)
+            places = [table.place(key) for key in wanted["Keys"]]
+            if len(set(places)) < len(places):
+                raise invalid("Provided list of item keys contains duplicates")
+            found[name] = [item for place in places if (item := table.get(place)) is not None]
+        return {"Responses": found, "UnprocessedKeys": {}}
+
+    def _scan(self, where: _Account, parameters: Parameters) -> _Document:
+        table = self._table(where, parameters["TableName"])
+        names, values = placeholders(parameters)
+        text = parameters.get("FilterExpression")
+        wanted = None if text is None else condition("FilterExpression", text, names)
+        check_used(parameters, [] if wanted is None else [wanted])
+        start = parameters.get("ExclusiveStartKey")
+        limit, room = parameters.get("Limit"), _PAGE_BYTES
+        items: list[Item] = []
+        scanned, last = 0, None
+        for place, item, size in table.after(None if start is None else table.place(start)):
+            if scanned and (scanned == limit or size > room):
+                more: _Document = {"LastEvaluatedKey": table.key_of(last)} if last else {}
+                return {"Items": items, "Count": len(items), "ScannedCount": scanned, **more}
+            scanned, last, room = scanned + 1, place, room - size
+            if wanted is None or wanted.holds(item, values):
+                items.append(item)
+        return {"Items": items, "Count": len(items), "ScannedCount": scanned}
+
+    def _write(self, where: _Account, parameters: Parameters, kind: str, shown: tuple[str, ...]) -> _Document:
+        write = Write.of(kind, self._table(where, parameters["TableName"]), parameters)
+        returned = parameters.get("ReturnValues", "NONE")
+        if returned not in shown:
+            raise invalid("Return values set to invalid value")
+        outcome = write.outcome()
+        write.carry_out(outcome)
+        attributes = {"ALL_OLD": outcome.before, "ALL_NEW": outcome.after}.get(returned)
+        return {} if attributes is None else {"Attributes": attributes}
+
+    def _transact_write_items(self, where: _Account, parameters: Parameters) -> _Document:
+        actions, token = parameters["TransactItems"], parameters.get("ClientRequestToken")
+        if token is None:
+            self._transact(where, actions)
+            return {}
+        now, digest = self._now(), hashlib.sha256(json.dumps(actions).encode()).digest()
+        while self._tokens and next(iter(self._tokens.values()))[0] < now:  # the oldest is the first
+            del self._tokens[next(iter(self._tokens))]
+        known = self._tokens.get((where, token))
+        if known is None:
+            self._transact(where, actions)
+            self._tokens[where, token] = (now + _TOKEN_SECONDS, digest)
+        elif known[1] != digest:
+            raise DynamoDBError("IdempotentParameterMismatchException", "The token was used before")
+        return {}
+
+    def _transact(self, where: _Account, actions: list[dict[str, Parameters]]) -> None:
+        if not 1 <= len(actions) <= _MOST_ACTIONS:
+            bound = "less than or equal to 100" if actions else "greater than or equal to 1"
+            raise invalid(
+                "1 validation error detected: Value at 'transactItems' failed to satisfy constraint: "
+                f"Member must have length {bound}"
+            )
+        writes = [self._action(where, action) for action in actions]
+        if len({(write.table.name, write.place) for write in writes}) < len(writes):
+            raise invalid("Transaction request cannot include multiple operations on one item")
+        outcomes: list[Outcome] = []
+        reasons: list[_Document] = []
+        for write in writes:
+            try:
+                outcomes.append(write.outcome())
+                reasons.append({"Code": "None"})
+            except DynamoDBError as error:
+                code = "ValidationError" if error.code == "ValidationException" else "ConditionalCheckFailed"
+                reasons.append({"Code": code, "Message": error.message, **error.extra})
+        if len(outcomes) < len(writes):
+            raise cancelled(reasons)
+        for write, outcome in zip(writes, outcomes, strict=True):
+            write.carry_out(outcome)
+
+    def _action(self, where: _Account, action: dict[str, Parameters]) -> Write:
+        if len(action) != 1 or not action.keys() <= set(_ACTIONS):
+            raise invalid("TransactItems can only contain one of Check, Put, Update or Delete")
+        ((kind, parameters),) = action.items()
+        needed, known = _OF_WRITES[kind]
+        _check_names(parameters, needed, known)
+        return Write.of(kind, self._table(where, parameters["TableName"]), parameters)
+
+    _OPERATIONS: ClassVar = {
+        "CreateTable": _Operation(
+            _create_table,
+            ("TableName", "KeySchema", "AttributeDefinitions"),
+            ("BillingMode", "ProvisionedThroughput", "Tags"),
+        ),
+        "DescribeTable": _Operation(_describe_table, ("TableName",)),
+        "DeleteTable": _Operation(_delete_table, ("TableName",)),
+        "ListTables": _Operation(_list_tables, (), ("ExclusiveStartTableName", "Limit")),
+        "GetItem": _Operation(_get_item, ("TableName", "Key"), (_CONSISTENT,)),
+        "BatchGetItem": _Operation(_batch_get_item, ("RequestItems",)),
+        "Scan": _Operation(
+            _scan, ("TableName",), ("FilterExpression", "ExclusiveStartKey", "Limit", _CONSISTENT, *_VALUES)
+        ),
+        "PutItem": _Operation(
+            partial(_write, kind="Put", shown=_OLD), ("TableName", "Item"), ("ReturnValues", *_CONDITION)
+        ),
+        "UpdateItem": _Operation(
+            partial(_write, kind="Update", shown=_NEW),
+            ("TableName", "Key"),
+            ("ReturnValues", "UpdateExpression", *_CONDITION),
+        ),
+        "DeleteItem": _Operation(
+            partial(_write, kind="Delete", shown=_OLD), ("TableName", "Key"), ("ReturnValues", *_CONDITION)
+        ),
+        "TransactWriteItems": _Operation(_transact_write_items, ("TransactItems",), ("ClientRequestToken",)),
+    }
+
+
+def _keys(parameters: Parameters) -> dict[str, str]:
+    """Return the key of a table that is to be made, as a `Table` has it. Raises ValidationException."""
+    kinds = {named["AttributeName"]: named["AttributeType"] for named in parameters["AttributeDefinitions"]}
+    schema = [(part["KeyType"], part["AttributeName"]) for part in parameters["KeySchema"]]
+    if [kind for kind, _ in schema] not in (["HASH"], ["HASH", "RANGE"]):
+        raise invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+    names = [name for _, name in schema]
+    if set(names) != set(kinds):
+        raise invalid_parameter(
+            "Number of attributes in KeySchema does not exactly match number of attributes defined in "
+            "AttributeDefinitions"
+        )
+    return {name: kinds[name] for name in names}
+
+
+def _check_names(parameters: Parameters, needed: tuple[str, ...], known: tuple[str, ...]) -> None:
+    """Raise ValidationException for parameters that are missing, and those that the sandbox has no use for."""
+    for name in needed:
+        if name not in parameters:
+            raise invalid(
+                f"1 validation error detected: Value null at '{name[0].lower()}{name[1:]}' failed to satisfy "
+                "constraint: Member must not be null"
+            )
+    for name in parameters:
+        if name not in needed and name not in known and name not in _IGNORED:
+            raise invalid(f"The sandbox's DynamoDB does not know {name} here.")
+
+
+_SHARED = DynamoDB()
+
+
+def call(operation: str, parameters: Mapping[str, Any], account: str, region: str) -> dict[str, Any]:
+    """Carry out an operation on the tables that every sandbox of the process shares; as `DynamoDB.call`."""
+    return _SHARED.call(operation, parameters, account, region)
+
+
+def answer(operation: str, parameters: Mapping[str, Any], account: str, region: str) -> Answer:
+    """Carry out an operation on these tables, and answer as HTTP carries it."""
+    try:
+        answered = json_answer(200, call(operation, parameters, account, region))
+    except DynamoDBError as error:
+        answered = json_answer(error.status, error.document())
+    except Exception as error:  # noqa: BLE001 - a request that boto3 would not send, or a mistake of ours
+        broken = DynamoDBError("InternalServerError", f"{type(error).__name__}: {error}", 500)
+        answered = json_answer(broken.status, broken.document())
+    return answered.adding(
+        [
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("Date", formatdate(usegmt=True)),
+            ("x-amz-crc32", str(zlib.crc32(answered.body))),
+        ]
+    )
