@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import direct
 import pytest
 import warm
 import yaml
@@ -121,7 +122,7 @@ def test_the_runbook_is_followed_to_the_letter(tmp_path, monkeypatch):
     """Every command of it ends as it says, with the answer that it shows, from the first look to the retirement."""
     monkeypatch.chdir(tmp_path)
     world = an_old_pool()
-    with Sandbox(cognito=world.local) as server:
+    with Sandbox(cognito=world.local) as server, direct.called(server):
         follow(Follower(world, server.endpoint_url, names(world)), blocks(RUNBOOK))
     for name in (*PILOTS, *NATIVE[5:12]):
         assert world.signs_in(name, OLD_PASSWORD)

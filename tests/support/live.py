@@ -31,7 +31,7 @@ GOOGLE = {
 def pytest_addoption(parser):
     """Add --live."""
     parser.addoption("--live", action="store_true", help="test real user pools, made for it and deleted after")
-    parser.addoption("--users", type=int, default=140, help="how many users whole/test_whole_pool.py has; try 2000")
+    parser.addoption("--users", type=int, default=70, help="how many users whole/test_whole_pool.py has; try 2000")
 
 
 def refuse_other_pools(cognito: Any) -> Any:

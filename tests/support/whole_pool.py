@@ -227,8 +227,8 @@ def whole_pool(
     folder: Path,
     endpoint_url: str,
     *,
-    size: int = 140,
-    seed: int = 7,
+    size: int = 70,  # more than a page, and with this seed already of every kind
+    seed: int = 164,
     kind: PoolKind = "plain",
     target_kind: TargetKind = "plain",
     mix: Mix = MIX,

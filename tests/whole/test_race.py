@@ -18,7 +18,7 @@ from sandbox.in_process import dynamodb_client
 from userpool.ledger_table import LedgerTable
 from userpool.person import PersonState
 
-USERS = 120
+USERS = 50
 THREADS = 16
 DEVICES = 2  # of each user, at the same time
 REFUSED = ("NotAuthorizedException", "UserNotFoundException", "UserLambdaValidationException")
@@ -72,7 +72,7 @@ def test_batch_and_trigger_race_for_everybody_and_both_crash(tmp_path):
     names = [f"user{number:03}" for number in range(USERS)]
     for name in names:
         world.add_old(name, groups=["staff"])
-    functions = Mortal(0.02)
+    functions = Mortal(0.04)
     for part in (world.parts.source, world.parts.target):
         functions.bind(part._client)  # noqa: SLF001 -- where the function's process ends
     world.parts.table = LedgerTable(functions.bind(dynamodb_client()), world.table.name)
@@ -88,7 +88,7 @@ def test_batch_and_trigger_race_for_everybody_and_both_crash(tmp_path):
             results = devices.map(lambda name: (name, use_app(world, name)), visits)
             for _ in range(5):
                 with pytest.raises(KilledError):
-                    job.run(calls=order.randint(20, 60))
+                    job.run(calls=order.randint(10, 25))
             signed_in |= {name for name, went_well in results if went_well}
         functions.chance = 0
         assert_one_password_each(world, job, names, signed_in)

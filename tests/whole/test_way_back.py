@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from typing import Any
 
+import direct
 import pytest
 from command_line import Migration, command, step, writes
 from signing_in import claims
@@ -48,8 +49,8 @@ def rows(folder: Any, migration: Migration, what: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def server(world) -> Iterator[Sandbox]:
-    """Both pools and the ledger over HTTP."""
-    with Sandbox(cognito=world.local) as server:
+    """Both pools and the ledger, called as over HTTP."""
+    with Sandbox(cognito=world.local) as server, direct.called(server):
         yield server
 
 

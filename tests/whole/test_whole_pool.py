@@ -71,7 +71,9 @@ def test_there_is_somebody_of_every_kind(whole):
         "SOFTWARE_TOKEN_MFA",
         "EMAIL_OTP",
     }
-    assert any(known.links and known.enabled for known in whole.natives)
+    assert {bool(known.crossing) for known in whole.natives if known.links and known.enabled} == {True, False}
+    assert any(len(known.links) > 1 for known in whole.natives)
+    assert {bool(known.factors) for known in whole.natives if not known.enabled} == {True, False}
     assert any(known.passkey for known in whole.natives)
     assert {known.enabled for known in whole.profiles} == {True, False}
     assert any(len(known.factors) > 1 for known in whole.natives)
@@ -183,9 +185,10 @@ def test_verify_is_clean(all_moved, whole, commands):
 
 def test_without_the_rules_a_factor_still_keeps_the_password_from_being_captured(tmp_path, sandbox):
     """With the rules as they are by default nobody who has a factor is captured, and no preference is set."""
-    whole = moved(tmp_path, sandbox, size=40, users={})
-    for known in whole.natives:
-        if known.factors and known.enabled:
-            assert whole.offers(known.username, PASSWORD) == "reset-needed"
-            assert whole.signs_in(known.username, PASSWORD) is None
+    whole = moved(tmp_path, sandbox, size=20, users={})
+    asked = [known for known in whole.natives if known.factors and known.enabled]
+    assert asked
+    for known in asked:
+        assert whole.offers(known.username, PASSWORD) == "reset-needed"
+        assert whole.signs_in(known.username, PASSWORD) is None
     assert not any(user.mfa for user in whole.new_users().values())
