@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import date
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 from userpool.attributes import AttributeRules
@@ -99,6 +100,10 @@ def _refuse_odd_endpoint(url: str | None) -> None:
         raise SettingsError(f"endpoint_url is {url!r}; one looks like http://127.0.0.1:5000.")
 
 
+types_of: Callable[[Any], dict[str, Any]] = cache(typing.get_type_hints)
+"""The types of a dataclass's fields, by name. They are kept: to work them out takes longer than all else of reading."""
+
+
 def read(kind: type[T], values: object, where: str) -> T:
     """Build a settings dataclass from a mapping as YAML or JSON gives it.
 
@@ -106,7 +111,7 @@ def read(kind: type[T], values: object, where: str) -> T:
     """
     if not isinstance(values, Mapping):
         raise SettingsError(f"{where or 'the configuration'} must hold keys and values, like `key: value`.")
-    hints = typing.get_type_hints(kind)
+    hints = types_of(kind)
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass by contract
     for key in values:
         if key not in known:

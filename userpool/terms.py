@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import Any, NamedTuple, Self, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Self, get_args, get_origin
 
 from userpool.attributes import Schema
 from userpool.errors import SettingsError
@@ -13,7 +13,7 @@ from userpool.factors import SECOND
 from userpool.identity import SignIn
 from userpool.ledger_table import Item, LedgerTable, Write
 from userpool.person import lock_id
-from userpool.settings import Rules, read
+from userpool.settings import Rules, read, types_of
 
 _KEY = "terms"
 _OURS = "#source = :source AND #target = :target"
@@ -152,7 +152,7 @@ def _known(kind: Any, values: Any) -> Any:
         return {name: _known(get_args(kind)[1], value) for name, value in values.items()}
     if not (is_dataclass(kind) and isinstance(values, dict)):
         return values
-    hints = get_type_hints(kind)
+    hints = types_of(kind)
     return {name: _known(hints[name], value) for name, value in values.items() if name in hints}
 
 
