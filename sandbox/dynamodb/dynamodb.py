@@ -98,6 +98,18 @@ class DynamoDB:
         del self._tables[where][table.name]
         return {"TableDescription": {**table.description(), "TableStatus": "DELETING"}}
 
+    def _update_continuous_backups(self, where: _Account, parameters: Parameters) -> _Document:
+        """Answer as if there were backups: nothing can be restored here."""
+        self._table(where, parameters["TableName"])
+        wanted = parameters["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        status = {"PointInTimeRecoveryStatus": "ENABLED" if wanted else "DISABLED"}
+        return {
+            "ContinuousBackupsDescription": {
+                "ContinuousBackupsStatus": "ENABLED",
+                "PointInTimeRecoveryDescription": status,
+            }
+        }
+
     def _list_tables(self, where: _Account, parameters: Parameters) -> _Document:
         start = parameters.get("ExclusiveStartTableName", "")
         names = sorted(name for name in self._tables.get(where, {}) if name > start)
@@ -208,6 +220,9 @@ class DynamoDB:
         "DescribeTable": _Operation(_describe_table, ("TableName",)),
         "DeleteTable": _Operation(_delete_table, ("TableName",)),
         "ListTables": _Operation(_list_tables, (), ("ExclusiveStartTableName", "Limit")),
+        "UpdateContinuousBackups": _Operation(
+            _update_continuous_backups, ("TableName", "PointInTimeRecoverySpecification")
+        ),
         "GetItem": _Operation(_get_item, ("TableName", "Key"), (_CONSISTENT,)),
         "BatchGetItem": _Operation(_batch_get_item, ("RequestItems",)),
         "Scan": _Operation(

@@ -288,7 +288,7 @@ def test_an_update_tells_what_it_is_asked():
 
 
 def test_tables_come_and_go():
-    """A table is made once under its name, is listed and described, and is gone when it is deleted."""
+    """A table is made once under its name, is listed, described and backed up, and is gone when it is deleted."""
     client = dynamodb_client("eu-west-3")  # where no other test has any
     first, second = sorted([Table(client=client).name, Table(client=client).name])
     page = client.list_tables(Limit=1)
@@ -297,6 +297,9 @@ def test_tables_come_and_go():
     table = client.describe_table(TableName=first)["Table"]
     assert table["TableArn"] == f"arn:aws:dynamodb:eu-west-3:123456789012:table/{first}"
     assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
+    recovery = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+    backups = client.update_continuous_backups(TableName=first, **recovery)["ContinuousBackupsDescription"]
+    assert backups["PointInTimeRecoveryDescription"] == {"PointInTimeRecoveryStatus": "ENABLED"}
     with refused("ResourceInUseException", f"Table already exists: {first}"):
         client.create_table(TableName=first, **{part: table[part] for part in ("KeySchema", "AttributeDefinitions")})
     client.delete_table(TableName=first)
