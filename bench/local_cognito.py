@@ -89,7 +89,7 @@ def _hammer(call: Callable[[int], Any], seconds: float) -> Counter[str]:
 
 def _fill_and_sign_in(users: int, sign_ins: int) -> tuple[float, float]:
     """Return how many users a second an e-mail pool is filled with, and sign-ins a second in it."""
-    client = in_process(Cognito())
+    client = in_process(Cognito(), whole=True)
     pool_id = client.create_user_pool(PoolName="bench", UsernameAttributes=["email"])["UserPool"]["Id"]
     app = client.create_user_pool_client(
         UserPoolId=pool_id,

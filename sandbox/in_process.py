@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,48 +17,61 @@ from sandbox.cognito import Cognito
 from sandbox.dynamodb import dynamodb
 from sandbox.errors import CognitoError
 from sandbox.messages import Answer, error_answer, json_answer
+from sandbox.short_way import CarryOut, short_client
 from sandbox.world import ACCOUNT, REGION
 from userpool.client import bare_session
 
 _TARGET = "X-Amz-Target"
 
 
-def client(cognito: Cognito, region: str = REGION) -> Any:
+def client(cognito: Cognito, region: str = REGION, *, whole: bool = False) -> Any:
     """Return a boto3 `cognito-idp` client that calls this sandbox alone.
 
     It reads no credentials, profile or endpoint of the machine, tries once, and can not reach the network. Safe to use
-    from many threads.
+    from many threads. With `whole` its calls go through all of botocore, and cost what that costs.
     """
 
-    def answer(request: Any, **_: object) -> Any:
-        return _response(request, _answer(cognito, request, region))
+    def carry_out(operation: str, parameters: dict[str, Any]) -> dict[str, Any] | Answer:
+        try:
+            return cognito.call(operation, parameters, region)
+        except CognitoError as error:
+            return error_answer(error.status, error.code, error.message)
 
-    return _client("cognito-idp", region, "before-send.cognito-identity-provider", answer)
+    return _client("cognito-idp", region, carry_out, whole=whole)
 
 
-def dynamodb_client(region: str = REGION) -> Any:
+def dynamodb_client(region: str = REGION, *, whole: bool = False) -> Any:
     """Return a boto3 `dynamodb` client on the same tables as every `Sandbox` of this process.
 
-    As with `client`, it reads nothing of the machine, tries once, can not reach the network, and is safe to use from
-    many threads.
+    As with `client`, it reads nothing of the machine, tries once, can not reach the network, is safe to use from many
+    threads, and can go the whole way.
     """
 
-    def answer(request: Any, **_: object) -> Any:
-        operation = _text(request.headers[_TARGET]).rpartition(".")[2]
-        return _response(request, dynamodb.answer(operation, json.loads(request.body), ACCOUNT, region))
+    def carry_out(operation: str, parameters: dict[str, Any]) -> Answer:
+        return dynamodb.answer(operation, parameters, ACCOUNT, region)
 
-    return _client("dynamodb", region, "before-send.dynamodb", answer)
+    return _client("dynamodb", region, carry_out, whole=whole)
 
 
-def _client(service: str, region: str, event: str, answer: Callable[..., Any]) -> Any:
-    made = _session().client(
+def _client(service: str, region: str, carry_out: CarryOut, *, whole: bool) -> Any:
+    def make_whole() -> Any:
+        made = _made(service, region)
+        made.meta.events.register_first("before-send", lambda request, **_: _response(request, carry_out))
+        return made
+
+    return make_whole() if whole else short_client(_pattern(service, region), carry_out, make_whole)
+
+
+def _made(service: str, region: str) -> Any:
+    return _session().client(
         service,
         region_name=region,
         endpoint_url=f"https://{service}.{region}.amazonaws.com",
         config=Config(retries={"total_max_attempts": 1}, signature_version=UNSIGNED, user_agent="sandbox"),
     )
-    made.meta.events.register_first(event, answer)
-    return made
+
+
+_pattern = cache(_made)  # of the clients that do not go the whole way: none is used itself
 
 
 @cache
@@ -76,15 +88,11 @@ def _loader() -> Any:
     return Loader()
 
 
-def _answer(cognito: Cognito, request: Any, region: str) -> Answer:
+def _response(request: Any, carry_out: CarryOut) -> Any:
     operation = _text(request.headers[_TARGET]).rpartition(".")[2]
-    try:
-        return json_answer(200, cognito.call(operation, json.loads(request.body), region))
-    except CognitoError as error:
-        return error_answer(error.status, error.code, error.message)
-
-
-def _response(request: Any, answer: Answer) -> Any:
+    answer = carry_out(operation, json.loads(request.body))
+    if not isinstance(answer, Answer):
+        answer = json_answer(200, answer)
     return AWSResponse(request.url, answer.status, dict(answer.headers), _Body(answer.body))
 
 
