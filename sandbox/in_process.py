@@ -37,7 +37,7 @@ def client(cognito: Cognito, region: str = REGION, *, whole: bool = False) -> An
         except CognitoError as error:
             return error_answer(error.status, error.code, error.message)
 
-    return _client("cognito-idp", region, carry_out, whole=whole)
+    return _client("cognito-idp", region, carry_out, carry_out, whole=whole)
 
 
 def dynamodb_client(region: str = REGION, *, whole: bool = False) -> Any:
@@ -47,16 +47,22 @@ def dynamodb_client(region: str = REGION, *, whole: bool = False) -> Any:
     threads, and can go the whole way.
     """
 
-    def carry_out(operation: str, parameters: dict[str, Any]) -> Answer:
+    def answer(operation: str, parameters: dict[str, Any]) -> Answer:
         return dynamodb.answer(operation, parameters, ACCOUNT, region)
 
-    return _client("dynamodb", region, carry_out, whole=whole)
+    def carry_out(operation: str, parameters: dict[str, Any]) -> dict[str, Any] | Answer:
+        try:
+            return dynamodb.call(operation, parameters, ACCOUNT, region)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the caller gets an answer
+            return dynamodb.refusal(error)
+
+    return _client("dynamodb", region, carry_out, answer, whole=whole)
 
 
-def _client(service: str, region: str, carry_out: CarryOut, *, whole: bool) -> Any:
+def _client(service: str, region: str, carry_out: CarryOut, answer: CarryOut, *, whole: bool) -> Any:
     def make_whole() -> Any:
         made = _made(service, region)
-        made.meta.events.register_first("before-send", lambda request, **_: _response(request, carry_out))
+        made.meta.events.register_first("before-send", lambda request, **_: _response(request, answer))
         return made
 
     return make_whole() if whole else short_client(_pattern(service, region), carry_out, make_whole)

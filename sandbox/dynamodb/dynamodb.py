@@ -282,12 +282,20 @@ def call(operation: str, parameters: Mapping[str, Any], account: str, region: st
 def answer(operation: str, parameters: Mapping[str, Any], account: str, region: str) -> Answer:
     """Carry out an operation on these tables, and answer as HTTP carries it."""
     try:
-        answered = json_answer(200, call(operation, parameters, account, region))
-    except DynamoDBError as error:
-        answered = json_answer(error.status, error.document())
-    except Exception as error:  # noqa: BLE001 - a request that boto3 would not send, or a mistake of ours
-        broken = DynamoDBError("InternalServerError", f"{type(error).__name__}: {error}", 500)
-        answered = json_answer(broken.status, broken.document())
+        return _answer(200, call(operation, parameters, account, region))
+    except Exception as error:  # noqa: BLE001 - see `refusal`
+        return refusal(error)
+
+
+def refusal(error: Exception) -> Answer:
+    """Return what HTTP carries of an error. One that is no DynamoDBError is ours, or of a request boto3 would not send."""
+    if not isinstance(error, DynamoDBError):
+        error = DynamoDBError("InternalServerError", f"{type(error).__name__}: {error}", 500)
+    return _answer(error.status, error.document())
+
+
+def _answer(status: int, document: _Document) -> Answer:
+    answered = json_answer(status, document)
     return answered.adding(
         [
             ("Content-Type", "application/x-amz-json-1.0"),

@@ -73,7 +73,7 @@ def outcome(way: Any, operation: str, parameters: Any) -> Any:
 def without_ids(answer: Any) -> Any:
     """An answer without what no two have in common."""
     metadata = dict(answer["ResponseMetadata"])
-    own = {"x-amzn-requestid", "date"}
+    own = {"x-amzn-requestid", "date", "x-amz-crc32"}
     metadata["HTTPHeaders"] = {name: text for name, text in metadata["HTTPHeaders"].items() if name not in own}
     assert metadata.pop("RequestId")
     return answer | {"ResponseMetadata": metadata}
