@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from batch.undo.claims import ReadOnly, UndoClaims, ledger_undo_claims
 from batch.undo.undo import Undo, UndoSummary
 from sandbox.in_process import client, dynamodb_client
 from userpool.ledger import Ledger
+from userpool.ledger_table import Write
 from userpool.person import Person, PersonState
 from userpool.pool import UserPool
 from userpool.quotas import DEFAULT_RPS
@@ -195,6 +197,28 @@ class Moved:
     def in_pool(self, operation: str, **parameters: Any) -> Any:
         """Call the new pool, as somebody else."""
         return getattr(self.world.cognito, operation)(UserPoolId=self.world.new_id, **parameters)
+
+    def keep(self) -> Callable[[], None]:
+        """Keep the new pool, the ledger and the inventory as they are; returns how to have them so again."""
+        pool, inventory = self.world.local.world.pool(self.world.new_id), self.path.read_bytes()
+        kept = copy.deepcopy((vars(pool.users), pool.groups))
+        items = self._items()
+
+        def restore() -> None:
+            users, groups = copy.deepcopy(kept)
+            vars(pool.users).update(users)
+            pool.groups.clear()
+            pool.groups.update(groups)
+            there = self._items()
+            changed = [Write(name, item=item) for name, item in items.items() if there.get(name) != item]
+            for write in (*changed, *(Write(name) for name in there.keys() - items.keys())):
+                self.world.table.write(write)
+            self.path.write_bytes(inventory)
+
+        return restore
+
+    def _items(self) -> dict[str, dict[str, Any]]:
+        return {str(item["id"]): dict(item) for some in self.world.table.items("") for item in some}
 
     def die_after(self, calls: int, *, carried_out: bool) -> Callable[[], None]:
         """Let the power fail at the call after so many; returns how to end that."""
