@@ -288,7 +288,7 @@ def answer(operation: str, parameters: Mapping[str, Any], account: str, region: 
 
 
 def refusal(error: Exception) -> Answer:
-    """Return what HTTP carries of an error. One that is no DynamoDBError is ours, or of a request boto3 would not send."""
+    """Return what HTTP carries of an error. Any other than a DynamoDBError is a mistake, and a server error."""
     if not isinstance(error, DynamoDBError):
         error = DynamoDBError("InternalServerError", f"{type(error).__name__}: {error}", 500)
     return _answer(error.status, error.document())
