@@ -11,10 +11,12 @@ import sys
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import warm
 from command_line import command
 from live import create_user, refused
 from pools import by_name, client_of, read_pool
@@ -45,17 +47,24 @@ def deny(event, context):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
     """The current folder of the programs, with a module of functions."""
     (tmp_path / "functions.py").write_text(FUNCTIONS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def begun(folder, *options, program=("-m", "sandbox")):
+def begun(*options):
+    """Begin `python -m sandbox` in a process that has everything imported."""
+    words = ("--until-stdin-closes", *map(str, options))
+    return warm.start("sandbox", *words, stdin=warm.PIPE, stdout=warm.PIPE, stderr=warm.PIPE)
+
+
+def begun_cold(*options, program=("-m", "sandbox")):
+    """Begin a program as a terminal does, which takes a second."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
         [sys.executable, *program, "--until-stdin-closes", *map(str, options)],
-        cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -65,9 +74,9 @@ def begun(folder, *options, program=("-m", "sandbox")):
 
 
 @contextmanager
-def running(folder, *options, program=("-m", "sandbox"), by_signal=False):
-    """Run the program in a folder; gives what it announced, and a client."""
-    process = begun(folder, *options, program=program)
+def running(*options, begin=begun, by_signal=False):
+    """Run the program; gives what it announced, and a client."""
+    process = begin(*options)
     try:
         line = process.stdout.readline()
         assert line, process.stderr.read()
@@ -86,13 +95,13 @@ def running(folder, *options, program=("-m", "sandbox"), by_signal=False):
 def test_the_state_survives_a_restart(folder, by_signal):
     """With --state pools, users, memberships and passwords are there again, and nobody else can read the file."""
     state = folder / "state.json"
-    with running(folder, "--state", state, "--seed", 25, by_signal=by_signal) as (first, client):
+    with running("--state", state, "--seed", 25, by_signal=by_signal) as (first, client):
         add_bob(client, first["target_pool_id"])
         client_id = new_client(client, first["target_pool_id"])
         source = read_pool(client, first["source_pool_id"], by_name)
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     assert sorted(path.name for path in folder.iterdir() if path.suffix != ".py" and path.is_file()) == ["state.json"]
-    with running(folder, "--state", state, "--seed", 99) as (again, client):
+    with running("--state", state, "--seed", 99) as (again, client):
         pools = ("source_pool_id", "target_pool_id")
         assert [again[pool] for pool in pools] == [first[pool] for pool in pools]
         assert read_pool(client, again["source_pool_id"], by_name) == source
@@ -103,7 +112,8 @@ def test_the_state_survives_a_restart(folder, by_signal):
 
 def test_a_function_is_attached_to_the_new_pool_and_called(folder):
     """A function of the current folder, named like a trigger, is the new pool's, and signs in whom it knows."""
-    with running(folder, "--seed", 1, "--lambda", "UserMigration=functions:migrate") as (announced, client):
+    words = ("--seed", 1, "--lambda", "UserMigration=functions:migrate")
+    with running(*words, begin=begun_cold) as (announced, client):
         target = announced["target_pool_id"]
         config = client.describe_user_pool(UserPoolId=target)["UserPool"]["LambdaConfig"]
         assert list(config) == ["UserMigration"]
@@ -119,7 +129,7 @@ def test_a_function_is_attached_to_the_new_pool_and_called(folder):
 
 def test_a_function_of_another_name_is_attached_to_nothing(folder):
     """A function under a name of one's own is there for pools that name it."""
-    with running(folder, "--lambda", "mine=functions:deny") as (announced, client):
+    with running("--lambda", "mine=functions:deny") as (announced, client):
         target = announced["target_pool_id"]
         assert not client.describe_user_pool(UserPoolId=target)["UserPool"].get("LambdaConfig")
         add_bob(client, target)
@@ -134,14 +144,14 @@ def test_a_function_of_another_name_is_attached_to_nothing(folder):
 def test_functions_are_added_to_a_kept_pool_and_its_settings_stay(folder):
     """After a restart with another --lambda the new pool has both, and the settings that it was given."""
     state = folder / "state.json"
-    with running(folder, "--state", state, "--lambda", "UserMigration=functions:migrate") as (announced, client):
+    with running("--state", state, "--lambda", "UserMigration=functions:migrate") as (announced, client):
         client.update_user_pool(
             UserPoolId=announced["target_pool_id"],
             AutoVerifiedAttributes=["email"],
             Policies={"PasswordPolicy": {"MinimumLength": 20}},
             LambdaConfig=client.describe_user_pool(UserPoolId=announced["target_pool_id"])["UserPool"]["LambdaConfig"],
         )
-    with running(folder, "--state", state, "--lambda", "PreAuthentication=functions:deny") as (announced, client):
+    with running("--state", state, "--lambda", "PreAuthentication=functions:deny") as (announced, client):
         pool = client.describe_user_pool(UserPoolId=announced["target_pool_id"])["UserPool"]
         assert set(pool["LambdaConfig"]) == {"UserMigration", "PreAuthentication"}
         assert pool["AutoVerifiedAttributes"] == ["email"]
@@ -172,7 +182,7 @@ def test_a_function_can_be_behind_a_url(folder):
         thread.start()
         try:
             url = f"http://127.0.0.1:{endpoint.server_port}/2015-03-31/functions/f/invocations"
-            with running(folder, "--lambda", f"PreAuthentication={url}") as (announced, client):
+            with running("--lambda", f"PreAuthentication={url}") as (announced, client):
                 add_bob(client, announced["target_pool_id"])
                 with refused("UserLambdaValidationException", "said the endpoint"):
                     sign_in(client, new_client(client, announced["target_pool_id"]))
@@ -185,7 +195,7 @@ def test_quotas_of_a_file_are_enforced(folder):
     """With --quotas FILE its quotas are enforced and told, and AWS's defaults for the rest."""
     quotas = folder / "quotas.json"
     quotas.write_text(json.dumps({"UserCreation": 1, "UserRead": 250}), encoding="utf-8")
-    with running(folder, "--quotas", quotas) as (announced, client):
+    with running("--quotas", quotas) as (announced, client):
         pool = announced["target_pool_id"]
 
         def told(category):
@@ -201,14 +211,15 @@ def test_quotas_of_a_file_are_enforced(folder):
 def test_default_quotas_are_enforced(folder):
     """With --quotas default AWS's are: one GetProvisionedLimit a second."""
     definition = {"LimitClass": "API_CATEGORY", "Attributes": {"Category": "UserList"}}
-    with running(folder, "--quotas", "default") as (_, client), refused("TooManyRequestsException"):
+    with running("--quotas", "default") as (_, client), refused("TooManyRequestsException"):
         for _ in range(100):
             client.get_provisioned_limit(LimitDefinition=definition)
 
 
 def test_cognito_migrate_sandbox_is_the_same_program(folder):
     """`cognito-migrate sandbox` takes the same options and serves."""
-    with running(folder, "--seed", 3, "--target-kind", "email", program=("-m", "batch", "sandbox")) as (told, client):
+    begin = partial(begun_cold, program=("-m", "batch", "sandbox"))
+    with running("--seed", 3, "--target-kind", "email", begin=begin) as (told, client):
         assert len(read_pool(client, told["source_pool_id"], by_name).users) == 3
         target = client.describe_user_pool(UserPoolId=told["target_pool_id"])["UserPool"]
         assert target["UsernameAttributes"] == ["email"]
@@ -230,7 +241,7 @@ def test_shares_of_users_with_links_and_factors(folder):
         "--passkey",
         "5%",
     )
-    with running(folder, "--seed", 40, *shares) as (announced, client):
+    with running("--seed", 40, *shares) as (announced, client):
         pool_id = announced["source_pool_id"]
         users = read_pool(client, pool_id, by_name).users
         told = [client.admin_get_user_auth_factors(UserPoolId=pool_id, Username=name) for name in users]
@@ -263,7 +274,7 @@ def test_a_pool_is_filled_from_a_scan(seeded, client, migration, folder, real):
     made = migration(source.pool_id, target)
     assert made("scan").code == 0
     options = ["--from", made.state, *(["--real"] if real else [])]
-    with running(folder, *options) as (announced, there):
+    with running(*options) as (announced, there):
         users = read_pool(there, announced["source_pool_id"], by_name).users
     original = read_pool(client, source.pool_id, by_name).users
     assert len(users) == len(original)
@@ -317,7 +328,7 @@ def test_what_cannot_be_served_is_said_in_a_sentence(folder, options, sentence):
     """A bad value ends the program with status 2 and one sentence, without a traceback, before it serves."""
     for name, content in FILES.items():
         (folder / name).write_text(content, encoding="utf-8")
-    process = begun(folder, *options)
+    process = begun(*options)
     out, said = process.communicate(timeout=60)
     assert process.returncode == 2
     assert out == ""
@@ -328,8 +339,8 @@ def test_what_cannot_be_served_is_said_in_a_sentence(folder, options, sentence):
 
 def test_a_port_that_is_taken_is_said_in_a_sentence(folder):
     """A port that another program has ends it with status 2."""
-    with running(folder) as (announced, _):
-        process = begun(folder, "--port", announced["endpoint_url"].rpartition(":")[2])
+    with running() as (announced, _):
+        process = begun("--port", announced["endpoint_url"].rpartition(":")[2])
         _, said = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "in use" in said

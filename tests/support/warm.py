@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import botocore.session
+import click
 
 _LONGEST = 1 << 20  # bytes; more than an environment and a command line have
 PIPE = subprocess.PIPE
@@ -201,8 +202,29 @@ def _warm(module: str) -> None:
     session = importlib.import_module("userpool.client").stand_in_session("us-east-1")
     for service in _SERVICES[module]:
         session.client(service)
+    if module == "batch":
+        _import_commands(importlib.import_module("batch.cli.main").cli)
+    else:
+        _use_moto()
     gc.collect()
     gc.freeze()
+
+
+def _import_commands(group: Any) -> None:
+    """Import every command, which otherwise is imported when it is called."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            _import_commands(command)
+
+
+def _use_moto() -> None:
+    """Let moto have read what it reads before its first answer, in an account that is nobody else's."""
+    cognito = importlib.import_module("sandbox.cognito").Cognito()
+    client = importlib.import_module("sandbox.in_process").client(cognito)
+    pool_id = client.create_user_pool(PoolName="warm")["UserPool"]["Id"]
+    client.describe_user_pool(UserPoolId=pool_id)
 
 
 def main(module: str, asked: int) -> None:
