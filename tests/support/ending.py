@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import direct
 import pytest
 from live import create_user
 from signing_in import set_password
@@ -32,7 +33,7 @@ PEOPLE = ("ada", "bob", "çyd", "dan", "eve")
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[Sandbox]:
     """A server of the file's own."""
-    with Sandbox() as server:
+    with Sandbox() as server, direct.called(server):
         yield server
 
 

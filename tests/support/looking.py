@@ -26,10 +26,12 @@ def made(folder, sandbox, old, **settings) -> Migration:
     endpoint = {"endpoint_url": sandbox.endpoint_url}
     moving.configure(
         **{side: {"user_pool_id": pool, **endpoint} for side, pool in pools.items()},
-        ledger={"table": f"ledger-{uuid.uuid4().hex[:8]}", **endpoint},
-        rate={"limits": FAST},
-        workers=4,
-        **settings,
+        **{
+            "ledger": {"table": f"ledger-{uuid.uuid4().hex[:8]}", **endpoint},
+            "rate": {"limits": FAST},
+            "workers": 4,
+            **settings,
+        },
     )
     return moving
 

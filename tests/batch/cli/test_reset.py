@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from datetime import UTC, datetime, timedelta
 
+import direct
 import pytest
 from live import create_user
 from signing_in import set_password
@@ -19,7 +20,7 @@ PEOPLE = ("ada", "bob", "=cyd", "zoë")
 @pytest.fixture(scope="module")
 def server():
     """A server of this file's own."""
-    with Sandbox() as server:
+    with Sandbox() as server, direct.called(server):
         yield server
 
 

@@ -4,8 +4,10 @@ import itertools
 import time
 from random import Random
 
+import direct
 import pytest
 from killing import kill_when
+from looking import made
 from pools import MARKER, read_pool
 
 from batch.ledger.lease import KEY
@@ -36,11 +38,20 @@ def old():
         return seed_source(client, users=30, random=Random(11), add_federated=add_federated).pool_id
 
 
-@pytest.fixture
-def server():
-    """A server of the test's own."""
-    with Sandbox() as server:
+@pytest.fixture(scope="module")
+def serving():
+    """A server of the file's own."""
+    with Sandbox() as server, direct.called(server):
         yield server
+
+
+@pytest.fixture
+def server(serving):
+    """The same, with nothing counted yet, and no fault."""
+    serving.reset_counts()
+    yield serving
+    serving.faults.replace([])
+    serving.latency = 0.0
 
 
 @pytest.fixture
@@ -145,7 +156,7 @@ def test_a_second_run_is_told_until_when_the_first_has_the_ledger(moving, client
     moving.configure(state="migration.db")
     server.faults.replace([Fault("hang-after", "AdminCreateUser", seconds=60)])
     with moving.start("run", "--yes") as first:
-        while server.failed["AdminCreateUser"] < 4:  # as many as it has workers
+        while server.succeeded["AdminCreateUser"] < 4:  # as many as it has workers
             assert first.poll() is None
             time.sleep(0.002)
         moving.configure(state="another.db")
@@ -248,12 +259,21 @@ def test_who_signs_in_just_now_is_no_failure(moving, client):
 # `close`
 
 
-@pytest.fixture
-def finished(moving, client):
-    """A migration that was run, and one of its users as read from the new pool."""
+@pytest.fixture(scope="module")
+def ended(serving, old, client, tmp_path_factory):
+    """A migration that was run, and its users as read from the new pool, of whom each test takes one."""
+    moving = made(tmp_path_factory.mktemp("ended"), serving, old)
+    assert moving("scan").code == 0
     run(moving)
     users = read_pool(client, moving.target).users
-    return moving, users[min(users)]
+    return moving, [users[sub] for sub in sorted(users)]
+
+
+@pytest.fixture
+def finished(ended):
+    """A migration that was run, and a user of it whom no other test has."""
+    moving, users = ended
+    return moving, users.pop()
 
 
 def test_close_makes_a_person_reset(finished):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from io import StringIO
 
+import direct
 import pytest
 from command_line import run_as_planned
 
@@ -18,7 +19,7 @@ PREFERENCES = {"keep_sub_as": "custom:legacy_sub", "mfa": "preferences"}
 @pytest.fixture(scope="module")
 def server():
     """A server of this file's own, whose calls nobody else makes."""
-    with Sandbox() as server:
+    with Sandbox() as server, direct.called(server):
         yield server
 
 

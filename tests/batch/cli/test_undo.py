@@ -6,17 +6,19 @@ import signal
 from collections import Counter
 from random import Random
 
+import direct
 import pytest
 from command_line import step
 from killing import kill_when
 from ledgers import shared_client
+from looking import made
 from pools import read_pool
 from terminal import LONG, at_a_terminal
 
 from batch.inventory.inventory import Inventory
 from sandbox.faults import Fault
 from sandbox.local import add_federated, local_client
-from sandbox.made_up.seed import make_target, seed_source
+from sandbox.made_up.seed import seed_source
 from sandbox.server import Sandbox
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
@@ -32,30 +34,49 @@ def old():
         return seed_source(client, users=USERS, random=Random(5), add_federated=add_federated).pool_id
 
 
-@pytest.fixture
-def server():
-    """A server of the test's own."""
-    with Sandbox() as server:
+@pytest.fixture(scope="module")
+def serving():
+    """A server of the file's own."""
+    with Sandbox() as server, direct.called(server):
         yield server
 
 
+@pytest.fixture
+def server(serving):
+    """The same, with nothing counted yet, and no fault."""
+    serving.reset_counts()
+    yield serving
+    serving.faults.replace([])
+    serving.latency = 0.0
+
+
 @pytest.fixture(params=[True, False], ids=["ledger", "alone"])
-def moving(request, client, server, migration, old):
+def moving(request, tmp_path, server, old):
     """A migration that has run to its end, with a ledger or without one."""
-    url = server.endpoint_url
-    ledger = {"table": f"undo-{next(NUMBERS)}", "endpoint_url": url} if request.param else None
-    made = migration(
-        old,
-        make_target(client, kind="plain"),
-        source_endpoint=url,
-        target_endpoint=url,
-        workers=4,
-        ledger=ledger,
-    )
-    step(made, "scan")
-    step(made, "run", "--yes")
+    return run_to_the_end(tmp_path, server, old, with_ledger=request.param)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["ledger", "alone"])
+def kept(request, tmp_path_factory, serving, old):
+    """The same for all who take nothing back."""
+    return run_to_the_end(tmp_path_factory.mktemp("kept"), serving, old, with_ledger=request.param)
+
+
+@pytest.fixture
+def untouched(kept, server):
+    """The same, with its settings."""
+    settings = dict(kept.settings)
+    yield kept
+    kept.settings = settings
+    kept.configure()
+
+
+def run_to_the_end(folder, server, old, *, with_ledger):
+    migration = made(folder, server, old, **({} if with_ledger else {"ledger": None}))
+    step(migration, "scan")
+    step(migration, "run", "--yes")
     server.reset_counts()
-    return made
+    return migration
 
 
 def there(moving):
@@ -82,15 +103,15 @@ def test_undo_and_run_again(moving):
     step(moving, "verify")
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(server, moving):
+def test_a_dry_run_says_the_same_and_changes_nothing(server, untouched):
     """It needs nobody at the terminal, counts what undo would do, and makes no call that changes anything."""
-    first, persons = there(moving), states(moving) if moving.settings["ledger"] else None
-    before = moving.state.read_bytes()
-    result = step(moving, "undo", "--dry-run", "--json").json
+    first, persons = there(untouched), states(untouched) if untouched.settings["ledger"] else None
+    before = untouched.state.read_bytes()
+    result = step(untouched, "undo", "--dry-run", "--json").json
     assert (result["undone"], result["dry_run"], result["groups"]) == (len(first.users), True, len(first.groups))
-    assert moving.state.read_bytes() == before
-    assert there(moving) == first
-    assert persons is None or states(moving) == persons
+    assert untouched.state.read_bytes() == before
+    assert there(untouched) == first
+    assert persons is None or states(untouched) == persons
     assert set(server.calls) <= {
         "AdminGetUser",
         "AdminListGroupsForUser",
@@ -101,23 +122,23 @@ def test_a_dry_run_says_the_same_and_changes_nothing(server, moving):
     }
 
 
-def test_nobody_there_to_confirm(server, moving):
+def test_nobody_there_to_confirm(server, untouched):
     """Without a terminal and without --yes nothing is begun, and the sentence names the option."""
-    result = moving("undo")
+    result = untouched("undo")
     assert result.code == 2
     assert "--yes" in result.err
     assert server.calls["AdminDeleteUser"] == 0
 
 
 @pytest.mark.parametrize(("options", "said"), [((), "but for those"), (("--force-used",), "EVEN IF THEY WERE USED")])
-@pytest.mark.parametrize("moving", [False], ids=["alone"], indirect=True)
-def test_it_asks_with_counts(server, moving, options, said):
+@pytest.mark.parametrize("kept", [False], ids=["alone"], indirect=True)
+def test_it_asks_with_counts(server, untouched, options, said):
     """At a terminal it shows what it is about to delete, and a no changes nothing."""
-    with at_a_terminal(moving, "undo", *options) as (process, keyboard):
+    with at_a_terminal(untouched, "undo", *options) as (process, keyboard):
         os.write(keyboard, b"n\n")
         _, asked = process.communicate(timeout=LONG)
     assert process.returncode == 130
-    assert f"made {len(there(moving).users)} users and {len(there(moving).groups)} groups" in asked
+    assert f"made {len(there(untouched).users)} users and {len(there(untouched).groups)} groups" in asked
     assert said in asked
     assert server.calls["AdminDeleteUser"] == 0
 
@@ -171,25 +192,25 @@ def test_failures_end_with_1(server, moving):
     assert there(moving).users == {}
 
 
-def test_another_run_has_the_inventory(server, moving):
+def test_another_run_has_the_inventory(server, untouched):
     """Beside a run that has the inventory, nothing is begun."""
-    lock = f"{moving.state}.lock"
+    lock = f"{untouched.state}.lock"
     assert os.path.exists(lock)  # noqa: PTH110 -- a plain look
-    with Inventory.open(moving.state, {}):
-        assert moving("undo", "--yes").code == 6
+    with Inventory.open(untouched.state, {}):
+        assert untouched("undo", "--yes").code == 6
     assert server.calls["AdminDeleteUser"] == 0
 
 
-def test_a_ledger_that_is_not_configured_any_more(server, moving):
+def test_a_ledger_that_is_not_configured_any_more(server, untouched):
     """Without the ledger that knows who has been used, nobody is deleted; with a new one neither."""
-    if not moving.settings["ledger"]:
-        moving.configure(ledger={"table": f"undo-{next(NUMBERS)}", "endpoint_url": server.endpoint_url})
+    if not untouched.settings["ledger"]:
+        untouched.configure(ledger={"table": f"undo-{next(NUMBERS)}", "endpoint_url": server.endpoint_url})
     else:
-        moving.configure(ledger=None)
-    result = moving("undo", "--yes")
+        untouched.configure(ledger=None)
+    result = untouched("undo", "--yes")
     assert result.code == 2
     assert "ledger" in result.err
-    assert moving("undo", "--dry-run").code == 2
+    assert untouched("undo", "--dry-run").code == 2
     assert server.calls["AdminDeleteUser"] == 0
 
 

@@ -5,6 +5,7 @@ import itertools
 from collections import Counter
 from random import Random
 
+import direct
 import pytest
 from command_line import run_as_planned
 from hypothesis import given
@@ -25,7 +26,7 @@ NUMBERS = itertools.count()
 @pytest.fixture(scope="module")
 def server():
     """A server of this file's own, whose calls nobody else makes."""
-    with Sandbox() as server:
+    with Sandbox() as server, direct.called(server):
         yield server
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from random import Random
 
+import direct
 import pytest
 from command_line import step
 from killing import WRITES, assert_once_and_alike, kill_when
@@ -32,7 +33,7 @@ def old(client):
 @pytest.fixture
 def server():
     """A server of the test's own."""
-    with Sandbox() as server:
+    with Sandbox() as server, direct.called(server):
         yield server
 
 
