@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -68,14 +69,22 @@ MOST_MODULES = 26  # of a folder: more than that nobody can look through
 MOST_LINES = 500
 
 
+@cache
 def files_of(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All of the syntax of a file."""
+    return [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+
+
+@cache
 def imports(path: Path) -> set[str]:
     """The top-level packages that a file imports, wherever in it."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -115,23 +124,26 @@ def module_of(path: Path) -> tuple[str, ...]:
 MODULES = {module_of(path) for path in files_of("batch")}
 
 
-def imported(path: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+@cache
+def imported(path: Path) -> list[tuple[tuple[str, ...], str]]:
     """The modules of batch/ that a file imports, wherever in it, as parts, and the name that it takes of each.
 
     `from batch.plan.cohort import Cohort`, `from batch.plan import cohort` and `import batch.plan.cohort` all name the
     module `cohort`; the name is empty where the whole module is taken.
     """
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found: list[tuple[tuple[str, ...], str]] = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from ((tuple(alias.name.split(".")), "") for alias in node.names if alias.name.startswith("batch"))
+            found += ((tuple(alias.name.split(".")), "") for alias in node.names if alias.name.startswith("batch"))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "batch":
             module = tuple((node.module or "").split("."))
             for alias in node.names:
                 is_module = (*module, alias.name) in MODULES
-                yield ((*module, alias.name), "") if is_module else (module, alias.name)
+                found.append(((*module, alias.name), "") if is_module else (module, alias.name))
         elif isinstance(node, ast.Name | ast.Attribute):
             name = node.id if isinstance(node, ast.Name) else node.attr
             assert name not in {"import_module", "__import__"}, f"{path} imports in a way that no test would follow"
+    return found
 
 
 def wing(module: tuple[str, ...]) -> str:
@@ -205,12 +217,7 @@ def test_a_door_sign_imports_nothing(path):
 
 def test_a_name_is_one_class():
     """No two classes of batch/ share a name."""
-    classes = Counter(
-        node.name
-        for path in files_of("batch")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ClassDef)
-    )
+    classes = Counter(node.name for path in files_of("batch") for node in nodes(path) if isinstance(node, ast.ClassDef))
     assert [name for name, count in classes.items() if count > 1] == []
 
 
@@ -234,7 +241,7 @@ def test_nothing_depends_on_the_tests():
 
 
 def named_tests(path: Path) -> Iterator[ast.FunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             yield node
 
