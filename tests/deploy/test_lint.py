@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import parliament
 import pytest
-from cfnlint.api import ManualArgs, lint
 from templates import DEPLOY, Stack, template
 
 # What a parameter without a default is here, and what one that may be left out is with everything in it.
@@ -55,9 +53,18 @@ def filled(name: str, *, whole: bool) -> Stack:
     return Stack(name, needed | more, stack_name=name.removesuffix(".yaml"), imports=imports)
 
 
+def findings_of(policy):
+    """What parliament finds in a policy."""
+    import parliament  # noqa: PLC0415 -- a second, which every other file would wait for
+
+    return parliament.analyze_policy_string(json.dumps(policy)).findings
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_cfn_lint_finds_nothing(name):
     """cfn-lint has no error and no warning for any template, in two Regions; none needs a transform."""
+    from cfnlint.api import ManualArgs, lint  # noqa: PLC0415 -- two seconds, which every other file would wait for
+
     text = (DEPLOY / name).read_text(encoding="utf-8")
     assert "Transform" not in template(name)
     assert lint(text, config=ManualArgs(regions=["us-east-1", "eu-west-1"])) == []
@@ -68,8 +75,7 @@ def test_cfn_lint_finds_nothing(name):
 def test_parliament_finds_nothing(name, *, whole):
     """Each action of each policy exists and goes with its resource, and no pattern is a bad one."""
     for where, policy in filled(name, whole=whole).policies():
-        found = parliament.analyze_policy_string(json.dumps(policy)).findings
-        assert [(where, one.issue, one.detail) for one in found if str(one.detail) not in MISTAKEN] == []
+        assert [(where, one.issue, one.detail) for one in findings_of(policy) if str(one.detail) not in MISTAKEN] == []
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_parliament_would_find_something(issue, mistake):
     """A misspelt action, an action on a resource that it does not know, and a misspelt condition are findings."""
     right = {"Action": "dynamodb:GetItem", "Resource": "arn:aws:dynamodb:us-east-1:123456789012:table/ledger"}
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | right | mistake]}
-    found = [one.issue for one in parliament.analyze_policy_string(json.dumps(policy)).findings]
+    found = [one.issue for one in findings_of(policy)]
     assert found == ([issue] if issue else [])
 
 
