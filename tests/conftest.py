@@ -42,13 +42,14 @@ def _processes() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def clean_environ(monkeypatch, tmp_path):
+def clean_environ(monkeypatch, tmp_path_factory):
     """No credentials, profile, endpoint or proxy of the machine reaches a test."""
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
+    nowhere = tmp_path_factory.getbasetemp()  # not a folder of the test's own, which most tests need none of
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(nowhere / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere / "no-aws-credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
