@@ -85,7 +85,7 @@ def crossing(pool: Pool, name: Callable[[Account], str]) -> list[Account]:
 @pytest.fixture
 def old_users(client, seeded):
     """An old pool, a new one, and those of the old users whom a migration creates."""
-    old, target = seeded(40)
+    old, target = seeded(24)
     return old.pool_id, target, crossing(read_pool(client, old.pool_id, by_sub), by_name)
 
 
@@ -193,7 +193,7 @@ def test_who_came_between_an_intent_and_the_rerun_is_left_alone(client, old_user
 
 def test_who_has_an_old_users_e_mail_address_is_left_alone(client, seeded, migration):
     """Where users sign in by e-mail address, whoever has an old user's address there already is left alone."""
-    old, target = seeded(40, kind="email", target_kind="email")
+    old, target = seeded(24, kind="email", target_kind="email")
     one, another, *_ = crossing(read_pool(client, old.pool_id, by_sub), by_email)
     foreigners = Foreigners(client, target, by_email)
     foreigners.add(by_email(one), {"name": "Somebody Else"}, confirmed=True, groups=("owners",))

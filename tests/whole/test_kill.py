@@ -80,7 +80,7 @@ def small(client, seeded, between, kept):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("marker", "kills", "faults"), [(MARKER, 20, ()), (None, 8, ()), (MARKER, 6, UNHEARD), (None, 6, UNHEARD)]
+    ("marker", "kills", "faults"), [(MARKER, 10, ()), (None, 6, ()), (MARKER, 6, UNHEARD), (None, 6, UNHEARD)]
 )
 def test_a_run_killed_again_and_again_ends_as_an_undisturbed_one(pools, between, marker, kills, faults):
     """Killed at random moments and rerun each time, a run leaves the pool that an undisturbed run leaves."""
@@ -141,7 +141,7 @@ def scan_of(migration, sandbox):
 @pytest.mark.parametrize("read", ["group", "user"])
 def test_a_scan_killed_again_and_again_reads_what_an_undisturbed_one_reads(pools, scan_of, read):
     """Killed at several moments and rerun each time, a scan gives the plan that an undisturbed scan gives."""
-    old, target, _ = pools(120)
+    old, target, _ = pools(70)
     with Sandbox() as server:
         undisturbed = scan_of(server, old, target, state="undisturbed.db", groups={"read": read})
         scanned = step(undisturbed, "scan", "--json").json
@@ -169,7 +169,7 @@ def assert_rescanned(scan_of, server: Sandbox, moving) -> None:
 
 def test_a_scan_taken_up_again_forgets_who_was_deleted_meanwhile(client, seeded, scan_of):
     """A user deleted from the old pool after a scan was killed, and before the next one, does not cross."""
-    old, target = seeded(100)
+    old, target = seeded(70)
     with Sandbox(faults=[Fault("hang-after", "ListUsersInGroup", seconds=60)]) as server:
         moving = scan_of(server, old.pool_id, target, workers=1)
         kill_when(lambda: server.failed["ListUsersInGroup"] > 0, moving, "scan")

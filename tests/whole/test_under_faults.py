@@ -8,7 +8,7 @@ from sandbox.made_up.seed import make_target
 from sandbox.server import Sandbox
 
 THROTTLES = [Fault("throttle", every=7)]
-CREATIONS_UNHEARD = [Fault("drop-after", "AdminCreateUser", every=20)]
+CREATIONS_UNHEARD = [Fault("drop-after", "AdminCreateUser", every=10)]
 ANY_UNHEARD = [Fault("drop-after", every=11)]
 SERVER_ERRORS = [Fault("error", every=9, status=500)]
 CUT_OFF = [Fault("drop-before", every=9)]
@@ -44,7 +44,7 @@ def calm(client, seeded, between, kept):
 
     def make(marker: str | None) -> tuple[str, Pool]:
         if "old" not in kept:
-            kept["old"] = seeded(60)[0].pool_id
+            kept["old"] = seeded(30)[0].pool_id
         if marker not in kept:
             target = make_target(client, kind="plain")
             with Sandbox() as server:
@@ -98,7 +98,7 @@ def test_a_run_under_faults_ends_as_an_undisturbed_one(client, calm, between, fa
 )
 def test_a_scan_under_faults_reads_what_an_undisturbed_one_reads(seeded, between, faults, read):
     """Throttled, failing or cut off, a scan gives the plan that an undisturbed scan gives."""
-    old, target = seeded(120)
+    old, target = seeded(70)  # more than a page
     with Sandbox() as server:
         calm = between(server, old.pool_id, target, "calm.db", groups={"read": read})
         scanned, planned = step(calm, "scan", "--json").json, step(calm, "plan", "--json").json
@@ -114,7 +114,7 @@ def test_a_scan_under_faults_reads_what_an_undisturbed_one_reads(seeded, between
 
 def test_verify_under_faults_finds_what_an_undisturbed_one_finds(client, seeded, between):
     """Throttled, failing or cut off, verify misses no difference and invents none."""
-    old, target = seeded(60)
+    old, target = seeded(40)
     with Sandbox() as server:
         moving = between(server, old.pool_id, target, "moving.db")
         step(moving, "scan")

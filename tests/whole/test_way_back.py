@@ -14,11 +14,11 @@ from triggering import OLD_PASSWORD, World, sign_up
 
 from sandbox.server import Sandbox
 
-USERS = [f"user{number:03}" for number in range(100)]
-CAPTURED, FORGETFUL = USERS[:40], USERS[40:55]
-CHANGED, FORGOT_LATER = CAPTURED[:10], CAPTURED[10:15]
-NEWCOMERS = [f"newcomer{number:02}" for number in range(20)]
-IN_STAFF, IN_BETA = set(NEWCOMERS[:5]), set(NEWCOMERS[3:8])
+USERS = [f"user{number:03}" for number in range(50)]
+CAPTURED, FORGETFUL = USERS[:15], USERS[15:20]
+CHANGED, FORGOT_LATER = CAPTURED[:4], CAPTURED[4:7]
+NEWCOMERS = [f"newcomer{number:02}" for number in range(8)]
+IN_STAFF, IN_BETA = set(NEWCOMERS[:3]), set(NEWCOMERS[2:5])
 THIRD_PASSWORD = "Th1rd-Passw0rd!"
 
 
@@ -63,7 +63,7 @@ def moving(world, server, migration) -> Migration:
 
 
 def live_in_the_new_pool(world: World) -> None:
-    """Twenty sign up, thirty choose another password, and three lose something."""
+    """Eight sign up, twelve choose another password, and three lose something."""
     for name in CAPTURED:
         assert world.capture(name, OLD_PASSWORD) == "captured"
     sessions = [world.sign_in(name, OLD_PASSWORD) for name in CAPTURED]
@@ -78,13 +78,13 @@ def live_in_the_new_pool(world: World) -> None:
     for group, names in {"staff": IN_STAFF, "beta": IN_BETA}.items():
         for name in names:
             world.cognito.admin_add_user_to_group(UserPoolId=world.new_id, Username=name, GroupName=group)
-    world.cognito.admin_disable_user(UserPoolId=world.new_id, Username="user060")
-    world.cognito.admin_remove_user_from_group(UserPoolId=world.new_id, Username="user067", GroupName="staff")
-    world.cognito.admin_delete_user(UserPoolId=world.new_id, Username="user070")
+    world.cognito.admin_disable_user(UserPoolId=world.new_id, Username="user040")
+    world.cognito.admin_remove_user_from_group(UserPoolId=world.new_id, Username="user047", GroupName="staff")
+    world.cognito.admin_delete_user(UserPoolId=world.new_id, Username="user049")
 
 
 def test_the_way_back(world, server, moving, tmp_path):
-    """After 20 sign-ups and 30 new passwords in the new pool the 20 are in the old one, and the 30 are listed."""
+    """After 8 sign-ups and 12 new passwords in the new pool the 8 are in the old one, and the 12 are listed."""
     for name in USERS:
         world.add_old(name, groups=["staff"] if name.endswith("7") else ())
     step(moving, "scan")
@@ -94,10 +94,10 @@ def test_the_way_back(world, server, moving, tmp_path):
     step(moving, "verify")
 
     taken = {(row["username"], row["what"], row["detail"]) for row in rows(tmp_path, moving, "revoked")}
-    assert taken == {("user060", "disabled", ""), ("user067", "membership ended", "staff"), ("user070", "deleted", "")}
+    assert taken == {("user040", "disabled", ""), ("user047", "membership ended", "staff"), ("user049", "deleted", "")}
     passwords = {row["username"]: row["certainty"] for row in rows(tmp_path, moving, "new-passwords")}
     # Whoever was modified otherwise may be in the list, and is never said to be sure.
-    assert passwords.pop("user060") == "perhaps"
+    assert passwords.pop("user040") == "perhaps"
     assert passwords == dict.fromkeys(FORGETFUL, "sure") | dict.fromkeys([*CHANGED, *FORGOT_LATER], "perhaps")
 
     before = old_users(world)
@@ -111,9 +111,9 @@ def test_the_way_back(world, server, moving, tmp_path):
 
     way_back("scan")
     plan = way_back("plan", "--json").json
-    assert (plan["actions"]["create"], plan["reasons"]["skip"]) == (20, {"outside the cohort (users.only)": 99})
+    assert (plan["actions"]["create"], plan["reasons"]["skip"]) == (8, {"outside the cohort (users.only)": 49})
     run = way_back("run", "--yes", "--json").json
-    assert (run["created"], run["done"], run["left"], run["failures"]) == (20, 20, 0, [])
+    assert (run["created"], run["done"], run["left"], run["failures"]) == (8, 8, 0, [])
     way_back("verify")
 
     after = old_users(world)
@@ -124,7 +124,7 @@ def test_the_way_back(world, server, moving, tmp_path):
         _, attributes, status, enabled, _, there, _ = after[name]
         assert (attributes["email"], attributes["email_verified"]) == (f"{name}@example.com", "true")
         assert (status, enabled, set(there)) == ("CONFIRMED", True, groups)
-    resets_in_the_old_pool(world, NEWCOMERS[4])
+    resets_in_the_old_pool(world, NEWCOMERS[2])
 
     settled, calls = old_users(world), server.calls
     way_back("scan")

@@ -73,9 +73,9 @@ def add_users(client, pool_id: str, count: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_hundreds_of_users_of_every_kind_cross_between_two_servers(start_server, migration):
+def test_users_of_every_kind_cross_between_two_servers(start_server, migration):
     """A whole migration brings over all users the plan names, with all that they had and nothing that they had not."""
-    old, new = start_server("--seed", "350"), start_server()
+    old, new = start_server("--seed", "130"), start_server()
     moving = migration(
         old.source_pool_id, new.target_pool_id, source_endpoint=old.endpoint_url, target_endpoint=new.endpoint_url
     )
@@ -98,7 +98,7 @@ def test_hundreds_of_users_of_every_kind_cross_between_two_servers(start_server,
     assert plan["disabled"] == len(disabled)
     assert {source.users[sub].status for sub in created} >= {"CONFIRMED", "FORCE_CHANGE_PASSWORD", "RESET_REQUIRED"}
     memberships = sum(len(user.groups) for user in target.users.values())
-    assert scan["users"] == len(source.users) == 350
+    assert scan["users"] == len(source.users) == 130
     assert run["done"] == run["created"] == verify["compared"] == len(created)
     assert run["memberships"] == verify["memberships"] == memberships
     assert run["left"] == 0
@@ -111,7 +111,7 @@ def test_hundreds_of_users_of_every_kind_cross_between_two_servers(start_server,
 )
 def test_users_cross_between_pools_with_other_ways_to_sign_in(client, migration, seeded, kind, target_kind):
     """Whoever the plan creates can sign in with the same name as before, and everybody else has a reason."""
-    old, new = seeded(80, kind=kind, target_kind=target_kind)
+    old, new = seeded(40, kind=kind, target_kind=target_kind)
     moving = migration(old.pool_id, new)
     step(moving, "scan")
     plan = step(moving, "plan", "--json").json
@@ -137,7 +137,7 @@ def test_users_cross_between_pools_with_other_ways_to_sign_in(client, migration,
 
 def test_a_rerun_writes_nothing(migration, sandbox, seeded):
     """A second run of a finished migration makes no call that could change either pool."""
-    old, new = seeded(60)
+    old, new = seeded(30)
     moving = migration(old.pool_id, new)
     step(moving, "scan")
     step(moving, "run", "--yes")
@@ -149,7 +149,7 @@ def test_a_rerun_writes_nothing(migration, sandbox, seeded):
 
 def test_who_was_disabled_stays_disabled(client, migration, sandbox, seeded):
     """Every disabled user is created, disabled, and no call ever enables anybody."""
-    old, new = seeded(100)
+    old, new = seeded(50)
     moving = migration(old.pool_id, new)
     step(moving, "scan")
     before = sandbox.calls
@@ -164,7 +164,7 @@ def test_who_was_disabled_stays_disabled(client, migration, sandbox, seeded):
 
 def test_users_who_come_later_are_added_alone(client, migration, sandbox, seeded):
     """After ten users are added to the old pool, scan and run create those ten and touch nobody else."""
-    old, new = seeded(60)
+    old, new = seeded(30)
     moving = migration(old.pool_id, new)
     step(moving, "scan")
     step(moving, "run", "--yes")
@@ -184,7 +184,7 @@ def test_users_who_come_later_are_added_alone(client, migration, sandbox, seeded
 
 def test_old_users_who_would_be_one_are_both_left_to_a_person(client, migration, seeded):
     """Of two users whose names differ in case alone neither is created, and `plan` names both with their groups."""
-    old, new = seeded(60)
+    old, new = seeded(30)
     moving = migration(old.pool_id, new)
     step(moving, "scan")
     sets = step(moving, "plan", "--json").json["collisions"]

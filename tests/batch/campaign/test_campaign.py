@@ -35,22 +35,22 @@ def test_a_code_lets_the_user_choose_a_password(tmp_path):
     assert set(waiting.sent().values()) == {1}
 
 
-def test_a_thousand_wait_and_a_hundred_come_in_the_middle(tmp_path):
+def test_more_than_a_page_waits_and_fifty_come_in_the_middle(tmp_path):
     """A user who is captured while codes go out is not touched, and nobody is sent two, however often it is killed."""
     waiting = Waiting(tmp_path)
-    names = waiting.bring_many(1000)
+    names = waiting.bring_many(510)  # a page has 500
     comers, captured, codes = iter(names), [], count()
     one_by_one = threading.Lock()  # codes go out on several threads
 
     def one_comes(attempt, _params):
         answer = attempt()
         with one_by_one:
-            if next(codes) % 4 == 0 and len(captured) < 100:
+            if next(codes) % 4 == 0 and len(captured) < 50:
                 captured.append(next(name for name in comers if waiting.is_captured(name)))
         return answer
 
     waiting.watched.acts[RESET] = one_comes
-    for after in (150, 700, 1100):
+    for after in (75, 350, 550):
         last = len(waiting.watched.calls) + after
 
         def cut(attempt, params, *, at=last):
@@ -64,13 +64,13 @@ def test_a_thousand_wait_and_a_hundred_come_in_the_middle(tmp_path):
     waiting.watched.acts[RESET] = one_comes
     waiting.send()
     sent = waiting.sent()
-    assert len(captured) == 100
+    assert len(captured) == 50
     assert set(sent.values()) == {1}
     assert not sent.keys() & set(captured)
     assert {waiting.status(name) for name in captured} == {"CONFIRMED"}
     doubtful = {name for name, state in waiting.kept().items() if state == "doubtful"}
     assert sent.keys() | set(captured) | doubtful == set(names)
-    assert waiting.states() == {PersonState.RESET: 1000 - len(captured), PersonState.CAPTURED: len(captured)}
+    assert waiting.states() == {PersonState.RESET: 510 - len(captured), PersonState.CAPTURED: len(captured)}
 
 
 def test_a_budget_is_a_day_s(tmp_path):

@@ -164,7 +164,7 @@ def test_a_profile_comes_back_once_whatever_happens():
     run_state_machine_as_test(
         Profiles,
         settings=settings(
-            max_examples=40,
+            max_examples=25,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

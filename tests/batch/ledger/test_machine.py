@@ -294,7 +294,7 @@ def test_the_protocol_holds_whatever_happens():
     run_state_machine_as_test(
         Protocol,
         settings=settings(
-            max_examples=50,
+            max_examples=30,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

@@ -35,12 +35,12 @@ def old_pools():
     """Two old pools of more than a page: one without groups, one with many."""
     with local_client() as client:
         plain = client.create_user_pool(PoolName="without-groups")["UserPool"]["Id"]
-        for number in range(70):
+        for number in range(61):
             client.admin_create_user(UserPoolId=plain, Username=f"user{number}", MessageAction="SUPPRESS")
             client.admin_set_user_password(
                 UserPoolId=plain, Username=f"user{number}", Password="Passw0rd!", Permanent=True
             )
-        grouped = seed_source(client, users=90, random=Random(11), add_federated=add_federated).pool_id
+        grouped = seed_source(client, users=66, random=Random(11), add_federated=add_federated).pool_id
     return {"no groups": plain, "many groups": grouped}
 
 
