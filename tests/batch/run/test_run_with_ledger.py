@@ -473,9 +473,9 @@ def test_a_busy_ledger_is_waited_for(scanned):
 
 def test_many_workers_at_one_ledger(world):
     """Many users at once end as planned, each made once."""
-    users = [person(number, enabled=number % 3 > 0) for number in range(120)]
+    users = [person(number, enabled=number % 3 > 0) for number in range(48)]
     world.scanned(users, GROUPS, [(user.sub, "readers") for user in users[::2]])
-    assert world.run(workers=16).done == 120
+    assert world.run(workers=16).done == 48
     assert set(world.states().values()) == {"pending"}
     assert set(world.made().values()) == {1}
     assert world.there() == {
