@@ -13,11 +13,9 @@ from batch.plan.user_plan import Context
 from batch.pools.connect import Migration
 from batch.report.estimate import Estimate
 from batch.report.outlook import AskingForFactors, Outlook, Peak
-from batch.runtime.text import day, duration, more
+from batch.runtime.text import SHOWN, day, duration, more
 from batch.settings.prices import AS_OF
 from userpool.factors import PASSKEY, SECOND
-
-_SHOWN = 20  # lines of any list on a terminal; --json gives all
 
 _ACTION_WORDS = {
     "create": "to be created",
@@ -142,7 +140,7 @@ def _collision_lines(contenders: Sequence[Sequence[Contender]]) -> Iterator[str]
         return
     yield ""
     yield "Each of these sets would be one account in the target; none is created until a CSV decides (`collisions`):"
-    for some in contenders[:_SHOWN]:
+    for some in contenders[:SHOWN]:
         yield ""
         for one in some:
             state = one.status if one.enabled else f"{one.status}, disabled"

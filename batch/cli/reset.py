@@ -26,6 +26,7 @@ from batch.ledger.table import ledger_table
 from batch.plan.cohort import Cohort
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import INTERRUPTED
+from batch.runtime.text import SHOWN
 from batch.settings.prices import AS_OF, Prices
 from userpool.cohort import CohortRules
 from userpool.errors import SettingsError
@@ -42,7 +43,6 @@ _WITHOUT_LEDGER = (
     "Only a ledger knows who still waits for a first sign-in, and this migration has none: nobody's password is "
     "captured, and everybody resets theirs by forgot-password. Write to those of `cognito-migrate export map`."
 )
-_SHOWN = 20
 _BY = {MAIL: "e-mail", SMS: "SMS"}
 
 
@@ -299,7 +299,7 @@ def run_lines(summary: CampaignSummary) -> Iterator[str]:
     yield from _done_lines(summary)
     for reason, number in sorted(summary.left.items()):
         yield f"{number} left as they are: each {reason}."
-    for name, why in list(summary.why.items())[:_SHOWN]:
+    for name, why in list(summary.why.items())[:SHOWN]:
         yield f"  {name}: {why}"
     yield from _left_lines(summary)
 

@@ -14,11 +14,10 @@ from batch.cli.terminal import as_json_option, cut_over_lines, say, tell
 from batch.inventory.milestones import Cutover
 from batch.pools.connect import Migration
 from batch.runtime.progress_bar import ProgressBars
+from batch.runtime.text import SHOWN, more
 from batch.scan.rebuild import Rebuild, Rebuilt, rebuild_of
 from batch.scan.scan import Scan, ScanSummary
 from userpool.errors import SettingsError
-
-_SHOWN = 20  # lines of any list; --json gives all
 
 
 @click.command()
@@ -126,9 +125,8 @@ def _listed(heading: str, lines: Sequence[str]) -> Iterator[str]:
     if not lines:
         return
     yield heading
-    yield from (f"  {line}" for line in lines[:_SHOWN])
-    if len(lines) > _SHOWN:
-        yield f"  … and {len(lines) - _SHOWN} more; --json lists all."
+    yield from (f"  {line}" for line in lines[:SHOWN])
+    yield from more(len(lines))
 
 
 def scan_lines(summary: ScanSummary) -> Iterator[str]:

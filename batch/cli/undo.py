@@ -20,6 +20,7 @@ from batch.ledger.table import ledger_as_it_is, ledger_table
 from batch.pools.connect import Migration
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import INTERRUPTED, stop_on_signals
+from batch.runtime.text import SHOWN
 from batch.undo.claims import (
     ReadOnly,
     UndoClaims,
@@ -30,8 +31,6 @@ from batch.undo.journal import survey
 from batch.undo.undo import Undo, UndoSummary
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
-
-_SHOWN = 20  # lines of any list on a terminal; --json gives all
 
 
 @click.command("undo")
@@ -129,9 +128,9 @@ def _lines(undoing: Undo, summary: UndoSummary) -> Iterator[str]:
         yield f"{summary.left} users left alone:"
         for reason, count in summary.reasons.items():
             yield f"{count:>9}  {reason}"
-    for name, reason in list(summary.groups_left.items())[:_SHOWN]:
+    for name, reason in list(summary.groups_left.items())[:SHOWN]:
         yield f"Group {name} left: {reason}."
-    for one in undoing.journal.noted(failed=True)[:_SHOWN]:
+    for one in undoing.journal.noted(failed=True)[:SHOWN]:
         yield f"{one['username']}: {one['reason']}"
 
 
