@@ -72,7 +72,7 @@ class Aws:
         if self.hangs:
             self.never.wait()
         if self.together:
-            self.together.wait(10)
+            self.together.wait(60)
         return self.answer
 
 
@@ -98,8 +98,12 @@ def aws(monkeypatch):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        # By default five may wait to be accepted. The next one is dropped, and tried again after 1, 3 and 7 seconds.
+        request_queue_size = 128
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         stand_in.url = f"http://127.0.0.1:{server.server_port}"
