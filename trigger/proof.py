@@ -8,15 +8,13 @@ from typing import Any
 
 from trigger.outcome import RefusalError
 from trigger.parts import Work
+from userpool.answers.wording import Said
 from userpool.errors import NotFoundError, SettingsError, UnansweredError, UserError
 from userpool.person import Person
 from userpool.user import User
 
 # "After Amazon Cognito verifies the password, your user is then challenged" (developer guide, MFA).
 _AFTER_THE_PASSWORD = frozenset({"SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "SELECT_MFA_TYPE", "MFA_SETUP"})
-
-# What Cognito says of a client that is set up wrongly: nobody can be captured until it is mended.
-_MISCONFIGURED = ("SECRET_HASH", "secret hash", "flow not enabled", "Auth flow", "ADMIN_NO_SRP")
 
 
 class Proof(StrEnum):
@@ -50,7 +48,7 @@ def prove(work: Work, person: Person, password: object) -> Proof:
     except UnansweredError:
         raise  # the old pool is not well: a fault, and nobody's password was wrong
     except UserError as error:
-        if any(words in str(error) for words in _MISCONFIGURED):
+        if Said.APP_CLIENT in error.said:
             work.parts.forget_app()
         raise RefusalError(_reason(error), person.sub) from None
     if proof is Proof.NOTHING:
@@ -83,15 +81,14 @@ def why_reset(work: Work, proof: Proof, old: User) -> str:
 
 def _reason(error: UserError) -> str:
     """Return the code of what Cognito refused. Raises SettingsError for what is wrong for everybody."""
-    said = str(error)
-    if any(words in said for words in _MISCONFIGURED):
+    if Said.APP_CLIENT in error.said:
         raise SettingsError(
             "The old pool's app client refuses ADMIN_USER_PASSWORD_AUTH: allow that flow on it, and check "
             "SOURCE_CLIENT_ID and SOURCE_CLIENT_SECRET_ARN."
         ) from None
-    if "attempts exceeded" in said:
+    if Said.LOCKED_OUT in error.said:
         return "locked-out"
-    if "disabled" in said:
+    if Said.DISABLED in error.said:
         return "old-user-disabled"
     return {
         "NotAuthorizedException": "wrong-password",

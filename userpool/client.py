@@ -20,8 +20,9 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.utils import parse_timestamp
 
+from userpool.answers.credentials import why_not_accepted
 from userpool.departure import at_departure
-from userpool.errors import FatalError, MigrationError, NotAllowedError, SettingsError, from_botocore_error
+from userpool.errors import FatalError, MigrationError, NotAllowedError, SettingsError, code_of, from_botocore_error
 from userpool.settings import LedgerSettings, PoolSettings
 
 _CONNECT_SECONDS = 5
@@ -133,7 +134,9 @@ def secret_text(arn: str, owner: PoolSettings | None = None) -> str:
         client = session.client("secretsmanager", region_name=region)
         return str(client.get_secret_value(SecretId=arn)["SecretString"])
     except (BotoCoreError, ClientError) as error:
-        code = error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else type(error).__name__
+        if isinstance(error, ClientError) and (problem := why_not_accepted(error, f"the secret {arn}")):
+            raise FatalError(problem) from None
+        code = code_of(error) if isinstance(error, ClientError) else type(error).__name__
         kind = NotAllowedError if code == "AccessDeniedException" else FatalError
         raise kind(
             f"The secret {arn} cannot be read ({code}): correct SOURCE_CLIENT_SECRET_ARN, or grant "
@@ -207,9 +210,10 @@ def _with_role(session: boto3.Session, pool: PoolSettings) -> boto3.Session:
         try:
             got = sts.assume_role(**wanted)["Credentials"]
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
+            if problem := why_not_accepted(error, pool.role_arn or ""):
+                raise FatalError(problem) from None
             raise FatalError(
-                f"Cannot assume {pool.role_arn} ({code}): check its trust policy, the external id, "
+                f"Cannot assume {pool.role_arn} ({code_of(error)}): check its trust policy, the external id, "
                 "and that the caller may call sts:AssumeRole."
             ) from None
         except BotoCoreError as error:

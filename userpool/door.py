@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
+from userpool.answers.redaction import values_carried
 from userpool.errors import (
     MigrationError,
     NotFoundError,
@@ -18,7 +19,6 @@ from userpool.errors import (
     UserError,
     from_botocore_error,
     from_client_error,
-    values_carried,
 )
 
 PAGE = 60

@@ -21,7 +21,8 @@ Messages never hold attribute values or passwords, only names; that is why forei
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -36,6 +37,11 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+
+from userpool.answers.credentials import why_not_accepted
+from userpool.answers.redaction import redact
+from userpool.answers.triggers import REFUSALS, refused_by_trigger
+from userpool.answers.wording import Said, sentences
 
 
 class MigrationError(Exception):
@@ -62,12 +68,29 @@ class NoSuchPoolError(FatalError):
     """There is no such user pool in the account and region."""
 
 
-class UserError(MigrationError):
-    """One user cannot be migrated: record it and go on. `code` is Cognito's name for the reason, where it gave one."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What Cognito refused, and why: the same for many users in a row if the cause concerns everybody."""
 
-    def __init__(self, message: str, code: str = "") -> None:
+    operation: str
+    code: str
+    trigger: str = ""
+
+
+class UserError(MigrationError):
+    """One user cannot be migrated: record it and go on. `code` is Cognito's name for the reason, where it gave one.
+
+    `refusal` is set for an answer of Cognito's that may as well concern everybody. `said` has the sentences of
+    Cognito's that tell what its code does not.
+    """
+
+    def __init__(
+        self, message: str, code: str = "", *, refusal: Refusal | None = None, said: frozenset[Said] = frozenset()
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.refusal = refusal
+        self.said = said
 
 
 class AlreadyExistsError(UserError):
@@ -99,32 +122,43 @@ class DroppedError(PassingError):
 
 
 _THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
+USER_NOT_FOUND = "UserNotFoundException"
+"""The code of a NotFoundError that is about the user, and not about the group or provider that the call names."""
+
 _TAKEN = {"UsernameExistsException", "AliasExistsException", "GroupExistsException"}
-_EXPIRED = {"ExpiredTokenException", "ExpiredToken", "RequestExpired"}
-_BAD_KEYS = {
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "SignatureDoesNotMatch",
-    "InvalidSignatureException",
-}
 _DENIED = {"AccessDeniedException", "AccessDenied"}
 # A pool that is a secondary replica, or otherwise not able to do this at all.
 _NOT_THIS_POOL = {"OperationNotEnabledException", "InvalidUserPoolConfigurationException"}
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _HTTP_TOO_MANY = 429
 _HTTP_SERVER_ERROR = 500
 
 
 def from_client_error(error: ClientError, *, operation: str, pool_id: str, secrets: Iterable[str]) -> MigrationError:
     """Class what Cognito answered. `secrets` are the values the call carried; none of them stays in the text."""
-    code: str = error.response.get("Error", {}).get("Code", "Unknown")
+    code = code_of(error)
     status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    text = redact(str(error.response.get("Error", {}).get("Message", "")), secrets)
-    said = f"{operation} on {pool_id}: {code}: {text}"
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    if code in REFUSALS:
+        trigger, became = refused_by_trigger(operation, code, message)
+        said = f"{operation} on {pool_id}: {code}: {became}"
+        return UserError(said, code, refusal=Refusal(operation, code, trigger))
+    said = f"{operation} on {pool_id}: {code}: {redact(message, secrets)}"
     if code in _THROTTLES or status == _HTTP_TOO_MANY:
         return ThrottledError(said)
     if status >= _HTTP_SERVER_ERROR or code == "InternalErrorException":
         return DroppedError(said)
-    return _fatal(code, operation, pool_id, said) or _about_the_user(code, operation, pool_id, said)
+    if problem := why_not_accepted(error, pool_id):
+        return FatalError(problem)
+    return _fatal(code, operation, pool_id, said) or _about_the_user(
+        code, operation, pool_id, said, sentences(code, message)
+    )
+
+
+def code_of(error: ClientError) -> str:
+    """Return the code of an answer, "Unknown" if it has none that could be a code: it may be anybody's text."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return code if _CODE.fullmatch(code) else "Unknown"
 
 
 def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | None:
@@ -132,16 +166,12 @@ def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | N
         return NotAllowedError(
             f"Not allowed to call {operation} on {pool_id}: grant cognito-idp:{operation} and rerun."
         )
-    if code in _EXPIRED:
-        return FatalError(f"The AWS credentials for {pool_id} have expired: renew them and rerun.")
-    if code in _BAD_KEYS:
-        return FatalError(f"AWS does not accept the credentials for {pool_id} ({code}): check the profile and rerun.")
     if code in _NOT_THIS_POOL:
         return NotEnabledError(f"{said} This pool cannot do it; check its region and settings.")
     return None
 
 
-def _about_the_user(code: str, operation: str, pool_id: str, said: str) -> MigrationError:
+def _about_the_user(code: str, operation: str, pool_id: str, said: str, meant: frozenset[Said]) -> MigrationError:
     if code == "ResourceNotFoundException" and "pool client" in said:
         return FatalError(f"{pool_id} has no such app client: check its id.")
     if code == "ResourceNotFoundException" and not ("Group" in operation or "Provider" in operation):
@@ -149,9 +179,9 @@ def _about_the_user(code: str, operation: str, pool_id: str, said: str) -> Migra
         return NoSuchPoolError(f"There is no user pool {pool_id} {said}")
     if code in _TAKEN:
         return AlreadyExistsError(said, code)
-    if code in {"UserNotFoundException", "ResourceNotFoundException"}:
+    if code in {USER_NOT_FOUND, "ResourceNotFoundException"}:
         return NotFoundError(said, code)
-    return UserError(said, code)
+    return UserError(said, code, refusal=Refusal(operation, code), said=meant)
 
 
 def from_botocore_error(
@@ -170,27 +200,3 @@ def from_botocore_error(
     if isinstance(error, HTTPClientError):  # read timeout, connection closed: it may have been carried out
         return DroppedError(said)
     return FatalError(f"{said}: check the AWS configuration (profile, role_arn, region).")
-
-
-_VALIDATION_VALUE = re.compile(r"Value '.*?' at", re.DOTALL)
-_SHORTEST_SECRET = 2  # replacing single letters would leave no message
-
-
-def redact(message: str, secrets: Iterable[str]) -> str:
-    """Return the message without the given values and without what AWS's validation quotes."""
-    message = _VALIDATION_VALUE.sub("Value '…' at", message)
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            message = message.replace(secret, "…")
-    return message
-
-
-def values_carried(params: Mapping[str, object]) -> Iterator[str]:
-    """Every value of a call that must not be repeated in a message: attribute values and passwords."""
-    for name, value in params.items():
-        if isinstance(value, list):
-            yield from (item["Value"] for item in value if isinstance(item, dict) and "Value" in item)
-        elif isinstance(value, dict):  # AuthParameters
-            yield from (item for key, item in value.items() if key != "USERNAME" and isinstance(item, str))
-        elif "Password" in name and isinstance(value, str):
-            yield value

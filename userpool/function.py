@@ -9,8 +9,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from userpool.answers.credentials import why_not_accepted
 from userpool.client import is_loopback, lambda_client
-from userpool.errors import FatalError, NotAllowedError
+from userpool.errors import FatalError, NotAllowedError, code_of
 from userpool.settings import PoolSettings
 
 _SERVICE = "cognito-idp.amazonaws.com"
@@ -29,7 +30,9 @@ def resource_policy(arn: str, owner: PoolSettings) -> str | None:
     try:
         return str(lambda_client(owner, region).get_policy(FunctionName=arn)["Policy"])
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
+        if problem := why_not_accepted(error, f"the function {arn}"):
+            raise FatalError(problem) from None
+        code = code_of(error)
         if code == "ResourceNotFoundException":
             return None
         kind = NotAllowedError if code == "AccessDeniedException" else FatalError

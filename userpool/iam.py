@@ -8,8 +8,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from userpool.answers.credentials import why_not_accepted
 from userpool.client import caller_arn, iam_client
-from userpool.errors import FatalError, NotAllowedError
+from userpool.errors import FatalError, NotAllowedError, code_of
 from userpool.settings import PoolSettings
 
 _ASSUMED = re.compile(r"arn:(?P<partition>[^:]+):sts::(?P<account>\d+):assumed-role/(?P<role>[^/]+)/.+")
@@ -27,7 +28,9 @@ def allowed_by_policies(owner: PoolSettings, actions: Iterable[str], arn: str) -
         pages = client.get_paginator("simulate_principal_policy").paginate(**wanted)
         results = [result for page in pages for result in page["EvaluationResults"]]
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
+        if problem := why_not_accepted(error, "SimulatePrincipalPolicy"):
+            raise FatalError(problem) from None
+        code = code_of(error)
         kind = NotAllowedError if code in {"AccessDenied", "AccessDeniedException"} else FatalError
         raise kind(f"SimulatePrincipalPolicy: {code}: grant iam:SimulatePrincipalPolicy to ask IAM.") from None
     except BotoCoreError as error:

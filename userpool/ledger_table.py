@@ -14,12 +14,15 @@ from typing import Any, NamedTuple, NoReturn
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
+from userpool.answers.credentials import why_not_accepted
 from userpool.description import clock_offset_of
 from userpool.errors import (
     DroppedError,
     FatalError,
     MigrationError,
+    NotAllowedError,
     ThrottledError,
+    code_of,
     from_botocore_error,
 )
 
@@ -39,7 +42,7 @@ _BUSY = {
     "TransactionInProgressException",
     "LimitExceededException",
 }
-_DENIED = {"AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException", "InvalidSignatureException"}
+_DENIED = {"AccessDeniedException", "AccessDenied"}
 _SERVER_ERROR = 500
 _TRANSACTED = "dynamodb:PutItem and dynamodb:DeleteItem"  # a transaction is allowed by what it is made of
 
@@ -109,7 +112,7 @@ class LedgerTable:
         try:
             answer = getattr(self._client, xform_name(operation))(**parameters)
         except ClientError as error:
-            if _code(error) == f"{_REFUSED}Exception":
+            if code_of(error) == f"{_REFUSED}Exception":
                 return Turn(done=False, before=_plain(error.response.get("Item")))
             self._explain(error, operation)
         except BotoCoreError as error:
@@ -122,7 +125,7 @@ class LedgerTable:
         try:
             self._client.transact_write_items(TransactItems=actions)
         except ClientError as error:
-            if _code(error) != "TransactionCanceledException":
+            if code_of(error) != "TransactionCanceledException":
                 self._explain(error, "TransactWriteItems")
             reasons = _reasons(error)
             if _REFUSED in reasons:
@@ -185,7 +188,7 @@ class LedgerTable:
 
 
 def _from_client_error(error: ClientError, operation: str, table: str) -> MigrationError:
-    code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     said = f"{operation} on the ledger {table}: {code}"
     if code == "ResourceNotFoundException":
         return MissingTableError(
@@ -195,7 +198,9 @@ def _from_client_error(error: ClientError, operation: str, table: str) -> Migrat
         )
     if code in _DENIED:
         needed = _TRANSACTED if operation == "TransactWriteItems" else f"dynamodb:{operation}"
-        return FatalError(f"{said}: grant {needed} on the table, or renew the credentials.")
+        return NotAllowedError(f"{said}: grant {needed} on the table and rerun.")
+    if problem := why_not_accepted(error, f"{operation} on the ledger {table}"):
+        return FatalError(problem)
     if code in _BUSY:
         return ThrottledError(said)
     if status >= _SERVER_ERROR:
@@ -205,10 +210,6 @@ def _from_client_error(error: ClientError, operation: str, table: str) -> Migrat
 
 class MissingTableError(FatalError):
     """There is no such table."""
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", "Unknown"))
 
 
 def _reasons(error: ClientError) -> set[str]:

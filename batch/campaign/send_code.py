@@ -24,6 +24,7 @@ from enum import Enum, auto
 
 from batch.campaign.end_capture import Letting, Overtaken, overtaken
 from batch.campaign.recipients import Awaited, Budget, CodeState, day_of, why_left
+from userpool.answers.wording import Said
 from userpool.errors import MigrationError, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import Status, User
@@ -32,8 +33,6 @@ _UNHEARD = "a code may have been sent: the call got no answer"
 _REFUSED_AND_DONE = "a code may have been sent: the call was refused, and made the user RESET_REQUIRED"
 # Failures in a row after which the sender counts as broken. Each of them lets go of a person who then got no code.
 _IN_A_ROW = 3
-# A part of Cognito's message for a user without a verified address or number. The error code alone does not tell.
-_NOTHING_VERIFIED = "no registered/verified"
 _THE_PERSON_S = frozenset({"NotAuthorizedException", "UserNotFoundException"})
 _EVERYBODY_S = frozenset(
     {
@@ -235,9 +234,9 @@ def blame(error: UserError) -> Blame:
     user's own ("Attempt limit exceeded, please try after some time").
     """
     if error.code == "LimitExceededException":
-        return Blame.PERSON if "Attempt limit" in str(error) else Blame.EVERYBODY
+        return Blame.PERSON if Said.TOO_OFTEN in error.said else Blame.EVERYBODY
     if error.code == "InvalidParameterException":
-        return Blame.PERSON if _NOTHING_VERIFIED in str(error) else Blame.UNSURE
+        return Blame.PERSON if Said.NOTHING_VERIFIED in error.said else Blame.UNSURE
     if error.code in _THE_PERSON_S:
         return Blame.PERSON
     return Blame.EVERYBODY if error.code in _EVERYBODY_S else Blame.UNSURE

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from batch.check.facts import Allowed, Rights
 from batch.check.permissions import COMMANDS, Needed, Resource, together
 from userpool.description import Description
-from userpool.errors import FatalError, MigrationError, NotAllowedError, UserError
+from userpool.errors import MigrationError, NotAllowedError, UserError
 from userpool.ledger_table import LedgerTable, Write
 from userpool.passwords import random_password
 
@@ -146,10 +146,9 @@ def _of_ledger(table: LedgerTable, needed: Needed) -> Iterator[tuple[str, Allowe
 def _judged_of_ledger(call: Callable[[], object]) -> Allowed:
     try:
         call()
-    except FatalError as error:
-        # The ledger has no error class of its own for a refusal. What tells one from other fatal errors, such as a
-        # missing table, is the permission that the sentence names.
-        return Allowed.NO if ": grant dynamodb:" in str(error) else Allowed.UNKNOWN
+    except NotAllowedError:
+        return Allowed.NO
+    # Any other failure, such as a missing table, says nothing about permission.
     except MigrationError:
         return Allowed.UNKNOWN
     return Allowed.YES

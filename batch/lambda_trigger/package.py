@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from batch.settings.config import Config
 
@@ -46,10 +47,17 @@ def build() -> Package:
 
 def _sources() -> Iterator[tuple[str, bytes]]:
     for package in _PACKAGES:
-        for file in files(package).iterdir():
-            if file.name.endswith(".py"):
-                # A checkout on Windows may have other line ends, and the zip must have the same bytes.
-                yield f"{package}/{file.name}", file.read_bytes().replace(b"\r\n", b"\n")
+        yield from _inside(package, files(package))
+
+
+def _inside(path: str, folder: Traversable) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        inside = f"{path}/{entry.name}"
+        if entry.is_dir():
+            yield from _inside(inside, entry)
+        elif entry.name.endswith(".py"):
+            # A checkout on Windows may have other line ends, and the zip must have the same bytes.
+            yield inside, entry.read_bytes().replace(b"\r\n", b"\n")
 
 
 def environment(config: Config | None) -> dict[str, str | None]:

@@ -33,7 +33,7 @@ from batch.plan.three_way import Judge
 from batch.run.journal import Created, Done, Fact, Failed, Granted, Secured, Unbegun
 from batch.run.update_user import DELETED, GoneError, Updates, left_as_found, look, settled_groups
 from userpool.attributes import Schema
-from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
+from userpool.errors import USER_NOT_FOUND, AlreadyExistsError, NotFoundError, UnansweredError, UserError
 from userpool.identity import SignIn
 from userpool.pool import UserPool
 from userpool.user import Status, User
@@ -295,8 +295,8 @@ class UserMigration:
         try:
             self._target.add_to_group(username, group)
         except NotFoundError as error:
-            # Cognito answers with the same error if the group is missing. Only the message tells which of the two is.
-            if "UserNotFound" in str(error):
+            # The code tells which of the two is missing. A missing group is a ResourceNotFoundException.
+            if error.code == USER_NOT_FOUND:
                 raise GoneError("was deleted in the target while it was being migrated; it stays deleted") from None
             raise UserError(f"the group {group} is not in the target any more: rerun, which creates it") from None
 

@@ -36,7 +36,7 @@ from batch.plan.three_way import (
     unlink_name,
 )
 from batch.run.set_second_factors import SecondFactors
-from userpool.errors import AlreadyExistsError, NotFoundError, UnansweredError, UserError
+from userpool.errors import USER_NOT_FOUND, AlreadyExistsError, NotFoundError, UnansweredError, UserError
 from userpool.identities import Identity, linked
 from userpool.pool import UserPool
 from userpool.user import User
@@ -168,7 +168,7 @@ class Updates:
         except UnansweredError:
             raise  # a rerun makes the link, or finds it made
         except NotFoundError as error:
-            if "UserNotFound" in str(error):
+            if error.code == USER_NOT_FOUND:
                 raise GoneError(DELETED) from None
             return NO_PROVIDER
         except UserError:
@@ -273,7 +273,7 @@ class Updates:
                 self._target.remove_from_group(job.username, group, before=self._claims.hold)
             except NotFoundError as error:
                 # If only the group is gone, the membership has ended, which is what was wanted.
-                if "UserNotFound" in str(error):
+                if error.code == USER_NOT_FOUND:
                     raise GoneError(DELETED) from None
             yield Removed(job.sub, group)
         if changed.orphaned:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from botocore import exceptions as botocore
@@ -8,6 +9,10 @@ from botocore.exceptions import ClientError
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from userpool.answers.credentials import why_not_accepted
+from userpool.answers.redaction import redact, values_carried
+from userpool.answers.triggers import CALLED_BY, REFUSALS
+from userpool.answers.wording import Said
 from userpool.errors import (
     AlreadyExistsError,
     DroppedError,
@@ -25,8 +30,6 @@ from userpool.errors import (
     UserError,
     from_botocore_error,
     from_client_error,
-    redact,
-    values_carried,
 )
 
 POOL = "eu-west-1_OldPool01"
@@ -152,7 +155,11 @@ def test_the_classes_tell_what_happens_next():
     [
         (answered("AccessDeniedException"), "grant cognito-idp:AdminGetUser and rerun"),
         (answered("ExpiredTokenException"), "renew them and rerun"),
-        (answered("UnrecognizedClientException"), "check the profile and rerun"),
+        (answered("UnrecognizedClientException"), "Check the profile and rerun"),
+        (answered("SignatureDoesNotMatch", 403), "does not belong to its access key"),
+        (answered("InvalidSignatureException"), "does not belong to its access key"),
+        (answered("MissingAuthenticationTokenException"), "without a whole signature"),
+        (answered("RequestExpired"), "timedatectl set-ntp true"),
         (answered("OperationNotEnabledException"), "check its region and settings"),
         (answered("ResourceNotFoundException"), "check user_pool_id and region"),
         (unanswered(botocore.NoCredentialsError()), "set the profile, or sign in, and rerun"),
@@ -252,3 +259,166 @@ def test_a_botocore_error_is_not_quoted_at_all():
     said = str(unanswered(botocore.ParamValidationError(report=report)))
     assert "Countess-4711" not in said
     assert "too long, or not text" in said
+
+
+@pytest.mark.parametrize(
+    ("message", "value", "said"),
+    [
+        ("email ADA@EXAMPLE.COM is taken", "Ada@Example.com", "email … is taken"),
+        ("got input_value='ada@exam...', no", "ada@example.com", "got … no"),
+        ("Ada, a Countess", "Ada Lovelace, Countess of Lovelace", "… a …"),
+        ("link?mail=ada%40example.com is bad", "ada@example.com", "… is bad"),
+        ("O&#39;Brien is bad", "O'Brien", "… is bad"),
+        ("M\\u00fcller is bad", "Müller", "… is bad"),
+        ("MULLER and Muller are bad", "Müller", "… and … are bad"),
+        ("491701234567 is bad", "+491701234567", "… is bad"),
+        ("170 1234567 is bad", "+491701234567", "… is bad"),
+        ("born 12.03.1985", "1985-03-12", "born …"),
+        ("Li may not", "Li", "… may not"),
+        ("somebody@else.example is bad", "ada", "… is bad"),
+        ("call +44 20 7946 0018 now", "ada", "call … now"),
+        ("two\n  lines\tof it", "ada", "two lines of it"),
+    ],
+)
+def test_a_value_is_recognised_in_another_case_in_part_and_encoded(message, value, said):
+    """Whatever quotes a value, or looks like an address or a number, is left out; the rest stays in one line."""
+    assert redact(message, [value]) == said
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Password did not conform with policy: Password must have uppercase characters",
+        "user.custom:level: Attribute cannot be updated.",
+        "1 validation error detected: Value '…' at 'username' failed to satisfy constraint",
+    ],
+)
+def test_what_quotes_nothing_keeps_its_words(message):
+    """A sentence of Cognito's own stays as it is beside the values of an ordinary user."""
+    assert redact(message, ["ada@example.com", "+491701234567", "Ada Lovelace", "S3cret!x"]) == message
+
+
+def test_a_long_text_is_cut():
+    """A page of text is no sentence, and is cut."""
+    assert len(redact("no " * 1000, ())) < 500
+
+
+halves = st.text("abcdefghijklmnopqrstuvwxyz", min_size=4, max_size=12)
+changed = st.sampled_from([str.upper, str.title, str.lower, lambda value: value.replace("@", "%40"), lambda v: v[:-1]])
+
+
+@settings(deadline=None)
+@given(halves, halves, changed, st.sampled_from(["'{}'", "value={}", "<b>{}</b>", "[type=str, input={}]", "{}"]))
+def test_no_address_is_left_in_any_form(local, domain, change, frame):
+    """An address in another case, encoded, cut or within other marks leaves none of its two halves."""
+    address = f"{local}@{domain}.zz"
+    assume(local not in frame and domain not in frame)
+    said = redact(f"PreSignUp failed: {frame.format(change(address))}.".replace("PreSignUp failed", ""), [address])
+    assert local not in said.lower()
+    assert domain not in said.lower()
+
+
+# Functions of the pool's own
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize(
+    "operation", ["AdminCreateUser", "AdminResetUserPassword", "AdminInitiateAuth", "AdminGetUser"]
+)
+def test_the_text_of_a_function_is_never_shown(code, operation):
+    """What a function of the pool's own wrote is dropped: code, trigger and length stay, in one line."""
+    text = "PreSignUp failed with error 1 validation error\nrequest.userAttributes.email\n  input 'ada at example'."
+    error = answered(code, message=text, operation=operation)
+    assert "ada" not in str(error)
+    assert "validation" not in str(error)
+    assert "\n" not in str(error)
+    assert all(part in str(error) for part in (code, operation, "on PreSignUp", str(len(text))))
+    assert error.refusal.trigger == "PreSignUp"
+
+
+def test_a_function_that_is_not_named_is_told_by_the_call_where_only_one_is_called():
+    """AdminCreateUser calls one trigger; of several that an operation may call, none is guessed."""
+    assert answered("InvalidLambdaResponseException", operation="AdminCreateUser").refusal.trigger == "PreSignUp"
+    assert answered("InvalidLambdaResponseException", operation="AdminInitiateAuth").refusal.trigger == ""
+    assert len(CALLED_BY["AdminInitiateAuth"]) > 1
+
+
+def test_a_function_cannot_name_a_trigger_that_does_not_exist():
+    """The first word of a function's text is a trigger's name only if Cognito has such a trigger."""
+    error = answered("UserLambdaValidationException", message="ada@example.com failed", operation="AdminInitiateAuth")
+    assert error.refusal.trigger == ""
+    assert "ada" not in str(error)
+
+
+# Sentences that tell what a code does not
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "meant"),
+    [
+        ("NotAuthorizedException", "Password attempts exceeded", {Said.LOCKED_OUT}),
+        ("NotAuthorizedException", "User is disabled.", {Said.DISABLED}),
+        ("NotAuthorizedException", "Incorrect username or password.", set()),
+        (
+            "NotAuthorizedException",
+            "Client 1a2b is configured with secret but SECRET_HASH was not received",
+            {Said.APP_CLIENT},
+        ),
+        ("InvalidParameterException", "USER_PASSWORD_AUTH flow not enabled for this client", {Said.APP_CLIENT}),
+        ("UserLambdaValidationException", "PreAuthentication failed with error User is disabled.", set()),
+    ],
+)
+def test_a_sentence_counts_under_its_code_alone(code, message, meant):
+    """The few sentences that decide something are Cognito's own: a function that writes the same decides nothing."""
+    assert answered(code, message=message, operation="AdminInitiateAuth").said == meant
+
+
+def test_a_value_that_has_the_words_of_a_sentence_hides_nothing():
+    """A password whose words are those of Cognito's sentence does not change what the sentence means."""
+    error = answered("NotAuthorizedException", message="User is disabled.", secrets=["disabled"])
+    assert error.said == {Said.DISABLED}
+    assert "disabled" not in str(error)
+
+
+def test_a_code_that_can_be_none_is_not_repeated():
+    """What stands where a code belongs may be anybody's text."""
+    assert "ada" not in str(answered("<p>ada@example.com</p>"))
+
+
+# Who calls
+
+
+EXPIRED = "Signature expired: 20261201T010000Z is now earlier than 20261201T011000Z (20261201T011500Z - 5 min.)"
+EARLY = "Signature not yet current: 20261201T023000Z is still later than 20261201T012000Z (20261201T011500Z + 5 min.)"
+
+
+@pytest.mark.parametrize("code", ["InvalidSignatureException", "SignatureDoesNotMatch"])
+@pytest.mark.parametrize(("message", "ours"), [(EXPIRED, "2026-12-01 01:00:00"), (EARLY, "2026-12-01 02:30:00")])
+def test_a_wrong_clock_is_told_with_both_times(code, message, ours):
+    """A signature that is too old or too new is the clock's fault, not the profile's."""
+    error = answered(code, message=message)
+    assert type(error) is FatalError
+    assert "clock" in str(error)
+    assert "profile" not in str(error)
+    assert f"The clock says {ours} UTC, AWS says 2026-12-01 01:15:00 UTC" in str(error)
+
+
+def test_a_wrong_clock_is_told_by_the_answers_date():
+    """Where the sentence has no times, the answer's Date header has AWS's."""
+    response = {
+        "Error": {"Code": "SignatureDoesNotMatch", "Message": "Signature mismatch."},
+        "ResponseMetadata": {"HTTPHeaders": {"date": "Tue, 01 Dec 2026 01:15:00 GMT"}},
+    }
+    error = ClientError(response, "GetCallerIdentity")
+    late = why_not_accepted(error, POOL, now=datetime(2026, 12, 1, 1, 0, tzinfo=UTC))
+    assert "The clock says 2026-12-01 01:00:00 UTC, AWS says 2026-12-01 01:15:00 UTC" in late
+    good = why_not_accepted(error, POOL, now=datetime(2026, 12, 1, 1, 15, 20, tzinfo=UTC))
+    assert "does not belong to its access key" in good
+
+
+def test_each_reason_why_a_caller_is_not_accepted_has_a_sentence_of_its_own():
+    """Ended, unknown, mismatched and missing credentials are told apart."""
+    codes = ("ExpiredTokenException", "UnrecognizedClientException", "InvalidSignatureException", "IncompleteSignature")
+    said = {str(answered(code)).replace(code, "") for code in codes}
+    assert len(said) == len(codes)
+    assert all(POOL in sentence for sentence in said)

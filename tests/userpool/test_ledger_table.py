@@ -15,7 +15,7 @@ from ledgers import new_table, shared_client
 from batch.ledger.ledger import BatchLedger
 from sandbox.faults import Fault
 from sandbox.server import Sandbox
-from userpool.errors import DroppedError, FatalError, ThrottledError, UnreachableError
+from userpool.errors import DroppedError, FatalError, NotAllowedError, ThrottledError, UnreachableError
 from userpool.ledger_table import LedgerTable, MissingTableError, Write
 from userpool.person import Person, PersonState
 
@@ -235,8 +235,8 @@ def faulty(server, table):
 @pytest.mark.parametrize(
     ("fault", "raised", "said"),
     [
-        ({"code": "AccessDeniedException"}, FatalError, "grant dynamodb:"),
-        ({"code": "ExpiredTokenException"}, FatalError, "renew the credentials"),
+        ({"code": "AccessDeniedException"}, NotAllowedError, "grant dynamodb:"),
+        ({"code": "ExpiredTokenException"}, FatalError, "have expired .*: renew them"),
         ({"code": "ProvisionedThroughputExceededException"}, ThrottledError, "on the ledger"),
         ({"code": "ThrottlingException"}, ThrottledError, "on the ledger"),
         ({"code": "RequestLimitExceeded"}, ThrottledError, "on the ledger"),

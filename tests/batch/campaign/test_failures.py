@@ -11,6 +11,7 @@ from resetting import RESET, Waiting
 from batch.campaign.end_capture import Overtaken, overtaken
 from batch.campaign.send_code import Blame, Sender, blame
 from batch.runtime.stopping import StoppedError
+from userpool.answers.wording import sentences
 from userpool.errors import UserError
 from userpool.ledger import Turn
 from userpool.person import Person, PersonState
@@ -37,7 +38,7 @@ BROKEN = ("CodeDeliveryFailureException", "Unable to deliver message. Email addr
 )
 def test_a_refusal_is_the_person_s_own_only_where_that_is_sure(code, message, whose):
     """What may be the sender's, or a function's, is never held against the person."""
-    assert blame(UserError(message, code)) is whose
+    assert blame(UserError(message, code, said=sentences(code, message))) is whose
 
 
 def test_a_sender_is_broken_after_three_in_a_row():

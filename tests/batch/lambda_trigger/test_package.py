@@ -79,7 +79,7 @@ def test_what_is_in_the_zip():
     with zipfile.ZipFile(io.BytesIO(build().content)) as package:
         entries = package.infolist()
     expected = sorted(
-        path.relative_to(ROOT).as_posix() for name in ("trigger", "userpool") for path in (ROOT / name).glob("*.py")
+        path.relative_to(ROOT).as_posix() for name in ("trigger", "userpool") for path in (ROOT / name).rglob("*.py")
     )
     assert [entry.filename for entry in entries] == expected
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
