@@ -20,7 +20,8 @@ class Description:
     `triggers` are the ARNs of the functions attached, by trigger; `feature_plan` is UserPoolTier, `mfa` is
     MfaConfiguration, `factors` the second factors offered: all, unless GetUserPoolMfaConfig was asked. `recovery`
     are the attributes that a code to choose a password by is sent to, the first verified one of each user; none
-    where only administrators reset passwords.
+    where only administrators reset passwords. `verified_first` are the attributes whose new value is kept back until
+    the user has verified it (AttributesRequireVerificationBeforeUpdate).
     """
 
     pool_id: str
@@ -37,6 +38,7 @@ class Description:
     mfa: str = "OFF"
     factors: tuple[str, ...] = SECOND
     recovery: tuple[str, ...] = ("phone_number", "email")
+    verified_first: tuple[str, ...] = ()
 
     @property
     def asks_by_phone(self) -> bool:
@@ -62,6 +64,7 @@ class Description:
             feature_plan=pool.get("UserPoolTier") or "ESSENTIALS",
             mfa=pool.get("MfaConfiguration") or "OFF",
             recovery=_recovery(pool.get("AccountRecoverySetting") or {}),
+            verified_first=_verified_first(pool.get("UserAttributeUpdateSettings") or {}),
         )
 
 
@@ -78,6 +81,10 @@ def _recovery(setting: Mapping[str, Any]) -> tuple[str, ...]:
     if not ways:
         return ("phone_number", "email")
     return tuple(way["Name"].removeprefix("verified_") for way in ways if way["Name"].startswith("verified_"))
+
+
+def _verified_first(setting: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(setting.get("AttributesRequireVerificationBeforeUpdate") or ())
 
 
 def clock_offset_of(answer: Mapping[str, Any]) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, TypeVar
 
 from userpool.attributes import AttributeRules
@@ -49,6 +50,33 @@ class Rules:
     users: UserRules = field(default_factory=UserRules)
     attributes: AttributeRules = field(default_factory=AttributeRules)
     groups: GroupRules = field(default_factory=GroupRules)
+
+
+def carrying(rules: Rules) -> str:
+    """Return those rules as a text that decide what a user has in the new pool, not whether the user is there."""
+    attributes, groups = rules.attributes, rules.groups
+    parts = {
+        "attributes": {"drop": sorted(attributes.drop), "rename": attributes.rename, "set": attributes.set},
+        "groups": {"drop": sorted(groups.drop), "rename": groups.rename},
+        "users": {"mfa": rules.users.mfa},
+    }
+    return json.dumps(parts, default=dict, ensure_ascii=False, sort_keys=True)
+
+
+@lru_cache(maxsize=64)
+def _carried(text: str) -> Rules:
+    return read(Rules, json.loads(text), "")
+
+
+def as_carried(text: str, rules: Rules) -> Rules:
+    """Return `rules`, with those of a text of `carrying` in their place."""
+    then = _carried(text)
+    return replace(
+        rules,
+        users=replace(rules.users, mfa=then.users.mfa),
+        attributes=then.attributes,
+        groups=replace(rules.groups, drop=then.groups.drop, rename=then.groups.rename),
+    )
 
 
 @dataclass(frozen=True, slots=True)

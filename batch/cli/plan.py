@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from batch.cli.plan_text import PlanText, plan_json, plan_lines
-from batch.cli.terminal import as_json_option, connect_from_file, tell
+from batch.cli.terminal import as_json_option, connect_from_file, removals_option, tell
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import refuse_after_the_end
 from batch.plan.collisions import collisions
@@ -35,11 +35,14 @@ _PAGE = 1000
     type=click.Path(path_type=Path, file_okay=False),
     help="Write there what becomes of each user (users.csv), the calls and the collisions; personal data.",
 )
+@removals_option
 @as_json_option
 @click.pass_obj
-def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, as_json: bool) -> None:
+def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, removals: bool, as_json: bool) -> None:
     """Show what a run would do, and for whom it would not, how long it takes and what it costs. Changes nothing."""
     migration = connect_from_file(config_path, threading.Event())
+    if removals:
+        migration = migration.with_removals()
     with migration.open_inventory() as inventory:
         refuse_after_the_end(inventory, "plan")
         summary = make_plan(inventory, migration.context, migration.decisions())

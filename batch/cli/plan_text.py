@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from batch.cli.terminal import cut_over_lines
+from batch.cli.terminal import cut_over_lines, spared_lines
 from batch.plan.collisions import Contender
 from batch.plan.summary import PlanSummary
 from batch.plan.user_plan import Context
@@ -67,6 +67,7 @@ def plan_lines(planned: PlanText) -> Iterator[str]:
             yield f"{'':>11}{users} {reason}"
     if summary.gone:
         yield f"{summary.gone:>9}  not in the old pool any more: left as they are (run --disable-gone)"
+    yield from spared_lines(summary.spared)
     yield from _notes(summary, context.recovery)
     if crossing:
         yield from _factor_lines(summary, context)

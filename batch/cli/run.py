@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,16 @@ import click
 
 from batch.cli.plan import show_plan
 from batch.cli.session import Session, session
-from batch.cli.terminal import Exit, as_json_option, gone_lines, ignore_window_option, say, tell
+from batch.cli.terminal import (
+    Exit,
+    as_json_option,
+    gone_lines,
+    ignore_window_option,
+    removals_option,
+    say,
+    spared_lines,
+    tell,
+)
 from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
 from batch.inventory.user_state import NO_FAILURES, Problem
@@ -106,6 +115,7 @@ def leave(now: Session, carried: CarriedOut) -> None:
 @click.option("--limit", type=click.IntRange(min=1), help="Bring over so many users at most.")
 @click.option("--plan", "digest", help="Run only if the plan still has this digest.")
 @click.option("--disable-gone", is_flag=True, help="Disable who left the old pool and was never used in the new one.")
+@removals_option
 @ignore_window_option
 @as_json_option
 @click.pass_obj
@@ -116,11 +126,13 @@ def run(
     limit: int | None,
     digest: str | None,
     disable_gone: bool,
+    removals: bool,
     ignore_window: bool,
     as_json: bool,
 ) -> None:
     """Create in the new pool what the plan says and is not done yet, and carry over what changed since."""
-    with session(config_path, "run", backup=True, in_window=not ignore_window) as now:
+    with session(config_path, "run", backup=True, in_window=not ignore_window) as begun:
+        now = replace(begun, migration=begun.migration.with_removals()) if removals else begun
         planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
         now.record.plan_digest = planned.digest
         _approve(now.migration, now.inventory, planned, yes=yes, digest=digest)
@@ -173,7 +185,7 @@ def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Itera
 def _change_lines(summary: RunSummary) -> Iterator[str]:
     if summary.updated or summary.disabled or summary.groups_updated:
         yield (
-            f"Changed {summary.updated} users as in the old pool ({summary.disabled} disabled, "
+            f"Changed {summary.updated} users ({summary.disabled} disabled, "
             f"{summary.memberships_ended} memberships ended) and {summary.groups_updated} groups."
         )
     if summary.conflicts:
@@ -181,6 +193,7 @@ def _change_lines(summary: RunSummary) -> Iterator[str]:
         for one in summary.conflicts[:SHOWN]:
             yield f"  {one['username'] or 'the pool'}: {one['what']} {one['reason']}"
         yield from more(len(summary.conflicts))
+    yield from spared_lines(summary.spared)
     yield from gone_lines(summary.gone)
 
 

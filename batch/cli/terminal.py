@@ -109,6 +109,24 @@ def cut_over_lines(at: float | None) -> Iterator[str]:
         )
 
 
+removals_option = click.option(
+    "--with-removals",
+    "removals",
+    is_flag=True,
+    help="Also take from users of the new pool what only your changed settings no longer want.",
+)
+"""For commands whose plan may take something away although the old pool still has it."""
+
+
+def spared_lines(spared: Mapping[str, int]) -> Iterator[str]:
+    """Yield what users of the new pool keep although the changed settings would take it away, and how to take it."""
+    if spared:
+        yield "Your changed settings, not a change in the old pool, would take this from users of the new pool:"
+        yield from (f"  {name}: {users} user{'s' if users > 1 else ''}" for name, users in spared.items())
+        yield "They keep it. To see the plan that takes it away, run:"
+        yield "  cognito-migrate plan --with-removals"
+
+
 def gone_lines(gone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Say which users have left the old pool."""
     if gone:

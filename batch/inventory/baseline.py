@@ -87,6 +87,7 @@ _ENABLED_AGAIN = (
     "UPDATE applied SET enabled = 1 WHERE enabled = 0 "
     "AND EXISTS (SELECT 1 FROM users u WHERE u.sub = applied.sub AND u.enabled AND u.scan = ?)"
 )
+_UNDER = "UPDATE applied SET rules = ?1, spared = ?2 WHERE sub = ?3 AND (rules IS NOT ?1 OR spared IS NOT ?2)"
 _FORGET = (
     "DELETE FROM granted WHERE sub = ?",
     "DELETE FROM applied WHERE sub = ?",
@@ -94,6 +95,7 @@ _FORGET = (
     "DELETE FROM last_write WHERE sub = ?",
 )
 
+Names = tuple[str, ...]
 UpdateFact = Updated | Kept | Giving | Removed | Relinked | Preferred
 
 
@@ -106,8 +108,9 @@ class BaselineTable:
     def of(self, subs: Iterable[str]) -> dict[str, Baseline]:
         """Return the baselines by old sub. A user without a known baseline is left out."""
         rows = self._inventory.execute(
-            "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, a.factors, w.at "
-            "FROM json_each(?) j JOIN applied a ON a.sub = j.value LEFT JOIN last_write w ON w.sub = a.sub",
+            "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, a.factors, w.at, s.rules, a.spared "
+            "FROM json_each(?) j JOIN applied a ON a.sub = j.value LEFT JOIN last_write w ON w.sub = a.sub "
+            "LEFT JOIN rule_sets s ON s.number = a.rules",
             (json.dumps(list(subs)),),
         )
         return {
@@ -119,8 +122,10 @@ class BaselineTable:
                 frozenset(Identity(*pair) for pair in decoded(links)) if links else frozenset(),
                 _preference(factors),
                 at,
+                rules,
+                tuple(decoded(spared)) if spared else (),
             )
-            for sub, attributes, enabled, groups, giving, links, factors, at in rows
+            for sub, attributes, enabled, groups, giving, links, factors, at, rules, spared in rows
         }
 
     def granted(self, subs: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -136,8 +141,8 @@ class BaselineTable:
     def save(self, sub: str, applied: Baseline) -> None:
         """Record a baseline in the place of the user's last one. The time of the last write stays as it is."""
         self._inventory.execute(
-            "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving, links, factors) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving, links, factors, rules, spared) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 sub,
                 json.dumps(dict(applied.attributes), ensure_ascii=False),
@@ -146,6 +151,8 @@ class BaselineTable:
                 _names(applied.giving),
                 _pairs(applied.links),
                 _factors(applied.factors),
+                self._number(applied.rules),
+                _spared(applied.spared),
             ),
         )
 
@@ -174,15 +181,25 @@ class BaselineTable:
         for statement in _FORGET:
             self._inventory.execute(statement, (sub,))
 
-    def settle(self, sub: str, groups: frozenset[str] | None) -> None:
+    def settle(self, sub: str, groups: frozenset[str] | None, rules: str | None = None, spared: Names = ()) -> None:
         """Record that nothing is left to do for a user.
 
-        `groups` are the memberships that were wanted; with None the recorded ones stay as they are.
+        `groups` are the memberships that were wanted; with None the recorded ones stay as they are. `rules` are those
+        that it was done under, and `spared` what they alone would have taken away; with None both stay as they are.
         """
+        execute = self._inventory.execute
         if groups is not None:
-            execute = self._inventory.execute
             execute("UPDATE applied SET groups = ?, giving = '[]' WHERE sub = ?", (_names(groups), sub))
+        if rules is not None:
+            execute(_UNDER, (self._number(rules), _spared(spared), sub))
         self.forget_changes(sub)
+
+    def _number(self, rules: str | None) -> int | None:
+        """Return the number of a set of rules. A set that is new gets one."""
+        if rules is None:
+            return None
+        self._inventory.execute("INSERT OR IGNORE INTO rule_sets (rules) VALUES (?)", (rules,))
+        return self._inventory.number("SELECT number FROM rule_sets WHERE rules = ?", (rules,))
 
     def forget_changes(self, sub: str) -> None:
         """Remove the user from the users that are still to be changed."""
@@ -267,6 +284,10 @@ def _factors(preference: Preference) -> str | None:
     return json.dumps([sorted(preference.on), preference.preferred]) if preference.on else None
 
 
+def _spared(names: Names) -> str | None:
+    return json.dumps(names, ensure_ascii=False) if names else None
+
+
 def _preference(text: str | None) -> Preference:
     on, preferred = decoded(text) if text else ((), None)
     return Preference(frozenset(on), preferred)
@@ -284,6 +305,8 @@ class Baseline:
     `giving`: memberships that the user may have by now.
     `links`: links that this migration made, and links that somebody has ended and that it will not make again.
     `at`: the new pool's time of the last write, None if somebody else may have written since.
+    `rules`: the rules that all this was wanted by, as a text (`userpool.settings.carrying`); None if not known.
+    `spared`: the names of what only changed rules would have taken away since, and what stayed.
     """
 
     attributes: Mapping[str, str] = field(repr=False)
@@ -293,6 +316,8 @@ class Baseline:
     links: frozenset[Identity] = frozenset()
     factors: Preference = field(default_factory=Preference)
     at: float | None = None
+    rules: str | None = None
+    spared: Names = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,13 +337,14 @@ class UserRecord:
     """Everything that the inventory knows about one user.
 
     `groups` are those that the old pool wants, `granted` those that this migration gave, both by their names in the new
-    pool. `factors` are the second factors of the old pool.
+    pool. `factors` are the second factors of the old pool, and `old_groups` its groups by their own names.
     """
 
     groups: frozenset[str]
     applied: Baseline | None
     granted: frozenset[str]
     factors: Factors
+    old_groups: frozenset[str] = frozenset()
 
     @property
     def owed(self) -> tuple[str, ...]:
@@ -338,5 +364,8 @@ def user_records(inventory: Inventory, rules: GroupRules, subs: Iterable[str]) -
     table, groups = BaselineTable(inventory), Snapshot(inventory).groups_by_user(subs)
     applied, granted, factors = table.of(subs), table.granted(subs), FactorsTable(inventory).of(subs)
     return {
-        sub: UserRecord(rules.target_names(groups[sub]), applied.get(sub), granted[sub], factors[sub]) for sub in subs
+        sub: UserRecord(
+            rules.target_names(groups[sub]), applied.get(sub), granted[sub], factors[sub], frozenset(groups[sub])
+        )
+        for sub in subs
     }

@@ -18,8 +18,8 @@ from batch.inventory.milestones import Cutover
 from batch.inventory.user_state import AGAIN, LOST
 from userpool.errors import FatalError, SettingsError
 
-NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten"})
-"""Tables without personal data: groups belong to the pool, and `forgotten` has subs only."""
+NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten", "rule_sets"})
+"""Tables without personal data: groups and rules belong to the pool, and `forgotten` has subs only."""
 
 # The order counts. Deleting from most tables notes the user in `stale`, as long as the user has a plan. So `plan` goes
 # first, and `stale` last.

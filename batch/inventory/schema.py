@@ -31,10 +31,11 @@ CREATE TABLE memberships (
 -- What is to become of each user, made from users and rules; username is the name in the target. `digest` is of what
 -- the user is to be there; `dropped` and `lacking` name attributes, `links` the identity providers that the user is to
 -- be linked to, `factors` second factors to set, `enrol` those that cannot be, NULL for none, of who is to be created.
+-- `spared` names what a user keeps in the new pool although changed rules would take it away.
 -- Written by: plan/plan.py, plan/stale_plans.py
 CREATE TABLE plan (
     sub TEXT PRIMARY KEY, action TEXT NOT NULL, reason TEXT, username TEXT, reset_channel INTEGER NOT NULL,
-    digest BLOB, disabled INTEGER, dropped TEXT, lacking TEXT, links TEXT, factors TEXT, enrol TEXT
+    digest BLOB, disabled INTEGER, dropped TEXT, lacking TEXT, links TEXT, factors TEXT, enrol TEXT, spared TEXT
 ) WITHOUT ROWID;
 -- Written by: plan/stale_plans.py
 CREATE TABLE identifiers (
@@ -57,15 +58,23 @@ CREATE TABLE granted (
 -- Written by: ledger/publish.py, scan/rebuild_evidence.py
 CREATE TABLE published (sub TEXT PRIMARY KEY, as_of TEXT NOT NULL) WITHOUT ROWID;
 -- Written by: run/create_groups.py, undo/journal.py, scan/rebuild_evidence.py
-CREATE TABLE target_groups (name TEXT PRIMARY KEY, made INTEGER NOT NULL, definition TEXT) WITHOUT ROWID;
+CREATE TABLE target_groups (
+    name TEXT PRIMARY KEY, made INTEGER NOT NULL, definition TEXT, old_name TEXT
+) WITHOUT ROWID;
 
--- What was written last of each user, which a later scan is compared with, and of each group above (`definition`).
--- `groups` were wanted then, null if that is not known; `giving` may be given by now.
+-- What was written last of each user, which a later scan is compared with, and of each group above (`definition`,
+-- by the old group that it stands for: `old_name`, null if not known).
+-- `groups` were wanted then, null if that is not known; `giving` may be given by now. `rules` are the rules of then;
+-- `spared` names what only changed rules would have taken away, and what therefore stayed.
 -- Written by: inventory/baseline.py
 CREATE TABLE applied (
     sub TEXT PRIMARY KEY, attributes TEXT NOT NULL, enabled INTEGER NOT NULL,
-    groups TEXT, giving TEXT NOT NULL DEFAULT '[]', links TEXT, factors TEXT
+    groups TEXT, giving TEXT NOT NULL DEFAULT '[]', links TEXT, factors TEXT, rules INTEGER, spared TEXT
 ) WITHOUT ROWID;
+-- The rules of config.yaml that baselines were applied under, each set once (`applied.rules` is its number): so that a
+-- changed rule is told from a change of the old pool.
+-- Written by: inventory/baseline.py
+CREATE TABLE rule_sets (number INTEGER PRIMARY KEY, rules TEXT NOT NULL UNIQUE);
 -- Whose changes are to be carried over, made with the plan: how many calls of each kind; `words` name what changes.
 -- Written by: plan/changes.py, plan/stale_plans.py, inventory/baseline.py
 CREATE TABLE changes (

@@ -94,32 +94,37 @@ class Changes:
         applied, granted = self._applied.of(subs), self._applied.granted(subs)
         return {sub: Carried(UserState(state), name, applied.get(sub), granted[sub]) for sub, state, name in rows}
 
-    def plan(self, user: User, plan: Plan, groups: frozenset[str], factors: Factors, carried: Carried | None) -> Plan:
-        """Return the plan of a user: an update if the old pool has changed it, else the plan that is given.
+    def plan(self, user: User, plan: Plan, groups: Iterable[str], factors: Factors, carried: Carried | None) -> Plan:
+        """Return the plan of a user: an update if anything of it has changed, else the plan that is given.
 
-        A change is also noted for the run.
+        A change is also noted for the run. `groups` are the old pool's, by their own names.
         """
         if carried is None or carried.applied is None or carried.state not in _THERE:
             return plan
-        wanted = self._wanted(user, plan, UserRecord(groups, carried.applied, carried.granted, factors))
+        crossing = self._context.rules.groups.target_names(groups)
+        facts = UserRecord(crossing, carried.applied, carried.granted, factors, frozenset(groups))
+        wanted = self._wanted(user, plan, facts)
+        plan = replace(plan, spared=wanted.spared)
         found = change(carried.applied, wanted, carried.granted, self._context.marker)
         if carried.state is UserState.SECURED:
             # The run that finishes the user carries the rest over. Disabling does not wait for that.
             found = Change(disables=found.disables)
         if not found.words():
             return plan
-        self._note(user.sub, found, restricted=wanted.restricted)
+        told = [wanted.told(name) for name in found.words()]
+        self._note(user.sub, found, told, restricted=wanted.restricted)
         # The plan stays `create`, since the user is still to be finished.
         if carried.state is UserState.SECURED:
             return plan
         return Plan(
             Action.UPDATE,
-            ", ".join(found.words()),
+            ", ".join(told),
             carried.username,
             has_reset_channel=plan.has_reset_channel,
+            spared=plan.spared,
         )
 
-    def _note(self, sub: str, found: Change, *, restricted: bool) -> None:
+    def _note(self, sub: str, found: Change, told: list[str], *, restricted: bool) -> None:
         calls = (found.disables, found.enables, bool(found.sets), bool(found.deletes), bool(found.factors))
         lists = (found.joins, found.leaves, found.links, found.unlinks)
         numbers = (*map(int, calls), *map(len, lists), int(restricted))
@@ -127,7 +132,7 @@ class Changes:
             "INSERT INTO changes "
             "(sub, disables, enables, sets, deletes, factors, joins, leaves, links, unlinks, restricted, words) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (sub, *numbers, json.dumps(found.words(), ensure_ascii=False)),
+            (sub, *numbers, json.dumps(told, ensure_ascii=False)),
         )
 
     def mark_contested(self, sharing: str) -> None:
@@ -224,12 +229,9 @@ class Changes:
         """Return what the new pool is to have of a user. Nothing is given to one that the plan would not create."""
         if self._is_cut_over and (kept := as_kept(user, facts, self._context)):
             return kept
-        applied = facts.applied or _NOTHING
         if plan.action is Action.CREATE:
-            return self._context.wanted(user, plan.attributes, facts.groups, facts.factors)
-        # Attributes stay as they are, and a disabled user is not enabled. Memberships and links may only end.
-        enabled = user.enabled and applied.enabled
-        return Wanted(applied.attributes, enabled, facts.groups, self._context.links(user), restricted=True)
+            return self._context.wanted(user, plan.attributes, facts)
+        return self._context.only_less(user, facts)
 
     def follow_enabled(self) -> None:
         """After the cut-over, note which users the old pool has enabled again. Only then does a new disabling count.

@@ -9,6 +9,7 @@ from batch.inventory.milestones import Cutover
 from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import PENDING
 from batch.plan.user_plan import DEFERRED, Context
+from userpool.errors import SettingsError
 from userpool.user import Group
 
 # The groups of users that are still to be created or finished, and of deferred profiles (by `reason`).
@@ -42,6 +43,28 @@ def groups_defined(inventory: Inventory, context: Context) -> Mapping[str, Group
         if name is not None:
             wanted[name] = Group(name, group.description, group.precedence, group.role_arn)
     return wanted
+
+
+def old_names(inventory: Inventory, context: Context) -> Mapping[str, str]:
+    """Return the old group that each group of the new pool stands for by the rules, by its name in the new pool."""
+    rules = context.rules.groups
+    names = [group.name for group in Snapshot(inventory).groups()]
+    return {new: name for name in names if (new := rules.target_name(name)) is not None}
+
+
+def refuse_another_group(inventory: Inventory, context: Context) -> None:
+    """Raise SettingsError if a group of the new pool is now to stand for another old group than it did.
+
+    Whoever is a member there keeps that, so the members of both old groups would have each other's rights.
+    """
+    stands_for = old_names(inventory, context)
+    for new, before in inventory.execute("SELECT name, old_name FROM target_groups WHERE old_name IS NOT NULL"):
+        if stands_for.get(new, before) != before:
+            raise SettingsError(
+                f"groups.rename gives the members of {stands_for[new]} the group {new} of the new pool, which is for "
+                f"the members of {before} since the first run. Both would have each other's rights. Nothing was "
+                f"changed: rename {stands_for[new]} to another name."
+            )
 
 
 def groups_to_update(inventory: Inventory, wanted: Mapping[str, Group]) -> Iterator[Group]:

@@ -24,6 +24,7 @@ from batch.inventory.user_state import UserState
 from batch.plan.after_cutover import came_later, is_let_in, left_out, were_left_out
 from batch.plan.changes import Carried, Changes
 from batch.plan.cohort import Cohort
+from batch.plan.groups import refuse_another_group
 from batch.plan.stale_plans import StalePlans
 from batch.plan.summary import PlanSummary, summarize
 from batch.plan.user_plan import DEFERRED, Action, Context, Plan, as_there, plan_user, put_off
@@ -37,7 +38,7 @@ from userpool.user import Group, User
 _CHUNK = 500
 _INSERT = (
     "INSERT INTO plan (sub, action, reason, username, reset_channel, digest, disabled, dropped, lacking, links, "
-    "factors, enrol) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "factors, enrol, spared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _DIGEST_BYTES = 8
 # A user that exists in the new pool already has its account, so no collision takes it out of the plan. The users that
@@ -57,6 +58,7 @@ def make_plan(
     snapshot = Snapshot(inventory)
     snapshot.require_complete()
     context.rules.groups.refuse_merging(group.name for group in snapshot.groups())
+    refuse_another_group(inventory, context)
     if context.rules.users.mfa == "preferences":
         require_read(inventory)
     _refuse_decisions_about_nobody(inventory, snapshot, decisions)
@@ -143,8 +145,10 @@ class _Planning:
             told = (_digest(user, plan, crossing, extras), int(not user.enabled), *self._told(plan, extras))
             if extras.factors.on:
                 plan = plan.with_factors(extras.factors.on, self._context.recovery)
-            plan = self._changes.plan(user, plan, crossing, factors[user.sub], there.get(user.sub))
-            rows.append((user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel), *told))
+            plan = self._changes.plan(user, plan, groups[user.sub], factors[user.sub], there.get(user.sub))
+            spared = json.dumps(plan.spared, ensure_ascii=False) if plan.spared else None
+            one = (user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel))
+            rows.append((*one, *told, spared))
             if whole.username is not None:
                 # A user that exists owns the name that it has, not the one that today's rules would give.
                 name = there[user.sub].username if user.sub in there else whole.username
@@ -201,6 +205,9 @@ class _Planning:
             digest.update(one)
         colliding = self._inventory.execute("SELECT sub FROM plan WHERE action = ? ORDER BY sub", (Action.COLLIDE,))
         digest.update(json.dumps([sub for (sub,) in colliding]).encode())
+        # Another plan, and another approval: it takes away what the new pool would keep otherwise.
+        if self._context.removals:
+            digest.update(b"removals")
         return digest.hexdigest()[:16]
 
 

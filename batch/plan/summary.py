@@ -32,6 +32,7 @@ class PlanSummary:
     `factors`: by second factor that is set in the new pool. `enrol`: by second factor to enrol again in the new pool.
     `one_channel`: users that cannot reset their password, because their only verified channel is a second factor.
     `gone`: users of the new pool that have left the old pool. `cut_over`: the time of the cut-over.
+    `spared`: users who keep something in the new pool although the changed settings would take it away, by what it is.
     `of_providers`: groups that Cognito made for an identity provider and that stay behind, with their role's ARN.
     """
 
@@ -48,6 +49,7 @@ class PlanSummary:
     disabled: int
     gone: int = 0
     cut_over: float | None = None
+    spared: Mapping[str, int] = field(default_factory=dict)
     of_providers: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -85,6 +87,7 @@ def summarize(inventory: Inventory, digest: str, of_providers: Mapping[str, str 
         disabled=disabled,
         gone=count_gone(inventory),
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
+        spared=spared(inventory),
         of_providers=of_providers,
     )
 
@@ -97,6 +100,11 @@ def _changed(inventory: Inventory) -> dict[str, int]:
             "json_each(c.words) j GROUP BY 1 ORDER BY 2 DESC, 1"
         ).fetchall()
     )
+
+
+def spared(inventory: Inventory) -> dict[str, int]:
+    """Count the users that keep what the changed settings would take away, by what it is."""
+    return _names(inventory, "spared")
 
 
 def _names(inventory: Inventory, column: str) -> dict[str, int]:

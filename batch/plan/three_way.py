@@ -7,8 +7,9 @@ What the new pool changed itself wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from batch.inventory.baseline import Baseline, Conflict
 from userpool.attributes import VERIFIABLE, Schema
@@ -17,11 +18,15 @@ from userpool.identities import ATTRIBUTE, Identity
 from userpool.identity import SignIn, is_true
 from userpool.user import User
 
-_FLAGS = frozenset(f"{name}_verified" for name in VERIFIABLE)
-# Flags are compared along with their value (`values`). `identities` is never set: a link is made by a call of its own.
-_NOT_COMPARED = _FLAGS | {ATTRIBUTE}
+FLAGS = MappingProxyType({f"{name}_verified": name for name in VERIFIABLE})
+"""The verified flags, and the attribute that each says something of."""
+# A flag has a value wherever its attribute has one (`values`). `identities` is never set: a link is made by a call of
+# its own.
+_NOT_COMPARED = {*FLAGS, ATTRIBUTE}
 CHANGED_THERE = "was changed in the new pool as well, which keeps what it has"
 UNCHANGEABLE = "cannot be changed in the new pool, whose schema says so"
+PENDING = "is not verified in the old pool, and the new pool takes a new one only once it is verified: it follows then"
+REFUSED_FLAG = "is refused by the new pool ({code}): mark it verified there by hand, or let the user verify it"
 CONTESTED = "would be one account with another user of the old pool"
 LOCKED = "belongs to another person in the ledger"
 ALIAS = "is signed in with by another user of the new pool"
@@ -33,6 +38,8 @@ NOT_LINKED = (
 )
 REFUSED_FACTOR = "the new pool refuses this second factor ({code}), so the user signs in without it: see why, and rerun"
 NOT_OURS = "was ended in the old pool and is not known to be given by this migration: end it by hand if it is to go"
+BY_SETTINGS = "(by your changed settings)"
+"""Said of a change that no change of the old pool asks for."""
 PREFERRED = "preferred MFA"
 """The name of a change of the preferred second factor only."""
 # Recorded times are Cognito's, by its Date header, and may be too early: by up to two seconds of rounding, and by the
@@ -47,6 +54,9 @@ class Wanted:
     `factors`: the second factors that are to be on, None if they are left to the new pool. A factor that the new pool
     does not offer (`offered`) is left as it is.
     `restricted`: things may only be taken from the user, and nothing given except second factors.
+    `rules`: the rules by which this is wanted, as a text; None if they are not those of today.
+    `spared`: the names of what these rules would take away and the old pool would not. It is wanted all the same.
+    `ruled`: the names of what only changed rules change, without any change in the old pool.
     """
 
     attributes: Mapping[str, str] = field(repr=False)
@@ -56,6 +66,13 @@ class Wanted:
     factors: Preference | None = None
     offered: tuple[str, ...] = SECOND
     restricted: bool = False
+    rules: str | None = None
+    spared: tuple[str, ...] = ()
+    ruled: frozenset[str] = frozenset()
+
+    def told(self, name: str) -> str:
+        """Return the name of a change, and that only the settings ask for it, if so."""
+        return f"{name} {BY_SETTINGS}" if name in self.ruled else name
 
     def preference(self, applied: Preference) -> Preference:
         """Return the second factors that are to be on, for a user with these `applied` ones."""
@@ -127,11 +144,11 @@ def change(applied: Baseline, wanted: Wanted, granted: frozenset[str], marker: s
     if wanted.restricted:
         return taken
     before, now = values(applied.attributes, marker), values(wanted.attributes, marker)
-    changed = sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
+    changed = _changed(before, now)
     return Change(
         sets=tuple(name for name in changed if name in now),
         deletes=tuple(name for name in changed if name not in now),
-        joins=tuple(sorted(wanted.groups - known - granted)),
+        joins=tuple(sorted(group for group in wanted.groups - known - granted if f"-{group}" not in wanted.spared)),
         leaves=taken.leaves,
         orphaned=taken.orphaned,
         links=tuple(sorted(wanted.links - applied.links)),
@@ -142,27 +159,44 @@ def change(applied: Baseline, wanted: Wanted, granted: frozenset[str], marker: s
     )
 
 
-def values(attributes: Mapping[str, str], marker: str | None) -> dict[str, tuple[str, bool]]:
-    """Return each value by its name, with its verified flag. Both are compared and written together.
+def values(attributes: Mapping[str, str], marker: str | None) -> dict[str, str]:
+    """Return each value by its name. A verified flag is true or false where its attribute has a value, else absent.
 
     An empty value counts as no value, and a missing flag as false. The marker is left out: no update changes it.
     """
-    return {
-        name: (value, name in VERIFIABLE and is_true(attributes, f"{name}_verified"))
-        for name, value in attributes.items()
-        if value and name not in _NOT_COMPARED and name != marker
+    found = {
+        name: value for name, value in attributes.items() if value and name not in _NOT_COMPARED and name != marker
     }
+    flags = {flag: _flag(attributes, flag) for flag, name in FLAGS.items() if name in found}
+    return found | flags
+
+
+def flag_of(name: str) -> str | None:
+    """Return the verified flag of an attribute, or None if it has none."""
+    return f"{name}_verified" if name in VERIFIABLE else None
+
+
+def _flag(attributes: Mapping[str, str], flag: str) -> str:
+    return "true" if is_true(attributes, flag) else "false"
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Name what differs, sorted. A flag is named only if its attribute stays the same: else it goes with that."""
+    names = {name for name in before.keys() | now if before.get(name) != now.get(name)}
+    return sorted(name for name in names if FLAGS.get(name) not in names)
 
 
 def differing(one: Mapping[str, str], other: Mapping[str, str], marker: str | None) -> tuple[str, ...]:
     """Name the attributes that differ. If only the verified flag differs, the name is that of the flag."""
     mine, theirs = values(one, marker), values(other, marker)
-    names = []
-    for name in mine.keys() | theirs:
-        value, verified = mine.get(name, ("", False))
-        their_value, their_verified = theirs.get(name, ("", False))
-        names += [name] * (value != their_value) + [f"{name}_verified"] * (verified != their_verified)
-    return tuple(sorted(names))
+    absent = dict.fromkeys(FLAGS, "false")
+    return tuple(
+        sorted(
+            name
+            for name in mine.keys() | theirs
+            if mine.get(name, absent.get(name)) != theirs.get(name, absent.get(name))
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +225,15 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Decides what of a change may be written, by the new pool's schema and sign-in names."""
+    """Decides what of a change may be written, by the new pool's schema and sign-in names.
+
+    `verified_first`: the attributes whose new value the new pool keeps back until it is verified.
+    """
 
     schema: Schema
     sign_in: SignIn
     marker: str | None
+    verified_first: Collection[str] = ()
 
     def attributes(self, applied: Baseline, wanted: Wanted, found: User, *, contested: bool) -> Attributes:
         """Compare the baseline, what is wanted, and the user as `found` in the new pool.
@@ -206,38 +244,64 @@ class Judge:
         before, now, there = (
             values(some, self.marker) for some in (applied.attributes, wanted.attributes, found.attributes)
         )
-        done, conflicts = [], []
-        for name in (*changed.sets, *changed.deletes):
+        sets, done, conflicts = [*changed.sets], [], []
+        for name in changed.sets:
+            flag = flag_of(name)
+            # Both pools have the same new address, and only one of them has it verified: the flag is judged alone.
+            if flag and there.get(name) == now[name] and there.get(flag) != now[flag]:
+                before, sets = {**before, name: now[name], flag: "false"}, [*sets, flag]
+        for name in (*sets, *changed.deletes):
             # The order counts. If both pools made the same change, nothing is written. If the new pool made another
             # change, its value wins, whether or not the old pool's could be written.
-            if there.get(name) == now.get(name):
+            same = _same_address(name, there, now)
+            if same and there.get(name) == now.get(name):
                 done.append(name)
-            elif there.get(name) != before.get(name):
+            elif not same or not _untouched(name, there, before):
                 conflicts.append(Conflict(name, CHANGED_THERE))
             elif not self._mutable(name):
                 conflicts.append(Conflict(name, UNCHANGEABLE))
-            elif contested and self.sign_in.signs_in_with(name):
+            elif name in self.verified_first and now.get(f"{name}_verified") == "false":
+                conflicts.append(Conflict(name, PENDING, final=False))
+            elif contested and self.signs_in_with(name):
                 conflicts.append(Conflict(name, CONTESTED, final=False))
         left = {*done, *(conflict.name for conflict in conflicts)}
         return Attributes(
-            tuple(name for name in changed.sets if name not in left),
+            tuple(name for name in sets if name not in left),
             tuple(name for name in changed.deletes if name not in left),
             tuple(done),
             tuple(conflicts),
         )
+
+    def signs_in_with(self, name: str) -> bool:
+        """Whether users of the new pool sign in with this attribute, or with the one that this flag says verified."""
+        return self.sign_in.signs_in_with(FLAGS.get(name, name))
 
     def _mutable(self, name: str) -> bool:
         attribute = self.schema.get(name)
         return attribute is not None and attribute.mutable
 
 
+def _same_address(name: str, there: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether a flag is of the same address in the new pool. For any other name, True."""
+    return name not in FLAGS or there.get(FLAGS[name]) == now.get(FLAGS[name])
+
+
+def _untouched(name: str, there: Mapping[str, str], before: Mapping[str, str]) -> bool:
+    """Whether the new pool has an attribute, and its flag, as they were applied."""
+    return all(there.get(one) == before.get(one) for one in (name, flag_of(name)) if one)
+
+
 def to_send(names: Iterable[str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of these names as attributes to write, each with its verified flag. No flag is ever raised."""
+    """Return the values of these names as attributes to write. No flag is ever raised.
+
+    An address is sent with its flag, because Cognito takes a new one for unverified otherwise. A flag is sent alone.
+    """
     sent: dict[str, str] = {}
     for name in names:
-        sent[name] = wanted[name]
-        if name in VERIFIABLE:
-            sent[f"{name}_verified"] = "true" if is_true(wanted, f"{name}_verified") else "false"
+        if name not in FLAGS:
+            sent[name] = wanted[name]
+        if flag := name if name in FLAGS else flag_of(name):
+            sent[flag] = _flag(wanted, flag)
     return sent
 
 

@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from batch.inventory.baseline import Baseline, UserRecord
 from batch.plan.naming import Naming
+from batch.plan.rule_changes import spare
 from batch.plan.three_way import Wanted
 from batch.settings.decisions import Decision
 from userpool.attributes import Schema, Translation, translate
@@ -15,7 +17,7 @@ from userpool.errors import SettingsError, UserError
 from userpool.factors import NEEDS, SECOND, Factors, Preference, to_enrol, to_set
 from userpool.identities import ATTRIBUTE, Identity, is_profile, linked
 from userpool.identity import SignIn
-from userpool.settings import Rules
+from userpool.settings import Rules, as_carried, carrying
 from userpool.user import Status, User
 
 NEVER_CONFIRMED = "never confirmed its sign-up (users.unconfirmed)"
@@ -57,6 +59,7 @@ class Plan:
     """What becomes of a user.
 
     `username` and `attributes` are those in the new pool. Only a user that is to exist in the new pool has them.
+    `spared` names what the user has there and keeps, although changed rules would take it away.
     """
 
     action: Action
@@ -65,6 +68,7 @@ class Plan:
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
     dropped: tuple[str, ...] = ()
     has_reset_channel: bool = False
+    spared: tuple[str, ...] = ()
 
     def with_factors(self, on: frozenset[str], recovery: Collection[str]) -> Plan:
         """Return the plan of a user with these second factors on.
@@ -87,7 +91,8 @@ class Context:
 
     `schema` and `marker` (the attribute for the old sub) are the new pool's. `offered`: the new pool's second factors.
     `recovery`: the attributes to which the new pool sends reset codes (`Description`). `by_phone`: whether the old pool
-    takes a phone number for a second factor (`userpool.factors.asked_for`).
+    takes a phone number for a second factor (`userpool.factors.asked_for`). `removals`: whether a person has said that
+    the run may take away what only changed rules no longer want (`rule_changes`). `carrying` are the rules as a text.
     """
 
     rules: Rules
@@ -97,6 +102,12 @@ class Context:
     offered: tuple[str, ...] = SECOND
     recovery: tuple[str, ...] = ("phone_number", "email")
     by_phone: bool = False
+    removals: bool = False
+    carrying: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the text of the rules once: it is compared with that of every baseline."""
+        object.__setattr__(self, "carrying", carrying(self.rules))
 
     @classmethod
     def of(cls, rules: Rules, source: Description, target: Description) -> Context:
@@ -132,10 +143,40 @@ class Context:
         """Return the second factors that such a user has to enrol again; empty if the rules do not set factors."""
         return to_enrol(factors, attributes, self.offered) if self.rules.users.mfa == "preferences" else frozenset()
 
-    def wanted(self, user: User, attributes: Mapping[str, str], groups: frozenset[str], factors: Factors) -> Wanted:
-        """Return what the new pool is to have of a user. `attributes` and `groups` are in the new pool's terms."""
-        preference = self.preference(attributes, factors)
-        return Wanted(attributes, user.enabled, groups, self.links(user), preference, self.offered)
+    def wanted(self, user: User, attributes: Mapping[str, str], facts: UserRecord) -> Wanted:
+        """Return what the new pool is to have of a user. `attributes` are in the new pool's terms.
+
+        What only changed rules would take from the user is wanted all the same (`rule_changes`).
+        """
+        preference = self.preference(attributes, facts.factors)
+        links = self.links(user)
+        wanted = Wanted(attributes, user.enabled, facts.groups, links, preference, self.offered, rules=self.carrying)
+        return self._spared(user, wanted, facts)
+
+    def only_less(self, user: User, facts: UserRecord) -> Wanted:
+        """Return what the new pool is to have of a user who exists there and that the plan would not create.
+
+        Attributes stay as they are, and a disabled user is not enabled. Memberships and links may only end.
+        """
+        applied = facts.applied or Baseline({})
+        enabled = user.enabled and applied.enabled
+        wanted = Wanted(applied.attributes, enabled, facts.groups, self.links(user), restricted=True)
+        return self._spared(user, wanted, facts)
+
+    def _spared(self, user: User, wanted: Wanted, facts: UserRecord) -> Wanted:
+        applied = facts.applied
+        if applied is None or (applied.rules in {None, self.carrying} and not applied.spared):
+            return wanted
+        then = self._as_of(applied.rules or self.carrying)
+        groups, attributes = then.rules.groups.target_names(facts.old_groups), then.translate(user).attributes
+        factors = None if wanted.restricted else then.preference(attributes, facts.factors)
+        by_then = replace(wanted, attributes=attributes, groups=groups, links=then.links(user), factors=factors)
+        if wanted.restricted:
+            by_then = replace(by_then, attributes=wanted.attributes)
+        return spare(applied, facts.granted, wanted, by_then, marker=self.marker, removals=self.removals)
+
+    def _as_of(self, text: str) -> Context:
+        return self if text == self.carrying else replace(self, rules=as_carried(text, self.rules))
 
     def translate(self, user: User) -> Translation:
         """Return the user's attributes in the new pool's terms, and what is dropped or would be refused."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,6 +82,10 @@ class Migration:
         # A user that is under way still needs a password or is still to be disabled: the slower of the two counts.
         slowest = min(self.target.rps("AdminSetUserPassword"), self.target.rps("AdminDisableUser"))
         return min(self.config.worker_count, max(_FEWEST_WRITERS, int(slowest * _FINISHED_IN)))
+
+    def with_removals(self) -> Migration:
+        """Return this migration, with a run that also takes away what only changed settings no longer want."""
+        return replace(self, context=replace(self.context, removals=True))
 
     def decisions(self) -> Mapping[str, Decision]:
         """Return people's decisions about collisions, by old user name. With `collisions: report` there are none.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from batch.inventory.baseline import BaselineTable, Conflict, Kept
 from batch.inventory.inventory import Inventory
-from batch.plan.groups import applied_definition, differing_fields, groups_to_update, groups_wanted
+from batch.plan.groups import applied_definition, differing_fields, groups_to_update, groups_wanted, old_names
 from batch.plan.three_way import CHANGED_THERE
 from batch.plan.user_plan import Context
 from batch.runtime.progress_bar import ProgressBars
@@ -39,6 +39,7 @@ class Grouping:
         self._context = context
         self._stop = stop
         self._progress = progress
+        self._old_names = old_names(inventory, context)
         self._grouped = Grouped()
 
     def run(self) -> Grouped:
@@ -80,8 +81,8 @@ class Grouping:
             raise FatalError(f"{error} The group {group.name} cannot be created: correct, rename or drop it.") from None
         with self._inventory.transaction():
             self._inventory.execute(
-                "INSERT OR REPLACE INTO target_groups (name, made, definition) VALUES (?, ?, ?)",
-                (group.name, int(made), _definition(group)),
+                "INSERT OR REPLACE INTO target_groups (name, made, definition, old_name) VALUES (?, ?, ?, ?)",
+                (group.name, int(made), _definition(group), self._old_names.get(group.name)),
             )
         self._grouped.made += made
 
@@ -118,11 +119,14 @@ class Grouping:
 
     def _take_baselines(self, wanted: Mapping[str, Group], there: Mapping[str, Group]) -> None:
         """Count what is wanted now as applied to groups that existed before. What differs belongs to the new pool."""
-        rows = [(name, _definition(group)) for name, group in wanted.items() if name in there]
+        rows = [
+            (name, _definition(group), self._old_names.get(name)) for name, group in wanted.items() if name in there
+        ]
         with self._inventory.transaction():
             self._inventory.execute_many(
-                "INSERT INTO target_groups (name, made, definition) VALUES (?, 0, ?) "
-                "ON CONFLICT (name) DO UPDATE SET definition = coalesce(definition, excluded.definition)",
+                "INSERT INTO target_groups (name, made, definition, old_name) VALUES (?, 0, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET definition = coalesce(definition, excluded.definition), "
+                "old_name = coalesce(old_name, excluded.old_name)",
                 rows,
             )
 

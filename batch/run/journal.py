@@ -6,7 +6,7 @@ Rows of `progress` are never deleted: they tell a later run which users it must 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from batch.inventory.baseline import (
@@ -69,12 +69,14 @@ class Granted:
 class Done:
     """Nothing is left to do for the user. `groups` are the memberships that were wanted.
 
-    With `update`, the user existed before and was only changed.
+    With `update`, the user existed before and was only changed. `rules` and `spared` as in `BaselineTable.settle`.
     """
 
     sub: str
     groups: frozenset[str] | None = None
     update: bool = False
+    rules: str | None = field(default=None, repr=False)
+    spared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Journal:
                     "UPDATE progress SET state = ?, problem_kind = NULL, problem = NULL WHERE sub = ?",
                     (UserState.DONE, fact.sub),
                 )
-                self._applied.settle(fact.sub, fact.groups)
+                self._applied.settle(fact.sub, fact.groups, fact.rules, fact.spared)
             case Failed():
                 self._record_failure(fact)
             case Unbegun():
@@ -243,7 +245,7 @@ class Journal:
             in_doubt=state == UserState.INTENDED,
             new_sub=new_sub,
             owed=facts.still_giving if kept else facts.owed,
-            wanted=kept or self._context.wanted(user, attributes, facts.groups, facts.factors),
+            wanted=kept or self._context.wanted(user, attributes, facts),
             applied=facts.applied,
             granted=facts.granted,
         )

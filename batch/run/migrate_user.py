@@ -302,13 +302,18 @@ class UserMigration:
 
 
 def _done(job: Job) -> Done:
-    return Done(job.sub, settled_groups(job), update=job.state is UserState.DONE)
+    done = Done(job.sub, settled_groups(job), update=job.state is UserState.DONE)
+    # A user that is not to be given anything is not brought to today's rules: the baseline stays under those of then.
+    if job.wanted is None or job.wanted.rules is None:
+        return done
+    return replace(done, rules=job.wanted.rules, spared=job.wanted.spared)
 
 
 def _as_created(job: Job, user: User) -> Baseline | None:
     """Return what was applied to a user that this migration created, in this attempt or in one without an answer."""
     groups = job.wanted.groups if job.wanted else frozenset()
-    return Baseline(user.attributes, job.user.enabled, groups, giving=groups) if job.wanted else None
+    rules = job.wanted.rules if job.wanted else None
+    return Baseline(user.attributes, job.user.enabled, groups, groups, rules=rules) if job.wanted else None
 
 
 def _as_found(job: Job, claim: Claim) -> Baseline | None:
@@ -320,7 +325,7 @@ def _as_found(job: Job, claim: Claim) -> Baseline | None:
     if job.wanted is None:
         return None
     links = frozenset() if claim.hold is Hold.MIGRATED else job.wanted.links
-    return Baseline(job.attributes, job.user.enabled, job.wanted.groups, links=links)
+    return Baseline(job.attributes, job.user.enabled, job.wanted.groups, links=links, rules=job.wanted.rules)
 
 
 def _failure(job: Job, error: UserError, *, created: bool) -> Failed:

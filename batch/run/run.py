@@ -14,6 +14,7 @@ from batch.inventory.user_state import IS_NOT_DONE, Problem
 from batch.ledger.claims import Claims
 from batch.plan.changes import Changes, count_gone, gone, gone_jobs
 from batch.plan.jobs import Job, count_pending
+from batch.plan.summary import spared
 from batch.plan.three_way import Judge
 from batch.plan.user_plan import Context
 from batch.run.create_groups import Grouping
@@ -36,7 +37,7 @@ class RunSummary:
     `found` counts users that an earlier migration had finished. `updated` counts users that the old pool had changed.
     `disabled` counts users that the old pool has disabled since. `failed` counts the failures of this run by problem.
     `left` counts what a rerun would take up. `conflicts` lists all changes that are not carried over. `gone` lists all
-    users that have left the old pool.
+    users that have left the old pool. `spared` counts users that keep what changed settings would take away, by name.
     """
 
     created: int = 0
@@ -53,6 +54,7 @@ class RunSummary:
     failed: dict[str, int] = field(default_factory=dict)
     conflicts: list[dict[str, str]] = field(default_factory=list)
     gone: list[dict[str, Any]] = field(default_factory=list)
+    spared: dict[str, int] = field(default_factory=dict)
 
 
 class Run:
@@ -84,7 +86,7 @@ class Run:
             password=lambda: random_password(policy),
             stop=stop,
             claims=claims,
-            judge=Judge(context.schema, context.target, context.marker),
+            judge=Judge(context.schema, context.target, context.marker, description.verified_first),
         )
         self._changes = Changes(inventory, context)
         self._summary = RunSummary()
@@ -106,6 +108,7 @@ class Run:
         self._summary.left = count_pending(self._inventory) + self._changes.left()
         self._summary.stopped = self._stop.is_set()
         self._summary.conflicts, self._summary.gone = conflicts(self._inventory), gone(self._inventory)
+        self._summary.spared = spared(self._inventory)
         return self._summary
 
     def _disable(self, *, disable_gone: bool) -> None:

@@ -16,11 +16,13 @@ from batch.ledger.persons import native_locks
 from batch.plan.jobs import Job
 from batch.plan.three_way import (
     ALIAS,
+    FLAGS,
     FOUND_OTHERWISE,
     LOCKED,
     NO_PROVIDER,
     NOT_LINKED,
     NOT_OURS,
+    REFUSED_FLAG,
     Attributes,
     Change,
     Judge,
@@ -245,10 +247,15 @@ class Updates:
             return self._sent(job, found, rest, wanted)
         except UnansweredError:
             raise  # a rerun looks at what the call did
-        except UserError:
+        except UserError as error:
             if moves:
                 self._claims.relock(job, before)
-            raise
+            # A flag alone is written without its address, which may be one that the schema never lets be changed. If
+            # Cognito refuses that, everything else is still written.
+            rest = todo.without(_refused_flags(todo, error))
+            if rest == todo or isinstance(error, NotFoundError):
+                raise
+            return self._sent(job, found, rest, wanted)
         return todo
 
     def _call(self, username: str, todo: Attributes, wanted: Mapping[str, str]) -> None:
@@ -258,7 +265,7 @@ class Updates:
             self._target.delete_attributes(username, todo.deletes, before=self._claims.hold)
 
     def _without_sign_in(self, todo: Attributes, reason: str) -> Attributes:
-        names = [name for name in (*todo.sets, *todo.deletes) if self._judge.sign_in.signs_in_with(name)]
+        names = [name for name in (*todo.sets, *todo.deletes) if self._judge.signs_in_with(name)]
         return todo.without(Conflict(name, reason, final=False) for name in names)
 
     def _locks(self, job: Job, attributes: Mapping[str, str]) -> frozenset[str]:
@@ -278,6 +285,11 @@ class Updates:
             yield Removed(job.sub, group)
         if changed.orphaned:
             yield Kept(job.sub, tuple(Conflict(f"-{group}", NOT_OURS) for group in changed.orphaned))
+
+
+def _refused_flags(todo: Attributes, error: UserError) -> Iterator[Conflict]:
+    reason = REFUSED_FLAG.format(code=error.code or "no reason given")
+    return (Conflict(name, reason, final=False) for name in todo.sets if name in FLAGS)
 
 
 def untouched(job: Job, found: User) -> bool:

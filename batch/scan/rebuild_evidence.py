@@ -277,4 +277,5 @@ class Restored:
         wanted = self._context.translate(old).attributes
         # A user who is disabled only in the old pool is disabled by the next run. A user who is disabled only in the
         # new pool stays disabled.
-        return Baseline({name: wanted[name] for name in alike}, enabled or old.enabled, groups=None)
+        attributes = {name: wanted[name] for name in alike}
+        return Baseline(attributes, enabled or old.enabled, groups=None, rules=self._context.carrying)

@@ -59,6 +59,8 @@ _FOUND = (
     "SELECT f.new_sub, f.group_name AS new FROM found f JOIN progress r ON r.new_sub = f.new_sub "
     "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')"
 )
+# A membership that the new pool keeps although changed settings would end it.
+_SPARED = "EXISTS (SELECT 1 FROM json_each(p.spared) s WHERE s.value = '-' || d.new)"
 _FROM = (
     "FROM progress r JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
     "LEFT JOIN applied a ON a.sub = r.sub WHERE r.new_sub > ? AND (p.factors IS NOT NULL OR a.factors IS NOT NULL)"
@@ -171,7 +173,7 @@ class Verify:
             # Memberships are compared for all users at once, further below. So no groups are wanted here.
             facts = UserRecord(frozenset(), applied.get(old.sub), frozenset(), factors[old.sub])
             kept = as_kept(old, facts, self._context) if self._is_cut_over else None
-            wanted = kept or self._context.wanted(old, translated, facts.groups, facts.factors)
+            wanted = kept or self._context.wanted(old, translated, facts)
             found[new_sub] = Compared(old.username, wanted, applied.get(old.sub), done=state == UserState.DONE)
         return found
 
@@ -287,15 +289,15 @@ class Verify:
 
     def _differ_in_memberships(self, what: str, these: str, not_those: str) -> None:
         rows = self._inventory.execute(
-            "SELECT u.username, r.username, g.sub IS NOT NULL, d.* "  # noqa: S608 -- constants
+            f"SELECT u.username, r.username, g.sub IS NOT NULL AND NOT {_SPARED}, d.* "  # noqa: S608 -- constants
             f"FROM ({these} EXCEPT {not_those}) d "
-            "JOIN progress r ON r.new_sub = d.new_sub JOIN users u ON u.sub = r.sub "
+            "JOIN progress r ON r.new_sub = d.new_sub JOIN users u ON u.sub = r.sub JOIN plan p ON p.sub = r.sub "
             "LEFT JOIN granted g ON g.sub = r.sub AND g.group_name = d.new"
         )
         gained = what == "membership gained"
         for old_username, username, granted, _, group in rows:
             # A membership that this migration gave and that has ended, or that somebody else gave, is the new pool's
-            # own change.
+            # own change. So is one that only changed settings would end: nothing is left to do.
             its_own = bool(granted) != gained
             # After the cut-over, memberships that somebody adds in the new pool are ordinary work there, and not worth
             # a call each.

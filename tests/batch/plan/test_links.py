@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from changed import conflicting, planned, verified
 from delta_world import Old, calls, writes
@@ -177,3 +179,17 @@ def test_a_federated_profile_is_not_linked_to_itself():
 def test_an_identity_shows_no_subject():
     """The id at the provider is personal: no repr has it."""
     assert "1042" not in repr(GOOGLE)
+
+
+def test_identities_that_are_dropped_later_end_no_link(world, old):
+    """Links that only a changed rule would end stay, and are counted apart, until a person has them ended."""
+    old.carry()
+    world.context = replace(world.context, rules=Rules(attributes=AttributeRules(drop=("identities",))))
+    for _ in range(2):
+        assert dict(old.carry().spared) == {"-link Corp": 1, "-link Google": 1}
+        old.change(ONE, nickname="Zoe")
+    assert links_of(world, "user1") == {GOOGLE, CORP}
+    assert verified(world) == ([], [])
+    world.context = replace(world.context, removals=True)
+    old.carry()
+    assert links_of(world, "user1") == frozenset()

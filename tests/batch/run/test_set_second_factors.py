@@ -13,6 +13,7 @@ from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person,
 from second_factors import BOTH, BY_MAIL, BY_SMS, NONE, SETS, OldWithFactors, put, there
 
 from batch.pacing.pacer import Pacer
+from userpool.attributes import AttributeRules
 from userpool.factors import MAIL, SMS, TOTP, Factors, Preference
 from userpool.person import PersonState
 from userpool.pool import UserPool
@@ -286,3 +287,23 @@ def test_who_was_made_by_their_own_sign_in_gets_all_factors_by_the_next_run(tmp_
     assert there(world) == (BOTH if SMS in wanted else BY_MAIL)
     assert conflicting(world) == []
     empty(client, pool_id)
+
+
+def test_a_rule_that_drops_the_number_later_switches_no_factor_off(world, old):
+    """A second factor that only a changed rule would switch off stays on, and is counted apart."""
+    old.carry()
+    world.use(Rules(UserRules(mfa="preferences"), AttributeRules(drop=("phone_number",))))
+    for _ in range(2):
+        assert dict(old.carry().spared) == {SMS: 1, "phone_number": 1}
+        old.change(ONE, nickname="Zoe")
+    assert there(world) == BOTH
+    assert verified(world) == ([], [])
+
+
+def test_factors_that_a_rule_leaves_alone_later_stay_on(world, old):
+    """With `users.mfa: ignore` after a run, the factors that were set stay as they are."""
+    old.carry()
+    world.use(Rules())
+    old.carry()
+    assert there(world) == BOTH
+    assert writes(world) == []
