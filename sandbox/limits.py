@@ -77,6 +77,7 @@ _OPERATIONS = {
         "SetUserMFAPreference",
         "AssociateSoftwareToken",
         "VerifySoftwareToken",
+        "VerifyUserAttribute",
     ],
     "UserList": ["ListUsers", "ListUsersInGroup"],
     "UserPoolRead": ["DescribeUserPool", "ListUserPools"],

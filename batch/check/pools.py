@@ -118,7 +118,7 @@ def _about_aliases(facts: Facts) -> Iterator[Finding]:
         yield _ALIASES.note(
             "verified-before-update",
             f"the new pool keeps the old {' and '.join(WORDS.get(name, name) for name in held)} until a new one is "
-            "verified; changes that a rerun carries over come with their verified flag.",
+            "verified. A rerun carries a change over once it is verified in the old pool. No code is sent.",
         )
 
 

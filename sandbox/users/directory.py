@@ -38,6 +38,7 @@ class User:
     code: str | None = None  # the last code sent, for a test to read
     code_for: str = ""  # what it confirms
     code_expires: float = 0.0
+    pending: dict[str, str] = field(default_factory=dict)  # new values that wait until the user verifies them
     recoveries: list[float] = field(default_factory=list)  # when a forgotten password was asked about, this last hour
     wrong_passwords: int = 0
     last_attempt: float = 0.0

@@ -48,6 +48,14 @@ def _delete_user_attributes(world: World, parameters: Parameters) -> dict[str, A
     return {}
 
 
+def _verify_user_attribute(world: World, parameters: Parameters) -> dict[str, Any]:
+    pool, _, user = tokens.bearer(world, parameters["AccessToken"])
+    name = parameters["AttributeName"]
+    codes.check(world, user, users.purpose_of(name), parameters["Code"])
+    users.change_attributes(world, pool, user, {name: user.pending[name], f"{name}_verified": "true"})
+    return {}
+
+
 def _delete_user(world: World, parameters: Parameters) -> dict[str, Any]:
     pool, _, user = tokens.bearer(world, parameters["AccessToken"])
     pool.users.remove(user)
@@ -112,6 +120,7 @@ OPERATIONS: dict[str, Operation] = {
     "GetUser": _get_user,
     "UpdateUserAttributes": _update_user_attributes,
     "DeleteUserAttributes": _delete_user_attributes,
+    "VerifyUserAttribute": _verify_user_attribute,
     "DeleteUser": _delete_user,
     "ChangePassword": _change_password,
     "AssociateSoftwareToken": _associate_software_token,

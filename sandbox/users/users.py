@@ -8,9 +8,11 @@ from typing import Any
 
 from sandbox.errors import CognitoError, invalid_parameter, user_not_found
 from sandbox.pools import schema
+from sandbox.users import codes
 from sandbox.users.directory import VERIFIABLE, User
 from sandbox.world import Operation, Parameters, Pool, World
 
+_CODE_SECONDS = 86400.0  # "valid for 24 hours" (developer guide, verifying updates)
 _FORMAT_NAMES = {"email": "email", "phone_number": "phone number"}
 
 
@@ -80,13 +82,36 @@ def create(
 def change_attributes(world: World, pool: Pool, user: User, attributes: Mapping[str, str]) -> None:
     """Give a user attributes; "" removes one. A new e-mail or phone number is unverified unless they say it is.
 
-    Raises InvalidParameterException for what the schema does not let be changed, and AliasExistsException.
+    Where the pool wants it verified before the update, an unverified one waits, and a code is sent to it (API
+    reference, AdminUpdateUserAttributes). Raises InvalidParameterException for what the schema does not let be changed,
+    and AliasExistsException.
     """
     schema.check_change(pool, attributes)
+    waiting = _waiting(pool, user, attributes)
+    for name in waiting:
+        codes.send(world, user, purpose_of(name), _CODE_SECONDS)
+    user.pending = {name: value for name, value in user.pending.items() if name not in attributes} | waiting
+    attributes = {name: value for name, value in attributes.items() if name.removesuffix("_verified") not in waiting}
     changes = {**_flags_to_drop(user, attributes), **schema.stored(pool, attributes)}
     if not user.federated:
         _claim_aliases(world, pool, {**user.attributes, **changes}, user=user)
     pool.users.update(user, {name: value or None for name, value in changes.items()}, world.clock.now())
+
+
+def purpose_of(name: str) -> str:
+    """Return what the code is for that verifies a new value of this attribute."""
+    return f"a new {name}"
+
+
+def _waiting(pool: Pool, user: User, attributes: Mapping[str, str]) -> dict[str, str]:
+    setting = pool.config.get("UserAttributeUpdateSettings") or {}
+    wanted = setting.get("AttributesRequireVerificationBeforeUpdate") or ()
+    return {
+        name: attributes[name]
+        for name in wanted
+        if attributes.get(name, "") not in {"", user.attributes.get(name)}
+        and attributes.get(f"{name}_verified", "").lower() != "true"
+    }
 
 
 def _named(user: User, names: Collection[str]) -> list[tuple[str, str]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from live import attributes_of, listed, refused
-from signing_in import claims, initiate, new_client, sign_in
+from live import attributes_of, create_user, listed, refused
+from signing_in import PASSWORD, claims, initiate, new_client, sign_in
 
 ROLE = "arn:aws:iam::123456789012:role/staff"
 
@@ -186,6 +186,32 @@ def test_users_change_their_own_attributes(cognito, signed_in):
     assert (changed["name"], changed["email"], changed["email_verified"]) == ("Bob", "b@example.com", "false")
     cognito.delete_user_attributes(AccessToken=token, UserAttributeNames=["name"])
     assert "name" not in attributes_of(cognito.get_user(AccessToken=token))
+
+
+@pytest.mark.unproven
+def test_an_address_that_is_to_be_verified_first_waits(cognito, new_pool, local):
+    """With AttributesRequireVerificationBeforeUpdate a new address counts once the user gives the code sent to it."""
+    pool_id = new_pool(
+        AutoVerifiedAttributes=["email"],
+        UserAttributeUpdateSettings={"AttributesRequireVerificationBeforeUpdate": ["email"]},
+    )
+    create_user(cognito, pool_id, "bob", {"email": "bob@x.com", "email_verified": "true"})
+    cognito.admin_set_user_password(UserPoolId=pool_id, Username="bob", Password=PASSWORD, Permanent=True)
+    token = sign_in(cognito, new_client(cognito, pool_id))["AuthenticationResult"]["AccessToken"]
+    pairs = listed({"email": "bob@y.com", "name": "Bob"})
+    cognito.admin_update_user_attributes(UserPoolId=pool_id, Username="bob", UserAttributes=pairs)
+    changed = attributes_of(cognito.get_user(AccessToken=token))
+    assert (changed["name"], changed["email"], changed["email_verified"]) == ("Bob", "bob@x.com", "true")
+    code = local.world.pool(pool_id).users.find("bob").code
+    cognito.verify_user_attribute(AccessToken=token, AttributeName="email", Code=code)
+    changed = attributes_of(cognito.get_user(AccessToken=token))
+    assert (changed["email"], changed["email_verified"]) == ("bob@y.com", "true")
+    sent = len(local.world.sent)
+    cognito.admin_update_user_attributes(
+        UserPoolId=pool_id, Username="bob", UserAttributes=listed({"email": "bob@z.com", "email_verified": "true"})
+    )
+    assert attributes_of(cognito.get_user(AccessToken=token))["email"] == "bob@z.com"
+    assert len(local.world.sent) == sent
 
 
 def test_nobody_verifies_the_own_address(cognito, signed_in):
