@@ -50,6 +50,11 @@ class Door:
         self._client = client
         self.pool_id = pool_id
         self._policy = policy
+        self._succeeded: dict[str, object] = {}
+
+    def last_success(self, operation: str) -> object:
+        """Return a mark of the operation's last success here: another mark means that it has succeeded since."""
+        return self._succeeded.get(operation)
 
     def paced_by(self, policy: Policy) -> Self:
         """Return the same pool under another policy."""
@@ -114,4 +119,7 @@ class Door:
             except BotoCoreError as error:
                 raise from_botocore_error(error, operation=operation, pool_id=self.pool_id) from None
 
-        return self._policy(operation, attempt, repeatable=repeatable)
+        answer = self._policy(operation, attempt, repeatable=repeatable)
+        # A new object each time, because threads could count the same number twice.
+        self._succeeded[operation] = object()
+        return answer

@@ -40,7 +40,7 @@ from botocore.exceptions import (
 
 from userpool.answers.credentials import why_not_accepted
 from userpool.answers.redaction import redact
-from userpool.answers.triggers import REFUSALS, refused_by_trigger
+from userpool.answers.triggers import LET_THEM_COME, REFUSALS, refused_by_trigger
 from userpool.answers.wording import Said, sentences
 
 
@@ -75,6 +75,15 @@ class Refusal:
     operation: str
     code: str
     trigger: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """What to do if it concerns everybody."""
+        if self.trigger == "PreSignUp":
+            return LET_THEM_COME
+        if self.code in REFUSALS:
+            return "Correct the function or detach it, and rerun."
+        return "Remove the cause, and rerun."
 
 
 class UserError(MigrationError):

@@ -27,6 +27,7 @@ from batch.campaign.send_code import (
 from batch.inventory.inventory import Inventory
 from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars
+from batch.runtime.same_cause import SameCause
 from batch.runtime.stopping import StoppedError
 
 _KEPT = 1000  # names in the list of reasons, at most
@@ -129,6 +130,7 @@ class Campaign:
         workers: int,
         stop: threading.Event,
         progress: ProgressBars,
+        succeeded: Callable[[str], object],
     ) -> None:
         self._inventory = inventory
         self._records = records
@@ -136,6 +138,7 @@ class Campaign:
         self._workers = workers
         self._stop = stop
         self._progress = progress
+        self._same: SameCause[Refused | CodeFailed] = SameCause(succeeded)
         self._names: dict[str, str] = {}  # old user names, by sub, of the persons who are under way
         self._summary = CampaignSummary(capturing=records.capturing)
 
@@ -189,7 +192,11 @@ class Campaign:
         try:
             with (
                 self._progress.bar(name, total=total) as bar,
-                closing(engine.run(self._named(people), step, workers=self._workers, stop=self._stop)) as batches,
+                closing(
+                    engine.run(
+                        self._same.until_it_shows(self._named(people)), step, workers=self._workers, stop=self._stop
+                    )
+                ) as batches,
             ):
                 for batch in batches:
                     with self._inventory.transaction():
@@ -199,12 +206,19 @@ class Campaign:
                     ends = [fact for fact in batch if not isinstance(fact, Sending)]
                     for fact in ends:
                         self._summary.add(fact, self._names.pop(fact.sub, ""))
+                        if isinstance(fact, Refused | CodeFailed) and fact.refusal:
+                            self._same.refused(fact, fact.refusal, fact.reason)
                     bar.advance(len(ends))
         # A call that was not made because of a stop raises this in its thread. What was recorded stays, and is
         # reported.
         except StoppedError:
             self._summary.stopped = True
         self._summary.stopped |= self._stop.is_set()
+        # Nobody counts as refused for a cause that concerns everybody: a later run tries them again.
+        with self._inventory.transaction():
+            for fact in self._same.struck:
+                self._records.hold(fact.sub)
+        self._same.end()
         return self._summary
 
     def _named(self, people: Iterator[Awaited]) -> Iterator[Awaited]:

@@ -228,6 +228,13 @@ class CampaignRecords:
             case _:
                 assert_never(fact)
 
+    def hold(self, sub: str) -> None:
+        """Let a later run try a person again who was refused. Part of the transaction that is open."""
+        self._inventory.execute(
+            "UPDATE campaign SET state = ?, reason = NULL WHERE sub = ? AND state = ?",
+            (CodeState.WAITING, sub, CodeState.REFUSED),
+        )
+
     def _set(self, sub: str, state: CodeState, reason: str | None = None) -> None:
         self._inventory.execute("UPDATE campaign SET state = ?, reason = ? WHERE sub = ?", (state, reason, sub))
 

@@ -25,7 +25,7 @@ from enum import Enum, auto
 from batch.campaign.end_capture import Letting, Overtaken, overtaken
 from batch.campaign.recipients import Awaited, Budget, CodeState, day_of, why_left
 from userpool.answers.wording import Said
-from userpool.errors import MigrationError, UnansweredError, UserError
+from userpool.errors import MigrationError, Refusal, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import Status, User
 
@@ -77,6 +77,7 @@ class Refused:
 
     sub: str
     reason: str
+    refusal: Refusal | None = None  # what was refused, if that may concern everybody after all
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class CodeFailed:
 
     sub: str
     reason: str
+    refusal: Refusal | None = None  # what was refused, if that may concern everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ class SendingCodes:
         try:
             found = self._target.find_listed(one.new_sub)
         except UserError as error:
-            yield CodeFailed(one.sub, str(error))
+            yield CodeFailed(one.sub, str(error), error.refusal)
             return
         if one.is_in_doubt:
             yield _settled(one.sub, found)
@@ -198,7 +200,7 @@ class SendingCodes:
     def _refused(self, sub: str, error: UserError) -> Fact:
         whose = blame(error)
         if whose is Blame.PERSON:
-            return Refused(sub, str(error))
+            return Refused(sub, str(error), error.refusal)
         self.sender.fails(str(error), surely=whose is Blame.EVERYBODY)
         return Held(sub, str(error))
 

@@ -217,6 +217,7 @@ def _campaign(now: Session, records: CampaignRecords) -> Campaign:
         workers=now.migration.writers,
         stop=now.stop,
         progress=ProgressBars(),
+        succeeded=now.migration.target.pool.last_success,
     )
 
 

@@ -13,6 +13,7 @@ from typing import assert_never
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.second_factors import FactorsTable
 from batch.inventory.snapshot import Snapshot
+from userpool.errors import Refusal
 from userpool.factors import Factors, Preference
 from userpool.groups import GroupRules
 from userpool.identities import Identity
@@ -35,10 +36,14 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Changes of a user are not carried over, each for a reason of its own."""
+    """Changes of a user are not carried over, each for a reason of its own.
+
+    `refusal` is what Cognito refused, if that may concern everybody.
+    """
 
     sub: str
     conflicts: tuple[Conflict, ...]
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +253,11 @@ class BaselineTable:
             self._inventory.execute("UPDATE last_write SET at = ? WHERE sub = ?", (at, sub))
         else:
             self.forget_write(sub)
+
+    def has_conflicts(self, sub: str, names: Iterable[str]) -> bool:
+        """Whether one of these conflicts of a user is known."""
+        named = "SELECT count(*) FROM conflicts c JOIN json_each(?) j ON j.value = c.name WHERE c.sub = ?"
+        return self._inventory.number(named, (json.dumps([*names]), sub)) > 0
 
     def forget_conflicts(self, sub: str, names: Iterable[str]) -> None:
         """Take these conflicts of a user back; `sub` is empty for a group's."""

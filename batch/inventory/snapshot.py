@@ -161,6 +161,10 @@ class Snapshot:
             "UPDATE users SET factors_read = ? WHERE sub = ?", [(self.number, sub) for sub in subs]
         )
 
+    def mark_factors_unread(self, subs: Iterable[str]) -> None:
+        """Record that the second factors of these users are to be asked for. Part of the open transaction."""
+        self._inventory.execute_many("UPDATE users SET factors_read = 0 WHERE sub = ?", [(sub,) for sub in subs])
+
     def keep_factors(self) -> None:
         """Let second factors that an earlier scan read count as read by this scan.
 

@@ -5,7 +5,7 @@ Rows of `progress` are never deleted: they tell a later run which users it must 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -29,6 +29,7 @@ from batch.inventory.user_state import PENDING, Problem, UserState
 from batch.plan.after_cutover import to_finish
 from batch.plan.jobs import Job
 from batch.plan.user_plan import Context
+from userpool.errors import Refusal
 
 _REFUSE = "UPDATE progress SET state = ?, intended_at = NULL WHERE sub = ?"
 
@@ -87,6 +88,7 @@ class Failed:
     problem: Problem
     reason: str
     refused: bool = False
+    refusal: Refusal | None = None  # what refused it, if that may concern everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,24 @@ class Journal:
         self._inventory.execute(
             "UPDATE progress SET problem_kind = ?, problem = ? WHERE sub = ?", (fact.problem, fact.reason, fact.sub)
         )
+
+    def is_known(self, fact: Failed | Kept) -> bool:
+        """Return whether the inventory knows already that the user failed, or of the conflict."""
+        if isinstance(fact, Kept):
+            return self._applied.has_conflicts(fact.sub, [one.name for one in fact.conflicts])
+        marked = "SELECT count(*) FROM progress WHERE sub = ? AND problem IS NOT NULL"
+        return self._inventory.number(marked, (fact.sub,)) > 0
+
+    def take_failures_back(self, facts: Iterable[Failed | Kept]) -> None:
+        """Forget failures and conflicts that one cause made of everybody, so that nobody is marked for it."""
+        with self._inventory.transaction():
+            for fact in facts:
+                if isinstance(fact, Kept):
+                    self._applied.forget_conflicts(fact.sub, [one.name for one in fact.conflicts])
+                else:
+                    self._inventory.execute(
+                        "UPDATE progress SET problem_kind = NULL, problem = NULL WHERE sub = ?", (fact.sub,)
+                    )
 
     def _intend(self, after: str, size: int, now: float, *, failed_before: bool) -> list[Job]:
         rows = self._inventory.execute(

@@ -33,7 +33,7 @@ from batch.plan.three_way import Judge
 from batch.run.journal import Created, Done, Fact, Failed, Granted, Secured, Unbegun
 from batch.run.update_user import DELETED, GoneError, Updates, left_as_found, look, settled_groups
 from userpool.attributes import Schema
-from userpool.errors import USER_NOT_FOUND, AlreadyExistsError, NotFoundError, UnansweredError, UserError
+from userpool.errors import USER_NOT_FOUND, AlreadyExistsError, NotFoundError, Refusal, UnansweredError, UserError
 from userpool.identity import SignIn
 from userpool.pool import UserPool
 from userpool.user import Status, User
@@ -298,7 +298,10 @@ class UserMigration:
             # The code tells which of the two is missing. A missing group is a ResourceNotFoundException.
             if error.code == USER_NOT_FOUND:
                 raise GoneError("was deleted in the target while it was being migrated; it stays deleted") from None
-            raise UserError(f"the group {group} is not in the target any more: rerun, which creates it") from None
+            raise UserError(
+                f"the group {group} is not in the target any more: rerun, which creates it",
+                refusal=Refusal("AdminAddUserToGroup", error.code),
+            ) from None
 
 
 def _done(job: Job) -> Done:
@@ -342,4 +345,4 @@ def _failure(job: Job, error: UserError, *, created: bool) -> Failed:
         case RefusedError():
             return Failed(job.sub, error.problem, str(error), refused=surely_not_created)
         case _:
-            return Failed(job.sub, Problem.REJECTED, str(error), refused=surely_not_created)
+            return Failed(job.sub, Problem.REJECTED, str(error), surely_not_created, error.refusal)

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from batch.inventory.baseline import Removed, Updated, conflicts
+from batch.inventory.baseline import Kept, Removed, Updated, conflicts
 from batch.inventory.inventory import Inventory
 from batch.inventory.user_state import IS_NOT_DONE, Problem
 from batch.ledger.claims import Claims
@@ -22,8 +22,9 @@ from batch.run.journal import Created, Done, Fact, Failed, Granted, Journal
 from batch.run.migrate_user import UserMigration
 from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars
-from batch.runtime.silence import Silence
+from batch.runtime.same_cause import SameCause
 from userpool.description import Description
+from userpool.errors import Refusal
 from userpool.passwords import random_password
 from userpool.pool import UserPool
 
@@ -90,7 +91,7 @@ class Run:
         )
         self._changes = Changes(inventory, context)
         self._summary = RunSummary()
-        self._silence = Silence()
+        self._same: SameCause[Failed | Kept] = SameCause(target.last_success)
 
     def run(self, *, now: Callable[[], float], limit: int | None = None, disable_gone: bool = False) -> RunSummary:
         """Carry over changes and create pending users, `limit` users at most. `now()` is the new pool's time.
@@ -145,18 +146,45 @@ class Run:
     def _carry_out(self, what: str, total: int, jobs: Iterator[Job], step: Callable[[Job], Iterator[Fact]]) -> None:
         with (
             self._progress.bar(what, total=total) as bar,
-            closing(engine.run(jobs, step, workers=self._workers, stop=self._stop)) as batches,
+            closing(
+                engine.run(self._same.until_it_shows(jobs), step, workers=self._workers, stop=self._stop)
+            ) as batches,
         ):
             for batch in batches:
+                # Before the facts are recorded. A user whose failure is known is one of those that only remain, and
+                # says nothing about everybody.
+                known = {id(fact) for fact in batch if isinstance(fact, Failed | Kept) and self._journal.is_known(fact)}
                 with self._inventory.transaction():
                     for fact in batch:
                         self._journal.record(fact)
                     # After the facts. Recording them marks the plan of these users as out of date, and this takes the
                     # mark from all users who are as planned.
                     self._changes.note_done(fact.sub for fact in batch if isinstance(fact, Done))
-                for fact in batch:  # after the facts are durable, because counting may end the run
+                for fact in batch:
                     self._count(fact)
+                    self._compare(fact, known=id(fact) in known)
                 bar.advance(sum(isinstance(fact, Done | Failed) for fact in batch))
+        self._end_if_nobody_succeeds()
+
+    def _compare(self, fact: object, *, known: bool) -> None:
+        """Compare a failure with those before it: many that are equal have a cause that concerns everybody."""
+        match fact:
+            case Failed(problem=Problem.UNANSWERED):
+                self._same.unanswered(fact, fact.reason)
+                return  # any other fact is an answer
+            case Failed(refusal=Refusal() as refusal) if not known:
+                self._same.refused(fact, refusal, fact.reason)
+            case Kept(refusal=Refusal() as refusal) if not known:
+                self._same.refused(fact, refusal, f"{fact.conflicts[0].name} {fact.conflicts[0].reason}")
+        self._same.answered()
+
+    def _end_if_nobody_succeeds(self) -> None:
+        """Raise FatalError if one cause refuses everybody, after its marks were taken from the users who met it."""
+        self._journal.take_failures_back(self._same.struck)
+        for fact in self._same.struck:
+            if isinstance(fact, Failed):
+                self._summary.failed[fact.problem] -= 1
+        self._same.end()
 
     def _count(self, fact: object) -> None:
         summary = self._summary
@@ -178,12 +206,6 @@ class Run:
                 summary.done += 1
             case Failed():
                 summary.failed[fact.problem] = summary.failed.get(fact.problem, 0) + 1
-                if fact.problem is Problem.UNANSWERED:
-                    # Many users in a row without an answer mean that Cognito is down, and this raises FatalError. Any
-                    # other fact is an answer, and begins the count anew.
-                    self._silence.note(fact.reason)
-                    return
-        self._silence.broken()
 
 
 def failures(inventory: Inventory) -> list[dict[str, str]]:

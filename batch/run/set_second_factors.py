@@ -63,31 +63,34 @@ class SecondFactors:
         # No call if the new pool already has what is wanted: a rerun after a kill writes nothing.
         refused = {} if verdict.goal.like(there) else self._write(found.username, there, verdict.goal, hold)
         conflicts = [Conflict(name, CHANGED_THERE) for name in verdict.left]
-        conflicts += [Conflict(name, REFUSED_FACTOR.format(code=code), final=False) for name, code in refused.items()]
+        conflicts += [
+            Conflict(name, REFUSED_FACTOR.format(code=error.code), final=False) for name, error in refused.items()
+        ]
         if conflicts:
-            yield Kept(job.sub, tuple(conflicts))
+            refusal = next((error.refusal for error in refused.values()), None)
+            yield Kept(job.sub, tuple(conflicts), refusal)
         left = {conflict.name for conflict in conflicts}
         settled = tuple(name for name in names if name not in left)
         yield Preferred(job.sub, untouched, settled, _reached(before, wanted, refused))
 
-    def _write(self, username: str, there: Preference, goal: Preference, hold: Hold) -> dict[str, str]:
+    def _write(self, username: str, there: Preference, goal: Preference, hold: Hold) -> dict[str, UserError]:
         """Set all factors by one call, or each by itself if that call is refused.
 
-        Returns the factors that were refused, with Cognito's reason for each.
+        Returns the factors that were refused, with the refusal of each.
         """
         # Only SMS and e-mail can be set by a call. A TOTP app of the new pool is not named in the call, and stays as it
         # is.
         on, off = goal.on & CROSSING, there.on - goal.on
         if not self._refusal(username, Preference(on, goal.preferred), off, hold):
             return {}
-        codes = {
+        refusals = {
             factor: self._refusal(username, Preference(on & {factor}, goal.preferred), off & {factor}, hold)
             for factor in sorted(on | off)
         }
-        return {factor: code for factor, code in codes.items() if code}
+        return {factor: error for factor, error in refusals.items() if error}
 
-    def _refusal(self, username: str, wanted: Preference, off: frozenset[str], hold: Hold) -> str:
-        """Make the call. Return Cognito's name for the reason if it is refused, otherwise an empty text."""
+    def _refusal(self, username: str, wanted: Preference, off: frozenset[str], hold: Hold) -> UserError | None:
+        """Make the call. Return Cognito's refusal, or None if it was carried out."""
         try:
             self._target.prefer(username, wanted, off=off, before=hold)
         except UserError as error:
@@ -95,11 +98,11 @@ class SecondFactors:
                 isinstance(error, NotFoundError) or not error.code
             ):  # without a code, the error is no answer from Cognito
                 raise
-            return error.code
-        return ""
+            return error
+        return None
 
 
-def _reached(before: Preference, wanted: Preference, refused: Mapping[str, str]) -> Preference:
+def _reached(before: Preference, wanted: Preference, refused: Mapping[str, UserError]) -> Preference:
     """Return what counts as applied: everything wanted except what was refused, which the next run tries again."""
     on = frozenset(factor for factor in before.on | wanted.on if factor in (before if factor in refused else wanted).on)
     preferred = (before if refused else wanted).preferred

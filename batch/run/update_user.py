@@ -157,14 +157,15 @@ class Updates:
         self, job: Job, user: User, ours: frozenset[Identity], identities: Iterable[Identity]
     ) -> Iterator[UpdateFact]:
         for identity in identities:
-            if refusal := self._link(user.username, identity):
-                yield Kept(job.sub, (Conflict(link_name(identity), refusal, final=False),))
+            if kept := self._link(job.sub, user.username, identity):
+                yield kept
             else:
                 ours |= {identity}
                 yield Relinked(job.sub, untouched(job, user), link_name(identity), ours)
 
-    def _link(self, username: str, identity: Identity) -> str | None:
-        """Make a link. Return why it cannot be made, or None if the link exists now."""
+    def _link(self, sub: str, username: str, identity: Identity) -> Kept | None:
+        """Make a link. Return the conflict if it cannot be made, or None if the link exists now."""
+        conflict = Conflict(link_name(identity), NOT_LINKED, final=False)
         try:
             self._target.link(username, identity, before=self._claims.hold)
         except UnansweredError:
@@ -172,12 +173,16 @@ class Updates:
         except NotFoundError as error:
             if error.code == USER_NOT_FOUND:
                 raise GoneError(DELETED) from None
-            return NO_PROVIDER
-        except UserError:
+            return Kept(sub, (replace(conflict, reason=NO_PROVIDER),))
+        except UserError as error:
             # Cognito also refuses a link that this very user has already, for example after a call whose answer was
             # lost.
             found = self._target.find(username)
-            return None if found and identity in linked(found.attributes) else NOT_LINKED
+            if found and identity in linked(found.attributes):
+                return None
+            # An identity that has signed in before has a profile of its own. Many of them in a row are ordinary.
+            own = error.code == "InvalidParameterException"
+            return Kept(sub, (conflict,), None if own else error.refusal)
         return None
 
     def _end_links(

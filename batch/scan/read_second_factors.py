@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.second_factors import Asked, FactorsTable
 from batch.inventory.snapshot import Snapshot
 from batch.runtime import engine
 from batch.runtime.progress_bar import ProgressBars
+from batch.runtime.same_cause import SameCause
 from userpool.errors import NotAllowedError, NotEnabledError, UnansweredError, UserError
 from userpool.factors import Factors, asked_for
 from userpool.pool import UserPool
@@ -45,30 +47,60 @@ def read_factors(
     # One user is asked before the threads begin. Otherwise each user would cost one refused call more.
     passkeys = _tells_passkeys(source, snapshot.factors_to_read(), say)
 
-    def ask(user: User) -> Iterator[Asked]:
+    same: SameCause[str] = SameCause(source.last_success)
+
+    def ask(user: User) -> Iterator[_Answer]:
         unlisted = asked_for(user.mfa, user.attributes, by_phone=by_phone)
         try:
-            found = source.factors(user.username, passkeys=passkeys, unlisted=unlisted)
+            yield _Answer(Asked(user.sub, source.factors(user.username, passkeys=passkeys, unlisted=unlisted)), None)
         except UserError as error:
             # Not an error of the scan. The plan blocks a user whose factors are unread, so that nobody is created
             # without the second factor that protects the account.
-            found = Factors(unread=error.code or _NO_ANSWER)
-        yield Asked(user.sub, found)
+            yield _Answer(Asked(user.sub, Factors(unread=error.code or _NO_ANSWER)), error)
 
     with (
         progress.bar("second factors", total=snapshot.count_factors_to_read()) as bar,
-        closing(engine.run(snapshot.factors_to_read(), ask, workers=workers, stop=stop)) as batches,
+        closing(
+            engine.run(same.until_it_shows(snapshot.factors_to_read()), ask, workers=workers, stop=stop)
+        ) as batches,
     ):
-        for batch in batches:
+        for answers in batches:
+            batch = [answer.asked for answer in answers]
+            # Before they are recorded. Users who were refused in an earlier scan say nothing about everybody.
+            before = table.of(one.sub for one in batch)
             # In one transaction: a user who is marked as read but whose factors are not saved would not be asked again,
             # and would count as a user without a second factor.
             with inventory.transaction():
                 table.save(batch, snapshot.number)
                 snapshot.mark_factors_read(one.sub for one in batch)
+            for answer in answers:
+                _compare(same, answer, known=before[answer.asked.sub].unread is not None)
             bar.advance(len(batch))
+    with inventory.transaction():
+        snapshot.mark_factors_unread(same.struck)
+    same.end()
     # A plan relies on this mark (`require_read`). A reading that was stopped half-way must not set it.
     if not stop.is_set():
         table.complete(snapshot.number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What is recorded of one user, and why it could not be read."""
+
+    asked: Asked
+    error: UserError | None
+
+
+def _compare(same: SameCause[str], answer: _Answer, *, known: bool) -> None:
+    """Compare a refusal with those before it: many that are equal have a cause that concerns everybody."""
+    error = answer.error
+    if isinstance(error, UnansweredError):
+        same.unanswered(answer.asked.sub, str(error))
+        return  # anything else is an answer
+    if error and error.refusal and not known:
+        same.refused(answer.asked.sub, error.refusal, str(error))
+    same.answered()
 
 
 def _tells_passkeys(source: UserPool, users: Iterator[User], say: Callable[[str], None]) -> bool:

@@ -13,7 +13,7 @@ from batch.plan.groups import groups_defined
 from batch.plan.user_plan import Context
 from batch.runtime import engine
 from batch.runtime.progress_bar import Bar, ProgressBars
-from batch.runtime.silence import Silence
+from batch.runtime.same_cause import SameCause
 from batch.undo.claims import UndoClaims
 from batch.undo.journal import UndoJournal, survey
 from batch.undo.undo_user import Begun, Fact, Gone, LeftAlone, TakingBack, UndoFailed, Undone, Would
@@ -70,7 +70,7 @@ class Undo:
         self._stop = stop
         self._progress = progress
         self._summary = UndoSummary()
-        self._silence = Silence()
+        self._same: SameCause[UndoFailed] = SameCause(target.last_success)
 
     def preview(self) -> UndoSummary:
         """Look at every user, and return what an undo would do. Nothing is changed in the pool, ledger or inventory."""
@@ -114,16 +114,30 @@ class Undo:
     ) -> bool:
         """Do a step with each user. Return whether there was any user."""
         anybody = False
-        with closing(engine.run(made, step, workers=self._workers, stop=self._stop)) as batches:
+        going_on = self._same.until_it_shows(made)
+        with closing(engine.run(going_on, step, workers=self._workers, stop=self._stop)) as batches:
             for batch in batches:
                 anybody = True
                 with self._inventory.transaction():
                     for fact in batch:
                         record(fact)
-                for fact in batch:  # after the facts are durable, because counting may end the undo
+                for fact in batch:
                     self._count(fact)
+                    self._compare(fact)
                 bar.advance(sum(not isinstance(fact, Begun) for fact in batch))
+        self._summary.failed -= len(self._same.struck)
+        self._same.end()
         return anybody
+
+    def _compare(self, fact: Fact) -> None:
+        """Compare a failure with those before it: many that are equal have a cause that concerns everybody."""
+        if isinstance(fact, UndoFailed) and fact.unanswered:
+            self._same.unanswered(fact, fact.reason)
+            return  # any other fact is an answer
+        if isinstance(fact, UndoFailed) and fact.refusal:
+            self._same.refused(fact, fact.refusal, fact.reason)
+        # A user is looked at and begun before its deletion is refused: `Begun` is an answer, and no success.
+        self._same.answered()
 
     def _count(self, fact: Fact) -> None:
         summary = self._summary
@@ -139,11 +153,6 @@ class Undo:
             case UndoFailed():
                 summary.failed += 1
                 self.journal.note(fact)
-        # Many users in a row without an answer end the undo (FatalError). Any other fact counts as an answer.
-        if isinstance(fact, UndoFailed) and fact.unanswered:
-            self._silence.note(fact.reason)
-        else:
-            self._silence.broken()
 
     def _delete_groups(self) -> None:
         """Delete the groups that this migration made, if they are unchanged and have no members."""

@@ -26,7 +26,7 @@ from batch.undo.verdict import (
     why_used,
     why_without_ledger,
 )
-from userpool.errors import NotFoundError, UnansweredError, UserError
+from userpool.errors import NotFoundError, Refusal, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import User
 
@@ -86,6 +86,7 @@ class UndoFailed:
     sub: str
     reason: str
     unanswered: bool
+    refusal: Refusal | None = None  # what refused it, if that may concern everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class TakingBack:
         try:
             sight = self._look(made)
         except UserError as error:
-            yield UndoFailed(made.sub, str(error), isinstance(error, UnansweredError))
+            yield UndoFailed(made.sub, str(error), isinstance(error, UnansweredError), error.refusal)
             return
         if sight.user is None:
             yield self._nothing_there(made)
@@ -146,7 +147,7 @@ class TakingBack:
         try:
             yield from self._take_back(made)
         except UserError as error:
-            yield UndoFailed(made.sub, str(error), isinstance(error, UnansweredError))
+            yield UndoFailed(made.sub, str(error), isinstance(error, UnansweredError), error.refusal)
 
     def _take_back(self, made: Made) -> Iterator[Fact]:
         sight = self._look(made)

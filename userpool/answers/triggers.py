@@ -18,6 +18,12 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
 )
 """The error codes that a function is the cause of, and what became of it."""
 
+LET_THEM_COME = (
+    "Let the function return the event as it is if its triggerSource is PreSignUp_AdminCreateUser, or detach it until "
+    "the migration is over, and rerun."
+)
+"""How a function on PreSignUp lets users pass that a migration creates."""
+
 CALLED_BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "AdminCreateUser": ("PreSignUp",),  # with MessageAction SUPPRESS no message is made

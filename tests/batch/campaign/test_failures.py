@@ -12,7 +12,7 @@ from batch.campaign.end_capture import Overtaken, overtaken
 from batch.campaign.send_code import Blame, Sender, blame
 from batch.runtime.stopping import StoppedError
 from userpool.answers.wording import sentences
-from userpool.errors import UserError
+from userpool.errors import FatalError, UserError
 from userpool.ledger import Turn
 from userpool.person import Person, PersonState
 
@@ -284,3 +284,16 @@ def test_who_cannot_be_tried_just_now_still_waits(tmp_path):
     assert waiting.kept() == {"ada": "waiting"}
     found.enabled = True
     assert waiting.send().sent == 1
+
+
+def test_a_refusal_of_everybody_ends_the_campaign_and_marks_nobody(tmp_path):
+    """25 persons in a row who are refused for a reason of their own have none: a later run sends to all of them."""
+    waiting = Waiting(tmp_path)
+    waiting.bring_many(40)
+    waiting.refuse("NotAuthorizedException", "The pool does not send anything today.")
+    with pytest.raises(FatalError, match="concerns everybody"):
+        waiting.send(workers=2)
+    assert "refused" not in waiting.kept().values()
+    assert waiting.watched.count("AdminResetUserPassword") < 40
+    waiting.mend()
+    assert waiting.send().sent == 40

@@ -14,6 +14,7 @@ from second_factors import BOTH, BY_MAIL, BY_SMS, NONE, SETS, OldWithFactors, pu
 
 from batch.pacing.pacer import Pacer
 from userpool.attributes import AttributeRules
+from userpool.errors import FatalError
 from userpool.factors import MAIL, SMS, TOTP, Factors, Preference
 from userpool.person import PersonState
 from userpool.pool import UserPool
@@ -307,3 +308,22 @@ def test_factors_that_a_rule_leaves_alone_later_stay_on(world, old):
     old.carry()
     assert there(world) == BOTH
     assert writes(world) == []
+
+
+def test_a_refusal_of_everybody_ends_the_run_and_leaves_no_conflict(world):
+    """25 users in a row who are refused their factors: the run ends, none has a conflict, and a rerun sets them."""
+    old = OldWithFactors(world, *(person(number) for number in range(40)))
+    for number in range(40):
+        old.prefer(f"sub-{number:04}", MAIL, preferred=MAIL)
+
+    def fails(_attempt, _params):
+        raise refused("LimitExceededException")
+
+    world.watched.acts[SETS] = fails
+    with pytest.raises(FatalError, match="concerns everybody"):
+        old.carry()
+    assert conflicting(world) == []
+    assert world.failures() == {}
+    world.watched.acts.clear()
+    old.carry()
+    assert {there(world, f"user{number}") for number in range(40)} == {BY_MAIL}

@@ -26,7 +26,7 @@ from batch.runtime.stopping import StoppedError
 from batch.scan.scan import Scan
 from sandbox.made_up.seed import EVERY_FACTOR
 from userpool.attributes import AttributeRules
-from userpool.errors import SettingsError, UnansweredError
+from userpool.errors import FatalError, SettingsError, UnansweredError
 from userpool.factors import MAIL, PASSKEY, SMS, TOTP, Factors, Preference, to_enrol, to_set
 from userpool.pool import UserPool
 from userpool.quotas import DEFAULT_RPS
@@ -453,3 +453,26 @@ def test_preferences_cannot_go_where_mfa_is_off(client):
     with pytest.raises(SettingsError, match=r"OFF in the new pool.*users\.mfa"):
         Context.of(rules, off, off)
     assert Context.of(rules, off, replace(off, mfa="OPTIONAL")).rules is rules
+
+
+@pytest.mark.parametrize("error", [refused("LimitExceededException"), unanswered()], ids=["refused", "no answer"])
+def test_a_refusal_of_everybody_ends_the_scan_and_a_rerun_asks_them_again(tmp_path, client, error):
+    """After 25 equal refusals nobody else is asked, and nobody is blocked for it."""
+    pool_id = client.create_user_pool(PoolName="old")["UserPool"]["Id"]
+    for number in range(40):
+        client.admin_create_user(UserPoolId=pool_id, Username=f"user{number}", MessageAction="SUPPRESS")
+    machine, asked = Machine(tmp_path, client, pool_id), []
+
+    def fails(attempt, params):
+        asked.append(params)
+        if len(asked) == 1:  # whether Cognito knows the operation is tried with the first user
+            return attempt()
+        raise error
+
+    machine.watched.acts[ASKS] = fails
+    with pytest.raises(FatalError, match="everybody"):
+        machine.scan(workers=1)
+    assert len({one["Username"] for one in asked}) < 40
+    machine.watched.acts.clear()
+    machine.scan()
+    assert machine.planned() == {"create": 40}

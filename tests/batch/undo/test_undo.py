@@ -778,3 +778,21 @@ def test_quiet_calls(moved):
         "ListUsersInGroup": 2,
         "DeleteGroup": 2,
     }
+
+
+@pytest.mark.parametrize("operation", ["AdminDeleteUser", "AdminGetUser"])
+def test_a_refusal_of_everybody_ends_the_undo(tmp_path, operation):
+    """After 25 equal refusals nobody else is tried, nobody counts as failed, and a rerun takes everybody back."""
+    moved = scanned(tmp_path, 40, ledger=False)
+    moved.run()
+
+    def fails(_attempt, _params):
+        raise refused("LimitExceededException")
+
+    moved.watched.acts[operation] = fails
+    moved.watched.calls.clear()
+    with pytest.raises(FatalError, match="concerns everybody"):
+        moved.undo()
+    assert 25 <= moved.watched.count(operation) < 40
+    moved.watched.acts.clear()
+    assert moved.undo().undone == 40

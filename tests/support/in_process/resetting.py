@@ -113,7 +113,13 @@ class Waiting(Moved):
 
     def _campaign(self, inventory: Any, records: CampaignRecords, workers: int, stop: Any) -> Campaign:
         return Campaign(
-            inventory, records, now=self.now, workers=workers, stop=stop or threading.Event(), progress=_quiet()
+            inventory,
+            records,
+            now=self.now,
+            workers=workers,
+            stop=stop or threading.Event(),
+            progress=_quiet(),
+            succeeded=self.target.last_success,
         )
 
     def is_captured(self, name: str) -> bool:
