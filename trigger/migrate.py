@@ -14,7 +14,7 @@ from trigger.proof import old_user, prove, why_reset
 from trigger.recognise import by_typed_name
 from userpool.attributes import VERIFIABLE, Translation, translate
 from userpool.factors import SMS, Factors, asked_for, to_set
-from userpool.identity import SignIn, identifiers
+from userpool.identity import SignIn, differ_by_case, identifiers
 from userpool.person import Person, PersonState, lock_id
 from userpool.user import User
 
@@ -88,7 +88,7 @@ def _attributes(work: Work, person: Person, old: User) -> dict[str, str]:
         raise RefusalError("attributes-the-new-pool-refuses", person.sub)
     attributes = dict(translation.attributes)
     for attribute, value in _names(person, attributes, sign_in):
-        if typed == value or (not sign_in.case_sensitive and _differ_by_case(typed, value)):
+        if typed == value or (not sign_in.case_sensitive and differ_by_case(typed, value)):
             if attribute is not None:
                 # Cognito compares what was typed with the attribute; case is all that can differ here.
                 attributes[attribute] = typed
@@ -97,11 +97,6 @@ def _attributes(work: Work, person: Person, old: User) -> dict[str, str]:
             return attributes
     # The lock's fold is wider than Cognito's (ligatures, the dotless i): such a name would not be found again.
     raise RefusalError("typed-name-is-not-exactly-theirs", person.sub)
-
-
-def _differ_by_case(one: str, other: str) -> bool:
-    """Whether names are the same in small letters and in capitals: only the one is true of the Kelvin sign and k."""
-    return one.lower() == other.lower() and one.upper() == other.upper()
 
 
 def _require_own(work: Work, person: Person, attributes: dict[str, str]) -> None:

@@ -53,6 +53,12 @@ class SignIn:
         """Whether an attribute can be a sign-in identity in this pool."""
         return attribute in self.username_attributes or attribute in self.alias_attributes
 
+    def is_same(self, attribute: str, one: str | None, other: str | None) -> bool:
+        """Whether two values of an attribute are one: also in another case, if users sign in with it in any case."""
+        if one == other or one is None or other is None or self.case_sensitive:
+            return one == other
+        return self.signs_in_with(attribute) and differ_by_case(one, other)
+
     def fold(self, identifier: str) -> str:
         """Return the form in which two identifiers are compared to decide whether they are one.
 
@@ -65,6 +71,11 @@ class SignIn:
             return identifier.lower()
         # Twice, because folding may compose characters that fold again (Unicode, D147).
         return _fold_once(_fold_once(identifier))
+
+
+def differ_by_case(one: str, other: str) -> bool:
+    """Whether names are the same in small letters and in capitals: only the one is true of the Kelvin sign and k."""
+    return one.lower() == other.lower() and one.upper() == other.upper()
 
 
 _DOTTED_I = re.compile("i\u0307+")

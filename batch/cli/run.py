@@ -170,11 +170,14 @@ def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Itera
         f"Created {summary.created} users, {summary.groups} groups and {summary.memberships} memberships; "
         f"{summary.done} users are done, {summary.left} are left."
     )
+    if summary.came:
+        yield f"{summary.came} user{'s' if summary.came > 1 else ''} came by their own first sign-in."
     if summary.found:
         yield (
-            f"{summary.found} users were there already, by their marker this migration's: they are left as they are. "
-            "Does an older inventory know them? `verify` tells what they lack."
+            f"{summary.found} users already existed and carry this migration's marker. They were not changed. "
+            "To see what they lack, run:"
         )
+        yield "  cognito-migrate verify"
     yield from _change_lines(summary)
     if failed:
         yield f"{len(failed)} users are not as planned; the next run tries again, but for those who are gone:"

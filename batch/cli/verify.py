@@ -73,6 +73,11 @@ def verify_lines(summary: VerifySummary) -> Iterator[str]:
         f"Compared {summary.compared} users, {summary.memberships} memberships and {summary.groups} groups; "
         f"{summary.others} users of the target are not of this migration."
     )
+    if summary.unplanned:
+        yield (
+            f"{summary.unplanned} users of the target are of this migration and were not compared, because they have "
+            "left the old pool or are left out by now."
+        )
     if not summary.differences:
         yield "Everything is as planned."
     else:

@@ -41,10 +41,14 @@ class Hold(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What may be done for a user. `new_sub` is the user that the ledger knows them to be."""
+    """What may be done for a user. `new_sub` is the user that the ledger knows them to be.
+
+    `by_sign_in`: no run ever had the person in hand, so the user was created by its own sign-in.
+    """
 
     hold: Hold = Hold.NEW
     new_sub: str | None = None
+    by_sign_in: bool = False
 
     @property
     def unfinished(self) -> bool:
@@ -164,22 +168,22 @@ class LedgerClaims(Claims):
             case PersonState.MIGRATING:
                 return self._signing_in(job, person, find)
             case PersonState.RESET:
-                return Claim(Hold.RESET, person.new_sub)
+                return Claim(Hold.RESET, person.new_sub, by_sign_in=not person.epoch)
             case PersonState.CREATING:
                 raise RefusedError(Problem.REJECTED, "is claimed by a later run: let that one end, and rerun")
             case PersonState.DEFERRED | PersonState.RETURNED:
                 raise RefusedError(Problem.REJECTED, "is a federated profile in the ledger, not a native user")
             case _:
-                return Claim(Hold.FINISHED, person.new_sub)
+                return Claim(Hold.FINISHED, person.new_sub, by_sign_in=not person.epoch)
 
     def _signing_in(self, job: Job, person: Person, find: Find) -> Claim:
         # Cognito may have created the user. Until its first token, nobody tells the ledger.
         if found := find():
             self._ledger.note_user(job.sub, found.sub)
-            return Claim(Hold.MIGRATED, found.sub)
+            return Claim(Hold.MIGRATED, found.sub, by_sign_in=True)
         # Once noted, the user existed; that it does not now is for the caller to see.
         if person.new_sub:
-            return Claim(Hold.MIGRATED, person.new_sub)
+            return Claim(Hold.MIGRATED, person.new_sub, by_sign_in=True)
         lapsed = self._now() - person.changed > _SIGN_IN_SECONDS
         if lapsed and self._ledger.forget_migration(person, self._now()).done:
             return self.claim(job, find)

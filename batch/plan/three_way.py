@@ -18,6 +18,8 @@ from userpool.identities import ATTRIBUTE, Identity
 from userpool.identity import SignIn, is_true
 from userpool.user import User
 
+EXACTLY = SignIn()
+"""The sign-in of a pool where case matters."""
 FLAGS = MappingProxyType({f"{name}_verified": name for name in VERIFIABLE})
 """The verified flags, and the attribute that each says something of."""
 # A flag has a value wherever its attribute has one (`values`). `identities` is never set: a link is made by a call of
@@ -186,15 +188,20 @@ def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return sorted(name for name in names if FLAGS.get(name) not in names)
 
 
-def differing(one: Mapping[str, str], other: Mapping[str, str], marker: str | None) -> tuple[str, ...]:
-    """Name the attributes that differ. If only the verified flag differs, the name is that of the flag."""
+def differing(
+    one: Mapping[str, str], other: Mapping[str, str], marker: str | None, sign_in: SignIn = EXACTLY
+) -> tuple[str, ...]:
+    """Name the attributes that differ. If only the verified flag differs, the name is that of the flag.
+
+    By the `sign_in` of a pool, a sign-in name in another case is the same where case does not matter.
+    """
     mine, theirs = values(one, marker), values(other, marker)
     absent = dict.fromkeys(FLAGS, "false")
     return tuple(
         sorted(
             name
             for name in mine.keys() | theirs
-            if mine.get(name, absent.get(name)) != theirs.get(name, absent.get(name))
+            if not sign_in.is_same(name, mine.get(name, absent.get(name)), theirs.get(name, absent.get(name)))
         )
     )
 
@@ -253,10 +260,10 @@ class Judge:
         for name in (*sets, *changed.deletes):
             # The order counts. If both pools made the same change, nothing is written. If the new pool made another
             # change, its value wins, whether or not the old pool's could be written.
-            same = _same_address(name, there, now)
-            if same and there.get(name) == now.get(name):
+            same = self._same_address(name, there, now)
+            if same and self._is_there(name, there, before, now):
                 done.append(name)
-            elif not same or not _untouched(name, there, before):
+            elif not same or not self._untouched(name, there, before):
                 conflicts.append(Conflict(name, CHANGED_THERE))
             elif not self._mutable(name):
                 conflicts.append(Conflict(name, UNCHANGEABLE))
@@ -276,19 +283,25 @@ class Judge:
         """Whether users of the new pool sign in with this attribute, or with the one that this flag says verified."""
         return self.sign_in.signs_in_with(FLAGS.get(name, name))
 
+    def _same_address(self, name: str, there: Mapping[str, str], now: Mapping[str, str]) -> bool:
+        """Whether a flag is of the same address in the new pool. For any other name, True."""
+        return name not in FLAGS or self._same(FLAGS[name], there, now)
+
+    def _is_there(self, name: str, there: Mapping[str, str], before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+        """Whether the new pool has a value already. A sign-in name that was typed there in another case counts."""
+        typed = there.get(name) != before.get(name) and self._same(name, there, now)
+        return there.get(name) == now.get(name) or typed
+
+    def _untouched(self, name: str, there: Mapping[str, str], before: Mapping[str, str]) -> bool:
+        """Whether the new pool has an attribute, and its flag, as they were applied."""
+        return all(self._same(one, there, before) for one in (name, flag_of(name)) if one)
+
+    def _same(self, name: str, one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+        return self.sign_in.is_same(name, one.get(name), other.get(name))
+
     def _mutable(self, name: str) -> bool:
         attribute = self.schema.get(name)
         return attribute is not None and attribute.mutable
-
-
-def _same_address(name: str, there: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Whether a flag is of the same address in the new pool. For any other name, True."""
-    return name not in FLAGS or there.get(FLAGS[name]) == now.get(FLAGS[name])
-
-
-def _untouched(name: str, there: Mapping[str, str], before: Mapping[str, str]) -> bool:
-    """Whether the new pool has an attribute, and its flag, as they were applied."""
-    return all(there.get(one) == before.get(one) for one in (name, flag_of(name)) if one)
 
 
 def to_send(names: Iterable[str], wanted: Mapping[str, str]) -> dict[str, str]:

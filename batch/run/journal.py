@@ -39,13 +39,14 @@ class Created:
     """The user exists in the new pool, and this migration created it.
 
     With `found`, the user was found by its marker and was finished already: by a migration whose inventory is lost, or
-    by the user's own sign-in.
+    by the user's own sign-in (`came`).
     """
 
     sub: str
     new_sub: str
     username: str
-    found: bool = False  # by its marker, finished by a migration whose inventory is lost
+    found: bool = False
+    came: bool = False
     applied: Baseline | None = None
 
 

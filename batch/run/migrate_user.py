@@ -31,7 +31,7 @@ from batch.pacing.limiter import HaltedError
 from batch.plan.jobs import Job
 from batch.plan.three_way import Judge
 from batch.run.journal import Created, Done, Fact, Failed, Granted, Secured, Unbegun
-from batch.run.update_user import DELETED, GoneError, Updates, left_as_found, look, settled_groups
+from batch.run.update_user import DELETED, GoneError, Updates, look, settled_groups
 from userpool.attributes import Schema
 from userpool.errors import USER_NOT_FOUND, AlreadyExistsError, NotFoundError, Refusal, UnansweredError, UserError
 from userpool.identity import SignIn
@@ -103,9 +103,10 @@ class UserMigration:
             if finished:
                 self._claims.disown(job, claim, user.sub)
             applied = _as_found(job, claim) if finished else _as_created(job, user)
-            yield Created(job.sub, user.sub, user.username, found=finished, applied=applied)
+            came = finished and claim.by_sign_in
+            yield Created(job.sub, user.sub, user.username, found=finished, came=came, applied=applied)
             if finished:  # perhaps it has been used since, so nothing about it is changed
-                if applied and (differences := left_as_found(job, user, self._marker)):
+                if applied and (differences := self._updates.left_as_found(job, user)):
                     yield Kept(job.sub, differences)
                 if claim.hold is Hold.MIGRATED:  # except its second factors: a sign-in cannot set e-mail as one
                     yield from self._updates.set_factors(job, user, applied, self._claims.hold)

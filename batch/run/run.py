@@ -35,7 +35,8 @@ _CHUNK = 50  # users intended at once, in one write
 class RunSummary:
     """What a run did.
 
-    `found` counts users that an earlier migration had finished. `updated` counts users that the old pool had changed.
+    `found` counts users that an earlier migration had finished, `came` those that came by their own sign-in, and
+    `updated` those that the old pool had changed.
     `disabled` counts users that the old pool has disabled since. `failed` counts the failures of this run by problem.
     `left` counts what a rerun would take up. `conflicts` lists all changes that are not carried over. `gone` lists all
     users that have left the old pool. `spared` counts users that keep what changed settings would take away, by name.
@@ -43,6 +44,7 @@ class RunSummary:
 
     created: int = 0
     found: int = 0
+    came: int = 0
     done: int = 0
     memberships: int = 0
     groups: int = 0
@@ -186,14 +188,21 @@ class Run:
                 self._summary.failed[fact.problem] -= 1
         self._same.end()
 
+    def _count_created(self, fact: Created) -> None:
+        summary = self._summary
+        if fact.came:
+            summary.came += 1
+        elif fact.found:
+            summary.found += 1
+        else:
+            summary.created += 1
+
     def _count(self, fact: object) -> None:
         summary = self._summary
         match fact:
             # The order of the cases matters: the special case of a fact stands before the general one.
-            case Created(found=True):
-                summary.found += 1
             case Created():
-                summary.created += 1
+                self._count_created(fact)
             case Granted():
                 summary.memberships += 1
             case Removed():

@@ -67,13 +67,6 @@ def settled_groups(job: Job) -> frozenset[str] | None:
     return job.wanted.groups & ((job.applied and job.applied.groups) or frozenset())
 
 
-def left_as_found(job: Job, found: User, marker: str | None) -> tuple[Conflict, ...]:
-    """Return what is other than wanted of a user that somebody has finished, as conflicts. Nothing is changed."""
-    names = differing(job.attributes, found.attributes, marker)
-    switched = ("enabled",) if job.user.enabled != found.enabled else ()
-    return tuple(Conflict(name, FOUND_OTHERWISE) for name in (*names, *switched))
-
-
 class Updates:
     """Changes users of the new pool. `judge` decides what may be written."""
 
@@ -82,6 +75,12 @@ class Updates:
         self._judge = judge
         self._claims = claims
         self._factors = SecondFactors(target)
+
+    def left_as_found(self, job: Job, found: User) -> tuple[Conflict, ...]:
+        """Return what is other than wanted of a user that somebody has finished, as conflicts. Nothing is changed."""
+        names = differing(job.attributes, found.attributes, self._judge.marker, self._judge.sign_in)
+        switched = ("enabled",) if job.user.enabled != found.enabled else ()
+        return tuple(Conflict(name, FOUND_OTHERWISE) for name in (*names, *switched))
 
     def catch_up(self, job: Job, applied: Baseline | None) -> Iterator[UpdateFact]:
         """Carry over what changed while the user was not finished. Makes no call if nothing changed."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batch.inventory.baseline import Baseline
-from batch.plan.three_way import PREFERRED, Wanted, differing
+from batch.plan.three_way import EXACTLY, PREFERRED, Wanted, differing
 from userpool.factors import CROSSING, Preference
 from userpool.identities import linked
+from userpool.identity import SignIn
 from userpool.user import Status, User
 
 
@@ -30,8 +31,13 @@ class Compared:
     done: bool
 
 
-def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Difference], list[Difference]]:
-    """Return (differences, notes): what was not carried over, and what the new pool changed itself."""
+def compare(
+    old: Compared, new: User, marker: str | None, sign_in: SignIn = EXACTLY
+) -> tuple[list[Difference], list[Difference]]:
+    """Return (differences, notes): what was not carried over, and what the new pool changed itself.
+
+    `sign_in` is the new pool's: a sign-in name in another case is no difference where case does not matter.
+    """
     # Without a record of what was applied, the wanted attributes count as applied. What differs is then a note, not a
     # difference.
     wanted, applied = old.wanted, old.applied or Baseline(old.wanted.attributes, old.wanted.enabled)
@@ -39,7 +45,7 @@ def compare(old: Compared, new: User, marker: str | None) -> tuple[list[Differen
     # An attribute that is wanted but was not applied yet is this migration's to carry over. Any other difference comes
     # from the new pool.
     uncarried = set(differing(wanted.attributes, applied.attributes, marker))
-    there = differing(wanted.attributes, new.attributes, marker)
+    there = differing(wanted.attributes, new.attributes, marker, sign_in)
     if lacking := [name for name in there if name in uncarried]:
         differences.append(Difference(old.username, "attributes", ", ".join(lacking)))
     if changed := [name for name in there if name not in uncarried]:

@@ -45,6 +45,12 @@ _UNFINISHED = (
     f"JOIN seen s ON s.new_sub = r.new_sub WHERE r.sub > ? AND {IS_NOT_DONE} ORDER BY r.sub LIMIT ?"
 )
 _MADE = "SELECT username, new_sub FROM progress WHERE new_sub > ? AND username IS NOT NULL ORDER BY new_sub LIMIT ?"
+_OURS = (
+    "SELECT j.new "
+    "FROM (SELECT json_extract(value, '$[0]') AS new, json_extract(value, '$[1]') AS old FROM json_each(?)) j "
+    "WHERE EXISTS (SELECT 1 FROM progress r WHERE r.new_sub = j.new) "
+    "OR EXISTS (SELECT 1 FROM users u LEFT JOIN plan p ON p.sub = u.sub WHERE u.sub = j.old AND p.sub IS NULL)"
+)
 _EXPECTED = (
     "SELECT r.new_sub, n.new FROM progress r JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update') "
     "JOIN memberships m ON m.sub = r.sub JOIN names n ON n.old = m.group_name WHERE r.new_sub IS NOT NULL"
@@ -71,14 +77,17 @@ _FROM = (
 class VerifySummary:
     """What the comparison found.
 
-    `compared`, `others`, `memberships` and `groups` are counts. `others` are users of the new pool that this migration
-    did not make. Three things are compared: what was applied, what is wanted now, and what the new pool has.
+    `compared`, `others`, `unplanned`, `memberships` and `groups` are counts. `others` are users of the new pool that
+    this migration did not make. `unplanned` are users that it made and that it does not plan any more: they have left
+    the old pool (`gone`), or are left out by now. Three things are compared: what was applied, what is wanted now, and
+    what the new pool has.
     `differences` are what was not carried over. `notes` are what the new pool changed itself. `gone` are users that
     have left the old pool.
     """
 
     compared: int = 0
     others: int = 0
+    unplanned: int = 0
     memberships: int = 0
     groups: int = 0
     differences: list[Difference] = field(default_factory=list)
@@ -142,6 +151,7 @@ class Verify:
                 self._refuse_to_go_on()
                 self._saw(page)
                 known = self._known([user.sub for user in page])
+                made = self._made_by_us(page)
                 for new in page:
                     # A listing that begins anew repeats users. Each is counted and compared once.
                     if not self._first_seen(new.sub):
@@ -149,12 +159,20 @@ class Verify:
                     if new.sub in known:
                         self._summary.compared += 1
                         self._compare(known[new.sub], new)
+                    elif new.sub in made:
+                        self._summary.unplanned += 1
                     else:
                         self._summary.others += 1
                 bar.advance(len(page))
 
     def _first_seen(self, new_sub: str) -> bool:
         return self._inventory.execute("INSERT OR IGNORE INTO seen VALUES (?)", (new_sub,)).rowcount == 1
+
+    def _made_by_us(self, page: Sequence[User]) -> set[str]:
+        """Return the new subs of this migration's users, also of those whose old user left before a run noted them."""
+        marker = self._context.marker
+        pairs = [(user.sub, user.attributes.get(marker) if marker else None) for user in page]
+        return {sub for (sub,) in self._inventory.execute(_OURS, (json.dumps(pairs),))}
 
     def _known(self, subs: list[str]) -> dict[str, Compared]:
         """Return, by new sub, those users that this migration made and still plans, with what is wanted of them."""
@@ -178,7 +196,7 @@ class Verify:
         return found
 
     def _compare(self, old: Compared, new: User) -> None:
-        differences, notes = compare(old, new, self._context.marker)
+        differences, notes = compare(old, new, self._context.marker, self._context.target)
         # What is as it should be, or needs no second look, costs no call.
         if not differences and self._are_settled(notes):
             self._summary.notes += notes
@@ -198,7 +216,7 @@ class Verify:
         return not notes or (self._is_cut_over and all(note.what == "attributes" for note in notes))
 
     def _tell(self, old: Compared, new: User) -> None:
-        differences, notes = compare(old, new, self._context.marker)
+        differences, notes = compare(old, new, self._context.marker, self._context.target)
         self._summary.differences += differences
         self._summary.notes += notes
 

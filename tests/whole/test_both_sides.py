@@ -102,3 +102,27 @@ def test_no_password_is_left_anywhere(tmp_path, capfd, caplog):
     texts = [one.encode() if isinstance(one, str) else one for one in everything]
     assert [secret for secret in passwords for text in texts if secret.encode() in text] == []
     assert any(b"user0" in text for text in texts)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("alias", "bob"), ("alias", "bob@x.com"), ("email", "bob@x.com")])
+def test_a_name_typed_in_another_case_is_settled(tmp_path, kind, name):
+    """Who first signs in with the address in another case is told as that, loses nothing, and is followed later."""
+    world = new_world(kind)
+    world.add_old(name, {"email": "bob@x.com", "email_verified": "true"}, groups=["staff"])
+    world.add_old("eve@x.com", {"email": "eve@x.com", "email_verified": "true"})
+    with begun(world, tmp_path) as job:
+        world.publish()
+        assert world.signs_in("Bob@X.com", OLD_PASSWORD)
+        summary = job.run()
+        assert (summary.came, summary.found, summary.created, summary.conflicts) == (1, 0, 1, [])
+        for _ in range(2):
+            job.scan()
+            again = job.run()
+            assert (again.came, again.updated, again.conflicts) == (0, 0, [])
+        world.update_old(name, email="bobby@x.com", email_verified="true", nickname="Bo")
+        job.scan()
+        last = job.run()
+        # A user name that is an address, and an alias in the new pool, stays the one that its user signs in with.
+        follows = (kind, name) != ("alias", "bob@x.com")
+        assert (last.updated, last.conflicts) == (follows, [])
+        assert world.signs_in("bobby@x.com" if follows else "bob@x.com", OLD_PASSWORD)

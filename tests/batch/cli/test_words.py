@@ -188,3 +188,18 @@ def test_a_comparison_says_what_differs_and_where():
 def test_a_duration_is_said_as_a_person_would(seconds, words):
     """Seconds up to a minute and a half, minutes up to an hour and a half, then hours."""
     assert report.duration(seconds) == words
+
+
+def test_who_came_by_their_own_sign_in_is_told_as_that():
+    """Users that UserMigration created are counted as such, apart from those that an older inventory may know."""
+    said = "\n".join(run_lines(RunSummary(came=4), []))
+    assert "4 users came by their own first sign-in." in said
+    assert "marker" not in said
+    assert "3 users already existed and carry this migration's marker." in "\n".join(run_lines(RunSummary(found=3), []))
+
+
+def test_users_of_this_migration_that_are_not_compared_are_told_apart_from_others():
+    """`verify` says of whose migration the users are that it did not compare."""
+    said = "\n".join(verify_lines(VerifySummary(others=1, unplanned=2)))
+    assert "1 users of the target are not of this migration." in said
+    assert "2 users of the target are of this migration and were not compared" in said

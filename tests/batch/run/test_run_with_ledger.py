@@ -245,13 +245,23 @@ def test_somebody_has_finished_the_user(scanned, state):
     """With an inventory made anew, who is done stays untouched, and gets what the ledger still owes, and only that."""
     new_sub = make(scanned)
     scanned.publish()
-    become(scanned, "sub-0001", state, new_sub=new_sub, owed=frozenset({"readers"}))
+    become(scanned, "sub-0001", state, new_sub=new_sub, owed=frozenset({"readers"}), epoch=1)
     summary = scanned.run()
-    assert (summary.found, summary.created, summary.left) == (1, 2, 0)
+    assert (summary.found, summary.came, summary.created, summary.left) == (1, 0, 2, 0)
     assert scanned.there()["user1"] == (True, Status.CONFIRMED, ("readers",))
     assert scanned.states()["sub-0001"] == state
     assert scanned.persons()["sub-0001"].owed == frozenset()
     assert signs_in(scanned)
+
+
+@pytest.mark.parametrize("state", [PersonState.CAPTURED, PersonState.RESET])
+def test_who_came_before_any_run_had_them_in_hand_came_by_their_own_sign_in(scanned, state):
+    """A person who is finished, and whom no run ever claimed, is counted as come by the own sign-in."""
+    new_sub = make(scanned)
+    scanned.publish()
+    become(scanned, "sub-0001", state, new_sub=new_sub)
+    summary = scanned.run()
+    assert (summary.came, summary.found) == (1, 0)
 
 
 @pytest.mark.parametrize("state", [PersonState.PENDING, PersonState.CAPTURED, PersonState.RESET])
@@ -298,7 +308,7 @@ def test_who_has_signed_in_is_found_and_given_nothing(scanned):
     become(scanned, "sub-0001", PersonState.MIGRATING, changed=scanned.time - 60)
     new_sub = make(scanned)
     summary = scanned.run()
-    assert (summary.found, summary.left) == (1, 0)
+    assert (summary.came, summary.found, summary.left) == (1, 0, 0)
     one = scanned.persons()["sub-0001"]
     assert (one.state, one.new_sub, one.owed) == ("migrating", new_sub, frozenset({"admins", "readers"}))
     assert scanned.groups_of("user1") == []

@@ -10,6 +10,7 @@ from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.verify.verify import Difference, Verify
+from userpool.settings import Rules, UserRules
 from userpool.user import Group
 
 PEOPLE = [person(1), person(2, enabled=False), person(3)]
@@ -376,3 +377,23 @@ def test_what_the_old_pool_changed_since_is_shown(migrated):
         ("user1", "enabled", "is enabled"),
         ("user3", "membership lost", "late"),
     ]
+
+
+@pytest.mark.parametrize("noted_by_a_run", [True, False])
+def test_users_whose_old_user_is_gone_are_counted_as_what_they_are(migrated, change, noted_by_a_run):
+    """A user of this migration that has left the old pool is not one of others, and no difference."""
+    migrated.scanned(PEOPLE[1:], GROUPS, [])
+    migrated.run()
+    if not noted_by_a_run:
+        with migrated.inventory() as inventory:
+            inventory.execute("DELETE FROM progress WHERE sub = ?", (PEOPLE[0].sub,))
+    change("admin_create_user", Username="a-user-of-others", MessageAction="SUPPRESS")
+    summary = verify(migrated)
+    assert (summary.compared, summary.others, summary.unplanned) == (len(PEOPLE) - 1, 1, 1)
+
+
+def test_users_that_a_rule_leaves_out_by_now_are_counted_as_what_they_are(migrated):
+    """A user that was created and that the plan skips now is of this migration, and is not compared."""
+    migrated.use(Rules(users=UserRules(disabled="skip")))
+    summary = verify(migrated)
+    assert (summary.others, summary.unplanned) == (0, sum(not user.enabled for user in PEOPLE))
