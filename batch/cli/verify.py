@@ -84,7 +84,7 @@ def verify_lines(summary: VerifySummary) -> Iterator[str]:
         yield f"{len(summary.differences)} differences:"
         yield from _difference_lines(summary.differences)
     if summary.notes:
-        yield f"{len(summary.notes)} changed in the new pool, which stays so:"
+        yield f"Left as the new pool has it ({len(summary.notes)}):"
         yield from _difference_lines(summary.notes)
     yield from gone_lines(summary.gone)
 

@@ -143,6 +143,16 @@ class BaselineTable:
             found[sub].add(group)
         return {sub: frozenset(groups) for sub, groups in found.items()}
 
+    def refused(self, reason: str, subs: Iterable[str]) -> dict[str, frozenset[str]]:
+        """Return the changes that are not carried over for this reason, by old sub. A user without one is left out."""
+        found: dict[str, set[str]] = {}
+        for sub, name in self._inventory.execute(
+            "SELECT c.sub, c.name FROM json_each(?) j JOIN conflicts c ON c.sub = j.value AND c.reason = ?",
+            (json.dumps(list(subs)), reason),
+        ):
+            found.setdefault(sub, set()).add(name)
+        return {sub: frozenset(names) for sub, names in found.items()}
+
     def save(self, sub: str, applied: Baseline) -> None:
         """Record a baseline in the place of the user's last one. The time of the last write stays as it is."""
         self._inventory.execute(

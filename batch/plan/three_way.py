@@ -283,6 +283,16 @@ class Judge:
         """Whether users of the new pool sign in with this attribute, or with the one that this flag says verified."""
         return self.sign_in.signs_in_with(FLAGS.get(name, name))
 
+    def signs_in_by(self, names: Iterable[str], attributes: Mapping[str, str]) -> list[str]:
+        """Return what a user with these attributes signs in with, as far as it is in these, or by these flags."""
+        changed = sorted(name for name in {FLAGS.get(name, name) for name in names} if self.sign_in.signs_in_with(name))
+        counting = [name for name in changed if not self._is_unverified_alias(name, attributes)]
+        return [attributes[name] for name in counting if attributes.get(name)]
+
+    def _is_unverified_alias(self, name: str, attributes: Mapping[str, str]) -> bool:
+        is_alias = name in self.sign_in.alias_attributes and name in VERIFIABLE
+        return is_alias and not is_true(attributes, f"{name}_verified")
+
     def _same_address(self, name: str, there: Mapping[str, str], now: Mapping[str, str]) -> bool:
         """Whether a flag is of the same address in the new pool. For any other name, True."""
         return name not in FLAGS or self._same(FLAGS[name], there, now)

@@ -234,6 +234,10 @@ class Updates:
         before = self._locks(job, found.attributes)
         after = self._locks(job, merged(found.attributes, to_send(todo.sets, wanted), todo.deletes))
         moves = after != before
+        # Cognito may refuse an alias that another user has, or take it from that user and say nothing (field reports
+        # differ). So it is looked for first.
+        if moves and self._is_anothers(found, todo, wanted):
+            return self._sent(job, found, self._without_sign_in(todo, ALIAS), wanted)
         # The sign-in names move in the ledger before they move in the pool. Nobody else can take a new name in between.
         if moves and not self._claims.relock(job, after):
             return self._sent(job, found, self._without_sign_in(todo, LOCKED), wanted)
@@ -261,6 +265,13 @@ class Updates:
                 raise
             return self._sent(job, found, rest, wanted)
         return todo
+
+    def _is_anothers(self, found: User, todo: Attributes, wanted: Mapping[str, str]) -> bool:
+        after = merged(found.attributes, to_send(todo.sets, wanted), todo.deletes)
+        return any(
+            (owner := self._target.find(value)) is not None and owner.sub != found.sub
+            for value in self._judge.signs_in_by(todo.sets, after)
+        )
 
     def _call(self, username: str, todo: Attributes, wanted: Mapping[str, str]) -> None:
         if todo.sets:

@@ -11,6 +11,9 @@ from userpool.identities import linked
 from userpool.identity import SignIn
 from userpool.user import Status, User
 
+UNCHANGED = "cannot be changed in the new pool"
+"""What a note says of attributes that the old pool changed and that no call can carry over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -23,12 +26,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a user has to be, and what was applied to it last. `applied` is None if that is not known."""
+    """What a user has to be, and what was applied to it last. `applied` is None if that is not known.
+
+    `unchangeable`: attributes that the old pool changed and that the new pool's schema never lets be changed.
+    """
 
     username: str
     wanted: Wanted
     applied: Baseline | None
     done: bool
+    unchangeable: frozenset[str] = frozenset()
 
 
 def compare(
@@ -46,9 +53,11 @@ def compare(
     # from the new pool.
     uncarried = set(differing(wanted.attributes, applied.attributes, marker))
     there = differing(wanted.attributes, new.attributes, marker, sign_in)
-    if lacking := [name for name in there if name in uncarried]:
+    if lacking := [name for name in there if name in uncarried - old.unchangeable]:
         differences.append(Difference(old.username, "attributes", ", ".join(lacking)))
-    if changed := [name for name in there if name not in uncarried]:
+    if fixed := [name for name in there if name in old.unchangeable]:
+        notes.append(Difference(old.username, UNCHANGED, ", ".join(fixed)))
+    if changed := [name for name in there if name not in uncarried | old.unchangeable]:
         notes.append(Difference(old.username, "attributes", ", ".join(changed)))
     if wanted.enabled != new.enabled:
         said = Difference(old.username, "enabled", "is enabled" if new.enabled else "is disabled")

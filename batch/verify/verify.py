@@ -18,6 +18,7 @@ from batch.inventory.user_state import IS_DONE, IS_NOT_DONE, UserState
 from batch.plan.after_cutover import as_kept
 from batch.plan.changes import gone
 from batch.plan.groups import applied_definition, differing_fields, groups_wanted
+from batch.plan.three_way import UNCHANGEABLE
 from batch.plan.user_plan import Context
 from batch.pools.connect import Way, pages_of
 from batch.runtime import engine
@@ -184,6 +185,7 @@ class Verify:
         ).fetchall()
         applied = BaselineTable(self._inventory).of(row[2] for row in rows)
         factors = FactorsTable(self._inventory).of(row[2] for row in rows)
+        unchangeable = BaselineTable(self._inventory).refused(UNCHANGEABLE, (row[2] for row in rows))
         found = {}
         for new_sub, state, *row in rows:
             old = user_from_row(tuple(row))
@@ -192,7 +194,8 @@ class Verify:
             facts = UserRecord(frozenset(), applied.get(old.sub), frozenset(), factors[old.sub])
             kept = as_kept(old, facts, self._context) if self._is_cut_over else None
             wanted = kept or self._context.wanted(old, translated, facts)
-            found[new_sub] = Compared(old.username, wanted, applied.get(old.sub), done=state == UserState.DONE)
+            base, fixed = applied.get(old.sub), unchangeable.get(old.sub, frozenset())
+            found[new_sub] = Compared(old.username, wanted, base, state == UserState.DONE, fixed)
         return found
 
     def _compare(self, old: Compared, new: User) -> None:

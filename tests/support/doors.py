@@ -42,10 +42,11 @@ DOORS = {
         summary.PlanSummary summary.spared three_way.ALIAS three_way.Attributes three_way.CHANGED_THERE
         three_way.Change three_way.EXACTLY three_way.FLAGS three_way.FOUND_OTHERWISE three_way.Judge
         three_way.LOCKED three_way.NOT_LINKED three_way.NOT_OURS three_way.NO_PROVIDER three_way.PREFERRED
-        three_way.REFUSED_FACTOR three_way.REFUSED_FLAG three_way.Wanted three_way.carried three_way.change
-        three_way.differing three_way.factor_names three_way.is_later three_way.link_name three_way.merged
-        three_way.to_send three_way.unlink_name user_plan.Action user_plan.Context user_plan.DEFERRED
-        user_plan.FEDERATED user_plan.NEVER_CONFIRMED user_plan.OUTSIDE user_plan.marker_of user_plan.plan_user
+        three_way.REFUSED_FACTOR three_way.REFUSED_FLAG three_way.UNCHANGEABLE three_way.Wanted
+        three_way.carried three_way.change three_way.differing three_way.factor_names three_way.is_later
+        three_way.link_name three_way.merged three_way.to_send three_way.unlink_name user_plan.Action
+        user_plan.Context user_plan.DEFERRED user_plan.FEDERATED user_plan.NEVER_CONFIRMED user_plan.OUTSIDE
+        user_plan.marker_of user_plan.plan_user
     """,
     "pacing": """
         call_counts.Meter call_counts.Rates call_counts.quota_of limiter.Ending limiter.HaltedError

@@ -9,7 +9,9 @@ from delta_world import Old, attributes_of, calls, signing_in_by_email, writes
 from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
 
 from batch.plan.changes import gone
-from userpool.user import Group
+from batch.plan.naming import Naming
+from userpool.identity import SignIn
+from userpool.user import Group, User
 
 ONE, TWO = "sub-0001", "sub-0002"
 
@@ -255,6 +257,23 @@ def test_an_alias_that_somebody_else_has_is_a_conflict_that_is_tried_again(world
     assert (conflicting(world), attributes_of(world, "user1")["email"]) == ([], "new@example.com")
 
 
+def test_an_alias_is_not_taken_from_somebody_else(world, old, client, pool_id):
+    """An alias that another user of the new pool has is looked for, not written: Cognito might move it silently."""
+    old.change(ONE, email="theirs@example.com", email_verified="false")
+    old.carry()
+    pairs = [{"Name": "email", "Value": "theirs@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    client.admin_create_user(UserPoolId=pool_id, Username="stranger", UserAttributes=pairs, MessageAction="SUPPRESS")
+    old.change(ONE, nickname="Zoe", email_verified="true")
+    old.carry()
+    (sent,) = calls(world, "AdminUpdateUserAttributes")
+    assert sent["UserAttributes"] == [{"Name": "nickname", "Value": "Zoe"}]
+    assert conflicting(world) == [("user1", "email_verified")]
+    client.admin_delete_user(UserPoolId=pool_id, Username="stranger")
+    old.carry()
+    assert attributes_of(world, "user1")["email_verified"] == "true"
+    assert conflicting(world) == []
+
+
 def test_a_sign_in_name_that_two_would_have_goes_to_neither(world, old):
     """A new e-mail address that another user of the old pool has as well is not written, and that is no decision."""
     old.change(ONE, email="user2@example.com", nickname="Zoe")
@@ -358,3 +377,29 @@ def test_a_hundred_changes_in_a_pool_cost_the_calls_that_they_need(world):
         "AdminDisableUser": 40,
         "AdminAddUserToGroup": 20,
     }
+
+
+def test_a_name_that_cognito_stores_in_another_case_is_the_same(tmp_path, client):
+    """If a case-insensitive pool stores names in small letters, nothing differs, and later changes follow."""
+    options = {"UsernameConfiguration": {"CaseSensitive": False}, "AliasAttributes": ["email"], "Schema": [LEGACY_SUB]}
+    pool_id = client.create_user_pool(PoolName="folding", **options)["UserPool"]["Id"]
+    world = World(tmp_path, client, pool_id)
+    world.context = replace(world.context, naming=Naming(SignIn(), world.description.sign_in))
+
+    def folding(_attempt, params):
+        pairs = [
+            {**pair, "Value": pair["Value"].lower()} if pair["Name"] == "email" else pair
+            for pair in params["UserAttributes"]
+        ]
+        return client.admin_create_user(**{**params, "Username": params["Username"].lower(), "UserAttributes": pairs})
+
+    world.watched.acts["AdminCreateUser"] = folding
+    ann = User("AnnLee", ONE, {"email": "Ann.Lee@Example.com", "email_verified": "true"})
+    old = Old(world, ann)
+    old.carry()
+    old.carry()
+    assert (writes(world), planned(world), verified(world)) == ([], (0, {}), ([], []))
+    old.change(ONE, email="Lee@Example.com")
+    old.carry()
+    assert (conflicting(world), attributes_of(world, "annlee")["email"]) == ([], "Lee@Example.com")
+    client.delete_user_pool(UserPoolId=pool_id)

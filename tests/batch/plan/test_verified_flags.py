@@ -202,3 +202,13 @@ def test_who_is_created_unverified_is_created_all_the_same(world):
     old.carry()
     assert attributes_of(world, "user1") == {"email": "user1@example.com", "email_verified": "false"}
     assert theirs(world, "admin_get_user", Username="user1")["UserStatus"] == "CONFIRMED"
+
+
+@fixed
+def test_verify_does_not_blame_the_new_pool_for_what_its_schema_refuses(world):
+    """An address that cannot be changed is told as that, not as a change of the new pool, and is no difference."""
+    old = Old(world, person(1))
+    old.carry()
+    old.change(ONE, email="new@example.com")
+    old.carry()
+    assert verified(world) == ([], [("user1", "cannot be changed in the new pool", "email")])
