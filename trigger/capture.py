@@ -13,7 +13,7 @@ from typing import Any
 from trigger.outcome import Outcome, RefusalError
 from trigger.parts import Work
 from trigger.proof import old_user, prove, why_reset
-from userpool.errors import MigrationError, PassingError, UnansweredError, UserError
+from userpool.errors import ForeignAnswerError, MigrationError, PassingError, UnansweredError, UserError
 from userpool.passwords import random_password
 from userpool.person import Person, PersonState
 from userpool.user import Status
@@ -151,6 +151,9 @@ def _set(work: Work, person: Person, token: str) -> str:
         if error.code:
             raise
         # Without a code of Cognito's the request may have been carried out.
+        _take_back_if_reset(work, person, token)
+        raise _InDoubtError(error) from None
+    except ForeignAnswerError as error:
         _take_back_if_reset(work, person, token)
         raise _InDoubtError(error) from None
     _record(work, person, token)

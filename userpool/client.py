@@ -21,8 +21,17 @@ from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from botocore.utils import parse_timestamp
 
 from userpool.answers.credentials import why_not_accepted
+from userpool.answers.parser import NotAnAnswerError, StrictFactory
 from userpool.departure import at_departure
-from userpool.errors import FatalError, MigrationError, NotAllowedError, SettingsError, code_of, from_botocore_error
+from userpool.errors import (
+    FatalError,
+    MigrationError,
+    NotAllowedError,
+    SettingsError,
+    code_of,
+    from_botocore_error,
+    not_aws,
+)
 from userpool.settings import LedgerSettings, PoolSettings
 
 _CONNECT_SECONDS = 5
@@ -130,10 +139,16 @@ def secret_text(arn: str, owner: PoolSettings | None = None) -> str:
     """
     region = arn.split(":")[3] if arn.count(":") > 3 else None  # noqa: PLR2004 -- where an ARN has it
     try:
-        session = _session(replace(owner, endpoint_url=None)) if owner else boto3
+        session = (
+            _session(replace(owner, endpoint_url=None))
+            if owner
+            else boto3.Session(botocore_session=_quick(botocore.session.Session()))
+        )
         client = session.client("secretsmanager", region_name=region)
-        return str(client.get_secret_value(SecretId=arn)["SecretString"])
+        secret = client.get_secret_value(SecretId=arn).get("SecretString")
     except (BotoCoreError, ClientError) as error:
+        if isinstance(error, NotAnAnswerError):
+            raise not_aws(arn, "Secrets Manager") from None
         if isinstance(error, ClientError) and (problem := why_not_accepted(error, f"the secret {arn}")):
             raise FatalError(problem) from None
         code = code_of(error) if isinstance(error, ClientError) else type(error).__name__
@@ -142,6 +157,9 @@ def secret_text(arn: str, owner: PoolSettings | None = None) -> str:
             f"The secret {arn} cannot be read ({code}): correct SOURCE_CLIENT_SECRET_ARN, or grant "
             "secretsmanager:GetSecretValue."
         ) from None
+    if secret is None:
+        raise FatalError(f"The secret {arn} has no text: store the app client's secret as SecretString.")
+    return str(secret)
 
 
 def _session(pool: PoolSettings) -> boto3.Session:
@@ -180,8 +198,10 @@ def bare_session() -> botocore.session.Session:
 
 
 def _quick(session: botocore.session.Session) -> botocore.session.Session:
-    """Let the session's clients read times by `instant`: a third of what a page of users costs."""
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
+    """Let the session's clients refuse what is no answer, and read times by `instant`: a third of a page's cost."""
+    factory = StrictFactory()
+    factory.set_parser_defaults(timestamp_parser=instant)
+    session.register_component("response_parser_factory", factory)
     return session
 
 
@@ -217,7 +237,7 @@ def _with_role(session: boto3.Session, pool: PoolSettings) -> boto3.Session:
                 "and that the caller may call sts:AssumeRole."
             ) from None
         except BotoCoreError as error:
-            raise from_botocore_error(error, operation="AssumeRole", pool_id=pool.user_pool_id) from None
+            raise from_botocore_error(error, operation="AssumeRole", pool_id=pool.user_pool_id, service="STS") from None
         return {
             "access_key": got["AccessKeyId"],
             "secret_key": got["SecretAccessKey"],

@@ -5,7 +5,8 @@
     ├── FatalError          nobody can be migrated: stop, keep what is done
     │   ├── NotAllowedError      these credentials may not make the call
     │   ├── NotEnabledError      the pool cannot do what is asked at all
-    │   └── NoSuchPoolError      the pool is not there
+    │   ├── NoSuchPoolError      the pool is not there
+    │   └── ForeignAnswerError   something else answers in the place of AWS
     ├── UserError           this user cannot be migrated: record it and go on
     │   ├── AlreadyExistsError   the name or alias (or group) is already there
     │   ├── NotFoundError        the user (or group) is not there
@@ -39,6 +40,7 @@ from botocore.exceptions import (
 )
 
 from userpool.answers.credentials import why_not_accepted
+from userpool.answers.parser import NotAnAnswerError
 from userpool.answers.redaction import redact
 from userpool.answers.triggers import LET_THEM_COME, REFUSALS, refused_by_trigger
 from userpool.answers.wording import Said, sentences
@@ -84,6 +86,10 @@ class Refusal:
         if self.code in REFUSALS:
             return "Correct the function or detach it, and rerun."
         return "Remove the cause, and rerun."
+
+
+class ForeignAnswerError(FatalError):
+    """Something else answers in the place of AWS. The call may or may not have been carried out."""
 
 
 class UserError(MigrationError):
@@ -193,7 +199,12 @@ def _about_the_user(code: str, operation: str, pool_id: str, said: str, meant: f
     return UserError(said, code, refusal=Refusal(operation, code), said=meant)
 
 
-def from_botocore_error(
+def not_aws(what: str, service: str) -> ForeignAnswerError:
+    """Return what is said of an answer that is none of a service's."""
+    return ForeignAnswerError(f"What answers for {what} is not {service}: check endpoint_url and proxies.")
+
+
+def from_botocore_error(  # noqa: PLR0911 -- one for each kind
     error: BotoCoreError, *, operation: str, pool_id: str, service: str = "Cognito"
 ) -> MigrationError:
     """Class what happened before an answer of the service arrived, or instead of one."""
@@ -208,4 +219,6 @@ def from_botocore_error(
         return UnreachableError(f"{said}: {service} cannot be reached; check region, endpoint_url and the network.")
     if isinstance(error, HTTPClientError):  # read timeout, connection closed: it may have been carried out
         return DroppedError(said)
+    if isinstance(error, NotAnAnswerError):
+        return not_aws(pool_id, service)
     return FatalError(f"{said}: check the AWS configuration (profile, role_arn, region).")

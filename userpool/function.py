@@ -10,8 +10,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from userpool.answers.credentials import why_not_accepted
+from userpool.answers.parser import NotAnAnswerError
 from userpool.client import is_loopback, lambda_client
-from userpool.errors import FatalError, NotAllowedError, code_of
+from userpool.errors import FatalError, NotAllowedError, code_of, not_aws
 from userpool.settings import PoolSettings
 
 _SERVICE = "cognito-idp.amazonaws.com"
@@ -37,6 +38,8 @@ def resource_policy(arn: str, owner: PoolSettings) -> str | None:
             return None
         kind = NotAllowedError if code == "AccessDeniedException" else FatalError
         raise kind(f"GetPolicy of {arn}: {code}: grant lambda:GetPolicy to see who may call it.") from None
+    except NotAnAnswerError:
+        raise not_aws(arn, "Lambda") from None
     except BotoCoreError as error:
         raise FatalError(f"GetPolicy of {arn}: {type(error).__name__}: check the network and the region.") from None
 

@@ -9,8 +9,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from userpool.answers.credentials import why_not_accepted
+from userpool.answers.parser import NotAnAnswerError
 from userpool.client import caller_arn, iam_client
-from userpool.errors import FatalError, NotAllowedError, code_of
+from userpool.errors import FatalError, NotAllowedError, code_of, not_aws
 from userpool.settings import PoolSettings
 
 _ASSUMED = re.compile(r"arn:(?P<partition>[^:]+):sts::(?P<account>\d+):assumed-role/(?P<role>[^/]+)/.+")
@@ -33,6 +34,8 @@ def allowed_by_policies(owner: PoolSettings, actions: Iterable[str], arn: str) -
         code = code_of(error)
         kind = NotAllowedError if code in {"AccessDenied", "AccessDeniedException"} else FatalError
         raise kind(f"SimulatePrincipalPolicy: {code}: grant iam:SimulatePrincipalPolicy to ask IAM.") from None
+    except NotAnAnswerError:
+        raise not_aws("SimulatePrincipalPolicy", "IAM") from None
     except BotoCoreError as error:
         raise FatalError(f"SimulatePrincipalPolicy: {type(error).__name__}: check the network.") from None
     return {result["EvalActionName"]: result["EvalDecision"] == "allowed" for result in results}

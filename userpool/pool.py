@@ -9,7 +9,7 @@ from typing import Any
 from userpool.app_client import AppClient
 from userpool.description import Description
 from userpool.door import Door
-from userpool.errors import AlreadyExistsError, FatalError, NotFoundError
+from userpool.errors import AlreadyExistsError, NotFoundError
 from userpool.factors import MAIL, SMS, Factors, Preference, offered
 from userpool.identities import Identity
 from userpool.user import Group, User
@@ -20,10 +20,7 @@ class UserPool(Door):
 
     def describe(self) -> Description:
         """Read the pool's settings. Raises FatalError if there is no such pool."""
-        answer = self._call("DescribeUserPool")
-        if not answer.get("UserPool"):
-            raise FatalError(f"What answers for {self.pool_id} is not Cognito: check endpoint_url and proxies.")
-        return Description.from_api(self.pool_id, answer)
+        return Description.from_api(self.pool_id, self._call("DescribeUserPool"))
 
     def describe_with_factors(self) -> Description:
         """Read the pool's settings, with the second factors that it offers. Raises as `describe` does."""

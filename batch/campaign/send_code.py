@@ -25,7 +25,7 @@ from enum import Enum, auto
 from batch.campaign.end_capture import Letting, Overtaken, overtaken
 from batch.campaign.recipients import Awaited, Budget, CodeState, day_of, why_left
 from userpool.answers.wording import Said
-from userpool.errors import MigrationError, Refusal, UnansweredError, UserError
+from userpool.errors import ForeignAnswerError, MigrationError, Refusal, UnansweredError, UserError
 from userpool.pool import UserPool
 from userpool.user import Status, User
 
@@ -190,6 +190,9 @@ class SendingCodes:
             # A refusal is a definite answer: no message went out. But the person was let go, and counts.
             self._budget.give_back(by, day_of(at))
             yield self._refused(one.sub, error)
+        except ForeignAnswerError:  # something may have passed the call on all the same
+            yield Doubtful(one.sub, _UNHEARD)
+            raise
         except MigrationError as error:  # an error that ends the run, which reports it
             yield Held(one.sub, str(error))
             raise

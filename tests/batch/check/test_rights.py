@@ -114,7 +114,7 @@ class Refusing(LedgerTable):
 
     def write(self, write: Write):
         """Refuse."""
-        raise FatalError(
+        raise NotAllowedError(
             f"{write.kind}Item on the ledger: AccessDeniedException: grant dynamodb:{write.kind}Item on it."
         )
 
