@@ -9,7 +9,7 @@ import json
 import shlex
 from collections.abc import Iterator
 
-from batch.check.facts import Allowed, Facts, Machine
+from batch.check.facts import Allowed, Facts, Machine, UnreadError
 from batch.check.finding import Finding, Topic
 from batch.check.permissions import ONLY_IF_ALLOWED, Resource, statements
 from userpool.quotas import DEFAULT_RPS
@@ -48,6 +48,8 @@ def providers(facts: Facts) -> Iterator[Finding]:
 def quotas(facts: Facts) -> Iterator[Finding]:
     """Yield what the job takes of each quota, and a warning where `rate.limits` is above the quota in force."""
     found, rate = facts.limits.found, facts.config.rate
+    if facts.limits.problem is None and found is None:  # no pool could be asked
+        raise UnreadError
     if found is None:
         yield _QUOTAS.note(
             "quotas-not-told",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from batch.check import account, capture, pools, sign_in
+from batch.check import account, capture, own_functions, pools, sign_in
 from batch.check.facts import Facts, PoolFacts, Read, UnreadError
 from batch.check.finding import Finding, Severity, Topic
 
@@ -24,6 +24,7 @@ JUDGES: Mapping[str, Judge] = {
     "recovery": sign_in.recovery,
     "mail": sign_in.mail,
     "sign-up": sign_in.sign_up,
+    "own functions": own_functions.own_functions,
     "old app client": capture.old_client,
     "app clients": capture.app_clients,
     "triggers": capture.triggers,
@@ -42,19 +43,27 @@ _ORDER = list(Severity)
 
 def findings(facts: Facts) -> list[Finding]:
     """Return every finding, the worst first. What could not be read is a finding of its own."""
-    found = list(_unread(facts))
+    found, unseen = list(_unread(facts)), []
     for name, judge in JUDGES.items():
-        found += _judged(name, judge, facts)
+        try:
+            # A judge yields as it goes. What it found before it met the gap is kept.
+            for finding in judge(facts):
+                found.append(finding)  # noqa: PERF402 -- see above
+        except UnreadError:
+            unseen.append(name)
+    if facts.source.described.problem and facts.target.described.problem:
+        # What is well of this machine would only hide why nothing can be said of the pools.
+        found = [finding for finding in found if finding.severity is not Severity.OK]
+    if unseen:
+        # One line: what could not be read is an error of its own, which must not drown.
+        found.append(
+            Topic("not checked").note(
+                "not-checked",
+                f"not looked at, or not wholly, because of what could not be read: {', '.join(unseen)}.",
+            )
+        )
     # The sort is stable, so the findings of one severity keep the order of the topics.
     return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
-
-
-def _judged(name: str, judge: Judge, facts: Facts) -> Iterator[Finding]:
-    try:
-        yield from judge(facts)
-    # A judge yields as it goes. What it found before it met the gap is kept, and the rest of the topic is named here.
-    except UnreadError:
-        yield Topic(name).note("not-checked", "not looked at, or not wholly, for want of what could not be read.")
 
 
 def _unread(facts: Facts) -> Iterator[Finding]:

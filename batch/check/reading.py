@@ -84,6 +84,9 @@ class CheckSources:
 def read_facts(where: CheckSources) -> Facts:
     """Read everything that is judged. A call that fails becomes a problem in the facts. Raises StoppedError only."""
     source, target = _pool(where.source), _pool(where.target)
+    if source.described.found is None and target.described.found is None:
+        # One cause, most often: nothing else is asked, so that the two errors do not drown.
+        return Facts(where.config, source, target, machine(where.config), **_of_the_operator(where))
     table = where.table
     return Facts(
         config=where.config,
@@ -92,12 +95,21 @@ def read_facts(where: CheckSources) -> Facts:
         machine=machine(where.config),
         policies=Read.of(lambda: _policies(where, target)),
         ledger=Read.of(lambda: read_ledger(where.config, table)) if table else Read(),
-        # Quotas belong to the account and Region, so either pool would do.
-        limits=Read.of(lambda: {name: where.target.provisioned_rps(name) for name in sorted(ADJUSTABLE)}),
+        limits=_limits(where, target),
         rights=_rights(where, source, target),
-        client_id=where.client_id,
-        mfa_users=where.mfa_users,
+        **_of_the_operator(where),
     )
+
+
+def _of_the_operator(where: CheckSources) -> dict[str, Any]:
+    return {"client_id": where.client_id, "mfa_users": where.mfa_users}
+
+
+def _limits(where: CheckSources, target: PoolFacts) -> Read[Mapping[str, float]]:
+    """Read the quotas of the new pool's account. A pool that could not be described is not asked again."""
+    if target.described.found is None:
+        return Read()
+    return Read.of(lambda: {name: where.target.provisioned_rps(name) for name in sorted(ADJUSTABLE)})
 
 
 def _pool(reader: PoolReader) -> PoolFacts:
