@@ -14,16 +14,19 @@ from pathlib import Path
 from random import Random
 from typing import Any, get_args
 
+from sandbox import app, with_trigger
 from sandbox.cognito import shared
 from sandbox.dump import DumpError, dump, load
 from sandbox.errors import CognitoError
 from sandbox.limits import DEFAULT_RPS
 from sandbox.local import add_federated, enrol, local_client
+from sandbox.made_up.cast import cast
 from sandbox.made_up.mixing import Mix
 from sandbox.made_up.people import PoolKind
 from sandbox.made_up.rehearsal import RehearsalError, fill_from_inventory, offer_alike
 from sandbox.made_up.seed import TargetKind, make_target, seed_source
 from sandbox.server import Sandbox
+from sandbox.with_trigger import WriteConfig
 
 _TRIGGERS = frozenset(
     {
@@ -52,11 +55,15 @@ _SHARES = {
 _REFUSALS = (CognitoError, ImportError, SyntaxError, AttributeError, ValueError, OverflowError, OSError, RehearsalError)
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None, write_config: WriteConfig | None = None) -> int:
     """Start, fill the pools, print the JSON line, and serve until a signal or the end of stdin; return 0.
 
-    Returns 2, after one sentence on stderr, for a file or function that cannot be used.
+    With --trigger, `write_config` writes the configuration. `sign-in` as the first word signs in to a sandbox that
+    serves already. Returns 2, after one sentence on stderr, for a file or function that cannot be used.
     """
+    words = sys.argv[1:] if words is None else words
+    if words[:1] and words[0] == "sign-in":
+        return app.main(words[1:])
     options = _options(words)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -64,11 +71,15 @@ def main(words: Sequence[str] | None = None) -> int:
     if options.until_stdin_closes:
         threading.Thread(target=_wait_for_end_of_stdin, args=(stop,), daemon=True).start()
     try:
+        _refuse_with_trigger(options, write_config)
         pools = _prepare(options)
         quotas = _quotas(options.quotas)
         server = Sandbox(options.port, quotas=quotas, latency=options.latency_ms / 1000)
         with server:
-            _announce(server.endpoint_url, pools)
+            if write_config and options.trigger:
+                _announce_with_trigger(server.endpoint_url, pools, write_config)
+            else:
+                _announce(server.endpoint_url, pools)
             stop.wait()
         _keep(options.state, pools)
     except _REFUSALS as error:
@@ -94,13 +105,29 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     add("--lambda", dest="functions", action="append", default=[], metavar="NAME=module:function|NAME=URL",
         help="a Lambda function; if NAME is a trigger, such as UserMigration, the new pool gets it")  # fmt: skip
     add("--state", type=Path, metavar="FILE", help="keep everything in this file, and begin with what it holds")
+    add("--trigger", action="store_true",
+        help="everything to rehearse the trigger with: app clients, the ledger, the function attached, a user of each "
+             "kind; writes config.yaml and sandbox.env into the current folder")  # fmt: skip
+    add("--lambda-seconds", type=float, default=5.0, metavar="S", help="how long a function may take (5, as in AWS)")
     add("--until-stdin-closes", action="store_true", help="also stop when stdin is closed")
     return parser.parse_args(words)
 
 
+def _refuse_with_trigger(options: argparse.Namespace, write_config: WriteConfig | None) -> None:
+    if not options.trigger:
+        return
+    if write_config is None:
+        raise ValueError("--trigger also writes config.yaml. Start it with: cognito-migrate sandbox --trigger")
+    if options.state:
+        raise ValueError("--state does not keep the ledger, so it cannot be combined with --trigger: leave one out.")
+    with_trigger.refuse_to_replace(Path(), ("config.yaml", "migration.db", with_trigger.ENVIRONMENT_FILE))
+
+
 def _prepare(options: argparse.Namespace) -> dict[str, str | None]:
-    functions = dict(_function(text) for text in options.functions)
+    own = [f"{with_trigger.FUNCTION}={with_trigger.HANDLER}"] if options.trigger else []
+    functions = dict(_function(text) for text in [*own, *options.functions])
     shared().world.functions.update(functions)
+    shared().world.lambda_seconds = options.lambda_seconds
     if options.state and not options.state.parent.is_dir():
         raise ValueError(f"There is no folder for {options.state}.")
     pools = _load(options.state) if options.state and options.state.exists() else _make_pools(options)
@@ -135,10 +162,11 @@ def _make_pools(options: argparse.Namespace) -> dict[str, str | None]:
         if options.inventory:
             source_pool_id = fill_from_inventory(shared(), options.inventory, real=options.real)
             offer_alike(shared(), source_pool_id, target_pool_id)
-        elif options.seed is not None:
+        elif options.seed is not None or options.trigger:
             source_pool_id = seed_source(
                 client,
-                users=options.seed,
+                users=options.seed or 0,
+                cast=cast(options.kind) if options.trigger else (),
                 random=Random(options.random),  # noqa: S311 - invented users, not secrets
                 kind=options.kind,
                 mix=mix,
@@ -149,8 +177,10 @@ def _make_pools(options: argparse.Namespace) -> dict[str, str | None]:
 
 
 def _mix(options: argparse.Namespace) -> Mix | None:
-    """Return the shares asked for, None if none is."""
+    """Return the shares asked for, None if none is. The cast of --trigger needs providers and factors in both pools."""
     given = {name: share for name in _SHARES if (share := getattr(options, name)) is not None}
+    if options.trigger:
+        given = {"sms": 0.02, "totp": 0.02, "linked": 0.02, **given}
     return Mix(**given) if given else None
 
 
@@ -202,6 +232,16 @@ def _rps(category: str, rps: Any) -> float:
 def _announce(endpoint_url: str, pools: Mapping[str, str | None]) -> None:
     sys.stdout.write(json.dumps({"endpoint_url": endpoint_url, **pools}) + "\n")
     sys.stdout.flush()
+
+
+def _announce_with_trigger(endpoint_url: str, pools: Mapping[str, str | None], write_config: WriteConfig) -> None:
+    cognito = shared()
+    place = with_trigger.set_up(cognito, endpoint_url, str(pools["source_pool_id"]), str(pools["target_pool_id"]))
+    config = write_config(place)
+    with_trigger.write_environment(place, Path())
+    _announce(endpoint_url, {**pools, **place.announced})
+    sys.stderr.write("".join(f"{line}\n" for line in with_trigger.guide(cognito, place, config)))
+    sys.stderr.flush()
 
 
 def _keep(path: Path | None, pools: Mapping[str, str | None]) -> None:

@@ -189,6 +189,7 @@ class Sandbox:
             "POST reset-counts": lambda _: self.reset_counts(),
             "PUT latency": self._put_latency,
             "POST sign-in": self._sign_in,
+            "POST code": self._code,
         }
         if request not in controls:
             return json_answer(HTTPStatus.NOT_FOUND, {"message": f"The sandbox has no {request}."})
@@ -219,6 +220,16 @@ class Sandbox:
             if {"client_id", "provider", "subject"} <= names <= {"client_id", "provider", "subject", "attributes"}:
                 return managed_login.sign_in_from(self.cognito.world, **given)
         raise ValueError("A sign-in has client_id, and username and password or provider, subject and attributes.")
+
+    def _code(self, body: bytes) -> object:
+        """Tell the last code that would have been sent to a user, null if none was or it was used."""
+        given = json.loads(body)
+        if not isinstance(given, dict) or set(given) != {"client_id", "username"}:
+            raise ValueError("A code is asked for by client_id and username.")
+        with self.cognito.world.lock:
+            pool, _ = self.cognito.world.app_client(given["client_id"])
+            user = pool.users.find(given["username"])
+            return {"code": user.code if user else None}
 
     def _put_faults(self, body: bytes) -> None:
         documents = json.loads(body)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from batch.cli.init import write
+from batch.settings.config import template
 from userpool.errors import SettingsError
+
+if TYPE_CHECKING:
+    from sandbox.with_trigger import Place  # an extra
 
 
 @click.command()
@@ -35,4 +42,15 @@ def serve_sandbox(options: tuple[str, ...]) -> None:
         from sandbox.__main__ import main as serve  # noqa: PLC0415 -- an extra
     except ImportError:
         raise SettingsError("The sandbox is an extra: pip install 'cognito-migrate[sandbox]'.") from None
-    sys.exit(serve(options))
+    sys.exit(serve(options, _write_config))
+
+
+def _write_config(place: Place) -> Path:
+    """Write the configuration of a rehearsal with the trigger, and return where it is. Nothing is replaced."""
+    path = Path("config.yaml")
+    content = template(place.old_pool, place.new_pool, endpoint_url=place.endpoint_url, ledger=place.table)
+    try:
+        write(path, content, option="--config")
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    return path

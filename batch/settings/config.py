@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
@@ -150,12 +151,21 @@ def _placed(config: Config, folder: Path) -> Config:
     return replace(config, state=str(folder / config.state), collisions=collisions, users=users)
 
 
-def template(old_pool_id: str, new_pool_id: str) -> str:
-    """Return a commented configuration for two pools, as text. Raises SettingsError for ids that no pool can have."""
+def template(old_pool_id: str, new_pool_id: str, *, endpoint_url: str | None = None, ledger: str | None = None) -> str:
+    """Return a commented configuration for two pools, as text.
+
+    `endpoint_url` is that of a stand-in for both pools and the ledger, `ledger` the name of the ledger's table.
+    Raises SettingsError for ids that no pool can have, an odd address, or an odd name of a table.
+    """
     # Checked now: otherwise `init` would write a file that no command can read.
-    old, new = PoolSettings(old_pool_id), PoolSettings(new_pool_id)
-    Config(old, new)  # which refuses what makes no sense, such as one pool twice
+    old, new = (PoolSettings(pool_id, endpoint_url=endpoint_url) for pool_id in (old_pool_id, new_pool_id))
+    table = LedgerSettings(ledger, endpoint_url=endpoint_url) if ledger else None
+    Config(old, new, ledger=table)  # which refuses what makes no sense, such as one pool twice
     text = files("batch.settings").joinpath("config.template.yaml").read_text(encoding="utf-8")
+    if ledger:
+        text = text.replace("ledger: null", f"ledger: {{table: {ledger}, endpoint_url: null}}", 1)
+    if endpoint_url:
+        text = text.replace("endpoint_url: null", f"endpoint_url: {json.dumps(endpoint_url)}")
     for name, value in {
         "OLD_POOL_ID": old_pool_id,
         "NEW_POOL_ID": new_pool_id,

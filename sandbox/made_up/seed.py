@@ -85,11 +85,12 @@ def seed_source(
     random: Random,
     kind: PoolKind = "plain",
     mix: Mix | None = None,
+    cast: Sequence[Person] = (),
     add_federated: AddFederated | None = None,
     enrol: Enrol | None = None,
     name: str = "old-users",
 ) -> Seeded:
-    """Make an old, case-sensitive user pool with this many users, 12 groups and their memberships.
+    """Make an old, case-sensitive user pool with a cast and this many invented users, 12 groups and memberships.
 
     The same `random` state invents the same users; ids, subs and times are Cognito's. Federated users can only be made
     by `add_federated(pool id, user name, attributes)`, since no call makes one; without it they are left out. With a
@@ -102,7 +103,8 @@ def seed_source(
         _create_group(client, pool_id, group)
     app_client = client.create_user_pool_client(UserPoolId=pool_id, ClientName="sandbox-sign-up")["UserPoolClient"]
     seeder = _Seeder(client, pool_id, app_client["ClientId"], add_federated, enrol, mix is not None)
-    people = invent(users, random, kind) if mix is None else invent_mixed(users, random, kind, mix)
+    invented = invent(users, random, kind) if mix is None else invent_mixed(users, random, kind, mix)
+    people = [*cast, *invented]
     if add_federated is None:
         people = [person for person in people if person.state is not State.EXTERNAL_PROVIDER]
     return Seeded(pool_id, tuple(seeder.add(person) for person in people))

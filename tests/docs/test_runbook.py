@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections import Counter
@@ -30,6 +31,7 @@ PROGRESS = re.compile(r"^[^\n]+: \d+(?: of \d+)?, [\d.]+/s[^\n]*\n", re.MULTILIN
 WRITING = {"UserCreation", "UserAccountRecovery", "UserUpdate", "UserResourceUpdate"}
 AT_ONCE = {**FAST, "LimitManagement": 100_000}
 READING = {category: limit for category, limit in AT_ONCE.items() if category not in WRITING}
+FOLDERS = {"mkdir": Path.mkdir, "cd": os.chdir}
 
 
 @dataclass
@@ -49,6 +51,9 @@ class Follower:
     def _run(self, block: Block) -> None:
         for one in block.commands():
             words = one.words(self.names)
+            if words[0] in FOLDERS:
+                FOLDERS[words[0]](Path(words[1]))
+                continue
             code, answer = self._tool(words[1:]) if words[0] == "cognito-migrate" else self._aws(words)
             self.said.append((one.text, answer))
             assert code == one.code, f"line {one.line}: {one.text} ends with code {code}:\n{answer}"
@@ -65,7 +70,8 @@ class Follower:
 
     def _sandbox(self, words: list[str]) -> tuple[int, str]:
         """Start it, and end it, as Ctrl-C would."""
-        with warm.start("sandbox", "--until-stdin-closes", *words[1:], stdin=warm.PIPE, stdout=warm.PIPE) as process:
+        words = ["batch", "sandbox", "--until-stdin-closes", *words[1:]]
+        with warm.start(*words, stdin=warm.PIPE, stdout=warm.PIPE, stderr=warm.PIPE) as process:
             assert process.stdout
             answer = process.stdout.readline()
             process.communicate(timeout=60)

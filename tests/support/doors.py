@@ -13,8 +13,8 @@ DOORS = {
         text.moment text.more
     """,
     "settings": """
-        config. config.Config config.Listing decisions.Decision decisions.read_decisions prices.AS_OF
-        prices.Prices window.ClosedError window.MARGIN window.Window window.closed window.ended_in_time
+        config. config.Config config.Listing config.template decisions.Decision decisions.read_decisions
+        prices.AS_OF prices.Prices window.ClosedError window.MARGIN window.Window window.closed window.ended_in_time
         window.require_open
     """,
     "inventory": """
