@@ -194,7 +194,11 @@ class Campaign:
                 self._progress.bar(name, total=total) as bar,
                 closing(
                     engine.run(
-                        self._same.until_it_shows(self._named(people)), step, workers=self._workers, stop=self._stop
+                        self._same.until_it_shows(self._named(people)),
+                        step,
+                        workers=self._workers,
+                        stop=self._stop,
+                        room=self._same.room,
                     )
                 ) as batches,
             ):
@@ -208,6 +212,8 @@ class Campaign:
                         self._summary.add(fact, self._names.pop(fact.sub, ""))
                         if isinstance(fact, Refused | CodeFailed) and fact.refusal:
                             self._same.refused(fact, fact.refusal, fact.reason)
+                        else:
+                            self._same.answered()
                     bar.advance(len(ends))
         # A call that was not made because of a stop raises this in its thread. What was recorded stays, and is
         # reported.

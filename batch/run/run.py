@@ -146,10 +146,17 @@ class Run:
             self._carry_out("create", total, jobs, self._migration.step)
 
     def _carry_out(self, what: str, total: int, jobs: Iterator[Job], step: Callable[[Job], Iterator[Fact]]) -> None:
+        self._same = SameCause(self._target.last_success)
         with (
             self._progress.bar(what, total=total) as bar,
             closing(
-                engine.run(self._same.until_it_shows(jobs), step, workers=self._workers, stop=self._stop)
+                engine.run(
+                    self._same.until_it_shows(jobs),
+                    step,
+                    workers=self._workers,
+                    stop=self._stop,
+                    room=self._same.room,
+                )
             ) as batches,
         ):
             for batch in batches:
@@ -173,12 +180,12 @@ class Run:
         match fact:
             case Failed(problem=Problem.UNANSWERED):
                 self._same.unanswered(fact, fact.reason)
-                return  # any other fact is an answer
             case Failed(refusal=Refusal() as refusal) if not known:
                 self._same.refused(fact, refusal, fact.reason)
             case Kept(refusal=Refusal() as refusal) if not known:
                 self._same.refused(fact, refusal, f"{fact.conflicts[0].name} {fact.conflicts[0].reason}")
-        self._same.answered()
+            case _:
+                self._same.answered()
 
     def _end_if_nobody_succeeds(self) -> None:
         """Raise FatalError if one cause refuses everybody, after its marks were taken from the users who met it."""

@@ -39,19 +39,28 @@ def run(
     *,
     workers: int,
     stop: threading.Event,
+    room: Callable[[], int | None] = lambda: None,
 ) -> Generator[list[Fact]]:
     """Yield batches of the facts of all steps. The facts of one step keep their order.
 
     `items` is consumed in the caller's thread, one item for each free worker. Once `stop` is set, no further item is
     taken, and the steps that have begun are finished. An exception of a step ends the run in the same way. It is raised
-    after the facts of the other steps. If the caller stops iterating, each step ends at its next fact.
+    after the facts of the other steps. If the caller stops iterating, each step ends at its next fact. `room` returns
+    how many steps may be under way at the moment, if fewer than there are workers.
     """
-    return _Run(step, workers, stop).batches(iter(items))
+    return _Run(step, workers, stop, room).batches(iter(items))
 
 
 class _Run(Generic[Item, Fact]):
-    def __init__(self, step: Callable[[Item], Iterable[Fact]], workers: int, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        step: Callable[[Item], Iterable[Fact]],
+        workers: int,
+        stop: threading.Event,
+        room: Callable[[], int | None],
+    ) -> None:
         self._step = step
+        self._room = room
         self._workers = workers
         self._stop = stop
         self._deliveries: queue.SimpleQueue[_Delivery[Fact]] = queue.SimpleQueue()
@@ -84,13 +93,17 @@ class _Run(Generic[Item, Fact]):
             raise self._crash
 
     def _feed(self, threads: ThreadPoolExecutor, items: Iterator[Item]) -> None:
-        while self._busy < self._workers and not self._stop.is_set() and self._crash is None:
+        while self._has_room() and not self._stop.is_set() and self._crash is None:
             try:
                 item = next(items)
             except StopIteration:
                 return
             self._busy += 1
             threads.submit(self._work, item)
+
+    def _has_room(self) -> bool:
+        room = self._room()
+        return self._busy < (self._workers if room is None else min(room, self._workers))
 
     def _work(self, item: Item) -> None:
         crash = None

@@ -7,7 +7,7 @@ no use, and none of these users has failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from userpool.errors import FatalError, Refusal
@@ -28,24 +28,28 @@ class SameCause(Generic[T]):
     def __init__(self, succeeded: Callable[[str], object]) -> None:
         self._succeeded = succeeded
         self._answered = object()
-        self._streaks: dict[Hashable, tuple[object, list[T]]] = {}
-        self._over: Hashable = None
+        self._goes_well = False
+        self._streaks: dict[Refusal | None, tuple[object, list[T]]] = {}
+        self._over: Refusal | None = None
         self._sentence = ""
 
     def answered(self) -> None:
-        """Note that a user got an answer, so that those without one are counted anew."""
+        """Note that something went well, or that a user got an answer: those without one are counted anew."""
         self._answered = object()
+        self._goes_well = True
 
     def unanswered(self, failure: T, reason: str) -> None:
         """Count a user who got no answer."""
-        self._count(None, self._answered, failure, f"{reason}. The last {MOST} users got no answer", _WHEN_WELL)
+        self._count(None, failure, f"{reason}. The last {MOST} users got no answer", _WHEN_WELL)
 
     def refused(self, failure: T, refusal: Refusal, reason: str) -> None:
-        """Count a user who was refused something."""
+        """Count a user who was refused something. That is an answer."""
+        self._answered = object()
         said = f"{reason.rstrip('.')}. {MOST} users in a row met this, and {refusal.operation} succeeded for nobody"
-        self._count(refusal, self._succeeded(refusal.operation), failure, f"{said} between them", refusal.remedy)
+        self._count(refusal, failure, f"{said} between them", refusal.remedy)
 
-    def _count(self, cause: Hashable, mark: object, failure: T, said: str, remedy: str) -> None:
+    def _count(self, cause: Refusal | None, failure: T, said: str, remedy: str) -> None:
+        mark = self._mark(cause)
         before, failures = self._streaks.get(cause, (mark, []))
         failures = failures if before is mark else []
         failures.append(failure)
@@ -63,6 +67,18 @@ class SameCause(Generic[T]):
             except StopIteration:
                 return
             yield item
+
+    def room(self) -> int | None:
+        """Return how many users may be under way, None for any number.
+
+        As long as nothing went well, no more than could show a cause. Otherwise hundreds would meet it before it shows.
+        """
+        if self._goes_well:
+            return None
+        return max(1, MOST - max((len(failures) for _, failures in self._streaks.values()), default=0))
+
+    def _mark(self, cause: Refusal | None) -> object:
+        return self._succeeded(cause.operation) if cause else self._answered
 
     @property
     def struck(self) -> list[T]:

@@ -61,7 +61,7 @@ def read_factors(
     with (
         progress.bar("second factors", total=snapshot.count_factors_to_read()) as bar,
         closing(
-            engine.run(same.until_it_shows(snapshot.factors_to_read()), ask, workers=workers, stop=stop)
+            engine.run(same.until_it_shows(snapshot.factors_to_read()), ask, workers=workers, stop=stop, room=same.room)
         ) as batches,
     ):
         for answers in batches:
@@ -97,10 +97,10 @@ def _compare(same: SameCause[str], answer: _Answer, *, known: bool) -> None:
     error = answer.error
     if isinstance(error, UnansweredError):
         same.unanswered(answer.asked.sub, str(error))
-        return  # anything else is an answer
-    if error and error.refusal and not known:
+    elif error and error.refusal and not known:
         same.refused(answer.asked.sub, error.refusal, str(error))
-    same.answered()
+    else:
+        same.answered()
 
 
 def _tells_passkeys(source: UserPool, users: Iterator[User], say: Callable[[str], None]) -> bool:

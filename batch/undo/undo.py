@@ -115,7 +115,9 @@ class Undo:
         """Do a step with each user. Return whether there was any user."""
         anybody = False
         going_on = self._same.until_it_shows(made)
-        with closing(engine.run(going_on, step, workers=self._workers, stop=self._stop)) as batches:
+        with closing(
+            engine.run(going_on, step, workers=self._workers, stop=self._stop, room=self._same.room)
+        ) as batches:
             for batch in batches:
                 anybody = True
                 with self._inventory.transaction():
@@ -133,11 +135,10 @@ class Undo:
         """Compare a failure with those before it: many that are equal have a cause that concerns everybody."""
         if isinstance(fact, UndoFailed) and fact.unanswered:
             self._same.unanswered(fact, fact.reason)
-            return  # any other fact is an answer
-        if isinstance(fact, UndoFailed) and fact.refusal:
+        elif isinstance(fact, UndoFailed) and fact.refusal:
             self._same.refused(fact, fact.refusal, fact.reason)
-        # A user is looked at and begun before its deletion is refused: `Begun` is an answer, and no success.
-        self._same.answered()
+        else:
+            self._same.answered()
 
     def _count(self, fact: Fact) -> None:
         summary = self._summary

@@ -350,3 +350,20 @@ def test_a_run_that_is_never_iterated_starts_nothing():
 
     go([1, 2], step).close()
     assert begun == []
+
+
+def test_fewer_steps_are_under_way_while_there_is_less_room():
+    """However many workers there are, only as many steps run at once as there is room for."""
+    under_way, most, lock = [], [], threading.Lock()
+
+    def step(item):
+        with lock:
+            under_way.append(item)
+            most.append(len(under_way))
+        yield item
+        with lock:
+            under_way.remove(item)
+
+    batches = engine.run(range(20), step, workers=8, stop=threading.Event(), room=lambda: 2)
+    assert sorted(fact for batch in batches for fact in batch) == [*range(20)]
+    assert max(most) <= 2

@@ -88,3 +88,14 @@ def test_nobody_is_taken_up_once_the_cause_shows(same):
     refuse(same, MOST)
     assert list(going_on) == []
     assert taken == [0]
+
+
+def test_few_are_under_way_until_something_goes_well(same):
+    """At most as many as show the cause; each refusal in a row leaves room for one less, but there is always room."""
+    assert same.room() == MOST
+    refuse(same, 10)
+    assert same.room() == MOST - 10
+    refuse(same, MOST, first=10)
+    assert same.room() == 1
+    same.answered()
+    assert same.room() is None
