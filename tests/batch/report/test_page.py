@@ -184,6 +184,16 @@ def test_the_plan_is_told_with_its_reasons(planned):
     assert "no verified e-mail address" in said
 
 
+def test_what_changed_settings_would_take_is_told(planned):
+    """The page counts what users keep although the settings would take it away, and names the plan that takes it."""
+    with planned.transaction():
+        summary = planned.get_meta("plan_summary") | {"spared": {"birthdate": 3}}
+        planned.set_meta("plan_summary", summary)
+    said = parsed(planned).section("plan")
+    assert "changed settings would take it from 3 users" in " ".join(said.split())
+    assert "--with-removals" in said
+
+
 def test_a_plan_whose_summary_is_not_kept(mid_run):
     """Without the summary of the plan the page names the command that makes it, and is made."""
     mid_run.execute("DELETE FROM meta WHERE key = 'plan_summary'")
