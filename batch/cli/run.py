@@ -191,13 +191,22 @@ def _change_lines(summary: RunSummary) -> Iterator[str]:
             f"Changed {summary.updated} users ({summary.disabled} disabled, "
             f"{summary.memberships_ended} memberships ended) and {summary.groups_updated} groups."
         )
-    if summary.conflicts:
-        yield f"{len(summary.conflicts)} changes of the old pool are not carried over:"
-        for one in summary.conflicts[:SHOWN]:
-            yield f"  {one['username'] or 'the pool'}: {one['what']} {one['reason']}"
-        yield from more(len(summary.conflicts))
+    yield from _conflict_lines(summary)
     yield from spared_lines(summary.spared)
     yield from gone_lines(summary.gone)
+
+
+def _conflict_lines(summary: RunSummary) -> Iterator[str]:
+    """Yield the conflicts of this run, and how many of earlier runs stay. Those would hide the new ones."""
+    fresh = len(summary.conflicts) - summary.earlier
+    if fresh:
+        yield f"{fresh} changes of the old pool are not carried over:"
+        for one in summary.conflicts[: min(fresh, SHOWN)]:
+            yield f"  {one['username'] or 'the pool'}: {one['what']} {one['reason']}"
+        yield from more(fresh)
+    if summary.earlier:
+        yield f"{summary.earlier} changes that earlier runs did not carry over stay as they are. To see them, run:"
+        yield "  cognito-migrate report --with-names --output report.html"
 
 
 def claims_of(

@@ -6,7 +6,7 @@ The baseline of a user moves on with each change that is carried over, and with 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -282,18 +282,33 @@ class BaselineTable:
         )
 
 
-def conflicts(inventory: Inventory) -> list[dict[str, str]]:
-    """Return every change of the old pool that was not carried over, and why, by user name.
+def conflicts_since(inventory: Inventory, settled: Container[tuple[str, str]]) -> tuple[list[dict[str, str]], int]:
+    """Return every change of the old pool that was not carried over, and why; then how many were `settled` before.
 
-    A change of a group has an empty user name. A conflict that is not final counts only if the user's change is still
-    planned, or if the user has not been planned again since.
+    `settled` has the sub and the name of conflicts, which come last in the list. A change of a group has an empty user
+    name. A conflict that is not final counts only if the user's change is still planned, or if the user has not been
+    planned again since.
     """
+    rows = _conflicts(inventory)
+    fresh = [one for key, one in rows if key not in settled]
+    earlier = [one for key, one in rows if key in settled]
+    return fresh + earlier, len(earlier)
+
+
+def settled_conflicts(inventory: Inventory) -> set[tuple[str, str]]:
+    """Return the sub and the name of each conflict that no run tries again."""
+    return {(sub, name) for sub, name in inventory.execute("SELECT sub, name FROM conflicts WHERE final")}
+
+
+def _conflicts(inventory: Inventory) -> list[tuple[tuple[str, str], dict[str, str]]]:
     rows = inventory.execute(
-        "SELECT coalesce(u.username, ''), c.name, c.reason FROM conflicts c LEFT JOIN users u ON u.sub = c.sub "
+        "SELECT c.sub, coalesce(u.username, ''), c.name, c.reason FROM conflicts c LEFT JOIN users u ON u.sub = c.sub "
         "LEFT JOIN plan p ON p.sub = c.sub WHERE c.final OR p.action = 'update' "
-        "OR EXISTS (SELECT 1 FROM stale s WHERE s.sub = c.sub) ORDER BY 1, 2"
+        "OR EXISTS (SELECT 1 FROM stale s WHERE s.sub = c.sub) ORDER BY 2, 3"
     )
-    return [{"username": username, "what": name, "reason": reason} for username, name, reason in rows]
+    return [
+        ((sub, name), {"username": username, "what": name, "reason": reason}) for sub, username, name, reason in rows
+    ]
 
 
 def _pairs(links: Iterable[Identity]) -> str | None:

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from batch.inventory.baseline import Kept, Removed, Updated, conflicts
+from batch.inventory.baseline import Kept, Removed, Updated, conflicts_since, settled_conflicts
 from batch.inventory.inventory import Inventory
 from batch.inventory.user_state import IS_NOT_DONE, Problem
 from batch.ledger.claims import Claims
@@ -38,7 +38,8 @@ class RunSummary:
     `found` counts users that an earlier migration had finished, `came` those that came by their own sign-in, and
     `updated` those that the old pool had changed.
     `disabled` counts users that the old pool has disabled since. `failed` counts the failures of this run by problem.
-    `left` counts what a rerun would take up. `conflicts` lists all changes that are not carried over. `gone` lists all
+    `left` counts what a rerun would take up. `conflicts` lists all changes that are not carried over, and the last
+    `earlier` of them were settled by earlier runs. `gone` lists all
     users that have left the old pool. `spared` counts users that keep what changed settings would take away, by name.
     """
 
@@ -56,6 +57,7 @@ class RunSummary:
     stopped: bool = False
     failed: dict[str, int] = field(default_factory=dict)
     conflicts: list[dict[str, str]] = field(default_factory=list)
+    earlier: int = 0
     gone: list[dict[str, Any]] = field(default_factory=list)
     spared: dict[str, int] = field(default_factory=dict)
 
@@ -93,6 +95,7 @@ class Run:
         )
         self._changes = Changes(inventory, context)
         self._summary = RunSummary()
+        self._settled: set[tuple[str, str]] = set()
         self._same: SameCause[Failed | Kept] = SameCause(target.last_success)
 
     def run(self, *, now: Callable[[], float], limit: int | None = None, disable_gone: bool = False) -> RunSummary:
@@ -102,6 +105,7 @@ class Run:
         FatalError if no user can be migrated any more. What was done until then is recorded.
         """
         self._journal.use_clock(now)
+        self._settled = settled_conflicts(self._inventory)
         self._changes.follow_enabled()
         self._disable(disable_gone=disable_gone)
         self._make_groups()
@@ -110,7 +114,8 @@ class Run:
         # Counted after the work, from the inventory: so the number is right after a stop and after a limit.
         self._summary.left = count_pending(self._inventory) + self._changes.left()
         self._summary.stopped = self._stop.is_set()
-        self._summary.conflicts, self._summary.gone = conflicts(self._inventory), gone(self._inventory)
+        self._summary.conflicts, self._summary.earlier = conflicts_since(self._inventory, self._settled)
+        self._summary.gone = gone(self._inventory)
         self._summary.spared = spared(self._inventory)
         return self._summary
 
@@ -210,6 +215,8 @@ class Run:
             # The order of the cases matters: the special case of a fact stands before the general one.
             case Created():
                 self._count_created(fact)
+            case Kept():
+                self._settled -= {(fact.sub, one.name) for one in fact.conflicts}
             case Granted():
                 summary.memberships += 1
             case Removed():

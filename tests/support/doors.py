@@ -20,7 +20,7 @@ DOORS = {
     "inventory": """
         backup.back_up baseline.Baseline baseline.BaselineTable baseline.Conflict baseline.Giving baseline.Kept
         baseline.Preferred baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
-        baseline.UserRecord baseline.conflicts baseline.user_records erasure.forget
+        baseline.UserRecord baseline.conflicts_since baseline.settled_conflicts baseline.user_records erasure.forget
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
         inventory.Inventory inventory.LockedError inventory.StorageError inventory.decoded inventory.explain
         inventory.fingerprint inventory.inventory_to_read meta_keys. milestones.Cutover milestones.End

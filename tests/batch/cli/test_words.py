@@ -203,3 +203,12 @@ def test_users_of_this_migration_that_are_not_compared_are_told_apart_from_other
     said = "\n".join(verify_lines(VerifySummary(others=1, unplanned=2)))
     assert "1 users of the target are not of this migration." in said
     assert "2 users of the target are of this migration and were not compared" in said
+
+
+def test_conflicts_of_earlier_runs_do_not_hide_the_new_ones():
+    """A run lists its own conflicts. Those that were settled before are counted, with the command that lists them."""
+    new, old = ({"username": name, "what": "email", "reason": "was changed"} for name in ("ada", "bob"))
+    said = "\n".join(run_lines(RunSummary(conflicts=[new, old], earlier=1), []))
+    assert "1 changes of the old pool are not carried over:\n  ada: email was changed\n" in said
+    assert "bob" not in said
+    assert "1 changes that earlier runs did not carry over stay as they are." in said

@@ -97,6 +97,15 @@ def test_what_the_new_pool_changed_too_wins_and_is_listed(world, old):
     assert conflicting(world) == [("user1", "nickname")]
 
 
+def test_a_settled_conflict_is_told_apart_by_later_runs(world, old):
+    """A conflict that no run tries again is new in the run that finds it, and counted as earlier after that."""
+    set_there(world, "user1", nickname="theirs")
+    old.change(ONE, nickname="ours")
+    assert [(len(summary.conflicts), summary.earlier) for summary in (old.carry(), old.carry())] == [(1, 0), (1, 1)]
+    old.change(ONE, nickname="other")
+    assert [(len(summary.conflicts), summary.earlier) for summary in (old.carry(), old.carry())] == [(1, 0), (1, 1)]
+
+
 def test_what_the_new_pool_has_already_is_not_written(world, old):
     """A change that somebody made in both pools costs a look and no write."""
     set_there(world, "user1", nickname="Zoe")

@@ -6,7 +6,7 @@ from ledger_world import LedgerWorld
 from linking import add_providers, identities
 from migrating import LEGACY_SUB, PowerCutError, empty, person
 
-from batch.inventory.baseline import conflicts
+from batch.inventory.baseline import conflicts_since
 from userpool.identities import Identity
 from userpool.ledger_table import Write
 from userpool.person import PERSON, PersonState, linked_lock, lock_id
@@ -49,7 +49,7 @@ def first_token(world, sub):
 def conflicting(world):
     """What was not carried, as (user, what)."""
     with world.inventory() as inventory:
-        return [(one["username"], one["what"]) for one in conflicts(inventory)]
+        return [(one["username"], one["what"]) for one in conflicts_since(inventory, ())[0]]
 
 
 def test_a_membership_that_is_new_is_owed_in_the_ledger_and_given_once(world, old):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from io import StringIO
 
-from batch.inventory.baseline import conflicts
+from batch.inventory.baseline import conflicts_since
 from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars
 from batch.verify.verify import Verify
@@ -21,7 +21,7 @@ def planned(world):
 def conflicting(world):
     """What was not carried, as (user, what)."""
     with world.inventory() as inventory:
-        return [(one["username"], one["what"]) for one in conflicts(inventory)]
+        return [(one["username"], one["what"]) for one in conflicts_since(inventory, ())[0]]
 
 
 def verified(world):
