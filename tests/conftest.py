@@ -13,6 +13,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import direct
+import hypothesis
 import pytest
 import warm
 from command_line import FAST, Migration
@@ -28,6 +29,11 @@ from sandbox.made_up.seed import Seeded, make_target, seed_source
 from sandbox.server import Sandbox
 from userpool.pool import UserPool
 
+# No example has a time limit: a busy machine is no fault of the code.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 warm.share_models()
 # What was imported stays: looking for garbage in it, over and over, takes a quarter of the time of a small test.
 gc.freeze()
@@ -155,4 +161,4 @@ def start_server() -> Iterator[Callable[..., Server]]:
 
     yield start
     for process in processes:
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)

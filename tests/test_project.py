@@ -13,6 +13,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import click
+import hypothesis
 import pytest
 import yaml
 from command_line import commands
@@ -244,6 +245,34 @@ def named_tests(path: Path) -> Iterator[ast.FunctionDef]:
     for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             yield node
+
+
+def limits_in_seconds(path: Path) -> Iterator[float]:
+    """The time limits that a file gives to calls, as numbers."""
+    for node in nodes(path):
+        if (
+            isinstance(node, ast.keyword)
+            and (node.arg or "").endswith("timeout")
+            and isinstance(node.value, ast.Constant)
+        ):
+            yield node.value.value
+
+
+def test_a_busy_machine_fails_no_test():
+    """No wait ends before a minute, unless nothing can ever come; no example has a time limit; no queue is short."""
+    files = [path for path in files_of("tests") if "node_modules" not in path.parts]
+    short = {shortly(path) for path in files if any(0 < seconds < 60 for seconds in limits_in_seconds(path))}
+    # Calls that the sandbox never answers, and a port at which nobody listens.
+    assert short == {
+        "tests/sandbox/test_server.py",
+        "tests/sandbox/dynamodb/test_faults.py",
+        "tests/userpool/test_ledger_table.py",
+    }
+    names = {path: {node.arg for node in nodes(path) if isinstance(node, ast.keyword)} for path in files}
+    assert [shortly(path) for path in files if "deadline" in names[path]] == ["tests/conftest.py"]
+    assert hypothesis.settings().deadline is None
+    servers = {path: path.read_text(encoding="utf-8") for path in files if "http" in imports(path)}
+    assert [shortly(path) for path, text in servers.items() if "HTTPServer(" in text if "queue_size" not in text] == []
 
 
 def files_with_tests() -> list[Path]:

@@ -32,7 +32,7 @@ def sub(user):
 
 
 @given(count=st.integers(0, 400), length=st.integers(1, 2))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_prefixes_of_the_sub_part_the_users(count, length):
     """Listed by all prefixes of one length, each user comes once, in the part that the sub belongs to."""
     pool = StubPool(users=count)
@@ -47,7 +47,7 @@ def test_prefixes_of_the_sub_part_the_users(count, length):
 
 
 @given(count=st.integers(0, 200), groups=st.integers(1, 7), data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_members_of_groups_are_the_groups_of_users(count, groups, data):
     """Read by group or by user, the memberships are the same."""
     pool = StubPool(users=count, groups=groups, memberships=data.draw(st.integers(0, groups)))

@@ -8,16 +8,16 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
 from collections import Counter
 from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import warm
 from command_line import command
+from listening import listening
 from live import create_user, refused
 from pools import by_name, client_of, read_pool
 from signing_in import add_bob, new_client, sign_in
@@ -177,18 +177,12 @@ class Denies(BaseHTTPRequestHandler):
 
 def test_a_function_can_be_behind_a_url(folder):
     """A function given by the address of a local Invoke endpoint is called there."""
-    with HTTPServer(("127.0.0.1", 0), Denies) as endpoint:
-        thread = threading.Thread(target=endpoint.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            url = f"http://127.0.0.1:{endpoint.server_port}/2015-03-31/functions/f/invocations"
-            with running("--lambda", f"PreAuthentication={url}") as (announced, client):
-                add_bob(client, announced["target_pool_id"])
-                with refused("UserLambdaValidationException", "said the endpoint"):
-                    sign_in(client, new_client(client, announced["target_pool_id"]))
-        finally:
-            endpoint.shutdown()
-            thread.join()
+    with listening(Denies) as endpoint:
+        url = f"{endpoint}/2015-03-31/functions/f/invocations"
+        with running("--lambda", f"PreAuthentication={url}") as (announced, client):
+            add_bob(client, announced["target_pool_id"])
+            with refused("UserLambdaValidationException", "said the endpoint"):
+                sign_in(client, new_client(client, announced["target_pool_id"]))
 
 
 def test_quotas_of_a_file_are_enforced(folder):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from listening import listening
 from live import create_user, refused
 from signing_in import new_client, set_password, sign_in
 
@@ -117,12 +117,8 @@ class Endpoint(BaseHTTPRequestHandler):
 @pytest.fixture
 def endpoint():
     """The address of a Lambda Invoke endpoint."""
-    with HTTPServer(("127.0.0.1", 0), Endpoint) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/2015-03-31/functions/guard/invocations"
-        server.shutdown()
-        thread.join()
+    with listening(Endpoint) as url:
+        yield f"{url}/2015-03-31/functions/guard/invocations"
 
 
 @pytest.fixture

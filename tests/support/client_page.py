@@ -10,14 +10,15 @@ import os
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+
+from listening import listening
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
@@ -71,10 +72,8 @@ class _Quiet(SimpleHTTPRequestHandler):
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve a folder from another origin than the sandbox's; gives its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with listening(partial(_Quiet, directory=folder)) as url:
+        yield url
 
 
 @contextmanager

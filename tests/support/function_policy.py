@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from listening import listening
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:capture"
 ALLOWS = {
@@ -43,14 +43,10 @@ def aws(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "env-secret")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with listening(Handler) as url:
         for service in ("LAMBDA", "SECRETS_MANAGER"):
-            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{server.server_port}")
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", url)
         yield told
-        server.shutdown()
-        thread.join()
 
 
 def policy(*statements) -> str:

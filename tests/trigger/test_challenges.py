@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from live import refused
 from mishaps import no_answer, on, raising, refusal
@@ -49,7 +49,6 @@ ROUNDS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(session=st.lists(ROUNDS, max_size=6) | st.none(), found=st.booleans(), status=st.text())
 def test_no_session_ever_issues_tokens(session, found, status):
     """Whatever was asked and answered, DefineAuthChallenge issues no token, and either ends the session or asks on."""
@@ -62,7 +61,6 @@ def test_no_session_ever_issues_tokens(session, found, status):
         assert len(session or []) <= 3
 
 
-@settings(deadline=None)
 @given(results=st.lists(st.booleans(), max_size=6))
 def test_a_session_is_over_after_the_outcome_or_three_wrong_answers(results):
     """The password is asked three times at most; after a right answer follows one last challenge."""
@@ -80,7 +78,6 @@ def test_a_session_that_began_with_srp_ends(name):
     assert define(rounds([True], name=name))["failAuthentication"] is True
 
 
-@settings(deadline=None)
 @given(results=st.lists(st.booleans(), max_size=3))
 def test_the_outcome_is_made_only_after_a_right_answer(results):
     """Without a right answer as the last one, the password is asked for, and no outcome told."""

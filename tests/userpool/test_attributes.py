@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from userpool.attributes import Attribute, AttributeRules, Schema, translate
@@ -174,7 +174,6 @@ def test_a_verified_flag_crosses_only_with_the_value_that_was_verified(old, rule
     assert translated(old, **rules).attributes.get(flag) == expected
 
 
-@settings(deadline=None)
 @given(attribute_maps, rules_that_hold(), schemas, st.sampled_from([None, MARKER]))
 def test_nothing_becomes_verified(old, rules, schema, marker):
     """Whatever the user, rules and schema are, a value is verified only if that very value was verified before."""
@@ -240,7 +239,6 @@ def test_without_a_marker_the_old_sub_is_not_sent():
     assert "old-sub" not in translated({"name": "Ada"}, marker=None).attributes.values()
 
 
-@settings(deadline=None)
 @given(anything, rules_that_hold(), schemas)
 def test_translation_takes_anything_and_always_says_the_same(old, rules, schema):
     """Arbitrary attributes raise nothing, and their order does not matter."""
@@ -248,7 +246,6 @@ def test_translation_takes_anything_and_always_says_the_same(old, rules, schema)
     assert translate(user(old), rules, schema, MARKER) == translate(user(backwards), rules, schema, MARKER)
 
 
-@settings(deadline=None)
 @given(anything, rules_that_hold(), schemas)
 def test_every_attribute_crosses_or_is_accounted_for(old, rules, schema):
     """Nothing vanishes: each old attribute is sent, named as dropped, reported as a clash, or was dropped by a rule."""
@@ -263,7 +260,6 @@ def test_every_attribute_crosses_or_is_accounted_for(old, rules, schema):
         assert there or new in result.dropped or new in clashed or flag_without_value
 
 
-@settings(deadline=None)
 @given(st.dictionaries(names, st.text(min_size=6, max_size=3000)), schemas)
 def test_the_pool_can_hold_everything_that_is_sent(old, schema):
     """Only attributes that the schema, or every pool, has are sent."""

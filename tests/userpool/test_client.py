@@ -5,13 +5,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs
 
 import pytest
 from botocore.utils import parse_timestamp
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from listening import listening
 
 from batch.inventory.runs import user_agent
 from userpool.client import caller_arn, cognito_client, instant, is_loopback
@@ -98,21 +99,11 @@ def aws(monkeypatch):
         def log_message(self, *_):
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        # By default five may wait to be accepted. The next one is dropped, and tried again after 1, 3 and 7 seconds.
-        request_queue_size = 128
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        stand_in.url = f"http://127.0.0.1:{server.server_port}"
+    with listening(Handler) as stand_in.url:
         for service in ("STS", "COGNITO_IDENTITY_PROVIDER"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", stand_in.url)
         yield stand_in
         stand_in.never.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -347,7 +338,6 @@ def zone(request, monkeypatch):
 @example(1729994400)  # an hour that Amsterdam's clocks show twice
 @example(1700000000.1234567)
 @example(2**33)
-@settings(deadline=None)
 def test_a_time_of_an_answer_is_the_moment_that_botocore_reads(number):
     """Whatever number of seconds Cognito answers, whole or not, it is the same moment as by botocore's own reading."""
     assert instant(number).timestamp() == parse_timestamp(number).timestamp()

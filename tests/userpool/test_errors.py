@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from botocore import exceptions as botocore
 from botocore.exceptions import ClientError
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from userpool.answers.credentials import why_not_accepted
@@ -221,7 +221,6 @@ codes = st.sampled_from(["InvalidParameterException", "AliasExistsException", "O
 secrets = st.text(st.characters(exclude_characters="…", codec="utf-8"), min_size=2, max_size=40)
 
 
-@settings(deadline=None)
 @given(frames, codes, st.sampled_from([400, 500]), secrets, secrets)
 def test_no_message_holds_a_value_that_the_call_carried(frame, code, status, attribute, password):
     """Wherever Cognito quotes an attribute's value or a password, it is not in our message."""
@@ -239,7 +238,6 @@ def test_no_message_holds_a_value_that_the_call_carried(frame, code, status, att
         assert value not in str(said)
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="'"), min_size=1, max_size=40))
 def test_what_awss_validation_quotes_is_left_out_even_if_it_was_changed(quoted):
     """A quotation in AWS's validation messages is removed whatever it says, across lines too."""
@@ -307,7 +305,6 @@ halves = st.text("abcdefghijklmnopqrstuvwxyz", min_size=4, max_size=12)
 changed = st.sampled_from([str.upper, str.title, str.lower, lambda value: value.replace("@", "%40"), lambda v: v[:-1]])
 
 
-@settings(deadline=None)
 @given(halves, halves, changed, st.sampled_from(["'{}'", "value={}", "<b>{}</b>", "[type=str, input={}]", "{}"]))
 def test_no_address_is_left_in_any_form(local, domain, change, frame):
     """An address in another case, encoded, cut or within other marks leaves none of its two halves."""

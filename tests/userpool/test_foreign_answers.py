@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from random import Random
 
 import pytest
+from listening import listening
 
 from batch.check.reading import PoolReader
 from userpool.client import cognito_client, dynamodb_client
@@ -98,14 +98,8 @@ def stranger():
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        made.url = f"http://127.0.0.1:{server.server_port}"
+    with listening(Handler) as made.url:
         yield made
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

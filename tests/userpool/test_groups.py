@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from userpool.errors import SettingsError
@@ -83,7 +83,6 @@ def test_groups_that_stay_apart_are_let_through(rules):
     assert len(rules.target_names(["a", "b"])) == len(crossing)
 
 
-@settings(deadline=None)
 @given(rules, st.lists(names, unique=True, max_size=6))
 def test_merging_is_refused_exactly_when_a_right_would_spread(rules, groups):
     """Whatever the rules and groups, they are refused if and only if two of the groups would have one name."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs
 
 import pytest
+from listening import listening
 
 from userpool.errors import FatalError, NotAllowedError
 from userpool.iam import allowed_by_policies
@@ -77,14 +77,10 @@ def aws(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENVKEY")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "env-secret")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with listening(Handler) as url:
         for service in ("IAM", "STS"):
-            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"http://127.0.0.1:{server.server_port}")
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", url)
         yield told
-        server.shutdown()
-        thread.join()
 
 
 def test_iam_says_what_a_user_may_do(aws):

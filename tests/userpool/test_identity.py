@@ -110,7 +110,7 @@ odd = st.sampled_from(f"iI{DOTLESS_I}İ\u0307\u0301\u0323ßẞ\u017f\u03c3ςΣΐ
 written = st.text(st.one_of(odd, st.characters()), max_size=12)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(written)
 @example("i\u0307\u0307\u0307")
 @example(f"{DOTLESS_I}\u0307\u0301")
@@ -123,14 +123,13 @@ def test_folding_twice_changes_nothing(text):
 unmarked = st.text(st.characters(exclude_categories=["M", "C"]), max_size=12)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(unmarked)
 def test_case_does_not_survive_folding(text):
     """Upper and lower case of any text fold to the same."""
     assert ANY_CASE.fold(text.upper()) == ANY_CASE.fold(text.lower()) == ANY_CASE.fold(text)
 
 
-@settings(deadline=None)
 @given(written)
 def test_where_case_matters_nothing_is_folded(text):
     """A case-sensitive pool compares identifiers exactly as they are written."""
@@ -330,7 +329,7 @@ puts = st.dictionaries(st.sampled_from(["email", "phone_number", "preferred_user
 pools = st.sampled_from([*KINDS.values(), PREFERRED, SignIn(alias_attributes=("email", "phone_number"))])
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(people, texts, pools, pools, origins, renames, puts)
 def test_nobody_gets_to_sign_in_with_what_was_neither_theirs_nor_proved(  # noqa: PLR0917
     old, own_name, source, target, origin, rename, put
@@ -351,7 +350,6 @@ def test_nobody_gets_to_sign_in_with_what_was_neither_theirs_nor_proved(  # noqa
     assert set(identifiers(name, new, target)) <= signed_in_with | proved | {user.username, user.sub}
 
 
-@settings(deadline=None)
 @given(people, pools, pools, st.booleans())
 def test_names_are_never_made_up(old, source, target, allow_unverified):
     """A name is the old name, the sub or a value of the user's own, whatever is allowed."""

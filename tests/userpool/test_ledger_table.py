@@ -64,7 +64,7 @@ def table():
 
 
 @given(item=ITEMS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_item_survives_being_stored(table, item):
     """Whatever plain values are written are read again as they were."""
     assert table.write(Write("key", item=item)).done

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import string
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from userpool.passwords import random_password
@@ -25,7 +25,6 @@ policies = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(policies)
 def test_a_random_password_satisfies_any_policy(policy):
     """Whatever a pool's policy asks for, the password has it, and Cognito knows all its characters."""
@@ -37,7 +36,6 @@ def test_a_random_password_satisfies_any_policy(policy):
     assert characters <= set().union(*kinds)
 
 
-@settings(deadline=None)
 @given(policies)
 def test_no_two_passwords_are_alike(policy):
     """Each password is another one, and too long to be guessed even where the policy asks for little."""

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from command_line import command
+from listening import listening
 
 from sandbox.local import local_client
 
@@ -208,12 +208,8 @@ def answering(status: int, body: bytes):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with listening(Handler) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

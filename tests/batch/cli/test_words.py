@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.cli.run import run_json, run_lines
@@ -100,7 +100,6 @@ anything = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(anything)
 def test_what_is_said_as_json_can_be_read_again(value):
     """Any result reads back as what it was, in letters of every script."""

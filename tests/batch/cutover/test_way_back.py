@@ -58,7 +58,7 @@ def test_rules_are_turned_round_where_that_is_clear():
     assert all(name in said for name in ("custom:x", "custom:s", "all", "groups.drop", "username_from was email"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     RENAMED, st.frozensets(NAMES | st.sampled_from(["custom:c", "custom:e"])), st.none() | st.just("custom:legacy_sub")
 )

@@ -166,7 +166,6 @@ def test_a_profile_comes_back_once_whatever_happens():
         settings=settings(
             max_examples=25,
             stateful_step_count=25,
-            deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),

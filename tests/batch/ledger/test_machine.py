@@ -296,7 +296,6 @@ def test_the_protocol_holds_whatever_happens():
         settings=settings(
             max_examples=30,
             stateful_step_count=30,
-            deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),

@@ -6,7 +6,7 @@ import threading
 from bisect import bisect_left
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from math import ceil
 from urllib.request import Request, urlopen
@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from listening import listening
 from mishaps import FakeTime
 
 from batch.pacing.limiter import HaltedError, Limiter
@@ -68,7 +69,7 @@ def test_slots_are_exactly_as_far_apart_as_the_rate_says(time_, rate):
     pauses=st.lists(st.floats(0, 30), min_size=2, max_size=80),
     throttled=st.sets(st.integers(0, 79)),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_second_ever_has_more_slots_than_the_rate(rate, pauses, throttled):
     """However slots are asked for, idle times and throttles included, two are never closer than 1/rate."""
     fake = FakeTime()
@@ -107,7 +108,7 @@ class LateTime(FakeTime):
 
 
 @given(rate=st.floats(0.5, 200), late=st.lists(st.floats(0, 2), max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_who_wakes_late_makes_no_burst(rate, late):
     """However late threads wake for their slots, no second, or little more, is given more calls than it may have."""
     time_ = LateTime(*late)
@@ -478,13 +479,8 @@ def in_front_of(url: str, *, account: str = "123456789012", quotas: dict[str, fl
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
+    with listening(Handler) as own:
+        yield own, asked
 
 
 def test_pools_of_two_accounts_have_quotas_of_their_own(sandbox, pools):

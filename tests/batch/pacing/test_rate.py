@@ -24,7 +24,7 @@ def after(events, ceiling: float = 40.0) -> tuple[Pace, float]:
 
 
 @given(events=throttles, answer=st.floats(0, 5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_each_event_halves_the_rate_and_is_remembered(events, answer):
     """Whatever was before, a throttle halves the rate that it met, and ten seconds later it is still below that."""
     pace, now = after(events)
@@ -37,7 +37,7 @@ def test_each_event_halves_the_rate_and_is_remembered(events, answer):
 
 
 @given(events=throttles, times=st.lists(st.floats(0, 1000), min_size=2, max_size=20))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_without_throttles_the_rate_only_grows_and_is_whole_in_minutes(events, times):
     """The rate is at least a twentieth of its ceiling, never falls by itself, and is all of it after five minutes."""
     pace, now = after(events)

@@ -215,7 +215,6 @@ class Story:
 @pytest.mark.parametrize("kind", [World, LedgerWorld])
 @settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(happens=steps)

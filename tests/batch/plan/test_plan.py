@@ -180,7 +180,7 @@ def comes(user: User, target: SignIn) -> bool:
     return plan_user(user, context(target)).action is Action.CREATE
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(people, st.sampled_from([ANY_CASE, ALIASES, EMAILS]))
 def test_exactly_those_collide_who_share_something_to_sign_in_with(users, target):
     """No two users left to create share an identifier, and nobody collides whose identifiers are its own."""

@@ -148,7 +148,6 @@ def told(story: Story, happens: list[tuple[Any, ...]]) -> None:
 
 PATIENT = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -176,7 +176,7 @@ def inventory(tmp_path) -> Iterator[Inventory]:
 
 
 @given(steps=steps)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_plan_is_what_it_would_be_if_it_were_made_anew(steps):
     """Whatever is scanned, done, undone or decided between two plans, the second one is as if it were the first."""
     with (

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.plan.naming import Naming
@@ -230,7 +230,6 @@ contexts = st.builds(
 decisions = st.none() | st.just(Decision("skip")) | st.builds(Decision, st.just("create"), st.none() | st.text())
 
 
-@settings(deadline=None)
 @given(anybody, contexts, decisions)
 def test_everybody_is_created_or_has_a_reason_why_not(user, given, decision):
     """Any user ends as exactly one of created with a name, or skipped or blocked with a reason and nothing else."""
@@ -245,14 +244,12 @@ def test_everybody_is_created_or_has_a_reason_why_not(user, given, decision):
         assert (plan.username, plan.attributes, plan.has_reset_channel) == (None, {}, False)
 
 
-@settings(deadline=None)
 @given(anybody, contexts, decisions)
 def test_the_same_user_gets_the_same_plan(user, given, decision):
     """A plan depends on the user, the rules and the decision alone."""
     assert plan_user(user, given, decision) == plan_user(user, given, decision)
 
 
-@settings(deadline=None)
 @given(anybody, contexts)
 def test_whoever_was_decided_against_is_never_created(user, given):
     """No rule outweighs a decision to leave a user out."""

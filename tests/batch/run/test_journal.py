@@ -271,7 +271,7 @@ def test_what_is_owed_to_others_is_not_mixed_up(tmp_path):
 @given(
     runs=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 5), st.booleans()), min_size=1, max_size=6),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_who_was_ever_handed_out_is_in_doubt_or_known(tmp_path_factory, runs):
     """Whatever runs end early, the users in doubt are exactly those handed out of whom nothing definite was told."""
     with planned(tmp_path_factory.mktemp("journal"), [person(number) for number in range(8)]) as (journal, inventory):

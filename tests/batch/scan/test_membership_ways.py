@@ -117,7 +117,7 @@ def test_groups_read_to_the_end_are_not_given_up(inventory):
     assert (source.pages, source.looks) == (36, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     users=st.integers(1, 200),
     sizes=st.lists(st.integers(0, 200), max_size=12),

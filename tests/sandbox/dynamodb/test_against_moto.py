@@ -177,7 +177,7 @@ STEPS = writes("ada", "bob") | st.tuples(writes("ada"), writes("bob")).map(list)
 
 
 @given(steps=st.lists(STEPS, min_size=4, max_size=14))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_ledgers_writes_end_as_with_moto(steps):
     """Writes of every kind, under conditions, one by one and in transactions, end alike and leave the same items."""
     table = new_tables()

@@ -33,7 +33,7 @@ def own(server):
     server.faults.replace([])
 
 
-def connected(server, attempts=1, service="dynamodb", read_timeout=20):
+def connected(server, attempts=1, service="dynamodb", read_timeout=60):
     config = Config(retries={"total_max_attempts": attempts}, read_timeout=read_timeout, proxies={})
     session = boto3.Session("any", "any", region_name="us-east-1")
     return session.client(service, endpoint_url=server.endpoint_url, config=config)

@@ -153,7 +153,7 @@ class Gateway:
 
     def _forwarded(self, environ: Environ, body: bytes) -> Answer:
         place = urlsplit(self.behind)
-        connection = HTTPConnection(place.hostname or "", place.port, timeout=20)
+        connection = HTTPConnection(place.hostname or "", place.port, timeout=60)
         names = {"HTTP_X_AMZ_TARGET": "X-Amz-Target", "HTTP_AUTHORIZATION": "Authorization"}
         headers = {name: environ[variable] for variable, name in names.items()}
         try:

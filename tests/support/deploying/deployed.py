@@ -144,7 +144,7 @@ def _begin(address: str) -> None:
     """Let a function make its clients, as a cold start does, on an event that it refuses: this machine may be busy."""
     event = {"triggerSource": "PreSignUp_SignUp", "userPoolId": "us-east-1_Another01"}
     with pytest.raises(FunctionError):
-        run("", address, event, seconds=30)
+        run("", address, event, seconds=60)
 
 
 def _attach(world: World, trigger: Stack) -> None:

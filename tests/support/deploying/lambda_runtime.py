@@ -52,7 +52,10 @@ def main(code: str, libraries: str, handler: str, seconds: str) -> None:
         def log_message(self, *_: object) -> None:
             """Say nothing: stdout and stderr are the function's."""
 
-    with HTTPServer(("127.0.0.1", 0), Invoke) as server:
+    class Server(HTTPServer):
+        request_queue_size = 128  # by default five may wait to be accepted
+
+    with Server(("127.0.0.1", 0), Invoke) as server:
         print(server.server_port, flush=True)  # noqa: T201 -- the first line
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         sys.stdin.read()
