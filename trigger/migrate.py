@@ -14,6 +14,7 @@ from trigger.proof import old_user, prove, why_reset
 from trigger.recognise import by_typed_name
 from userpool.attributes import VERIFIABLE, Translation, translate
 from userpool.factors import SMS, Factors, asked_for, to_set
+from userpool.groups import GroupNames
 from userpool.identity import SignIn, differ_by_case, identifiers
 from userpool.person import Person, PersonState, lock_id
 from userpool.user import User
@@ -130,4 +131,4 @@ def _names(person: Person, attributes: dict[str, str], sign_in: SignIn) -> Itera
 def owed_groups(work: Work, person: Person) -> frozenset[str]:
     """Return the groups of the new pool that the person's old ones are."""
     names = (name for page in work.source.groups_of(person.username) for name in page)
-    return work.rules.groups.target_names(names)
+    return GroupNames(work.rules.groups, frozenset(work.terms.of_providers)).target_names(names)

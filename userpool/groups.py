@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from userpool.errors import SettingsError
-
-# Cognito puts the profiles of a provider into a group `<pool id>_<provider>`, made at the first sign-in (field).
-_OF_A_PROVIDER = re.compile(r"[a-z]+(-[a-z]+)+-\d+_[A-Za-z0-9]+_.+", re.DOTALL)
-
-
-def is_of_a_provider(name: str) -> bool:
-    """Whether this is a group that Cognito makes itself, for the federated profiles of a pool."""
-    return _OF_A_PROVIDER.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +18,35 @@ class GroupRules:
     rename: Mapping[str, str] = field(default_factory=dict)
     create: bool = True
 
+
+def made_for_providers(pool_id: str, providers: Iterable[str]) -> frozenset[str]:
+    """Return the names of the groups that Cognito makes itself in a pool with these identity providers.
+
+    At a provider's first sign-in it puts the profile into the group `<pool id>_<provider>` (seen on AWS, and in no
+    document).
+    """
+    return frozenset(f"{pool_id}_{provider}" for provider in providers)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNames:
+    """The names of the old pool's groups in the new one: by the rules, and by which ones Cognito made for a provider.
+
+    The latter are known by the pool's id and its providers (`made_for_providers`). A group that a person made may look
+    the same, with another pool's id in its name: it crosses, and so does one whose provider is no longer there.
+    """
+
+    rules: GroupRules
+    of_providers: frozenset[str] = frozenset()
+
     def target_name(self, name: str) -> str | None:
         """Return the group's name in the new pool, or None if it does not cross.
 
         One that Cognito made for a provider crosses only if it is renamed: the new pool makes its own.
         """
-        if name in self.drop or (name not in self.rename and is_of_a_provider(name)):
+        if name in self.rules.drop or (name in self.of_providers and name not in self.rules.rename):
             return None
-        return self.rename.get(name, name)
+        return self.rules.rename.get(name, name)
 
     def target_names(self, names: Iterable[str]) -> frozenset[str]:
         """Return the names in the new pool of those groups that cross."""

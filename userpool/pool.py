@@ -32,6 +32,11 @@ class UserPool(Door):
         answer = self._call("GetProvisionedLimit", of_pool=False, LimitDefinition=definition)
         return float(answer["Limit"]["ProvisionedLimitValue"])
 
+    def identity_providers(self) -> Mapping[str, str]:
+        """Return the types of the pool's identity providers (`Google`, `SAML`, …), by name."""
+        pages = self._pages("ListIdentityProviders", "Providers", size="MaxResults")
+        return {item["ProviderName"]: item["ProviderType"] for page in pages for item in page}
+
     def app_clients(self) -> Iterator[list[str]]:
         """Yield the ids of the pool's app clients, a page at a time; pages may repeat."""
         for items in self._pages("ListUserPoolClients", "UserPoolClients", size="MaxResults"):

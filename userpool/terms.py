@@ -40,6 +40,7 @@ class Terms:
 
     `marker` is the attribute of the new pool that keeps the old sub; `sign_in`, `schema` and `offered`, its second
     factors, are the new pool's. `by_phone`: the old pool takes a phone number for one (`userpool.factors.asked_for`).
+    `of_providers`: the old pool's groups that Cognito made for its identity providers (`userpool.groups`).
     `table` is the identity of the table they were written to; `log_key` keys the hashes of persons in logs; once
     `finished`, the old pool is not asked any more; once `purged`, that cannot be taken back.
     """
@@ -55,6 +56,7 @@ class Terms:
     finished: bool = False
     offered: tuple[str, ...] = SECOND
     by_phone: bool = False
+    of_providers: tuple[str, ...] = ()
     purged: bool = False
 
     def lock(self, identifier: str) -> str:

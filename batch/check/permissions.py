@@ -74,7 +74,7 @@ def _as_a_role() -> Needed:
 
 _REACH = _needed(
     _as_a_role(),
-    source="DescribeUserPool GetUserPoolMfaConfig",
+    source="DescribeUserPool GetUserPoolMfaConfig ListIdentityProviders",
     target="DescribeUserPool GetUserPoolMfaConfig",
     account="cognito-idp:GetProvisionedLimit",
 )
@@ -115,7 +115,7 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         ),
         "prepare": _needed(
             _as_a_role(),
-            source="DescribeUserPool ListGroups",
+            source="DescribeUserPool ListGroups ListIdentityProviders",
             target="DescribeUserPool ListGroups AddCustomAttributes CreateGroup",
         ),
         "scan": _SCAN,

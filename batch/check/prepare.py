@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from batch.pools.managed_pool import attribute_to_api
 from userpool.attributes import Attribute, Schema
+from userpool.groups import GroupNames
 from userpool.settings import Rules
 from userpool.user import Group
 
@@ -35,7 +36,13 @@ class Lacking:
 
 
 def lacking(
-    rules: Rules, source: Schema, target: Schema, *, old_groups: Iterable[Group], new_groups: Iterable[Group]
+    rules: Rules,
+    source: Schema,
+    target: Schema,
+    *,
+    names: GroupNames,
+    old_groups: Iterable[Group],
+    new_groups: Iterable[Group],
 ) -> Lacking:
     """Return what to add, so that every attribute and group of the old pool has its place in the new pool.
 
@@ -53,7 +60,7 @@ def lacking(
             refused.append((attribute.name, reason))
         else:
             given.append(attribute)
-    return Lacking(tuple(given), tuple(_groups(rules, old_groups, new_groups)), tuple(refused))
+    return Lacking(tuple(given), tuple(_groups(names, old_groups, new_groups)), tuple(refused))
 
 
 def _wanted(rules: Rules, source: Schema) -> Iterator[Attribute]:
@@ -88,13 +95,13 @@ def _why_not(attribute: Attribute, room: int) -> str | None:
     return None
 
 
-def _groups(rules: Rules, old_groups: Iterable[Group], new_groups: Iterable[Group]) -> Iterator[Group]:
+def _groups(names: GroupNames, old_groups: Iterable[Group], new_groups: Iterable[Group]) -> Iterator[Group]:
     old = {group.name: group for group in old_groups}
     # Look at all old groups before any is created: two that get one name would give their members each other's rights.
-    rules.groups.refuse_merging(old)
+    names.refuse_merging(old)
     there = {group.name for group in new_groups}
     for _, group in sorted(old.items()):
-        name = rules.groups.target_name(group.name)
+        name = names.target_name(group.name)
         if name is not None and name not in there:
             yield Group(name, group.description, group.precedence, group.role_arn)
 

@@ -44,11 +44,6 @@ class PoolReader(UserPool):
         answer: Mapping[str, Any] = self._call("GetUserPoolMfaConfig")
         return answer
 
-    def identity_providers(self) -> Mapping[str, str]:
-        """Read the types of the pool's identity providers (`Google`, `SAML`, …), by name."""
-        pages = self._pages("ListIdentityProviders", "Providers", size="MaxResults")
-        return {item["ProviderName"]: item["ProviderType"] for page in pages for item in page}
-
     def clients(self) -> tuple[Client, ...]:
         """Read every app client, with one DescribeUserPoolClient each: the listing has names and ids only."""
         return tuple(Client.from_api(item) for item in self._client_items())
@@ -116,7 +111,9 @@ def _pool(reader: PoolReader) -> PoolFacts:
     described = Read.of(reader.described)
     if described.found is None:  # then one problem is told, and not the same one four times
         return PoolFacts(described, Read(), Read(), Read())
-    return PoolFacts(described, Read.of(reader.mfa), Read.of(reader.clients), Read.of(reader.identity_providers))
+    return PoolFacts(
+        described, Read.of(reader.mfa), Read.of(reader.clients), Read.of(lambda: dict(reader.identity_providers()))
+    )
 
 
 def _policies(where: CheckSources, target: PoolFacts) -> dict[str, str | None]:

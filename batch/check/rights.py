@@ -24,7 +24,9 @@ Simulate = Callable[[frozenset[str], str], Mapping[str, bool]]
 """Asks IAM which of some actions are allowed on an ARN. Raises MigrationError if IAM cannot be asked."""
 
 NEEDED = together(*(COMMANDS[name] for name in ("scan", "run", "verify")))
-READ_ANYHOW = frozenset({"cognito-idp:DescribeUserPool", "cognito-idp:GetUserPoolMfaConfig"})
+READ_ANYHOW = frozenset(
+    {"cognito-idp:DescribeUserPool", "cognito-idp:GetUserPoolMfaConfig", "cognito-idp:ListIdentityProviders"}
+)
 """Actions that `check` uses itself. If one is denied, the unread pool is a finding already."""
 
 _SIDES = {"source": Resource.SOURCE, "target": Resource.TARGET}

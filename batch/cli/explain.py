@@ -170,6 +170,7 @@ def explain(config_path: Path, user: str, *, as_json: bool) -> None:
             target=target,
             ledger=ledger_to_read(config) if config.ledger else None,
             rules=config.rules,
+            groups=connect.rules_alone(config, inventory).groups,
             now=time.time(),
         )
         cases = explaining.cases(user)

@@ -87,6 +87,11 @@ def _notes(summary: PlanSummary, recovery: Sequence[str]) -> Iterator[str]:
     for name, role in summary.of_providers.items():
         lost = f"; its role is {role}: give it to the new one, once that is there" if role else ""
         yield f"Group {name} stays behind: Cognito made it for a provider, and makes one of the new pool{lost}."
+        if natives := summary.natives.get(name):
+            yield (
+                f"  {natives} members of it are users of the pool's own, who lose the membership: groups.rename gives "
+                "the group to them under another name."
+            )
     if summary.links:
         yield f"Links to other identity providers: {_counted(summary.links)}."
     if summary.disabled:

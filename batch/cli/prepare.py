@@ -19,6 +19,7 @@ from batch.settings import config as configuration
 from batch.settings.config import Config
 from userpool.attributes import Attribute
 from userpool.errors import SettingsError
+from userpool.groups import GroupNames, made_for_providers
 from userpool.user import Group
 
 
@@ -37,6 +38,7 @@ def prepare(config_path: Path, *, dry_run: bool, yes: bool, as_json: bool) -> No
         config.rules,
         source.describe().schema,
         target.describe().schema,
+        names=GroupNames(config.groups, made_for_providers(source.pool_id, source.identity_providers())),
         old_groups=[group for page in source.groups() for group in page],
         new_groups=[group for page in target.groups() for group in page],
     )

@@ -48,7 +48,7 @@ def make_report(
     counted, failure = None, None
     with inventory_to_read(config) as inventory:
         # Neither pool is asked, so rules and quotas are as far as the configuration alone tells.
-        facts = gather(inventory, connect.rules_alone(config), connect.default_rps(config), names=with_names)
+        facts = gather(inventory, connect.rules_alone(config, inventory), connect.default_rps(config), names=with_names)
         if config.ledger and not offline:
             try:
                 counted = _count(config, inventory)

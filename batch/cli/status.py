@@ -146,7 +146,7 @@ def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
     config = configuration.load(config_path)
     with inventory_to_read(config) as inventory:
         # Neither pool is asked, so rules and quotas are as far as the configuration alone tells.
-        standing = status(inventory, connect.rules_alone(config), connect.default_rps(config))
+        standing = status(inventory, connect.rules_alone(config, inventory), connect.default_rps(config))
         counted, failure = None, None
         if config.ledger and not offline:
             try:

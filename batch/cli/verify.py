@@ -27,7 +27,7 @@ def compare_pools(now: Session) -> VerifySummary:
     migration, inventory = now.migration, now.inventory
     ledger = Ledger(ledger_as_it_is(migration.config, stop=now.stop)) if migration.config.ledger else None
     # What the new pool takes away is kept only after the cut-over, when the new pool is the one that decides.
-    sightings = Sightings(inventory, migration.context.rules.groups, ledger) if Cutover.of(inventory) else None
+    sightings = Sightings(inventory, migration.context.groups, ledger) if Cutover.of(inventory) else None
     comparing = Verify(
         migration.target.pool,
         inventory,

@@ -15,7 +15,7 @@ from batch.inventory.second_factors import FactorsTable
 from batch.inventory.snapshot import Snapshot
 from userpool.errors import Refusal
 from userpool.factors import Factors, Preference
-from userpool.groups import GroupRules
+from userpool.groups import GroupNames
 from userpool.identities import Identity
 
 
@@ -393,14 +393,14 @@ class UserRecord:
         return tuple(sorted(self.applied.giving - self.granted)) if self.applied else self.owed
 
 
-def user_records(inventory: Inventory, rules: GroupRules, subs: Iterable[str]) -> dict[str, UserRecord]:
+def user_records(inventory: Inventory, names: GroupNames, subs: Iterable[str]) -> dict[str, UserRecord]:
     """Return what the inventory knows about each of these users, by old sub. Each of them has an entry."""
     subs = list(subs)
     table, groups = BaselineTable(inventory), Snapshot(inventory).groups_by_user(subs)
     applied, granted, factors = table.of(subs), table.granted(subs), FactorsTable(inventory).of(subs)
     return {
         sub: UserRecord(
-            rules.target_names(groups[sub]), applied.get(sub), granted[sub], factors[sub], frozenset(groups[sub])
+            names.target_names(groups[sub]), applied.get(sub), granted[sub], factors[sub], frozenset(groups[sub])
         )
         for sub in subs
     }

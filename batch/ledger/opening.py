@@ -81,6 +81,7 @@ class Opening:
             rules=self.context.rules,
             offered=self.context.offered,
             by_phone=self.context.by_phone,
+            of_providers=tuple(sorted(self.context.of_providers)),
             table=identity,
             log_key=(lasting.log_key if lasting else "") or secrets.token_hex(32),
         )

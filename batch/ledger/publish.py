@@ -182,7 +182,7 @@ class Publishing:
                 action=Action(action),
                 reason=reason,
                 name=name,
-                groups=self._context.rules.groups.target_names(groups[user.sub]),
+                groups=self._context.groups.target_names(groups[user.sub]),
                 granted=granted[user.sub],
                 progress=UserState(progress) if progress else None,
                 new_sub=new_sub,

@@ -101,7 +101,7 @@ class Changes:
         """
         if carried is None or carried.applied is None or carried.state not in _THERE:
             return plan
-        crossing = self._context.rules.groups.target_names(groups)
+        crossing = self._context.groups.target_names(groups)
         facts = UserRecord(crossing, carried.applied, carried.granted, factors, frozenset(groups))
         wanted = self._wanted(user, plan, facts)
         plan = replace(plan, spared=wanted.spared)
@@ -153,7 +153,7 @@ class Changes:
         if not is_of_last_scan(self._inventory, self._scan):
             return
         rows = self._inventory.execute(_FINISHED, (json.dumps(list(subs)),)).fetchall()
-        facts = user_records(self._inventory, self._context.rules.groups, [row[2] for row in rows])
+        facts = user_records(self._inventory, self._context.groups, [row[2] for row in rows])
         no_longer_stale(self._inventory, (row[2] for row in rows if self._is_as_planned(row, facts[row[2]])))
 
     def _is_as_planned(self, row: tuple[Any, ...], facts: UserRecord) -> bool:
@@ -200,7 +200,7 @@ class Changes:
 
     def _read(self, rows: list[tuple[Any, ...]]) -> Iterator[Job]:
         subs = [row[5] for row in rows]
-        facts = user_records(self._inventory, self._context.rules.groups, subs)
+        facts = user_records(self._inventory, self._context.groups, subs)
         for restricted, contested, state, new_sub, username, *columns in rows:
             user = user_from_row(tuple(columns))
             base, granted = facts[user.sub].applied, facts[user.sub].granted
@@ -250,7 +250,7 @@ class Changes:
         after = ""
         while rows := self._inventory.execute(_UNKNOWN, (after, _PAGE)).fetchall():
             users = [user_from_row(row) for row in rows]
-            facts = user_records(self._inventory, self._context.rules.groups, [user.sub for user in users])
+            facts = user_records(self._inventory, self._context.groups, [user.sub for user in users])
             with self._inventory.transaction():
                 for user in users:
                     if base := facts[user.sub].applied:

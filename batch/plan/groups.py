@@ -28,7 +28,7 @@ def groups_wanted(inventory: Inventory, context: Context) -> Mapping[str, Group]
     defined = groups_defined(inventory, context)
     if Cutover.of(inventory) is None:
         return defined
-    owed = context.rules.groups.target_names(name for (name,) in inventory.execute(_OWED, (DEFERRED,)))
+    owed = context.groups.target_names(name for (name,) in inventory.execute(_OWED, (DEFERRED,)))
     return {name: applied_definition(inventory, name) or group for name, group in defined.items() if name in owed}
 
 
@@ -39,7 +39,7 @@ def groups_defined(inventory: Inventory, context: Context) -> Mapping[str, Group
     """
     wanted = {}
     for group in Snapshot(inventory).groups():
-        name = context.rules.groups.target_name(group.name)
+        name = context.groups.target_name(group.name)
         if name is not None:
             wanted[name] = Group(name, group.description, group.precedence, group.role_arn)
     return wanted
@@ -47,9 +47,9 @@ def groups_defined(inventory: Inventory, context: Context) -> Mapping[str, Group
 
 def old_names(inventory: Inventory, context: Context) -> Mapping[str, str]:
     """Return the old group that each group of the new pool stands for by the rules, by its name in the new pool."""
-    rules = context.rules.groups
+    groups = context.groups
     names = [group.name for group in Snapshot(inventory).groups()]
-    return {new: name for name in names if (new := rules.target_name(name)) is not None}
+    return {new: name for name in names if (new := groups.target_name(name)) is not None}
 
 
 def refuse_another_group(inventory: Inventory, context: Context) -> None:

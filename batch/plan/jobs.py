@@ -11,7 +11,7 @@ from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import PENDING, UserState
 from batch.plan.three_way import Change, Wanted
-from userpool.groups import GroupRules
+from userpool.groups import GroupNames
 from userpool.user import User
 
 
@@ -56,14 +56,14 @@ def has_run(inventory: Inventory) -> bool:
     return bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)"))
 
 
-def count_memberships_owed(inventory: Inventory, rules: GroupRules) -> int:
+def count_memberships_owed(inventory: Inventory, names: GroupNames) -> int:
     """Count the memberships that pending users are still to be given."""
     # The statement needs the new names, since `granted` has those. A group that the rules leave behind has none.
-    names = json.dumps({group.name: rules.target_name(group.name) for group in Snapshot(inventory).groups()})
+    new_names = json.dumps({group.name: names.target_name(group.name) for group in Snapshot(inventory).groups()})
     return inventory.number(
         "SELECT count(*) FROM plan p JOIN memberships m ON m.sub = p.sub "  # noqa: S608 -- constants
         "JOIN json_each(?) n ON n.key = m.group_name AND n.value IS NOT NULL "
         "LEFT JOIN progress r ON r.sub = p.sub LEFT JOIN granted g ON g.sub = p.sub AND g.group_name = n.value "
         f"WHERE {PENDING} AND g.sub IS NULL",
-        (names,),
+        (new_names,),
     )

@@ -57,7 +57,7 @@ def make_plan(
     """
     snapshot = Snapshot(inventory)
     snapshot.require_complete()
-    context.rules.groups.refuse_merging(group.name for group in snapshot.groups())
+    context.groups.refuse_merging(group.name for group in snapshot.groups())
     refuse_another_group(inventory, context)
     if context.rules.users.mfa == "preferences":
         require_read(inventory)
@@ -113,8 +113,10 @@ class _Planning:
         return summary
 
     def _of_providers(self, groups: Iterable[Group]) -> dict[str, str | None]:
-        rules = self._context.rules.groups
-        left = (group for group in groups if rules.target_name(group.name) is None and group.name not in rules.drop)
+        names = self._context.groups
+        left = (
+            group for group in groups if names.target_name(group.name) is None and group.name not in names.rules.drop
+        )
         return {group.name: group.role_arn for group in left}
 
     def _made_of(self, groups: Iterable[Group]) -> str:
@@ -140,7 +142,7 @@ class _Planning:
             plan = whole if user.sub in inside else put_off(whole)
             plan = left_out(plan) if user.sub in out else plan
             plan = self._known_factors(plan, factors[user.sub], there.get(user.sub))
-            crossing = self._context.rules.groups.target_names(groups[user.sub])
+            crossing = self._context.groups.target_names(groups[user.sub])
             extras = self._extras(user, plan, factors[user.sub])
             told = (_digest(user, plan, crossing, extras), int(not user.enabled), *self._told(plan, extras))
             if extras.factors.on:
@@ -199,7 +201,7 @@ class _Planning:
         """Return a digest of the whole plan."""
         digest = hashlib.sha256()
         for group in groups:
-            name = self._context.rules.groups.target_name(group.name)
+            name = self._context.groups.target_name(group.name)
             digest.update(json.dumps([name, *group.to_api().items()]).encode())
         for (one,) in self._inventory.execute("SELECT digest FROM plan ORDER BY sub"):
             digest.update(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,12 @@ _NAMES = (
     "SELECT j.value, count(*) FROM plan p, json_each(p.{column}) j WHERE p.{column} IS NOT NULL GROUP BY 1 ORDER BY 1"
 )
 
+# Users who are no federated profiles and are created, in groups that stay behind.
+_NATIVES = (
+    "SELECT m.group_name, count(*) FROM memberships m JOIN plan p ON p.sub = m.sub "
+    "WHERE p.action <> 'skip' AND m.group_name IN (SELECT value FROM json_each(?)) GROUP BY 1 ORDER BY 1"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
@@ -34,6 +41,7 @@ class PlanSummary:
     `gone`: users of the new pool that have left the old pool. `cut_over`: the time of the cut-over.
     `spared`: users who keep something in the new pool although the changed settings would take it away, by what it is.
     `of_providers`: groups that Cognito made for an identity provider and that stay behind, with their role's ARN.
+    `natives`: those of their members, by group, who are not the provider's: they lose the membership.
     """
 
     digest: str
@@ -51,6 +59,7 @@ class PlanSummary:
     cut_over: float | None = None
     spared: Mapping[str, int] = field(default_factory=dict)
     of_providers: Mapping[str, str | None] = field(default_factory=dict)
+    natives: Mapping[str, int] = field(default_factory=dict)
 
 
 def summarize(inventory: Inventory, digest: str, of_providers: Mapping[str, str | None]) -> PlanSummary:
@@ -89,6 +98,7 @@ def summarize(inventory: Inventory, digest: str, of_providers: Mapping[str, str 
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
         spared=spared(inventory),
         of_providers=of_providers,
+        natives=dict(inventory.execute(_NATIVES, (json.dumps(sorted(of_providers)),)).fetchall()),
     )
 
 

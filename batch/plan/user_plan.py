@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from userpool.attributes import Schema, Translation, translate
 from userpool.description import Description
 from userpool.errors import SettingsError, UserError
 from userpool.factors import NEEDS, SECOND, Factors, Preference, to_enrol, to_set
+from userpool.groups import GroupNames, made_for_providers
 from userpool.identities import ATTRIBUTE, Identity, is_profile, linked
 from userpool.identity import SignIn
 from userpool.settings import Rules, as_carried, carrying
@@ -92,7 +93,8 @@ class Context:
     `schema` and `marker` (the attribute for the old sub) are the new pool's. `offered`: the new pool's second factors.
     `recovery`: the attributes to which the new pool sends reset codes (`Description`). `by_phone`: whether the old pool
     takes a phone number for a second factor (`userpool.factors.asked_for`). `removals`: whether a person has said that
-    the run may take away what only changed rules no longer want (`rule_changes`). `carrying` are the rules as a text.
+    the run may take away what only changed rules no longer want (`rule_changes`). `of_providers`: the groups of the old
+    pool that Cognito made for its identity providers. `carrying` are the rules as a text.
     """
 
     rules: Rules
@@ -103,6 +105,7 @@ class Context:
     recovery: tuple[str, ...] = ("phone_number", "email")
     by_phone: bool = False
     removals: bool = False
+    of_providers: frozenset[str] = frozenset()
     carrying: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -110,8 +113,11 @@ class Context:
         object.__setattr__(self, "carrying", carrying(self.rules))
 
     @classmethod
-    def of(cls, rules: Rules, source: Description, target: Description) -> Context:
-        """Put together what the rules and both pools say. Raises SettingsError if they contradict each other."""
+    def of(cls, rules: Rules, source: Description, target: Description, providers: Iterable[str] = ()) -> Context:
+        """Put together what the rules and both pools say. Raises SettingsError if they contradict each other.
+
+        `providers` are the names of the old pool's identity providers.
+        """
         users = rules.users
         if users.mfa == "preferences" and target.mfa == "OFF":
             raise SettingsError(_WITHOUT_MFA.format(pool=target.pool_id))
@@ -124,7 +130,13 @@ class Context:
             offered=target.factors,
             recovery=target.recovery,
             by_phone=source.asks_by_phone,
+            of_providers=made_for_providers(source.pool_id, providers),
         )
+
+    @property
+    def groups(self) -> GroupNames:
+        """The names of the old pool's groups in the new one."""
+        return GroupNames(self.rules.groups, self.of_providers)
 
     @property
     def target(self) -> SignIn:
@@ -168,7 +180,7 @@ class Context:
         if applied is None or (applied.rules in {None, self.carrying} and not applied.spared):
             return wanted
         then = self._as_of(applied.rules or self.carrying)
-        groups, attributes = then.rules.groups.target_names(facts.old_groups), then.translate(user).attributes
+        groups, attributes = then.groups.target_names(facts.old_groups), then.translate(user).attributes
         factors = None if wanted.restricted else then.preference(attributes, facts.factors)
         by_then = replace(wanted, attributes=attributes, groups=groups, links=then.links(user), factors=factors)
         if wanted.restricted:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory, fingerprint
 from batch.inventory.runs import user_agent
 from batch.pacing.call_counts import Meter, Rates, quota_of
@@ -140,7 +141,7 @@ def connect(
         policy = _policy(pacers[owner], quotas[owner], description, meter)
         sides.append(ConnectedPool(pool.paced_by(policy), description, pacers[owner]))
     source, target = sides
-    context = Context.of(config.rules, source.description, target.description)
+    context = Context.of(config.rules, source.description, target.description, source.pool.identity_providers())
     if config.ledger and not context.marker:
         raise SettingsError(_without_marker(config))
     if config.users.keep_sub_as and not context.marker:
@@ -187,12 +188,14 @@ def pool_to_manage(config: Config, *, stop: threading.Event) -> ManagedPool:
     return ManagedPool(client, config.target.user_pool_id).paced_by(pacer.policy())
 
 
-def rules_alone(config: Config) -> Context:
+def rules_alone(config: Config, inventory: Inventory) -> Context:
     """Return the rules of the configuration as a context, for commands that connect no pool.
 
-    The context knows nothing of the pools: no schema, no sign-in names and no marker.
+    The context knows nothing of the pools, no schema, no sign-in names and no marker, but the groups that Cognito made
+    for providers: these are the ones that the last plan leaves behind.
     """
-    return Context(config.rules, Naming(SignIn(), SignIn()), Schema(), marker=None)
+    of_providers = frozenset((inventory.get_meta(meta_keys.PLAN_SUMMARY) or {}).get("of_providers") or {})
+    return Context(config.rules, Naming(SignIn(), SignIn()), Schema(), marker=None, of_providers=of_providers)
 
 
 def default_rps(config: Config) -> Callable[[str], float]:

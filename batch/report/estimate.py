@@ -79,7 +79,8 @@ def estimate(
 
 
 def _of_every_run(context: Context) -> dict[str, int]:
-    return {"DescribeUserPool": 2, "GetUserPoolMfaConfig": 2 * (context.rules.users.mfa == "preferences")}
+    asked = 2 * (context.rules.users.mfa == "preferences")
+    return {"DescribeUserPool": 2, "ListIdentityProviders": 1, "GetUserPoolMfaConfig": asked}
 
 
 def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
@@ -93,7 +94,7 @@ def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
         "AdminDisableUser": count(
             f"SELECT count(*) {pending} AND u.enabled = 0 AND coalesce(r.state, '') <> 'secured'"
         ),
-        "AdminAddUserToGroup": count_memberships_owed(inventory, context.rules.groups),
+        "AdminAddUserToGroup": count_memberships_owed(inventory, context.groups),
         "AdminLinkProviderForUser": count(
             f"SELECT coalesce(sum(json_array_length(p.links)), 0) {pending} AND coalesce(r.state, '') <> 'secured'"
         ),

@@ -15,6 +15,7 @@ from batch.ledger.lease import KEY
 from batch.plan.user_plan import marker_of
 from userpool.attributes import VERIFIABLE
 from userpool.errors import SettingsError
+from userpool.groups import GroupNames
 from userpool.ledger import Ledger
 from userpool.ledger_table import MissingTableError
 from userpool.person import Person, PersonState
@@ -57,6 +58,7 @@ class Explaining:
         target: UserPool,
         ledger: Ledger | None,
         rules: Rules,
+        groups: GroupNames,
         now: float,
     ) -> None:
         self._inventory = inventory
@@ -64,7 +66,7 @@ class Explaining:
         self._source = source
         self._target = target
         self._ledger = ledger
-        self._rules = rules
+        self._groups = groups
         self._now = now
         described = target.describe()
         self._sign_in = described.sign_in
@@ -126,7 +128,7 @@ class Explaining:
             with_ledger=self._ledger is not None,
             ledger=_in_ledger(person) if person else None,
             conflicts=self._conflicts(sub),
-            wanted=self._rules.groups.target_names(groups),
+            wanted=self._groups.target_names(groups),
             running_until=self._running_until(),
             finished=(end := End.of(self._inventory)).at is not None,
             purged=end.purged is not None,

@@ -236,7 +236,7 @@ class Journal:
             "AND (p.sub IN (SELECT sub FROM failed_before)) = ? ORDER BY p.sub LIMIT ?",
             (after, failed_before, size),
         ).fetchall()
-        facts = user_records(self._inventory, self._context.rules.groups, [row[5] for row in rows])
+        facts = user_records(self._inventory, self._context.groups, [row[5] for row in rows])
         jobs = [self._job(row, now, facts[row[5]]) for row in rows]
         with self._inventory.transaction():
             self._inventory.execute_many(

@@ -166,8 +166,8 @@ class Restored:
 
     def own(self) -> None:
         """Decide which users are this migration's. Their memberships in the old pool count as wanted."""
-        rules = self._context.rules.groups
-        names = [(group.name, new) for group in self._snapshot.groups() if (new := rules.target_name(group.name))]
+        groups = self._context.groups
+        names = [(group.name, new) for group in self._snapshot.groups() if (new := groups.target_name(group.name))]
         with self._inventory.transaction():
             self._inventory.execute_many("INSERT INTO names VALUES (?, ?)", names)
             self._inventory.execute(

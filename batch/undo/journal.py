@@ -90,7 +90,7 @@ class UndoJournal:
             left_at=left_at,
             attributes=self._context.translate(user_from_row(tuple(columns))).attributes if known else {},
             given=given,
-            wanted=self._context.rules.groups.target_names(groups),
+            wanted=self._context.groups.target_names(groups),
             departed=scan != self._snapshot.number,
             resumed=resumed,
             used=bool(used) if resumed else False,

@@ -16,7 +16,7 @@ from batch.inventory.milestones import Cutover
 from batch.verify.comparison import Difference
 from batch.verify.verify import VerifySummary
 from userpool.errors import SettingsError
-from userpool.groups import GroupRules
+from userpool.groups import GroupNames
 from userpool.identities import linked
 from userpool.ledger import Ledger
 from userpool.user import Status, User
@@ -44,7 +44,7 @@ class Revoked(NamedTuple):
 class Sightings:
     """What a `verify` after the cut-over sees. Call `begin`, then `page` for each page, then `keep`."""
 
-    def __init__(self, inventory: Inventory, groups: GroupRules, ledger: Ledger | None) -> None:
+    def __init__(self, inventory: Inventory, groups: GroupNames, ledger: Ledger | None) -> None:
         self._inventory = inventory
         self._groups = groups
         self._ledger = ledger

@@ -298,9 +298,9 @@ class Verify:
         return (User(username, new_sub, {}) for username, new_sub in self._pages(_MADE))
 
     def _compare_memberships(self) -> None:
-        rules = self._context.rules.groups
+        groups = self._context.groups
         names = [(name,) for (name,) in self._inventory.execute("SELECT name FROM groups")]
-        pairs = [(name, new) for (name,) in names if (new := rules.target_name(name)) is not None]
+        pairs = [(name, new) for (name,) in names if (new := groups.target_name(name)) is not None]
         self._inventory.execute_many("INSERT INTO names VALUES (?, ?)", pairs)
         self._summary.memberships = self._inventory.number(f"SELECT count(*) FROM ({_FOUND})")  # noqa: S608 -- a constant
         expected = _KEPT if self._is_cut_over else _EXPECTED

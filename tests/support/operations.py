@@ -83,7 +83,7 @@ THROW_AWAY = {"by_name", "by_mail", "live", "to_clean"}
 
 # Classes of which single methods are reached: by what an object of theirs is called where the method is.
 DOORS = {
-    Symbol("userpool.pool", "UserPool"): {"pool", "source", "target", "paced_by", "UserPool", *THROW_AWAY},
+    Symbol("userpool.pool", "UserPool"): {"pool", "reader", "source", "target", "paced_by", "UserPool", *THROW_AWAY},
     Symbol("batch.check.reading", "PoolReader"): {"reader", "source", "target"},
     Symbol("batch.pools.managed_pool", "ManagedPool"): {"target", "managed", *THROW_AWAY},
     Symbol("batch.check.live.throw_away_pools", "LivePool"): THROW_AWAY,

@@ -159,6 +159,16 @@ def test_a_migration_that_cognito_did_not_finish_is_begun_again(world):
     assert world.state(sub) is PersonState.CAPTURED
 
 
+def test_only_a_group_that_cognito_made_for_a_provider_is_not_owed(world):
+    """The terms name these groups; one whose name merely looks like theirs is given with the first token."""
+    made, looks_like_it = f"{world.old_id}_Google", "us-east-1_tenant42_admin"
+    sub = world.add_old("bob", groups=[made, looks_like_it])
+    world.publish()
+    world.save_terms(of_providers=(made,))
+    ask(world)
+    assert world.ledger.person(sub).owed == {looks_like_it}
+
+
 def test_groups_are_owed_as_they_are_when_the_user_comes(world):
     """A membership that ended in the old pool after the scan is not given, and a new one is."""
     world.add_old("bob", groups=["admins", "staff"])

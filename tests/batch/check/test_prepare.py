@@ -12,11 +12,13 @@ from terminal import LONG, at_a_terminal
 from batch.check.prepare import Lacking, attribute_command, lacking
 from userpool.attributes import Attribute, AttributeRules, Schema
 from userpool.errors import SettingsError
-from userpool.groups import GroupRules
+from userpool.groups import GroupNames, GroupRules
 from userpool.settings import Rules, UserRules
 from userpool.user import Group
 
 MARKER = Attribute("custom:legacy_sub", mutable=False, shortest=0, longest=64)
+
+OF_A_PROVIDER = "eu-west-1_OldPool01_Google"
 
 
 def schema(*attributes: Attribute) -> Schema:
@@ -24,7 +26,10 @@ def schema(*attributes: Attribute) -> Schema:
 
 
 def found(rules=None, source=(), target=(MARKER,), old_groups=(), new_groups=()):
-    return lacking(rules or Rules(), schema(*source), schema(*target), old_groups=old_groups, new_groups=new_groups)
+    rules = rules or Rules()
+    names = GroupNames(rules.groups, frozenset({OF_A_PROVIDER}))
+    old, new = schema(*source), schema(*target)
+    return lacking(rules, old, new, names=names, old_groups=old_groups, new_groups=new_groups)
 
 
 def test_nothing_is_lacking_in_a_pool_that_has_everything():
@@ -86,7 +91,11 @@ def test_groups_go_by_their_new_names():
     """A dropped group is not created, a renamed one by its new name, each with role and precedence."""
     rules = Rules(groups=GroupRules(drop=("temp",), rename={"admin": "admins"}))
     role = "arn:aws:iam::123456789012:role/admin"
-    lacks = found(rules, old_groups=[Group("temp"), Group("admin", "all", 0, role)], new_groups=[Group("admin")])
+    lacks = found(
+        rules,
+        old_groups=[Group("temp"), Group("admin", "all", 0, role), Group(OF_A_PROVIDER)],
+        new_groups=[Group("admin")],
+    )
     assert lacks.groups == (Group("admins", "all", 0, role),)
 
 
@@ -137,7 +146,7 @@ def test_a_dry_run_gives_the_commands_and_changes_nothing(client, pools, sandbox
     assert f"add-custom-attributes --user-pool-id {pools.target}" in said.out
     assert "CloudFormation" in said.out
     assert custom(client, pools.target) == set()
-    assert set(sandbox.calls) <= {"DescribeUserPool", "ListGroups"}
+    assert set(sandbox.calls) <= {"DescribeUserPool", "ListGroups", "ListIdentityProviders"}
 
 
 def test_a_command_to_copy_is_one_command_whatever_the_name():

@@ -93,7 +93,11 @@ def test_the_calls_of_a_plan_with_factors_are_those_of_the_run_that_follows(movi
     assert planned == counted
     assert (counted["UserResourceUpdate"], counted["UserRead"]) == (2, 2)
     planned, counted = run_as_planned(moving, server)
-    assert planned == counted == {"UserPoolRead": 2, "GetUserPoolMfaConfig": 2, "ListGroups": 1}
+    assert (
+        planned
+        == counted
+        == {"UserPoolRead": 2, "ListIdentityProviders": 1, "GetUserPoolMfaConfig": 2, "ListGroups": 1}
+    )
 
 
 def test_factors_cross_from_command_to_command(moving, client):

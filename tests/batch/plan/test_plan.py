@@ -204,10 +204,16 @@ def test_exactly_those_collide_who_share_something_to_sign_in_with(users, target
 def test_groups_that_cognito_made_for_a_provider_are_named_with_their_role(inventory):
     """The plan says which groups the new pool makes itself, and which role is left behind; not of dropped ones."""
     google, saml = "eu-west-1_OldPool01_Google", "eu-west-1_OldPool01_Saml"
-    store(inventory, [person("ada")], [Group(google, role_arn="arn:aws:iam::1:role/x"), Group(saml), Group("admins")])
-    assert make_plan(inventory, context(), {}).of_providers == {google: "arn:aws:iam::1:role/x", saml: None}
-    left = make_plan(inventory, context(groups=GroupRules(drop=(google,), rename={saml: "saml"})), {})
-    assert left.of_providers == {}
+    other = "us-east-1_OldPool01_Google"
+    found = [Group(google, role_arn="arn:aws:iam::1:role/x"), Group(saml), Group("admins"), Group(other)]
+    store(inventory, [person("ada")], found, [("ada", google), ("ada", other)])
+    of_providers = frozenset({google, saml})
+    plan = make_plan(inventory, replace(context(), of_providers=of_providers), {})
+    assert plan.of_providers == {google: "arn:aws:iam::1:role/x", saml: None}
+    assert plan.natives == {google: 1}
+    rules = GroupRules(drop=(google,), rename={saml: "saml"})
+    left = make_plan(inventory, replace(context(groups=rules), of_providers=of_providers), {})
+    assert (left.of_providers, left.natives) == ({}, {})
 
 
 def test_leaving_one_out_resolves_a_collision(inventory):

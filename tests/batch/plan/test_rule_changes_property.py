@@ -17,7 +17,7 @@ from migrating import LEGACY_SUB, PowerCutError, World, empty, person
 
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError
-from userpool.groups import GroupRules
+from userpool.groups import GroupNames, GroupRules
 from userpool.settings import Rules, UserRules
 
 ONE, TWO = "sub-0001", "sub-0002"
@@ -180,7 +180,7 @@ def test_with_removals_the_new_pool_becomes_what_the_rules_say(client, pool_id, 
                 for sub, (attributes, groups) in story.there().items():
                     wanted = dict(story.world.context.translate(story.old.users[sub]).attributes)
                     names = [name for member, name in story.old.members if member == sub]
-                    assert groups == last.groups.target_names(names)
+                    assert groups == GroupNames(last.groups).target_names(names)
                     assert with_flags(attributes) == with_flags(wanted)
                 assert planned(story.world) == (0, {})
         finally:

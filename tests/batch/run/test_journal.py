@@ -17,7 +17,7 @@ from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context
 from batch.run.journal import Created, Done, Failed, Granted, Journal, Secured
 from userpool.attributes import Attribute, Schema
-from userpool.groups import GroupRules
+from userpool.groups import GroupNames, GroupRules
 from userpool.identity import SignIn
 from userpool.settings import Rules
 from userpool.user import Group, Status, User
@@ -157,10 +157,10 @@ def test_each_fact_moves_the_user_on(tmp_path):
         record(journal, inventory, Secured(sub(1)), Granted(sub(1), "admins"))
         (job,) = some_jobs(journal)
         assert (job.state, job.owed) == (UserState.SECURED, ("readers", "staff"))
-        assert count_memberships_owed(inventory, GroupRules()) == 2
+        assert count_memberships_owed(inventory, GroupNames(GroupRules())) == 2
         record(journal, inventory, Granted(sub(1), "readers"), Granted(sub(1), "staff"), Done(sub(1)))
         assert some_jobs(journal) == []
-        assert (count_pending(inventory), count_memberships_owed(inventory, GroupRules())) == (0, 0)
+        assert (count_pending(inventory), count_memberships_owed(inventory, GroupNames(GroupRules()))) == (0, 0)
 
 
 def test_a_created_user_keeps_the_name_it_was_created_with(tmp_path):
@@ -187,7 +187,7 @@ def test_a_user_who_is_gone_is_handed_out_no_more(tmp_path):
     with planned(tmp_path, [person(1)]) as (journal, inventory):
         some_jobs(journal)
         record(journal, inventory, Created(sub(1), "new-1", "user1"), Failed(sub(1), Problem.GONE, "deleted"))
-        assert (count_pending(inventory), count_memberships_owed(inventory, GroupRules())) == (0, 0)
+        assert (count_pending(inventory), count_memberships_owed(inventory, GroupNames(GroupRules()))) == (0, 0)
         assert list(journal.jobs(now=lambda: 200.0, chunk=3)) == []
 
 
