@@ -64,3 +64,42 @@ def test_only_the_plan_with_removals_deletes(moved, pools, client):
     assert moved("run", "--with-removals", "--plan", with_them["digest"]).code == 0
     assert birthdates(client, pools) == 0
     assert moved("plan", "--json").json["spared"] == {}
+
+
+OTHER = {
+    "username_from": {"users": {"username_from": "sub"}},
+    "allow_unverified": {"users": {"allow_unverified": True}},
+    "unconfirmed": {"users": {"unconfirmed": "create"}},
+    "disabled": {"users": {"disabled": "skip"}},
+    "only": {"users": {"only": {"created_after": "2099-01-01"}}},
+    "create": {"groups": {"create": False}},
+    "set": {"attributes": {"set": {"birthdate": "1999-09-09"}}},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("changed", OTHER.values(), ids=OTHER)
+def test_no_changed_setting_changes_who_is_there(moved, pools, client, changed):
+    """Whatever rule is changed after a run, nobody who exists in the new pool is renamed, changed or disabled."""
+
+    def there():
+        users = read_pool(client, pools[1]).users.values()
+        return {(user.username, user.enabled, user.status, *sorted(user.attributes.items())) for user in users}
+
+    before = there()
+    del moved.settings["attributes"]
+    moved.settings |= changed
+    moved.configure()
+    assert moved("run", "--yes").code == 0
+    assert there() == before
+    assert moved("verify").code == 0
+
+
+def test_a_decision_against_a_user_who_exists_takes_nothing_away(moved, pools, client, tmp_path):
+    """A person who decides to skip a user that exists already leaves that user as it is."""
+    decisions = tmp_path / "decisions.csv"
+    decisions.write_text("username,action,target_username\nuser-1,skip,\n", encoding="utf-8")
+    moved.settings["collisions"] = str(decisions)
+    moved.configure()
+    assert moved("run", "--yes").code == 0
+    assert birthdates(client, pools) == 3
