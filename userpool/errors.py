@@ -142,6 +142,19 @@ USER_NOT_FOUND = "UserNotFoundException"
 
 _TAKEN = {"UsernameExistsException", "AliasExistsException", "GroupExistsException"}
 _DENIED = {"AccessDeniedException", "AccessDenied"}
+# Calls that name a group or an identity provider as well: the pool is not what is missing.
+_NAMES_MORE_THAN_A_POOL = frozenset(
+    {
+        "AdminAddUserToGroup",
+        "AdminDisableProviderForUser",
+        "AdminLinkProviderForUser",
+        "AdminListGroupsForUser",
+        "AdminRemoveUserFromGroup",
+        "DeleteGroup",
+        "ListUsersInGroup",
+        "UpdateGroup",
+    }
+)
 # A pool that is a secondary replica, or otherwise not able to do this at all.
 _NOT_THIS_POOL = {"OperationNotEnabledException", "InvalidUserPoolConfigurationException"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -189,7 +202,7 @@ def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | N
 def _about_the_user(code: str, operation: str, pool_id: str, said: str, meant: frozenset[Said]) -> MigrationError:
     if code == "ResourceNotFoundException" and "pool client" in said:
         return FatalError(f"{pool_id} has no such app client: check its id.")
-    if code == "ResourceNotFoundException" and not ("Group" in operation or "Provider" in operation):
+    if code == "ResourceNotFoundException" and operation not in _NAMES_MORE_THAN_A_POOL:
         said = "in this account and region: check user_pool_id and region."
         return NoSuchPoolError(f"There is no user pool {pool_id} {said}")
     if code in _TAKEN:

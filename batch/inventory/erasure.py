@@ -13,7 +13,7 @@ from typing import Any
 
 from batch.inventory import meta_keys
 from batch.inventory.backup import copies
-from batch.inventory.inventory import Inventory, StorageError, decoded
+from batch.inventory.inventory import Inventory, StorageError, decoded, is_for_want_of_room
 from batch.inventory.milestones import Cutover
 from batch.inventory.user_state import AGAIN, LOST
 from userpool.errors import FatalError, SettingsError
@@ -168,7 +168,7 @@ def scrub(inventory: Inventory) -> int:
     try:
         inventory.execute("VACUUM")
     except StorageError as error:
-        if "full" not in str(error) and "disk I/O" not in str(error):
+        if not is_for_want_of_room(error):
             raise
         raise FatalError(_NO_ROOM.format(path=inventory.path)) from None
     # VACUUM wrote the new pages into the write-ahead log. Until the log is emptied, the file itself has the old ones.

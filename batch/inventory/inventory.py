@@ -162,21 +162,35 @@ def decoded(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        # "malformed" is the word by which `explain` knows a damaged file.
-        raise sqlite3.DatabaseError("malformed value") from None
+        damaged = sqlite3.DatabaseError("malformed value")
+        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damaged from None
+
+
+def result_code(error: sqlite3.Error) -> int | None:
+    """Return SQLite's primary result code of an error, None if it is no error of SQLite's own."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF  # the rest tells which kind of it
+
+
+_FULL_OR_FAILING = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+
+
+def is_for_want_of_room(error: sqlite3.Error) -> bool:
+    """Whether the disk is full or failing."""
+    return result_code(error) in _FULL_OR_FAILING
 
 
 def explain(error: sqlite3.Error, path: str) -> MigrationError:
     """Return an error that tells a person what a SQLite error means, and what to do."""
-    # By words of the message, which are those of SQLite for its result codes.
-    text = str(error)
-    if "full" in text or "disk I/O" in text:
+    code, text = result_code(error), str(error)
+    if is_for_want_of_room(error):
         return FatalError(f"{path}: the disk is full or failing ({text}): make room and rerun; what was done is kept.")
-    if "readonly" in text or "unable to open" in text:
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
         return FatalError(f"{path} cannot be written: check the folder, its owner and its permissions, and rerun.")
-    if "locked" in text:
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return LockedError(f"{path} is in use by another program: close it there and rerun.")
-    if "malformed" in text:
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return FatalError(
             f"{path} is damaged ({text}): remove it and the -wal and -shm files beside it, put a backup copy in its "
             "place and rerun."
@@ -245,7 +259,7 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     try:
         return bool(connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID)
     except sqlite3.DatabaseError as error:
-        if "not a database" in str(error):
+        if result_code(error) == sqlite3.SQLITE_NOTADB:
             raise _foreign(path, _NOT_OURS) from None
         raise
 

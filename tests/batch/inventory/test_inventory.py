@@ -298,21 +298,25 @@ def test_a_full_disk_is_explained_and_what_was_done_is_kept(path):
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "remedy"),
+    ("code", "kind", "remedy"),
     [
-        ("database or disk is full", FatalError, "make room"),
-        ("disk I/O error", FatalError, "make room"),
-        ("attempt to write a readonly database", FatalError, "permissions"),
-        ("unable to open database file", FatalError, "permissions"),
-        ("database is locked", LockedError, "close it there"),
-        ("database disk image is malformed", FatalError, "backup copy"),
-        ("database disk image is malformed", FatalError, "-wal"),  # SQLite would play it back into the backup
-        ("something new", FatalError, "something new"),
+        (sqlite3.SQLITE_FULL, FatalError, "make room"),
+        (sqlite3.SQLITE_IOERR_WRITE, FatalError, "make room"),
+        (sqlite3.SQLITE_READONLY_DIRECTORY, FatalError, "permissions"),
+        (sqlite3.SQLITE_CANTOPEN, FatalError, "permissions"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, LockedError, "close it there"),
+        (sqlite3.SQLITE_CORRUPT, FatalError, "backup copy"),
+        (sqlite3.SQLITE_CORRUPT, FatalError, "-wal"),  # SQLite would play it back into the backup
+        (sqlite3.SQLITE_TOOBIG, FatalError, "something new"),
+        (None, FatalError, "something new"),
     ],
 )
-def test_every_error_of_sqlite_is_explained(said, kind, remedy):
-    """Each thing that SQLite may say becomes a sentence with the file and, where there is one, the remedy."""
-    known = explain(sqlite3.OperationalError(said), "migration.db")
+def test_every_error_of_sqlite_is_explained(code, kind, remedy):
+    """Each result code becomes a sentence with the file and, where there is one, the remedy, whatever the words are."""
+    error = sqlite3.OperationalError("something new, full of words, locked, readonly")
+    if code is not None:
+        error.sqlite_errorcode = code
+    known = explain(error, "migration.db")
     assert isinstance(known, kind)
     assert "migration.db" in str(known)
     assert remedy in str(known)
