@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # The tests start many processes, which would each compile every module anew if none were kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check clients bench format clean
+.PHONY: demo test check clients ledger bench format clean
 
 demo: $(INSTALLED)
 	$(BIN)/cognito-migrate demo
@@ -33,6 +33,12 @@ clients: $(INSTALLED)
 	cd tests/support && ../../$(BIN)/python -c 'import sys, client_page; sys.exit(client_page.missing() or 0)'
 	$(BIN)/pytest -m browser tests/docs/test_clients.py
 
+# The ledger on DynamoDB Local, AWS's own engine, beside the sandbox's. Needs Java and npm, which come with the system's packages.
+ledger: $(INSTALLED)
+	$(BIN)/python tests/support/in_process/dynamodb_local.py $(BIN)/pytest tests/userpool/test_ledger.py \
+	  tests/userpool/test_ledger_giving.py tests/userpool/test_terms.py tests/batch/ledger \
+	  tests/sandbox/dynamodb/test_against_dynamodb_local.py
+
 bench: $(INSTALLED)
 	$(BIN)/python -m bench
 
@@ -47,4 +53,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) tests/client_app/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .dynamodb-local tests/client_app/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

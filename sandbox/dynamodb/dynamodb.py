@@ -24,6 +24,7 @@ from sandbox.dynamodb.writes import Outcome, Parameters, Write, check_used, plac
 from sandbox.messages import Answer, json_answer
 
 _TOKEN_SECONDS = 600  # for so long DynamoDB remembers a ClientRequestToken
+_LONGEST_TOKEN = 36
 _MOST_ACTIONS = 100
 _MOST_KEYS = 100
 _MOST_TABLES = 100
@@ -139,7 +140,7 @@ class DynamoDB:
         names, values = placeholders(parameters)
         text = parameters.get("FilterExpression")
         wanted = None if text is None else condition("FilterExpression", text, names)
-        check_used(parameters, [] if wanted is None else [wanted])
+        check_used(parameters, {"FilterExpression": wanted})
         start = parameters.get("ExclusiveStartKey")
         limit, room = parameters.get("Limit"), _PAGE_BYTES
         items: list[Item] = []
@@ -168,6 +169,11 @@ class DynamoDB:
         if token is None:
             self._transact(where, actions)
             return {}
+        if not 1 <= len(token) <= _LONGEST_TOKEN:
+            raise invalid(
+                f"1 validation error detected: Value '{token}' at 'clientRequestToken' failed to satisfy constraint: "
+                f"Member must have length less than or equal to {_LONGEST_TOKEN}"
+            )
         now, digest = self._now(), hashlib.sha256(json.dumps(actions).encode()).digest()
         while self._tokens and next(iter(self._tokens.values()))[0] < now:  # the oldest is the first
             del self._tokens[next(iter(self._tokens))]

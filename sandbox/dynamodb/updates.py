@@ -17,7 +17,7 @@ from sandbox.dynamodb.values import SETS, Item, Value, added, united, without
 
 _KNOWN = 1024  # far more different expressions than a ledger has
 _WRONG_TYPE = "An operand in the update expression has an incorrect data type"
-_NO_PATH = "The document path provided in the expression is invalid for update"
+_NO_PATH = "The document path provided in the update expression is invalid for update"
 _NO_ATTRIBUTE = "The provided expression refers to an attribute that does not exist in the item"
 
 

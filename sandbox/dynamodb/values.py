@@ -6,6 +6,7 @@ Binary values are the Base64 text that the JSON has. No value is ever changed: a
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any
@@ -22,7 +23,8 @@ ORDERED = frozenset({"S", "N", "B"})
 _ELEMENTS = {"SS": "S", "NS": "N", "BS": "B"}
 _EMPTY = {"SS": "An string set  may not be empty", "NS": "An number set  may not be empty"}
 _DIGITS, _LARGEST, _SMALLEST = 38, 125, -130
-_EXACT = Context(prec=_DIGITS)
+_EXACT = Context(prec=400)  # more than two numbers of these magnitudes can need
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _OVERHEAD, _OVERHEAD_OF_ONE = 3, 1  # of a list or map, and of each of its elements
 
 
@@ -31,24 +33,35 @@ def number(text: str) -> Decimal:
 
     Source: "Data types" (Amazon DynamoDB developer guide): 38 digits, and magnitudes of 1E-130 to 9.99E+125.
     """
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
-        raise invalid(f"The parameter cannot be converted to a numeric value: {text}") from None
-    if not found.is_finite():
+    # Not all that Decimal takes: it knows blanks around a number, `1_000` and `NaN` as well.
+    if not _NUMBER.fullmatch(text):
         raise invalid(f"The parameter cannot be converted to a numeric value: {text}")
+    try:
+        return _storable(Decimal(text))
+    except InvalidOperation:  # an exponent beyond all bounds
+        raise invalid(f"The parameter cannot be converted to a numeric value: {text}") from None
+
+
+def _storable(found: Decimal) -> Decimal:
     if found and not _SMALLEST <= found.adjusted() <= _LARGEST:
-        way = "larger" if found.adjusted() > 0 else "smaller"
-        raise invalid(f"Number overflow. Attempting to store a number with magnitude {way} than supported range")
+        flow, way = ("overflow", "larger") if found.adjusted() > 0 else ("underflow", "smaller")
+        raise invalid(f"Number {flow}. Attempting to store a number with magnitude {way} than supported range")
     if len(found.as_tuple().digits) > _DIGITS and len(found.normalize(Context(prec=1000)).as_tuple().digits) > _DIGITS:
         raise invalid("Attempting to store more than 38 significant digits in a Number")
     return found
 
 
+def written(found: Decimal) -> str:
+    """Return a number as DynamoDB writes it: `1.0` is `1`, `1e2` is `100`, and `-0` is `0`."""
+    text = f"{found:f}"
+    plain = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if not found else plain
+
+
 def added(one: Value, other: Value, sign: int = 1) -> Value:
     """Return the sum or, with the sign -1, the difference of two numbers."""
     total = _EXACT.add(number(one["N"]), sign * number(other["N"]))
-    return {"N": f"{total:f}"}
+    return {"N": written(_storable(total))}
 
 
 def checked(value: Value) -> Value:
@@ -62,7 +75,9 @@ def checked(value: Value) -> Value:
         )
     ((kind, content),) = value.items()
     if kind == "N":
-        number(content)
+        content = written(number(content))
+    elif kind == "NULL":
+        _check_null(content)
     elif kind in SETS:
         content = _checked_set(kind, content)
     elif kind == "L":
@@ -72,11 +87,18 @@ def checked(value: Value) -> Value:
     return {kind: content}
 
 
+def _check_null(content: object) -> None:
+    if content is not True:
+        raise invalid_parameter("Null attribute value types must have the value of true")
+
+
 def _checked_set(kind: str, elements: list[str]) -> list[str]:
     if not elements:
         raise invalid_parameter(_EMPTY.get(kind, "Binary sets should not be empty"))
     if "" in elements:
         raise invalid_parameter("An string set may not have a empty string as a member")
+    if kind == "NS":
+        elements = [written(number(element)) for element in elements]
     if len(_elements(kind, elements)) < len(elements):
         raise invalid_parameter(f"Input collection [{', '.join(elements)}] contains duplicates.")
     return list(elements)

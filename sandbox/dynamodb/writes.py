@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ class Write:
         text, change = parameters.get("ConditionExpression"), parameters.get("UpdateExpression")
         condition_ = None if text is None else condition("ConditionExpression", text, names)
         update_ = None if change is None else update(change, names)
-        check_used(parameters, [part for part in (update_, condition_) if part is not None])
+        check_used(parameters, {"UpdateExpression": update_, "ConditionExpression": condition_})
         if kind == "Put":
             given = checked_item(parameters["Item"])
             place = table.place_of(given)
@@ -87,19 +87,21 @@ def placeholders(parameters: Parameters) -> tuple[Mapping[str, str], Item]:
     )
 
 
-def check_used(parameters: Parameters, expressions: Iterable[Condition | Update]) -> None:
+def check_used(parameters: Parameters, expressions: Mapping[str, Condition | Update | None]) -> None:
     """Raise ValidationException for placeholders of values that are not defined, and for any that are not used."""
     names, values = _keys(parameters, "Names"), _keys(parameters, "Values")
     used_names: set[str] = set()
     used_values: set[str] = set()
-    for expression in expressions:
+    for name, expression in expressions.items():
+        if expression is None:
+            continue
         used_names |= expression.names
         used_values |= expression.values
-    if used_values - values:
-        raise invalid(
-            "An expression attribute value used in expression is not defined; "
-            f"attribute value: {min(used_values - values)}"
-        )
+        if undefined := expression.values - values:
+            raise invalid(
+                f"Invalid {name}: An expression attribute value used in expression is not defined; "
+                f"attribute value: {min(undefined)}"
+            )
     for kind, unused in (("Names", names - used_names), ("Values", values - used_values)):
         if unused:
             keys = ", ".join(sorted(unused))

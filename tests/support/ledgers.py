@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from functools import cache
 from typing import Any
 
+import dynamodb_local
 import pytest
 
 from batch.ledger.ledger import BatchLedger
@@ -17,7 +19,9 @@ from userpool.person import PERSON, Person
 @cache
 def shared_client() -> Any:
     """One client for all tests: the tables are shared by the process anyway, and none is used twice."""
-    return dynamodb_client()
+    # `make ledger` runs the tests of the ledger on AWS's own engine.
+    address = os.environ.get(dynamodb_local.ENDPOINT)
+    return dynamodb_local.client_at(address) if address else dynamodb_client()
 
 
 def new_table(kind: type[LedgerTable] = LedgerTable) -> LedgerTable:

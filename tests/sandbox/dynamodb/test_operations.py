@@ -6,6 +6,7 @@ import uuid
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from live import refused
 
 from sandbox.dynamodb.dynamodb import DynamoDB
@@ -98,7 +99,7 @@ def test_keys_may_be_numbers():
     table = Table(kind="N")
     for number in ("10", "9", "9.0"):
         table.client.put_item(TableName=table.name, Item={"pk": {"N": number}})
-    assert table.items() == [{"pk": {"N": "9.0"}}, {"pk": {"N": "10"}}]
+    assert table.items() == [{"pk": {"N": "9"}}, {"pk": {"N": "10"}}]
 
 
 @pytest.mark.parametrize(
@@ -344,3 +345,56 @@ def test_a_role_of_another_account_has_its_own_tables():
         other.close()
     with refused("ResourceNotFoundException"):
         dynamodb_client().describe_table(TableName=table.name)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("1.0", "1"),
+        ("1e2", "100"),
+        ("-0", "0"),
+        ("00012", "12"),
+        ("+5", "5"),
+        (".5", "0.5"),
+        ("-1.10", "-1.1"),
+        ("100", "100"),
+    ],
+)
+def test_a_number_is_read_in_one_form(given, kept):
+    """However a number is written, alone or in a set, it is read in one form, as DynamoDB Local gives it."""
+    table = Table()
+    table.client.put_item(TableName=table.name, Item={"pk": {"S": "ada"}, "n": {"N": given}, "s": {"NS": [given]}})
+    assert table.items() == [{"pk": {"S": "ada"}, "n": {"N": kept}, "s": {"NS": [kept]}}]
+
+
+@pytest.mark.parametrize(
+    "value", [{"N": "1_000"}, {"N": " 1"}, {"NS": ["1", "0x10"]}, {"N": "1e999999999999999999999"}, {"NULL": False}]
+)
+def test_what_dynamodb_local_refuses_is_refused(value):
+    """What is no number, alone or in a set, and a NULL that is false are refused."""
+    table = Table()
+    with pytest.raises(ClientError, match="ValidationException"):
+        table.client.put_item(TableName=table.name, Item={"pk": {"S": "ada"}, "n": value})
+    assert table.items() == []
+
+
+def test_a_sum_of_too_many_digits_is_refused():
+    """A sum is not rounded: one of more than 38 digits changes nothing."""
+    table = Table()
+    table.client.put_item(TableName=table.name, Item={"pk": {"S": "ada"}, "n": {"N": "9e125"}})
+    with pytest.raises(ClientError, match="38 significant digits"):
+        table.client.update_item(
+            TableName=table.name,
+            Key={"pk": {"S": "ada"}},
+            UpdateExpression="ADD n :v",
+            ExpressionAttributeValues={":v": {"N": "1.1"}},
+        )
+    assert table.items()[0]["n"]["N"] == "9" + "0" * 125
+
+
+def test_a_token_of_a_transaction_is_short():
+    """A ClientRequestToken of more than 36 characters is refused."""
+    table = Table()
+    delete = {"Delete": {"TableName": table.name, "Key": {"pk": {"S": "ada"}}}}
+    with pytest.raises(ClientError, match="clientRequestToken"):
+        table.client.transact_write_items(TransactItems=[delete], ClientRequestToken="x" * 37)
