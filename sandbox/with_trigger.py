@@ -137,7 +137,8 @@ def write_environment(place: Place, folder: Path) -> None:
 def guide(cognito: Cognito, place: Place, config: Path) -> Iterator[str]:
     """Give the lines that tell a person what there is, who can sign in, and what to type next."""
     with cognito.world.lock:
-        people = [*one_of_each(cognito.world.pool(place.old_pool).users)]
+        users = cognito.world.pool(place.old_pool).users
+        people = [*one_of_each(users, users.username_attributes)]
     widths = [max((len(person[column]) for person in people), default=0) for column in (0, 1)]
     yield f"The sandbox serves until Ctrl-C at {place.endpoint_url}. No call leaves this machine."
     yield ""
@@ -154,6 +155,7 @@ def guide(cognito: Cognito, place: Place, config: Path) -> Iterator[str]:
     yield f"Wrote {config} and {ENVIRONMENT_FILE}. In another terminal, in this folder, type:"
     yield ""
     yield f"  . ./{ENVIRONMENT_FILE}"
+    yield "  cognito-migrate prepare --yes"
     yield "  cognito-migrate scan"
     yield "  cognito-migrate run --yes"
     plain = next((username for username, kind, _ in people if kind == "plain"), "NAME")

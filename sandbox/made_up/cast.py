@@ -95,13 +95,21 @@ KINDS: dict[str, tuple[Callable[[User], bool], str]] = {
 COLLIDING = "colliding", "left out until a person decides"
 
 
-def one_of_each(users: Iterable[User]) -> Iterator[tuple[str, str, str]]:
-    """Give the first user of each kind that there is: the user name, the kind, and what becomes of it."""
-    everybody = [*users]
-    folded = Counter(user.username.lower() for user in everybody)
-    alone = [user for user in everybody if folded[user.username.lower()] == 1]
+def one_of_each(users: Iterable[User], signed_in_by: Iterable[str] = ()) -> Iterator[tuple[str, str, str]]:
+    """Give the first user of each kind that there is: what it types to sign in, the kind, and what becomes of it.
+
+    `signed_in_by` are the attributes that the pool has in place of user names, such as `email`.
+    """
+    everybody, attributes = [*users], [*signed_in_by]
+
+    def typed(user: User) -> str:
+        values = (user.attributes.get(name) for name in attributes)
+        return user.username if user.federated else next(filter(None, values), user.username)
+
+    folded = Counter(typed(user).lower() for user in everybody)
+    alone = [user for user in everybody if folded[typed(user).lower()] == 1]
     for kind, (is_one, becomes) in KINDS.items():
         if found := next((user for user in alone if is_one(user)), None):
-            yield found.username, kind, becomes
-    if several := next((user for user in everybody if folded[user.username.lower()] > 1), None):
-        yield several.username, *COLLIDING
+            yield typed(found), kind, becomes
+    if several := next((user for user in everybody if folded[typed(user).lower()] > 1), None):
+        yield typed(several), *COLLIDING

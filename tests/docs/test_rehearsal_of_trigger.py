@@ -268,4 +268,8 @@ def test_kinds_are_told_from_what_a_pool_has():
         ("Ann", "colliding"),
     ]
     assert [*one_of_each([])] == []
+    assert [name for name, *_ in one_of_each(users[2:4], ["phone_number", "email"])] == [
+        "y@example.com",
+        "x@example.com",
+    ]
     assert len(KINDS) > 10
