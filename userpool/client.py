@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -74,9 +74,11 @@ def _config(agent: str = _AGENT, **given: Any) -> Config:
     return Config(user_agent=_SDK, user_agent_extra=agent, **given)
 
 
-def _made(pool: PoolSettings, service: str, endpoint_url: str | None, config: Config) -> Any:
+def _made(
+    pool: PoolSettings, service: str, endpoint_url: str | None, config: Config, place: _Place | None = None
+) -> Any:
     try:
-        return _session(pool).client(service, endpoint_url=endpoint_url, config=config)
+        return _session(pool, place or _Place.of(pool)).client(service, endpoint_url=endpoint_url, config=config)
     except ProfileNotFound as error:
         raise SettingsError(f"{error}: add it to ~/.aws/config, or correct `profile` or AWS_PROFILE.") from None
     except (BotoCoreError, ValueError) as error:  # ValueError: what botocore says of an impossible endpoint
@@ -107,18 +109,19 @@ def dynamodb_client(
         read_timeout=read_seconds,
         proxies={} if is_loopback(ledger.endpoint_url) else None,
     )
-    place = replace(owner, endpoint_url=ledger.endpoint_url, region=ledger.region or owner.region_name)
-    return _made(place, "dynamodb", ledger.endpoint_url, config)
+    place = _Place(ledger.region or owner.region_name, stand_in=is_loopback(ledger.endpoint_url))
+    return _made(owner, "dynamodb", ledger.endpoint_url, config, place)
 
 
 def lambda_client(owner: PoolSettings, region: str) -> Any:
     """Return a `lambda` client with the credentials of the pool whose functions they are. Raises as the others do."""
-    return _made(replace(owner, region=region), "lambda", None, _config())
+    place = replace(_Place.of(owner), region=region)
+    return _made(owner, "lambda", None, _config(), place)
 
 
 def iam_client(owner: PoolSettings) -> Any:
     """Return an `iam` client with the credentials that a pool is called with. Raises as the others do."""
-    return _made(replace(owner, endpoint_url=None), "iam", None, _config())
+    return _made(owner, "iam", None, _config(), replace(_Place.of(owner), stand_in=False))
 
 
 def caller_arn(pool: PoolSettings) -> str | None:
@@ -140,7 +143,7 @@ def secret_text(arn: str, owner: PoolSettings | None = None) -> str:
     region = arn.split(":")[3] if arn.count(":") > 3 else None  # noqa: PLR2004 -- where an ARN has it
     try:
         session = (
-            _session(replace(owner, endpoint_url=None))
+            _session(owner, replace(_Place.of(owner), stand_in=False))
             if owner
             else boto3.Session(botocore_session=_quick(botocore.session.Session()))
         )
@@ -162,13 +165,25 @@ def secret_text(arn: str, owner: PoolSettings | None = None) -> str:
     return str(secret)
 
 
-def _session(pool: PoolSettings) -> boto3.Session:
-    if is_loopback(pool.endpoint_url):
-        return stand_in_session(pool.region_name)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a pool's credentials are used: a ledger or a function may be in another region than the pool."""
+
+    region: str
+    stand_in: bool
+
+    @classmethod
+    def of(cls, pool: PoolSettings) -> _Place:
+        return cls(pool.region_name, stand_in=is_loopback(pool.endpoint_url))
+
+
+def _session(pool: PoolSettings, place: _Place) -> boto3.Session:
+    if place.stand_in:
+        return stand_in_session(place.region)
     session = boto3.Session(
-        profile_name=pool.profile, region_name=pool.region_name, botocore_session=_quick(botocore.session.Session())
+        profile_name=pool.profile, region_name=place.region, botocore_session=_quick(botocore.session.Session())
     )
-    return _with_role(session, pool) if pool.role_arn else session
+    return _with_role(session, pool, place.region) if pool.role_arn else session
 
 
 def is_loopback(endpoint_url: str | None) -> bool:
@@ -219,9 +234,9 @@ def instant(value: Any) -> datetime:
     return parsed
 
 
-def _with_role(session: boto3.Session, pool: PoolSettings) -> boto3.Session:
+def _with_role(session: boto3.Session, pool: PoolSettings, region: str) -> boto3.Session:
     """Return a session that acts as the role, and renews it before it expires (an hour, by default)."""
-    sts = session.client("sts", region_name=pool.region_name)
+    sts = session.client("sts", region_name=region)
 
     def assume() -> dict[str, str]:
         wanted = {"RoleArn": pool.role_arn, "RoleSessionName": f"cognito-migrate-{uuid.uuid4().hex[:8]}"}
@@ -250,4 +265,4 @@ def _with_role(session: boto3.Session, pool: PoolSettings) -> boto3.Session:
     inner._credentials = RefreshableCredentials.create_from_metadata(  # noqa: SLF001
         metadata=assume(), refresh_using=assume, method="sts-assume-role"
     )
-    return boto3.Session(botocore_session=inner, region_name=pool.region_name)
+    return boto3.Session(botocore_session=inner, region_name=region)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NewType
 
 from userpool.errors import SettingsError
 
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:|$)")
+_FIRST_YEAR = 1971  # no pool is older, and a year near 1 has no time in UTC
 Moment = NewType("Moment", str)
 """A date, or date and time, in ISO 8601; UTC unless it says otherwise."""
 
@@ -49,8 +52,11 @@ def seconds(moment: Moment | None) -> float | None:
 
 
 def _seconds(text: str) -> float | None:
+    # `fromisoformat` also takes 20260301 and 2026-W09-7, which a person may have meant otherwise.
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text) if _ISO.match(text) else None
     except ValueError:
+        return None
+    if moment is None or moment.year < _FIRST_YEAR:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -96,11 +96,29 @@ class PoolSettings:
         if not (region and rest.isalnum() and "-" in region):
             raise SettingsError(
                 f"{self.user_pool_id!r} is not the id of a user pool; "
-                "one looks like eu-west-1_AbCdEf123 (console: User pools, or aws cognito-idp list-user-pools)."
+                "one looks like eu-west-1_AbCdEf123 (console: User pools)."
             )
         _refuse_odd_endpoint(self.endpoint_url)
+        self._refuse_another_region(region)
         if self.external_id and not self.role_arn:
             raise SettingsError("external_id is used only with role_arn: add the role, or remove external_id.")
+
+    def _refuse_another_region(self, region: str) -> None:
+        """Raise SettingsError if `region` or `endpoint_url` contradicts the region in the pool's id."""
+        # Stand-ins give ids like local-1_AbCdEf123, which name no region of AWS's.
+        if not re.fullmatch(_REGION, region):
+            return
+        if self.region not in {None, region}:
+            raise SettingsError(
+                f"region is {self.region!r}, but the pool {self.user_pool_id} is in {region}, as its id says: "
+                "leave region out, or correct user_pool_id."
+            )
+        there = _region_of(self.endpoint_url)
+        if there not in {None, region}:
+            raise SettingsError(
+                f"endpoint_url is {self.endpoint_url!r}, which is in {there}, but the pool {self.user_pool_id} is in "
+                f"{region}, as its id says: leave endpoint_url out, or correct user_pool_id."
+            )
 
     @property
     def region_name(self) -> str:
@@ -121,6 +139,23 @@ class LedgerSettings:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", self.table):
             raise SettingsError(f"table is {self.table!r}; one looks like cognito-migration.")
         _refuse_odd_endpoint(self.endpoint_url)
+        if self.region is not None and not re.fullmatch(_REGION, self.region):
+            raise SettingsError(f"region is {self.region!r}, which is no region; one looks like eu-west-1.")
+        there = _region_of(self.endpoint_url)
+        if there and self.region not in {None, there}:
+            raise SettingsError(
+                f"region is {self.region!r}, but endpoint_url is in {there}: leave one of them out, or correct it."
+            )
+
+
+_REGION = r"[a-z]{2}(?:-[a-z]+)+-\d+"
+_AWS_HOST = re.compile(rf"https?://[a-z-]+\.({_REGION})\.(?:amazonaws\.com|api\.aws)(?:\.cn)?(?::\d+)?(?:/.*)?")
+
+
+def _region_of(url: str | None) -> str | None:
+    """Return the region in the address of an endpoint of AWS's own; None for any other address."""
+    found = _AWS_HOST.fullmatch(url or "")
+    return found[1] if found else None
 
 
 def _refuse_odd_endpoint(url: str | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from batch.cli.session import Session, session
-from batch.cli.terminal import as_json_option, confirm, say, tell
+from batch.cli.terminal import Number, as_json_option, confirm, say, tell
 from batch.cutover.cutover import Left, stale
 from batch.inventory import meta_keys
 from batch.inventory.milestones import Cutover
@@ -37,7 +37,7 @@ from userpool.terms import Lasting, note_cut_over
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--despite-left",
-    type=click.IntRange(min=0),
+    type=Number(0),
     default=0,
     help="Go on although so many users, or fewer, are still to be created or changed.",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batch.cli.init import write
+from batch.cli.terminal import Number
 from batch.settings.config import template
 from userpool.errors import SettingsError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--users", type=click.IntRange(20, 5000), default=500, show_default=True, help="How many to make up.")
+@click.option("--users", type=Number(20, 5000), default=500, show_default=True, help="How many to make up.")
 @click.pass_context
 def demo(context: click.Context, users: int) -> None:
     """Migrate a made-up pool on this machine: no AWS account, no credentials, under a minute."""

@@ -12,7 +12,7 @@ import click
 from batch.cli.cutover import left_in
 from batch.cli.forget import purge
 from batch.cli.session import Session, apart, session
-from batch.cli.terminal import Exit, as_json_option, confirm, say, tell
+from batch.cli.terminal import Exit, Number, as_json_option, confirm, say, tell
 from batch.cutover.finish_checklist import DETACH, ChecklistItem, EndError, Remaining, checklist, refuse_left
 from batch.inventory.milestones import Cutover, End
 from batch.ledger import lease
@@ -36,9 +36,7 @@ _PASSWORD = "USER_PASSWORD_AUTH"  # noqa: S105 -- a flow
 
 @click.command("finish")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option(
-    "--despite-left", type=click.IntRange(min=0), default=0, help="Go on although so many, or fewer, are left."
-)
+@click.option("--despite-left", type=Number(0), default=0, help="Go on although so many, or fewer, are left.")
 @click.option(
     "--purge", "to_purge", is_flag=True, help="After the end: delete personal data from inventory and ledger."
 )

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from batch.cli.plan_text import PlanText, plan_json, plan_lines
-from batch.cli.terminal import as_json_option, connect_from_file, removals_option, tell
+from batch.cli.terminal import Number, as_json_option, connect_from_file, removals_option, tell
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import refuse_after_the_end
 from batch.plan.collisions import collisions
@@ -26,9 +26,7 @@ _PAGE = 1000
 
 
 @click.command("plan")
-@click.option(
-    "--peak", "per_minute", type=click.IntRange(min=1), help="Compare so many first sign-ins a minute with the quotas."
-)
+@click.option("--peak", "per_minute", type=Number(1), help="Compare so many first sign-ins a minute with the quotas.")
 @click.option(
     "--csv",
     "folder",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from batch.campaign.mailing_lists import ExportSummary, Files, export
 from batch.campaign.recipients import DEFAULT_MAILS, MAIL, SMS, Budget, CodeState, Turn, day_of
 from batch.campaign.send_code import SendingCodes
 from batch.cli.session import Session, session
-from batch.cli.terminal import Exit, as_json_option, confirm, say, tell
+from batch.cli.terminal import Day, Exit, Number, as_json_option, confirm, say, tell
 from batch.cutover.way_back import first_run
 from batch.inventory.milestones import Cutover
 from batch.ledger.table import ledger_table
@@ -33,7 +33,6 @@ from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 
-_DATE = click.DateTime(["%Y-%m-%d"])
 _ONLY_WITH = {
     "export": ("per_day", "first", "output", "help_desk", "force"),
     "close_by": ("yes", "limit"),
@@ -48,30 +47,30 @@ _BY = {MAIL: "e-mail", SMS: "SMS"}
 
 @click.command("reset")
 @click.option("--export", "to_export", is_flag=True, help="List who still waits, for your own mailing.  [default]")
-@click.option("--close-by", type=_DATE, help="From this day on (UTC), let their old passwords count no more.")
+@click.option("--close-by", type=Day(), help="From this day on (UTC), let their old passwords count no more.")
 @click.option("--send-codes", is_flag=True, help="Let Cognito send each a code to choose a password with.")
 @click.option("--group", "groups", multiple=True, help="Only members of this group of the old pool; may be repeated.")
 @click.option("--file", "names", type=click.Path(), help="Only those whose old user names or subs it has, one a line.")
-@click.option("--per-day", type=click.IntRange(min=1), help="Give each a day for the mailing, so many a day.")
-@click.option("--from", "first", type=_DATE, help="The first such day.  [default: today, UTC]")
+@click.option("--per-day", type=Number(1), help="Give each a day for the mailing, so many a day.")
+@click.option("--from", "first", type=Day(), help="The first such day.  [default: today, UTC]")
 @click.option("--output", default="reset.csv", show_default=True, help="The list.")
 @click.option("--help-desk", default="help-desk.csv", show_default=True, help="The list of whom no code can reach.")
 @click.option("--force", is_flag=True, help="Replace the files if they are there.")
 @click.option(
     "--mail-per-day",
-    type=click.IntRange(min=0),
+    type=Number(0),
     default=DEFAULT_MAILS,
     show_default=True,
     help="With --send-codes, so many e-mails a day (UTC) at most.",
 )
 @click.option(
     "--sms-per-day",
-    type=click.IntRange(min=0),
+    type=Number(0),
     default=0,
     show_default=True,
     help="With --send-codes, so many SMS a day (UTC) at most.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="So many persons at most.")
+@click.option("--limit", type=Number(1), help="So many persons at most.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @as_json_option
 @click.pass_context
@@ -85,7 +84,7 @@ def reset(
             raise SettingsError(_WITHOUT_LEDGER)
         table = ledger_table(now.migration.config, stop=now.stop, agent=now.migration.agent)
         # Before the survey, which reads the whole ledger: a scheduler may call this every day.
-        if mode == "close_by" and _is_early(now, options["close_by"].date(), as_json=as_json):
+        if mode == "close_by" and _is_early(now, options["close_by"], as_json=as_json):
             sys.exit(Exit.STOPPED_EARLY)
         # Before anything is read: another migration's ledger would name other people.
         require_own(table, now.inventory)
@@ -129,7 +128,8 @@ def _is_early(now: Session, day: date, *, as_json: bool) -> bool:
     today = day_of(now.migration.target_now())
     if day < (began := _began(now, today)):
         raise SettingsError(
-            f"--close-by {day} is before anybody could sign in to the new pool ({began}): is it the year?"
+            f"--close-by {day} is in the past: nobody could sign in to the new pool before {began}. Nothing was "
+            "changed. Give that day or a later one (UTC), as YYYY-MM-DD."
         )
     if today < day:
         said = f"Nothing is closed before {day} (UTC); today is {today}."
@@ -146,7 +146,7 @@ def _began(now: Session, today: date) -> date:
 
 def _export(now: Session, records: CampaignRecords, options: dict[str, Any], *, as_json: bool) -> None:
     files = Files(Path(options["output"]), Path(options["help_desk"]), options["force"])
-    per_day, first = options["per_day"], _day(options["first"]) or day_of(now.migration.target_now())
+    per_day, first = options["per_day"], options["first"] or day_of(now.migration.target_now())
     target = now.migration.target
     # The new pool says now which addresses are verified. The plan only knows what the old pool said.
     records.look(target.pool, ProgressBars(), about=target.description.estimated_users)
@@ -238,10 +238,6 @@ def _end(now: Session, records: CampaignRecords, summary: CampaignSummary, *, as
         sys.exit(Exit.FAILED)
     if summary.is_unfinished:
         sys.exit(Exit.STOPPED_EARLY)
-
-
-def _day(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None
 
 
 def before_closing(total: int, pool: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from batch.cli.plan import show_plan
 from batch.cli.session import Session, session
 from batch.cli.terminal import (
     Exit,
+    Number,
     as_json_option,
     gone_lines,
     ignore_window_option,
@@ -112,7 +113,7 @@ def leave(now: Session, carried: CarriedOut) -> None:
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option("--limit", type=click.IntRange(min=1), help="Bring over so many users at most.")
+@click.option("--limit", type=Number(1), help="Bring over so many users at most.")
 @click.option("--plan", "digest", help="Run only if the plan still has this digest.")
 @click.option("--disable-gone", is_flag=True, help="Disable who left the old pool and was never used in the new one.")
 @removals_option

@@ -26,6 +26,8 @@ from userpool.errors import MigrationError
 from userpool.ledger_table import MissingTableError
 from userpool.person import PersonState
 
+_CONFLICTS = "cognito-migrate export conflicts"
+
 
 def not_read(failure: MigrationError | None, *, offline: bool) -> str | None:
     """Return why the ledger is not counted, None if it is, or if there is none."""
@@ -89,7 +91,7 @@ def _work_lines(status: Status) -> Iterator[str]:
     if colliding := status.actions.get("collide", 0):
         yield f"Collisions: {colliding} users wait for a decision. Who: cognito-migrate export collisions"
     if status.conflicts:
-        yield f"Changes of the old pool that were not carried over: {status.conflicts}."
+        yield f"Changes of the old pool that were not carried over: {status.conflicts}. Which: {_CONFLICTS}"
     if status.finished is None:
         yield _left(status)
 

@@ -14,7 +14,7 @@ import click
 from batch.cli.run import carry_out, leave, run_json, run_lines
 from batch.cli.scan import read_old_pool, scan_lines
 from batch.cli.session import Session, session
-from batch.cli.terminal import as_json_option, cut_over_lines, ignore_window_option, say
+from batch.cli.terminal import Number, as_json_option, cut_over_lines, ignore_window_option, say
 from batch.inventory import meta_keys
 from batch.plan.change_limit import ChangeLimit, changes, most_changes, refuse_changing
 from batch.plan.plan import make_plan
@@ -34,7 +34,7 @@ class _MostChanges(click.ParamType[ChangeLimit]):
 @click.command("sync")
 @click.option(
     "--max-shrink",
-    type=click.FloatRange(0, 100),
+    type=Number(0, 100, whole=False),
     default=1.0,
     show_default=True,
     help="Believe no scan that lists fewer users than the last one, by more than this percentage.",

@@ -5,9 +5,12 @@ Results go to stdout, everything else to stderr.
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -50,6 +53,43 @@ mfa_users_option = click.option(
     show_default=True,
     help="What users with MFA get, as the function has it.",
 )
+
+
+class Day(click.ParamType[date]):
+    """A day, as YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Return the day. Fails with a usage error for anything else."""
+        text = str(value)
+        try:
+            # `fromisoformat` also takes 20260301 and 2026-W09-7, which a person may have meant otherwise.
+            day = date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
+        except ValueError:
+            day = None
+        return day or self.fail(f"{text!r} is no day: write it as YYYY-MM-DD, like 2026-03-01.", param, ctx)
+
+
+class Number(click.ParamType[float]):
+    """A number between two bounds, `most` being None for no bound; a whole one unless `whole` is false."""
+
+    def __init__(self, least: int, most: int | None = None, *, whole: bool = True) -> None:
+        self._least, self._most, self._kind = least, most, int if whole else float
+        self.name = "number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number. Fails with a usage error that says which numbers are taken."""
+        try:
+            # Python also reads digits of other scripts, and 1_000.
+            number = self._kind(str(value)) if re.fullmatch(r"[-+.0-9]+", str(value)) else math.nan
+        except ValueError:
+            number = math.nan
+        if not self._least <= number <= (math.inf if self._most is None else self._most):
+            bounds = f"{self._least} or more" if self._most is None else f"{self._least} to {self._most}"
+            kind = "a whole number" if self._kind is int else "a number"
+            self.fail(f"{value!r} is not {kind} of {bounds}: give one.", param, ctx)
+        return number
 
 
 ignore_window_option = click.option("--ignore-window", is_flag=True, help="Run now, whatever `window` says.")

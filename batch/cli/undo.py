@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from batch.cli.terminal import Exit, as_json_option, connect_from_file, say, tell
+from batch.cli.terminal import Exit, Number, as_json_option, connect_from_file, say, tell
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import refuse_after_the_end
 from batch.ledger.own_ledger import require_no_ledger
@@ -37,7 +37,7 @@ from userpool.ledger import Ledger
 @click.option("--dry-run", is_flag=True, help="Look at everybody, say what would be done, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--force-used", is_flag=True, help="Take back those, too, who were used or changed since.")
-@click.option("--limit", type=click.IntRange(min=1), help="Take back so many users at most.")
+@click.option("--limit", type=Number(1), help="Take back so many users at most.")
 @as_json_option
 @click.pass_obj
 def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit: int | None, as_json: bool) -> None:

@@ -289,7 +289,7 @@ def conflicts_since(inventory: Inventory, settled: Container[tuple[str, str]]) -
     name. A conflict that is not final counts only if the user's change is still planned, or if the user has not been
     planned again since.
     """
-    rows = _conflicts(inventory)
+    rows = conflicts(inventory)
     fresh = [one for key, one in rows if key not in settled]
     earlier = [one for key, one in rows if key in settled]
     return fresh + earlier, len(earlier)
@@ -300,7 +300,8 @@ def settled_conflicts(inventory: Inventory) -> set[tuple[str, str]]:
     return {(sub, name) for sub, name in inventory.execute("SELECT sub, name FROM conflicts WHERE final")}
 
 
-def _conflicts(inventory: Inventory) -> list[tuple[tuple[str, str], dict[str, str]]]:
+def conflicts(inventory: Inventory) -> list[tuple[tuple[str, str], dict[str, str]]]:
+    """Return the changes of the old pool that were not carried over: sub and name, and the row for a person."""
     rows = inventory.execute(
         "SELECT c.sub, coalesce(u.username, ''), c.name, c.reason FROM conflicts c LEFT JOIN users u ON u.sub = c.sub "
         "LEFT JOIN plan p ON p.sub = c.sub WHERE c.final OR p.action = 'update' "

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.snapshot import Snapshot
+from batch.settings.text_file import rows_of, text_file
 from userpool.cohort import CohortRules, seconds
 from userpool.errors import SettingsError
 from userpool.user import User
@@ -119,6 +120,7 @@ class Cohort:
         if nobody:
             name, line = nobody
             who = f"nobody in the old pool is called {name!r} or has it as sub"
+            who += " (the file must have one column, a name a line)" if ";" in name else ""
             raise SettingsError(f"{self._file_by}: {who}: mend {path}, line {line}.")
 
 
@@ -145,16 +147,13 @@ def names_in(path: Path, file_by: str = "users.only.file") -> frozenset[str]:
 def _names(path: Path, file_by: str) -> Iterator[tuple[str, int]]:
     """Yield each name in the file and its line."""
     try:
-        # utf-8-sig: spreadsheets write a byte order mark, which would become a part of the first name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file)
-            for row in rows:
-                names = [cell.strip() for cell in row]
-                if len(names) > 1:
+        with text_file(path, f"name another by {file_by}") as file:
+            for line, cells in rows_of(file):
+                # A name may have a semicolon in it, and never a tab.
+                if len(cells) > 1 or "\t" in cells[0]:
                     raise SettingsError(
-                        f"{path}, line {rows.line_num}: one user name or sub a line; one with a comma is put in quotes."
+                        f"{path}, line {line}: one user name or sub a line; one with a comma is put in quotes."
                     )
-                if names and names[0]:
-                    yield names[0], rows.line_num
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(f"{path} cannot be read ({type(error).__name__}): name another by {file_by}.") from None
+                yield cells[0], line
+    except csv.Error as error:
+        raise SettingsError(f"{path} is no list of names ({error}): name another by {file_by}.") from None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from batch.inventory.baseline import conflicts
 from batch.inventory.inventory import Inventory
 from batch.plan.collisions import collisions
 from batch.plan.summary import ONE_CHANNEL
@@ -85,6 +86,11 @@ def _collisions(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
             )
 
 
+def _conflicts(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
+    # A change of a group is nobody's, so its row has neither user name nor sub.
+    return ((row["username"] or None, sub or None, name, row["reason"]) for (sub, name), row in conflicts(inventory))
+
+
 def _revoked(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
     return ((*row, _moment(since)) for *row, since in revoked(inventory))
 
@@ -134,6 +140,7 @@ EXPORTS = {
         ("username", "action", "target_username", "set", "status", "enabled", "created", "modified", "groups"),
         _collisions,
     ),
+    "conflicts": Export((*_OLD, "what", "reason"), _conflicts),
     "no-reset-channel": Export(
         (*_OLD, *_NEW),
         _paged(

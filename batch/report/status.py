@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batch.inventory import meta_keys
+from batch.inventory.baseline import conflicts
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.milestones import Cutover, End
 from batch.inventory.snapshot import Snapshot
@@ -71,7 +72,7 @@ def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float
             f"WHERE {FAILED} GROUP BY r.problem_kind",
         ),
         left=count_pending(inventory) + Changes(inventory, context).left(),
-        conflicts=inventory.number("SELECT count(*) FROM conflicts"),
+        conflicts=len(conflicts(inventory)),
         estimate=estimate(inventory, context, rps_of) if actions else None,
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
         finished=end.at,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from batch.settings.prices import Prices
+from batch.settings.text_file import text_file
 from batch.settings.window import Window
 from userpool.attributes import AttributeRules
 from userpool.errors import SettingsError
@@ -113,16 +114,13 @@ def load(path: Path) -> Config:
     Paths in the file (`state`, `collisions`, `users.only.file`) are relative to the file itself, so that the job can
     run from any folder.
     """
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 -- a SafeLoader
-    except FileNotFoundError:
+    if not path.exists():
         raise SettingsError(
             f"There is no {path}: make one with `cognito-migrate init OLD_ID NEW_ID`, or name it with --config."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read: {type(error).__name__}; check the file and its permissions."
-        ) from None
+        )
+    try:
+        with text_file(path, "check the file and its permissions") as file:
+            values = yaml.load(file.read(), Loader=_Loader)  # noqa: S506 -- a SafeLoader
     except (yaml.YAMLError, ValueError) as error:  # ValueError: what PyYAML says of a date like 2024-13-45
         raise SettingsError(f"{path} is not YAML{_where(error)}: {_why(error)}.") from None
     if not isinstance(values, Mapping):

@@ -14,13 +14,16 @@ DOORS = {
     """,
     "settings": """
         config. config.Config config.Listing config.template decisions.Decision decisions.read_decisions
-        prices.AS_OF prices.Prices window.ClosedError window.MARGIN window.Window window.closed window.ended_in_time
+        prices.AS_OF prices.Prices
+        text_file.rows_of text_file.text_file
+        window.ClosedError window.MARGIN window.Window window.closed window.ended_in_time
         window.require_open
     """,
     "inventory": """
         backup.back_up baseline.Baseline baseline.BaselineTable baseline.Conflict baseline.Giving baseline.Kept
         baseline.Preferred baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
-        baseline.UserRecord baseline.conflicts_since baseline.settled_conflicts baseline.user_records erasure.forget
+        baseline.UserRecord baseline.conflicts baseline.conflicts_since
+        baseline.settled_conflicts baseline.user_records erasure.forget
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
         inventory.Inventory inventory.LockedError inventory.StorageError inventory.decoded inventory.explain
         inventory.fingerprint inventory.inventory_to_read meta_keys. milestones.Cutover milestones.End

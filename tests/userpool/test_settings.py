@@ -158,6 +158,42 @@ def test_the_region_is_that_of_the_id_unless_given():
     assert PoolSettings("local-1_AbCdEf123", region="eu-west-1").region_name == "eu-west-1"
 
 
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"region": "us-east-1"}, "region is 'us-east-1'"),
+        ({"region": "us-east-1", "endpoint_url": "http://127.0.0.1:5000"}, "region is 'us-east-1'"),
+        ({"endpoint_url": "https://cognito-idp.us-east-1.amazonaws.com"}, "which is in us-east-1"),
+        ({"endpoint_url": "https://cognito-idp-fips.us-east-1.amazonaws.com/"}, "which is in us-east-1"),
+    ],
+)
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_region_that_contradicts_the_id_is_refused(side, settings, named):
+    """A pool's id says its region: another one, or the address of AWS in another, is refused, and both are named."""
+    said = refusal(**{side: {"user_pool_id": "eu-west-1_AbCdEf123", **settings}})
+    assert named in said
+    assert "the pool eu-west-1_AbCdEf123 is in eu-west-1" in said
+    assert f"{side}: " in said
+
+
+@pytest.mark.parametrize("url", ["https://cognito-idp.eu-west-1.amazonaws.com", "https://vpce-1.example.com"])
+def test_an_address_that_does_not_contradict_the_id_is_taken(url):
+    """AWS's own address in the same region, and any address that names no region, are taken."""
+    assert PoolSettings("eu-west-1_AbCdEf123", endpoint_url=url).region_name == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"region": "europe"}, "'europe', which is no region"),
+        ({"region": "eu-west-1", "endpoint_url": "https://dynamodb.us-east-1.amazonaws.com"}, "is in us-east-1"),
+    ],
+)
+def test_a_ledger_in_two_regions_is_refused(settings, named):
+    """The region of the ledger is a region, and that of its address."""
+    assert named in refusal(ledger={"table": "cognito-migration", **settings})
+
+
 def test_an_external_id_needs_a_role():
     """An external id without the role that asks for it is a mistake, with two ways out."""
     said = refusal(source={**OLD, "external_id": "x"})

@@ -80,7 +80,7 @@ def test_closing_waits_for_its_day(moving):
     early = moving("reset", "--close-by", day(2), "--yes", "--json")
     assert (early.code, early.json["let_go"], early.json["over"]) == (4, 0, True)
     wrong = moving("reset", "--close-by", day(-365), "--yes")
-    assert (wrong.code, "is before anybody could sign in to the new pool" in wrong.err) == (2, True)
+    assert (wrong.code, "is in the past: nobody could sign in to the new pool before" in wrong.err) == (2, True)
     assert moving("reset", "--close-by", day(0)).code == 2
     some = moving("reset", "--close-by", day(0), "--yes", "--limit", "1")
     assert (some.code, some.out.splitlines()[-1]) == (4, "More is left: the same command goes on.")

@@ -107,12 +107,21 @@ def test_all_that_is_given_must_hold(inventory, tmp_path):
     assert crossing(inventory, groups=("staff",), created_after="2026-03-01", file=file) == set()
 
 
+def test_a_list_may_be_saved_as_utf_16(inventory, tmp_path):
+    """Excel's "Unicode text" is a list like any other."""
+    store(inventory, [person("Jörg"), person("bob")])
+    (tmp_path / "list.txt").write_bytes("username\r\nJörg\r\n".encode("utf-16"))
+    assert crossing(inventory, file=str(tmp_path / "list.txt")) == {"Jörg"}
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
         (["ada", "", "adda"], "'adda' or has it as sub: mend .*, line 3"),
         (["ada", "username"], "'username' .*, line 2"),
         (["ada,staff"], "line 1: one user name or sub a line"),
+        (["ada\tstaff"], "line 1: one user name or sub a line"),
+        (["ada;staff"], "the file must have one column"),
     ],
 )
 def test_a_name_that_nobody_has_is_refused_with_its_line(inventory, tmp_path, lines, said):
@@ -133,10 +142,10 @@ def test_who_was_deleted_from_the_old_pool_is_nobody(inventory, tmp_path):
 def test_what_cannot_be_read_is_refused(inventory, tmp_path):
     """A file that is missing or is no text, and a group that the old pool has not, are each a sentence."""
     store(inventory, [person("ada")])
-    with pytest.raises(SettingsError, match=r"FileNotFoundError.*users\.only\.file"):
+    with pytest.raises(SettingsError, match=r"No such file.*users\.only\.file"):
         plan(inventory, file=str(tmp_path / "nowhere.csv"))
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SettingsError, match="UnicodeDecodeError"):
+    with pytest.raises(SettingsError, match="cannot be read: it begins as UTF-16 and is damaged"):
         plan(inventory, file=str(tmp_path / "binary"))
     with pytest.raises(SettingsError, match="no group 'Staff'"):
         plan(inventory, groups=("Staff",))

@@ -61,6 +61,11 @@ def people(inventory):
     add(inventory, "kim", action="skip", reason="federated")
     add(inventory, "lea", action="blocked", reason="no e-mail")
     add(inventory, "zoe")
+    for sub, name, reason in (
+        ("", "staff", "no such role"),
+        ("old-ada", "email", "was changed in the new pool as well"),
+    ):
+        inventory.execute("INSERT INTO conflicts (sub, name, reason, final) VALUES (?, ?, ?, 1)", (sub, name, reason))
     return inventory
 
 
@@ -85,6 +90,10 @@ def people(inventory):
         ("no-reset-channel", [("bob", "old-bob", "uuid-bob", "new-bob")]),
         ("gone", [("gus", "old-gus", "gus", "new-gus")]),
         ("collisions", []),
+        (
+            "conflicts",
+            [(None, None, "staff", "no such role"), ("ada", "old-ada", "email", "was changed in the new pool as well")],
+        ),
     ],
 )
 def test_what_the_inventory_tells(people, what, expected):

@@ -50,10 +50,19 @@ def test_a_missing_file_is_named_with_how_to_make_one(tmp_path):
     assert "cognito-migrate init" in said
 
 
-@pytest.mark.parametrize("content", [b"\x80\x04\x95\xff\xfe", b"\xff\xfes\x00o\x00"])
+@pytest.mark.parametrize(
+    "content", [b"\x80\x04\x95\xff\xfe", b"\xff\xfes\x00o", b"s\x00o\x00", "name: Jörg".encode("latin-1")]
+)
 def test_a_file_that_is_not_text_is_refused(write, content):
-    """A binary file is refused in one sentence that names it."""
+    """A binary file, or one in another encoding, is refused in one sentence that names it."""
     assert "cannot be read" in refusal(write(content))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_configuration_may_have_a_byte_order_mark(write, encoding):
+    """What editors of Windows save is read: UTF-8 and UTF-16 with a byte order mark."""
+    path = write(f"source: {{user_pool_id: {OLD}}}\ntarget: {{user_pool_id: {NEW}}}\n".encode(encoding))
+    assert load(path).source.user_pool_id == OLD
 
 
 def test_a_folder_is_refused(tmp_path):

@@ -48,10 +48,16 @@ def test_decisions_are_read_by_old_user_name(write):
         f'{HEADER}"bob"," skip ",\n',
         f"{HEADER}bob,skip",
         "username,action,target_username,why\nbob,skip,,asked for on Monday\n",
+        "username;action;target_username\nbob;skip;\n",
+        "sep=;\r\nusername;action;target_username\r\nbob;skip;\r\n",
+        "username\taction\ttarget_username\nbob\tskip\t\n",
+        "Username, Action, Target_username\nbob, skip,\n",
+        "username;action;target_username\nbob;skip;\n".encode("utf-16"),
+        b"\xfe\xff" + "username\taction\r\nbob\tskip\r\n".encode("utf-16-be"),
     ],
 )
 def test_what_spreadsheets_make_of_a_csv_file_is_understood(write, text):
-    """A byte order mark, line ends, quotes, spaces, empty lines and columns of notes make no difference."""
+    """A byte order mark, UTF-16, semicolons, tabs, line ends, quotes, spaces and notes make no difference."""
     assert read_decisions(write(text)) == {"bob": Decision("skip")}
 
 
@@ -87,22 +93,40 @@ def test_an_unclear_line_is_named(write, lines):
 
 @pytest.mark.parametrize(
     "header",
-    ["", "bob,skip,\n", "username;action;target_username\n", "action,username\n", "username,action,target\n"],
+    [
+        *("", "bob,skip,\n", "username|action|target_username\n", "action,username\n", "username,action,target\n"),
+        "username;action;target\n",
+    ],
 )
 def test_another_first_line_is_refused(write, header):
     """A file whose columns are others is refused with what the first line must be, so that no name is overlooked."""
     assert "the first line must be username,action,target_username" in refusal(write(f"{header}bob,create,bob2\n"))
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfeu\x00s\x00", HEADER.encode() + b"B\xf6b,skip,\n"])
+@pytest.mark.parametrize("content", [b"\xff\xfeu\x00s", HEADER.encode() + b"B\xf6b,skip,\n"])
 def test_a_file_that_is_not_text_is_refused(write, content):
     """A binary file, or text of another encoding, is refused in one sentence that names it."""
     said = refusal(write(content))
     assert "decided.csv" in said
     assert "cannot be read" in said
+    assert "UTF-8" in said
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_another_encoding_is_named_with_its_line(write, encoding):
+    """A letter that could be one of several is no name: the sentence says which line, which encodings, what to do."""
+    said = refusal(write(f"{HEADER}bob,skip,\nJörg,create,\n".encode(encoding)))
+    assert "line 3 is not in UTF-8" in said
+    assert "Latin-1" in said
+    assert "Save the file as UTF-8" in said
+
+
+def test_a_line_with_another_delimiter_is_named(write):
+    """Rows that have more columns than headings are refused: a name may hold the delimiter."""
+    assert "line 2: 4 columns under 3 headings" in refusal(write(f"{HEADER}a,b,create,x\n"))
 
 
 def test_a_missing_file_is_refused(tmp_path):
     """A decisions file that is configured must be there."""
-    assert "cannot be read as a CSV file" in refusal(tmp_path / "decided.csv")
-    assert "cannot be read as a CSV file" in refusal(tmp_path)
+    assert "cannot be read (No such file" in refusal(tmp_path / "decided.csv")
+    assert "cannot be read (Is a directory" in refusal(tmp_path)
