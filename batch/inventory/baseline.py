@@ -55,6 +55,25 @@ class Giving:
 
 
 @dataclass(frozen=True, slots=True)
+class Writing:
+    """These states are about to be written, and the new pool did not have them. Recorded before the calls.
+
+    A rerun takes a state that it finds so for the write of a run that was killed.
+    """
+
+    sub: str
+    states: Mapping[str, bool] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """The new pool came to these states itself, so this migration does not undo them. `names` as in `Baseline`."""
+
+    sub: str
+    names: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Removed:
     """A membership was ended in the new pool, because the old pool ended it. `group` is the name in the new pool."""
 
@@ -93,6 +112,15 @@ _ENABLED_AGAIN = (
     "AND EXISTS (SELECT 1 FROM users u WHERE u.sub = applied.sub AND u.enabled AND u.scan = ?)"
 )
 _UNDER = "UPDATE applied SET rules = ?1, spared = ?2 WHERE sub = ?3 AND (rules IS NOT ?1 OR spared IS NOT ?2)"
+# What this migration is about to write is the new pool's own no more.
+_WRITING = (
+    "UPDATE applied SET writing = json_patch(coalesce(writing, '{}'), ?1), theirs = (SELECT json_group_array(value) "
+    "FROM json_each(coalesce(theirs, '[]')) WHERE value NOT IN (SELECT key FROM json_each(?1))) WHERE sub = ?2"
+)
+_THEIRS = (
+    "UPDATE applied SET theirs = (SELECT json_group_array(value) FROM (SELECT value FROM json_each(coalesce(theirs, "
+    "'[]')) UNION SELECT value FROM json_each(?))) WHERE sub = ?"
+)
 _FORGET = (
     "DELETE FROM granted WHERE sub = ?",
     "DELETE FROM applied WHERE sub = ?",
@@ -101,7 +129,9 @@ _FORGET = (
 )
 
 Names = tuple[str, ...]
-UpdateFact = Updated | Kept | Giving | Removed | Relinked | Preferred
+UpdateFact = Updated | Kept | Giving | Writing | Theirs | Removed | Relinked | Preferred
+ENABLED = "enabled"
+"""The name of a user's state in `Baseline.writing` and `Baseline.theirs`, and of a conflict about it."""
 
 
 class BaselineTable:
@@ -113,7 +143,8 @@ class BaselineTable:
     def of(self, subs: Iterable[str]) -> dict[str, Baseline]:
         """Return the baselines by old sub. A user without a known baseline is left out."""
         rows = self._inventory.execute(
-            "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, a.factors, w.at, s.rules, a.spared "
+            "SELECT a.sub, a.attributes, a.enabled, a.groups, a.giving, a.links, a.factors, w.at, s.rules, a.spared, "
+            "a.writing, a.theirs "
             "FROM json_each(?) j JOIN applied a ON a.sub = j.value LEFT JOIN last_write w ON w.sub = a.sub "
             "LEFT JOIN rule_sets s ON s.number = a.rules",
             (json.dumps(list(subs)),),
@@ -129,8 +160,10 @@ class BaselineTable:
                 at,
                 rules,
                 tuple(decoded(spared)) if spared else (),
+                decoded(writing) if writing else {},
+                frozenset(decoded(theirs)) if theirs else frozenset(),
             )
-            for sub, attributes, enabled, groups, giving, links, factors, at, rules, spared in rows
+            for sub, attributes, enabled, groups, giving, links, factors, at, rules, spared, writing, theirs in rows
         }
 
     def granted(self, subs: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -156,8 +189,9 @@ class BaselineTable:
     def save(self, sub: str, applied: Baseline) -> None:
         """Record a baseline in the place of the user's last one. The time of the last write stays as it is."""
         self._inventory.execute(
-            "INSERT OR REPLACE INTO applied (sub, attributes, enabled, groups, giving, links, factors, rules, spared) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO applied "
+            "(sub, attributes, enabled, groups, giving, links, factors, rules, spared, writing, theirs) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 sub,
                 json.dumps(dict(applied.attributes), ensure_ascii=False),
@@ -168,6 +202,8 @@ class BaselineTable:
                 _factors(applied.factors),
                 self._number(applied.rules),
                 _spared(applied.spared),
+                json.dumps(dict(applied.writing), ensure_ascii=False) if applied.writing else None,
+                _names(applied.theirs) if applied.theirs else None,
             ),
         )
 
@@ -204,7 +240,7 @@ class BaselineTable:
         """
         execute = self._inventory.execute
         if groups is not None:
-            execute("UPDATE applied SET groups = ?, giving = '[]' WHERE sub = ?", (_names(groups), sub))
+            execute("UPDATE applied SET groups = ?, giving = '[]', writing = NULL WHERE sub = ?", (_names(groups), sub))
         if rules is not None:
             execute(_UNDER, (self._number(rules), _spared(spared), sub))
         self.forget_changes(sub)
@@ -230,6 +266,11 @@ class BaselineTable:
                 self._keep(fact.sub, fact.conflicts)
             case Giving():
                 execute("UPDATE applied SET giving = ? WHERE sub = ?", (_names(fact.groups), fact.sub))
+                self.forget_conflicts(fact.sub, [f"-{group}" for group in fact.groups])
+            case Writing():
+                execute(_WRITING, (json.dumps(dict(fact.states), ensure_ascii=False), fact.sub))
+            case Theirs():
+                execute(_THEIRS, (_names(fact.names), fact.sub))
             case Removed():
                 execute("DELETE FROM granted WHERE sub = ? AND group_name = ?", (fact.sub, fact.group))
                 self.forget_conflicts(fact.sub, (f"-{fact.group}", f"+{fact.group}"))
@@ -312,6 +353,11 @@ def conflicts(inventory: Inventory) -> list[tuple[tuple[str, str], dict[str, str
     ]
 
 
+def group_key(group: str) -> str:
+    """Name a membership in `Baseline.writing` and `Baseline.theirs`."""
+    return f"group {group}"
+
+
 def _pairs(links: Iterable[Identity]) -> str | None:
     return json.dumps(sorted(links), ensure_ascii=False) if links else None
 
@@ -343,6 +389,10 @@ class Baseline:
     `at`: the new pool's time of the last write, None if somebody else may have written since.
     `rules`: the rules that all this was wanted by, as a text (`userpool.settings.carrying`); None if not known.
     `spared`: the names of what only changed rules would have taken away since, and what stayed.
+    `writing`: states that the new pool may have by now. A run was about to write them, and did not record that it had.
+    `theirs`: states that the new pool changed itself. This migration does not change them back.
+
+    In the last two, a user's state is named `ENABLED`, and a membership as `group_key` says.
     """
 
     attributes: Mapping[str, str] = field(repr=False)
@@ -354,6 +404,8 @@ class Baseline:
     at: float | None = None
     rules: str | None = None
     spared: Names = ()
+    writing: Mapping[str, bool] = field(default_factory=dict)
+    theirs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

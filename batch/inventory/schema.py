@@ -65,11 +65,13 @@ CREATE TABLE target_groups (
 -- What was written last of each user, which a later scan is compared with, and of each group above (`definition`,
 -- by the old group that it stands for: `old_name`, null if not known).
 -- `groups` were wanted then, null if that is not known; `giving` may be given by now. `rules` are the rules of then;
--- `spared` names what only changed rules would have taken away, and what therefore stayed.
+-- `spared` names what only changed rules would have taken away, and what therefore stayed. `writing` are states that a
+-- run was about to write, and that may be there by now. `theirs` names states that the new pool came to itself.
 -- Written by: inventory/baseline.py
 CREATE TABLE applied (
     sub TEXT PRIMARY KEY, attributes TEXT NOT NULL, enabled INTEGER NOT NULL,
-    groups TEXT, giving TEXT NOT NULL DEFAULT '[]', links TEXT, factors TEXT, rules INTEGER, spared TEXT
+    groups TEXT, giving TEXT NOT NULL DEFAULT '[]', links TEXT, factors TEXT, rules INTEGER, spared TEXT,
+    writing TEXT, theirs TEXT
 ) WITHOUT ROWID;
 -- The rules of config.yaml that baselines were applied under, each set once (`applied.rules` is its number): so that a
 -- changed rule is told from a change of the old pool.

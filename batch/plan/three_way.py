@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from batch.inventory.baseline import Baseline, Conflict
+from batch.inventory.baseline import ENABLED, Baseline, Conflict, group_key
 from userpool.attributes import VERIFIABLE, Schema
 from userpool.factors import SECOND, Preference
 from userpool.identities import ATTRIBUTE, Identity
@@ -40,6 +40,8 @@ NOT_LINKED = (
 )
 REFUSED_FACTOR = "the new pool refuses this second factor ({code}), so the user signs in without it: see why, and rerun"
 NOT_OURS = "was ended in the old pool and is not known to be given by this migration: end it by hand if it is to go"
+STAYS_DISABLED = "was disabled in the new pool as well: enable it there by hand if nobody is to be kept out"
+STAYS_ENDED = "was ended in the new pool as well, and is not given back: add it there by hand if it is to be"
 BY_SETTINGS = "(by your changed settings)"
 """Said of a change that no change of the old pool asks for."""
 PREFERRED = "preferred MFA"
@@ -141,23 +143,26 @@ def change(applied: Baseline, wanted: Wanted, granted: frozenset[str], marker: s
         orphaned=tuple(sorted(known - wanted.groups - ours)),
         unlinks=tuple(sorted(applied.links - wanted.links)),
         factors=factor_names(applied.factors, wanted.preference(applied.factors)),
-        disables=applied.enabled and not wanted.enabled,
+        disables=not wanted.enabled and (applied.enabled or applied.writing.get(ENABLED) is True),
     )
     if wanted.restricted:
         return taken
     before, now = values(applied.attributes, marker), values(wanted.attributes, marker)
     changed = _changed(before, now)
+    # A run was killed while it ended these memberships. By now the old pool has them again.
+    ended = frozenset(group for group in granted if applied.writing.get(group_key(group)) is False)
+    joins = (wanted.groups - known - granted) | (wanted.groups & ended)
     return Change(
         sets=tuple(name for name in changed if name in now),
         deletes=tuple(name for name in changed if name not in now),
-        joins=tuple(sorted(group for group in wanted.groups - known - granted if f"-{group}" not in wanted.spared)),
+        joins=tuple(sorted(group for group in joins if f"-{group}" not in wanted.spared)),
         leaves=taken.leaves,
         orphaned=taken.orphaned,
         links=tuple(sorted(wanted.links - applied.links)),
         unlinks=taken.unlinks,
         factors=taken.factors,
         disables=taken.disables,
-        enables=wanted.enabled and not applied.enabled,
+        enables=wanted.enabled and (not applied.enabled or applied.writing.get(ENABLED) is False),
     )
 
 

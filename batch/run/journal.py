@@ -17,9 +17,11 @@ from batch.inventory.baseline import (
     Preferred,
     Relinked,
     Removed,
+    Theirs,
     Updated,
     UpdateFact,
     UserRecord,
+    Writing,
     user_records,
 )
 from batch.inventory.inventory import Inventory
@@ -178,7 +180,7 @@ class Journal:
                 self._record_failure(fact)
             case Unbegun():
                 execute(_REFUSE, (UserState.REFUSED, fact.sub))
-            case Updated() | Kept() | Giving() | Removed() | Relinked() | Preferred():
+            case Updated() | Kept() | Giving() | Writing() | Theirs() | Removed() | Relinked() | Preferred():
                 self._applied.record(fact, self._now())
             case _:
                 assert_never(fact)

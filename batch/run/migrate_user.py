@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
-from batch.inventory.baseline import Baseline, Kept
+from batch.inventory.baseline import ENABLED, Baseline, Kept
 from batch.inventory.user_state import Problem, UserState
 from batch.ledger.claims import Claim, Claims, Hold, RefusedError
 from batch.pacing.limiter import HaltedError
@@ -117,17 +117,17 @@ class UserMigration:
         # Before links and password. In the other order, a user disabled in the old pool could sign in for a moment.
         # It needs no claim: whatever became of the person, the old pool has the user disabled.
         if claim.unfinished and not job.user.enabled:
-            self._target.disable(user.username)
+            yield from self._updates.switch_off(job, user, applied)
         applied = yield from self._updates.make_links(job, user, applied)  # from here on somebody could sign in
         applied, ours = yield from self._complete(job, user, applied, claim)
         yield Secured(job.sub, ours=ours, disabled=claim.unfinished and not job.user.enabled)
-        yield from self._updates.catch_up(replace(job, username=user.username, new_sub=user.sub), applied)
+        job = yield from self._updates.catch_up(replace(job, username=user.username, new_sub=user.sub), applied)
         yield from self._give(job, user.username, claim)
 
     def _finish(self, job: Job) -> Iterator[Fact]:
         if job.owed:
             look(self._target, job)  # by now, somebody else may have the name
-        yield from self._updates.catch_up(job, job.applied)
+        job = yield from self._updates.catch_up(job, job.applied)
         yield from self._give(job, job.username, Claim())
 
     def disable(self, job: Job) -> Iterator[Fact]:
@@ -135,7 +135,7 @@ class UserMigration:
         yield from self._guarded(job, self._disable(job))
 
     def _disable(self, job: Job) -> Iterator[Fact]:
-        yield from self._updates.disable(job, look(self._target, job))
+        yield from self._updates.disable(job, look(self._target, job), job.applied)
         # A user with further changes is not done yet: `update` comes to it later in the same run.
         if job.state is UserState.DONE and job.change.only_disables:
             yield _done(job)
@@ -145,7 +145,7 @@ class UserMigration:
         yield from self._guarded(job, self._update(job))
 
     def _update(self, job: Job) -> Iterator[Fact]:
-        yield from self._updates.carry(job)
+        job = yield from self._updates.carry(job)
         if job.owed:
             yield from self._give(job, job.username, Claim())
         else:
@@ -317,7 +317,11 @@ def _as_created(job: Job, user: User) -> Baseline | None:
     """Return what was applied to a user that this migration created, in this attempt or in one without an answer."""
     groups = job.wanted.groups if job.wanted else frozenset()
     rules = job.wanted.rules if job.wanted else None
-    return Baseline(user.attributes, job.user.enabled, groups, groups, rules=rules) if job.wanted else None
+    # A user of a lost inventory may have been disabled by anybody, and is not enabled later.
+    theirs = frozenset[str]() if user.enabled else frozenset({ENABLED})
+    if job.wanted is None:
+        return None
+    return Baseline(user.attributes, job.user.enabled, groups, groups, rules=rules, theirs=theirs)
 
 
 def _as_found(job: Job, claim: Claim) -> Baseline | None:

@@ -10,7 +10,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from batch.inventory.baseline import Baseline, Conflict, Giving, Kept, Relinked, Removed, Updated, UpdateFact
+from batch.inventory.baseline import (
+    ENABLED,
+    Baseline,
+    Conflict,
+    Giving,
+    Kept,
+    Relinked,
+    Removed,
+    Theirs,
+    Updated,
+    UpdateFact,
+    Writing,
+    group_key,
+)
 from batch.ledger.claims import Claims
 from batch.ledger.persons import native_locks
 from batch.plan.jobs import Job
@@ -23,6 +36,8 @@ from batch.plan.three_way import (
     NOT_LINKED,
     NOT_OURS,
     REFUSED_FLAG,
+    STAYS_DISABLED,
+    STAYS_ENDED,
     Attributes,
     Change,
     Judge,
@@ -82,32 +97,41 @@ class Updates:
         switched = ("enabled",) if job.user.enabled != found.enabled else ()
         return tuple(Conflict(name, FOUND_OTHERWISE) for name in (*names, *switched))
 
-    def catch_up(self, job: Job, applied: Baseline | None) -> Iterator[UpdateFact]:
-        """Carry over what changed while the user was not finished. Makes no call if nothing changed."""
+    def catch_up(self, job: Job, applied: Baseline | None) -> Generator[UpdateFact, None, Job]:
+        """Carry over what changed while the user was not finished. Makes no call if nothing changed.
+
+        Returns the job as `carry` does.
+        """
         if applied is None or job.wanted is None:
-            return
+            return job
         changed = change(applied, job.wanted, job.granted, self._judge.marker)
-        if changed.words():
-            yield from self._carry(job, applied, job.wanted, changed)
+        if not changed.words():
+            return job
+        return (yield from self._carry(job, applied, job.wanted, changed))
 
-    def carry(self, job: Job) -> Iterator[UpdateFact]:
-        """Carry over everything except new memberships. Those are owed, and given afterwards."""
-        if job.applied and job.wanted:
-            yield from self._carry(job, job.applied, job.wanted, job.change)
+    def carry(self, job: Job) -> Generator[UpdateFact, None, Job]:
+        """Carry over everything except new memberships. Those are owed, and given afterwards.
 
-    def _carry(self, job: Job, applied: Baseline, wanted: Wanted, changed: Change) -> Iterator[UpdateFact]:
+        Returns the job without the memberships that the new pool has, or has ended, by itself.
+        """
+        if not (job.applied and job.wanted):
+            return job
+        return (yield from self._carry(job, job.applied, job.wanted, job.change))
+
+    def _carry(self, job: Job, applied: Baseline, wanted: Wanted, changed: Change) -> Generator[UpdateFact, None, Job]:
         found = look(self._target, job)
         # Disabling comes first and enabling last, so that nobody signs in while the user is half changed.
         if changed.disables:
-            yield from self.disable(job, found)
+            yield from self.disable(job, found, applied)
         if changed.unlinks or changed.links:
             # The answer does not matter. The lock is refused while another native user still has the identity. Once the
             # link is made, the link itself keeps others away, and no lock is needed.
             self._claims.relock(job, self._locks(job, found.attributes))
         if changed.sets or changed.deletes:
             yield from self._write(job, found, applied, wanted)
+        there = self._groups_there(job, changed)
         if changed.leaves or changed.orphaned:
-            yield from self._end_memberships(job, changed)
+            yield from self._end_memberships(job, applied, changed, there)
         if changed.unlinks:
             yield from self._end_links(job, found, applied.links, changed.unlinks)
         if changed.links:
@@ -115,12 +139,37 @@ class Updates:
         if changed.factors:
             yield from self._set_factors(job, found, applied, self._claims.hold)
         if changed.enables:
-            yield from self._enable(job, found)
-        if changed.joins:
-            # Recorded before the memberships are given. If the old pool ends them before a rerun, they count as given
-            # by this migration, which then ends them.
-            yield Giving(job.sub, tuple(applied.giving.union(changed.joins)))
-            self._claims.owe(job, changed.joins)
+            yield from self._enable(job, found, applied)
+        left = yield from self._left_to_the_new_pool(job, applied, changed.joins, there)
+        if joins := tuple(group for group in changed.joins if group not in left):
+            # Recorded before the memberships are given, and after the look that did not find them. If the old pool ends
+            # them before a rerun, they count as given by this migration, which then ends them.
+            yield Giving(job.sub, tuple(applied.giving.union(joins)))
+            self._claims.owe(job, joins)
+        return replace(job, owed=tuple(group for group in job.owed if group not in left))
+
+    def _groups_there(self, job: Job, changed: Change) -> frozenset[str]:
+        """Return the user's groups in the new pool. Asks only if a membership has changed."""
+        if not (changed.joins or changed.leaves or changed.orphaned):
+            return frozenset()
+        return frozenset(name for page in self._target.groups_of(job.username) for name in page)
+
+    def _left_to_the_new_pool(
+        self, job: Job, applied: Baseline, joins: Iterable[str], there: frozenset[str]
+    ) -> Generator[UpdateFact, None, frozenset[str]]:
+        """Return those of the memberships that are not to be given, because the new pool decided about them itself.
+
+        AdminAddUserToGroup succeeds for a member as well. Counted as given, the membership of the new pool's own would
+        end as soon as the old pool ends its own.
+        """
+        ours = applied.giving | job.granted
+        own = frozenset(group for group in joins if group in there and group not in ours)
+        if own:
+            yield Theirs(job.sub, tuple(map(group_key, sorted(own))))
+        decided = own | frozenset(group for group in joins if group_key(group) in applied.theirs)
+        if ended := sorted(decided - there):
+            yield Kept(job.sub, tuple(Conflict(f"+{group}", STAYS_ENDED) for group in ended))
+        return decided
 
     def make_links(
         self, job: Job, user: User, applied: Baseline | None
@@ -197,24 +246,42 @@ class Updates:
             ours -= {identity}
             yield Relinked(job.sub, untouched(job, found), unlink_name(identity), ours)
 
-    def disable(self, job: Job, found: User) -> Iterator[UpdateFact]:
-        """Disable the user, unless it is disabled already. The ledger is told in both cases."""
-        if found.enabled:
-            self._target.disable(found.username, before=self._claims.hold)
+    def disable(self, job: Job, found: User, applied: Baseline | None) -> Iterator[UpdateFact]:
+        """Disable the user, unless it is disabled already. The ledger is told in both cases.
+
+        A user that the new pool has disabled itself is not enabled by this migration later.
+        """
+        yield from self.switch_off(job, found, applied, before=self._claims.hold)
         self._claims.note_disabled(job, disabled=True)
-        yield Updated(job.sub, untouched(job, found), enabled=False)
+        yield Updated(job.sub, untouched(job, found), names=(ENABLED,), enabled=False)
+
+    def switch_off(
+        self, job: Job, found: User, applied: Baseline | None, *, before: Callable[[], None] | None = None
+    ) -> Iterator[UpdateFact]:
+        """Disable the user, or note that the new pool did so itself."""
+        if found.enabled:
+            # A baseline that has the user disabled says the same: it was recorded before the call.
+            if applied and (applied.enabled or ENABLED in applied.theirs):
+                yield Writing(job.sub, {ENABLED: False})
+            self._target.disable(found.username, before=before)
+        elif applied and applied.enabled and applied.writing.get(ENABLED) is not False:
+            yield Theirs(job.sub, (ENABLED,))
 
     def disable_gone(self, job: Job) -> Iterator[UpdateFact]:
         """Disable a user that has left the old pool, if nobody has used it since it was created."""
         found = look(self._target, job)
         if not found.enabled or self._claims.unused(job, found, untouched=untouched(job, found)):
-            yield from self.disable(job, found)
+            yield from self.disable(job, found, job.applied)
 
-    def _enable(self, job: Job, found: User) -> Iterator[UpdateFact]:
+    def _enable(self, job: Job, found: User, applied: Baseline) -> Iterator[UpdateFact]:
         self._claims.note_disabled(job, disabled=False)
-        if not found.enabled:
+        stays = not found.enabled and ENABLED in applied.theirs
+        if not found.enabled and not stays:
+            yield Writing(job.sub, {ENABLED: True})
             self._target.enable(found.username, before=self._claims.hold)
-        yield Updated(job.sub, untouched(job, found), enabled=True)
+        yield Updated(job.sub, untouched(job, found), names=(ENABLED,), enabled=True)
+        if stays:
+            yield Kept(job.sub, (Conflict(ENABLED, STAYS_DISABLED),))
 
     def _write(self, job: Job, found: User, applied: Baseline, wanted: Wanted) -> Iterator[UpdateFact]:
         judged = self._judge.attributes(applied, wanted, found, contested=job.contested)
@@ -287,19 +354,29 @@ class Updates:
         links = job.wanted.links if job.wanted else frozenset[Identity]()
         return native_locks(self._target.pool_id, self._judge.sign_in, job.username, attributes, links)
 
-    def _end_memberships(self, job: Job, changed: Change) -> Iterator[UpdateFact]:
+    def _end_memberships(
+        self, job: Job, applied: Baseline, changed: Change, there: frozenset[str]
+    ) -> Iterator[UpdateFact]:
         # The ledger comes first. Otherwise a first token could give the membership again after it was ended.
         self._claims.disowe(job, (*changed.leaves, *changed.orphaned))
         for group in changed.leaves:
-            try:
-                self._target.remove_from_group(job.username, group, before=self._claims.hold)
-            except NotFoundError as error:
-                # If only the group is gone, the membership has ended, which is what was wanted.
-                if error.code == USER_NOT_FOUND:
-                    raise GoneError(DELETED) from None
+            if group in there:
+                yield Writing(job.sub, {group_key(group): False})
+                self._end_membership(job, group)
+            # The new pool has ended what was given. If the old pool begins it again, it is not given again.
+            elif group in job.granted and applied.writing.get(group_key(group)) is not False:
+                yield Theirs(job.sub, (group_key(group),))
             yield Removed(job.sub, group)
-        if changed.orphaned:
-            yield Kept(job.sub, tuple(Conflict(f"-{group}", NOT_OURS) for group in changed.orphaned))
+        if kept := [group for group in changed.orphaned if group in there]:
+            yield Kept(job.sub, tuple(Conflict(f"-{group}", NOT_OURS) for group in kept))
+
+    def _end_membership(self, job: Job, group: str) -> None:
+        try:
+            self._target.remove_from_group(job.username, group, before=self._claims.hold)
+        except NotFoundError as error:
+            # If only the group is gone, the membership has ended, which is what was wanted.
+            if error.code == USER_NOT_FOUND:
+                raise GoneError(DELETED) from None
 
 
 def _refused_flags(todo: Attributes, error: UserError) -> Iterator[Conflict]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from batch.inventory.baseline import Baseline, BaselineTable
+from batch.inventory.baseline import ENABLED, Baseline, BaselineTable
 from batch.inventory.erasure import forget
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.snapshot import USER_COLUMNS, Snapshot, user_from_row
@@ -276,6 +276,8 @@ class Restored:
     def _applied(self, old: User, *, enabled: bool, alike: list[str]) -> Baseline:
         wanted = self._context.translate(old).attributes
         # A user who is disabled only in the old pool is disabled by the next run. A user who is disabled only in the
-        # new pool stays disabled.
+        # new pool stays disabled. So does one who is disabled in both, since nobody knows by whom.
         attributes = {name: wanted[name] for name in alike}
-        return Baseline(attributes, enabled or old.enabled, groups=None, rules=self._context.carrying)
+        theirs = frozenset[str]() if enabled else frozenset({ENABLED})
+        rules = self._context.carrying
+        return Baseline(attributes, enabled or old.enabled, groups=None, rules=rules, theirs=theirs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batch.inventory.baseline import Baseline
+from batch.inventory.baseline import ENABLED, Baseline
 from batch.plan.three_way import EXACTLY, PREFERRED, Wanted, differing
 from userpool.factors import CROSSING, Preference
 from userpool.identities import linked
@@ -61,7 +61,9 @@ def compare(
         notes.append(Difference(old.username, "attributes", ", ".join(changed)))
     if wanted.enabled != new.enabled:
         said = Difference(old.username, "enabled", "is enabled" if new.enabled else "is disabled")
-        (notes if applied.enabled == wanted.enabled else differences).append(said)
+        # A ban that the new pool came to itself is not lifted by a run.
+        its_own = ENABLED in applied.theirs and not new.enabled
+        (notes if its_own or applied.enabled == wanted.enabled else differences).append(said)
     for identity in sorted(wanted.links ^ linked(new.attributes)):
         lost = identity in wanted.links
         # A link that was made and has ended since, or that somebody else made, is the new pool's own change.

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from batch.inventory.baseline import BaselineTable, UserRecord
+from batch.inventory.baseline import BaselineTable, UserRecord, group_key
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
 from batch.inventory.second_factors import FactorsTable
@@ -66,6 +66,8 @@ _FOUND = (
     "SELECT f.new_sub, f.group_name AS new FROM found f JOIN progress r ON r.new_sub = f.new_sub "
     "JOIN plan p ON p.sub = r.sub AND p.action IN ('create', 'update')"
 )
+# A membership that the new pool has decided about itself, when the old pool did as well.
+_THEIRS = "EXISTS (SELECT 1 FROM applied a JOIN json_each(a.theirs) t ON t.value = ? || d.new WHERE a.sub = r.sub)"
 # A membership that the new pool keeps although changed settings would end it.
 _SPARED = "EXISTS (SELECT 1 FROM json_each(p.spared) s WHERE s.value = '-' || d.new)"
 _FROM = (
@@ -310,16 +312,17 @@ class Verify:
 
     def _differ_in_memberships(self, what: str, these: str, not_those: str) -> None:
         rows = self._inventory.execute(
-            f"SELECT u.username, r.username, g.sub IS NOT NULL AND NOT {_SPARED}, d.* "  # noqa: S608 -- constants
+            f"SELECT u.username, r.username, g.sub IS NOT NULL AND NOT {_SPARED}, {_THEIRS}, d.* "  # noqa: S608 -- constants
             f"FROM ({these} EXCEPT {not_those}) d "
             "JOIN progress r ON r.new_sub = d.new_sub JOIN users u ON u.sub = r.sub JOIN plan p ON p.sub = r.sub "
-            "LEFT JOIN granted g ON g.sub = r.sub AND g.group_name = d.new"
+            "LEFT JOIN granted g ON g.sub = r.sub AND g.group_name = d.new",
+            (group_key(""),),
         )
         gained = what == "membership gained"
-        for old_username, username, granted, _, group in rows:
+        for old_username, username, granted, theirs, _, group in rows:
             # A membership that this migration gave and that has ended, or that somebody else gave, is the new pool's
             # own change. So is one that only changed settings would end: nothing is left to do.
-            its_own = bool(granted) != gained
+            its_own = theirs or bool(granted) != gained
             # After the cut-over, memberships that somebody adds in the new pool are ordinary work there, and not worth
             # a call each.
             if (gained and its_own and self._is_cut_over) or self._is_so(username, group, member=gained):

@@ -24,6 +24,7 @@ DOORS = {
         baseline.Preferred baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
         baseline.UserRecord baseline.conflicts baseline.conflicts_since
         baseline.settled_conflicts baseline.user_records erasure.forget
+        baseline.ENABLED baseline.Theirs baseline.Writing baseline.group_key
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
         inventory.Inventory inventory.LockedError inventory.StorageError inventory.decoded inventory.explain
         inventory.fingerprint inventory.inventory_to_read meta_keys. milestones.Cutover milestones.End
@@ -42,6 +43,7 @@ DOORS = {
         collisions.contenders groups.applied_definition groups.differing_fields groups.groups_defined
         groups.groups_to_update groups.groups_wanted groups.old_names jobs.Job jobs.count_memberships_owed
         jobs.count_pending jobs.has_run naming.Naming plan.make_plan plan.planned_users summary.ONE_CHANNEL
+        three_way.STAYS_DISABLED three_way.STAYS_ENDED
         summary.PlanSummary summary.spared three_way.ALIAS three_way.Attributes three_way.CHANGED_THERE
         three_way.Change three_way.EXACTLY three_way.FLAGS three_way.FOUND_OTHERWISE three_way.Judge
         three_way.LOCKED three_way.NOT_LINKED three_way.NOT_OURS three_way.NO_PROVIDER three_way.PREFERRED

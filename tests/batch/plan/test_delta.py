@@ -202,6 +202,106 @@ def test_a_membership_of_the_new_pools_own_is_left(world, old):
     assert world.groups_of("user2") == ["admins"]
 
 
+def test_a_ban_of_both_pools_is_not_lifted_by_the_one(world, old):
+    """A user that each pool has disabled by itself stays disabled when the old pool enables it, and is listed once."""
+    theirs(world, "admin_disable_user", Username="user1")
+    old.change(ONE, enabled=False)
+    old.carry()
+    assert (writes(world), conflicting(world)) == ([], [])
+    old.change(ONE, enabled=True)
+    old.carry()
+    assert (writes(world), conflicting(world), planned(world)) == ([], [("user1", "enabled")], (0, {}))
+    assert not world.direct.find("user1").enabled
+    assert verified(world) == ([], [("user1", "enabled", "is disabled")])
+    old.carry()
+    assert [name for name, _ in world.watched.calls] == ["ListGroups"]
+
+
+def test_a_ban_that_the_new_pool_lifted_itself_counts_again(world, old):
+    """After the new pool has lifted its own ban, a ban of the old pool is carried over, and is this migration's."""
+    theirs(world, "admin_disable_user", Username="user1")
+    old.change(ONE, enabled=False)
+    old.carry()
+    theirs(world, "admin_enable_user", Username="user1")
+    for enabled in (True, False):
+        old.change(ONE, enabled=enabled)
+        old.carry()
+        assert world.direct.find("user1").enabled == enabled
+    old.change(ONE, enabled=True)
+    old.carry()
+    assert (world.direct.find("user1").enabled, conflicting(world)) == (True, [])
+
+
+def test_a_membership_of_both_pools_is_not_ended_by_the_one(world, old):
+    """A membership that both pools began, each by itself, stays when the old pool ends it: listed once."""
+    theirs(world, "admin_add_user_to_group", Username="user1", GroupName="admins")
+    old.members.add((ONE, "admins"))
+    old.carry()
+    assert (writes(world), conflicting(world), planned(world)) == ([], [], (0, {}))
+    old.members.discard((ONE, "admins"))
+    old.carry()
+    assert (writes(world), conflicting(world), planned(world)) == ([], [("user1", "-admins")], (0, {}))
+    assert sorted(world.groups_of("user1")) == ["admins", "readers"]
+    assert verified(world) == ([], [("user1", "membership gained", "admins")])
+
+
+def test_a_membership_that_both_pools_ended_is_not_given_again_by_the_one(world, old):
+    """A membership that both pools ended, each by itself, stays ended when the old pool begins it again: listed."""
+    theirs(world, "admin_remove_user_from_group", Username="user1", GroupName="readers")
+    old.members.clear()
+    old.carry()
+    assert (writes(world), conflicting(world)) == ([], [])
+    old.members.add((ONE, "readers"))
+    old.carry()
+    assert (world.groups_of("user1"), conflicting(world), planned(world)) == ([], [("user1", "+readers")], (0, {}))
+    assert verified(world) == ([], [("user1", "membership lost", "readers")])
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("first", [True, False])
+def test_killed_while_it_disables_or_enables_a_run_knows_its_own_write(world, old, carried_out, first):
+    """Killed at the call or after it, a run that finds the user so knows that it was its own write, and may undo it."""
+    if not first:
+        old.change(ONE, enabled=False)
+        old.carry()
+
+    def stop(attempt, _params):
+        if carried_out:
+            attempt()
+        raise PowerCutError
+
+    world.watched.acts["AdminDisableUser" if first else "AdminEnableUser"] = stop
+    old.change(ONE, enabled=not first)
+    with pytest.raises(PowerCutError):
+        old.carry()
+    world.watched.acts.clear()
+    for enabled in (first, not first, first):
+        old.change(ONE, enabled=enabled)
+        old.carry()
+        assert (world.direct.find("user1").enabled, conflicting(world)) == (enabled, [])
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_killed_while_it_ends_a_membership_a_run_gives_it_again_if_the_old_pool_does(world, old, carried_out):
+    """Killed at the call or after it, a membership that the old pool has begun again is there in the end."""
+
+    def stop(attempt, _params):
+        if carried_out:
+            attempt()
+        raise PowerCutError
+
+    world.watched.acts["AdminRemoveUserFromGroup"] = stop
+    old.members.clear()
+    with pytest.raises(PowerCutError):
+        old.carry()
+    world.watched.acts.clear()
+    for members in ({(ONE, "readers")}, set()):
+        old.members = members
+        old.carry()
+        assert world.groups_of("user1") == [group for _, group in members]
+    assert conflicting(world) == []
+
+
 def test_a_membership_given_in_the_moment_of_a_kill_is_ours_to_end(world, old):
     """Killed after the call and before its record, a membership that the old pool ends is ended all the same."""
     old.members.add((TWO, "admins"))
@@ -384,6 +484,7 @@ def test_a_hundred_changes_in_a_pool_cost_the_calls_that_they_need(world):
         "AdminGetUser": 100,
         "AdminUpdateUserAttributes": 40,
         "AdminDisableUser": 40,
+        "AdminListGroupsForUser": 20,  # the call succeeds for a member as well
         "AdminAddUserToGroup": 20,
     }
 

@@ -45,32 +45,57 @@ def pool_id(client):
     return client.create_user_pool(PoolName="new", Schema=[LEGACY_SUB])["UserPool"]["Id"]
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What counts as applied, whether the new pool came to that itself, and whether a killed run may have written."""
+
+    base: Any
+    theirs: bool = False
+    doubt: bool = False
+
+    def carried(self, name: str, wanted: Any, before: Any) -> tuple[Any, set[bool]]:
+        """Return what a run makes of a field, and whether the state may count as the new pool's own after it."""
+        if self.base == wanted or name == "nickname":
+            return (wanted if before == self.base else before), {self.theirs}
+        if name == "enabled":
+            if wanted:  # a ban that the new pool came to itself stays
+                return (before if self.theirs else wanted), {self.theirs}
+            return wanted, {not before, False} if self.doubt else {not before}  # a new ban always counts
+        if self.theirs:
+            return before, {True}
+        return wanted, {before == wanted, False} if self.doubt else {before == wanted}
+
+
 @dataclass
 class Model:
     """What the three-way rules allow, field by field, for users who were finished by a whole run.
 
-    `bases` are the values that may count as applied: of a run that was killed nobody knows what it recorded.
+    Of a run that was killed nobody knows what it recorded, so several standings may be true.
     """
 
-    bases: dict[int, dict[str, set[Any]]] = field(default_factory=dict)
+    bases: dict[int, dict[str, set[Standing]]] = field(default_factory=dict)
 
     def check_whole(self, number: int, wanted: dict, before: dict, after: dict) -> None:
         """A run that was not killed carries exactly what the rules say; from then on what was wanted is applied."""
-        bases = self.bases.get(number)
+        bases = self.bases.get(number, {})
+        self.bases[number] = {}
         for name in FIELDS:
-            allowed = {wanted[name]} if bases is None else {self._carried(b, wanted, before, name) for b in bases[name]}
-            assert after[name] in allowed, (number, name)
-        self.bases[number] = {name: {wanted[name]} for name in FIELDS}
+            if name not in bases:
+                assert after[name] == wanted[name], (number, name)
+                self.bases[number][name] = {Standing(wanted[name])}
+                continue
+            ends = [standing.carried(name, wanted[name], before[name]) for standing in bases[name]]
+            assert after[name] in {end for end, _ in ends}, (number, name)
+            self.bases[number][name] = {Standing(wanted[name], own) for _, owns in ends for own in owns}
 
     def check_killed(self, number: int, wanted: dict, before: dict, after: dict) -> None:
         """A killed run carries a field as the rules say, or leaves it."""
         for name, bases in self.bases[number].items():
-            allowed = {before[name]} | {self._carried(base, wanted, before, name) for base in bases}
-            assert after[name] in allowed, (number, name)
-            bases.add(wanted[name])
-
-    def _carried(self, base: Any, wanted: dict, before: dict, name: str) -> Any:
-        return wanted[name] if base != wanted[name] and before[name] == base else before[name]
+            ends = [standing.carried(name, wanted[name], before[name]) for standing in bases]
+            assert after[name] in {before[name]} | {end for end, _ in ends}, (number, name)
+            self.bases[number][name] = {Standing(one.base, one.theirs, doubt=True) for one in bases} | {
+                Standing(wanted[name], own, doubt=True) for _, owns in ends for own in owns
+            }
 
 
 class Story:
