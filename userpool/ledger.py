@@ -195,14 +195,20 @@ class Ledger:
             until=until,
         )
 
-    def end_giving(self, sub: str, giver: str, given: frozenset[str]) -> Turn:
-        """Record what was given, and let others give the rest."""
+    def end_giving(self, sub: str, giver: str, given: frozenset[str], *, settled: frozenset[str] = frozenset()) -> Turn:
+        """Record what was given, and let others give the rest. What is `settled` is owed no more either.
+
+        The job keeps in the inventory what it gave itself, so only the function records it as given.
+        """
+        no_more = given | settled
+        change = "REMOVE #giver, #giver_until" + (" DELETE #owed :no_more" if no_more else "")
         return self.move(
             sub,
-            "REMOVE #giver, #giver_until" + (" DELETE #owed :given" if given else ""),
+            change + (" ADD #given :given" if given else ""),
             "#giver = :giver",
             giver=giver,
             given=given,
+            no_more=no_more,
         )
 
     def move(self, sub: str, change: str, condition: str, **values: Any) -> Turn:

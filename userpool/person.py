@@ -46,9 +46,9 @@ CLOSED = "closed"
 class Person:
     """One person of the old pool. `username` is the old name as it was, `name` the one planned in the new pool.
 
-    `owed` are groups of the new pool still to be given; `enrol` second factors that do not cross, or not at once,
-    until the user has them in the new pool. `disabled` tells who was disabled in the old pool when published;
-    `checked` that the old pool was asked again at the first token.
+    `owed` are groups of the new pool still to be given, `given` those that a token has given; `enrol` second factors
+    that do not cross, or not at once, until the user has them in the new pool. `disabled` tells who was disabled in the
+    old pool when published; `checked` that the old pool was asked again at the first token.
     """
 
     sub: str
@@ -58,6 +58,7 @@ class Person:
     reason: str | None = None
     new_sub: str | None = None
     owed: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
     enrol: frozenset[str] = frozenset()
     locks: frozenset[str] = field(default=frozenset(), repr=False)
     disabled: bool = False

@@ -27,7 +27,8 @@ def compare_pools(now: Session) -> VerifySummary:
     migration, inventory = now.migration, now.inventory
     ledger = Ledger(ledger_as_it_is(migration.config, stop=now.stop)) if migration.config.ledger else None
     # What the new pool takes away is kept only after the cut-over, when the new pool is the one that decides.
-    sightings = Sightings(inventory, migration.context.groups, ledger) if Cutover.of(inventory) else None
+    is_cut_over = Cutover.of(inventory) is not None
+    sightings = Sightings(inventory, migration.context.groups, ledger)
     comparing = Verify(
         migration.target.pool,
         inventory,
@@ -35,9 +36,9 @@ def compare_pools(now: Session) -> VerifySummary:
         workers=migration.config.worker_count,
         stop=now.stop,
         progress=ProgressBars(),
-        saw=sightings.page if sightings else lambda _: None,
+        saw=sightings.page if is_cut_over else lambda _: None,
     )
-    if sightings:
+    if is_cut_over:
         # What an earlier `verify` saw is forgotten first: a user that is not seen again is not in the new pool any
         # more.
         sightings.begin()
@@ -45,7 +46,8 @@ def compare_pools(now: Session) -> VerifySummary:
         migration.read_memberships_by(migration.target),
         expected_users=migration.target.description.estimated_users,
     )
-    if sightings:
+    sightings.settle_given(summary)
+    if is_cut_over:
         # Only after a whole comparison: one that was stopped has not seen everyone.
         sightings.keep(summary, migration.target_now())
     return summary

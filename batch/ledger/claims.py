@@ -108,6 +108,10 @@ class Claims:
     def end_giving(self, job: Job, left: frozenset[str]) -> None:
         """Record that all these memberships were given except those in `left`."""
 
+    def given(self, job: Job) -> frozenset[str]:  # noqa: ARG002 -- for the ledger
+        """Return the memberships that the user's own tokens have given."""
+        return frozenset()
+
     def refresh(self, job: Job) -> None:
         """Make the memberships that are wanted now the owed ones, if the user never had a token."""
 
@@ -245,7 +249,11 @@ class LedgerClaims(Claims):
         _, owed = self._giving.pop(job.sub, _NOTHING)
         # Without anything owed, the right to give was never taken.
         if owed:
-            self._ledger.end_giving(job.sub, self._giver, owed - left)
+            self._ledger.end_giving(job.sub, self._giver, frozenset(), settled=owed - left)
+
+    def given(self, job: Job) -> frozenset[str]:
+        person = self._ledger.person(job.sub)
+        return person.given if person else frozenset()
 
     def refresh(self, job: Job) -> None:
         self._ledger.owe_instead(job.sub, self._lease.epoch, frozenset(job.owed))

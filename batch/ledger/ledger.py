@@ -305,7 +305,7 @@ class BatchLedger(Ledger):
 def _as_if_new(state: str, owed: frozenset[str]) -> str:
     """Return the change to `state` that also removes everything about a user of the new pool."""
     told = ", #owed = :owed" if owed else ""
-    gone = "#new_sub, #checked, #token, #until, #giver, #giver_until" + ("" if owed else ", #owed")
+    gone = "#new_sub, #checked, #token, #until, #giver, #giver_until, #given" + ("" if owed else ", #owed")
     return f"SET #state = :{state}, #changed = :now{told} REMOVE {gone}"
 
 

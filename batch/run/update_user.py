@@ -129,6 +129,7 @@ class Updates:
             self._claims.relock(job, self._locks(job, found.attributes))
         if changed.sets or changed.deletes:
             yield from self._write(job, found, applied, wanted)
+        job, changed = self._with_given(job, applied, changed)
         there = self._groups_there(job, changed)
         if changed.leaves or changed.orphaned:
             yield from self._end_memberships(job, applied, changed, there)
@@ -147,6 +148,15 @@ class Updates:
             yield Giving(job.sub, tuple(applied.giving.union(joins)))
             self._claims.owe(job, joins)
         return replace(job, owed=tuple(group for group in job.owed if group not in left))
+
+    def _with_given(self, job: Job, applied: Baseline, changed: Change) -> tuple[Job, Change]:
+        """Count the memberships that the user's own tokens have given as given by this migration, which ends them."""
+        if not changed.orphaned:
+            return job, changed
+        given = frozenset(group for group in self._claims.given(job) if group_key(group) not in applied.theirs)
+        leaves = tuple(sorted({*changed.leaves, *(group for group in changed.orphaned if group in given)}))
+        orphaned = tuple(group for group in changed.orphaned if group not in given)
+        return replace(job, granted=job.granted | given), replace(changed, leaves=leaves, orphaned=orphaned)
 
     def _groups_there(self, job: Job, changed: Change) -> frozenset[str]:
         """Return the user's groups in the new pool. Asks only if a membership has changed."""

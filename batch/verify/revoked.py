@@ -48,6 +48,7 @@ class Sightings:
         self._inventory = inventory
         self._groups = groups
         self._ledger = ledger
+        self._is_cut_over = Cutover.of(inventory) is not None
 
     def begin(self) -> None:
         """Forget when users were modified. A user that is not seen again does not exist any more."""
@@ -63,7 +64,6 @@ class Sightings:
 
     def keep(self, summary: VerifySummary, at: float) -> None:
         """Record what was taken away. What was seen before keeps its date. `at` is the new pool's time."""
-        self._settle_given(summary)
         found = {one for note in summary.notes for one in self._of(note)}
         # Read before the rows are deleted: a right that was taken away long ago keeps the date on which that was first
         # seen.
@@ -76,7 +76,7 @@ class Sightings:
             self._inventory.execute_many("INSERT INTO revoked VALUES (?, ?, ?, ?)", rows)
             self._inventory.set_meta(meta_keys.SEEN_THERE, at)
 
-    def _settle_given(self, summary: VerifySummary) -> None:
+    def settle_given(self, summary: VerifySummary) -> None:
         """Turn memberships that a first token gave and that are lost now from differences into notes.
 
         The inventory does not know that such a membership was given. The ledger does.
@@ -89,7 +89,10 @@ class Sightings:
 
     def _was_given(self, lost: Difference) -> bool:
         person = self._ledger.person(sub) if self._ledger and (sub := self._sub(lost.username)) else None
-        return person is not None and person.new_sub is not None and lost.detail not in person.owed
+        if person is None or person.new_sub is None:
+            return False
+        # After the cut-over nothing new is wanted, so whatever is owed no more was given.
+        return lost.detail in person.given or (self._is_cut_over and lost.detail not in person.owed)
 
     def _of(self, note: Difference) -> Iterator[Revoked]:
         row = self._inventory.execute(_PERSON, (note.username, meta_keys.SCAN)).fetchone()

@@ -77,6 +77,20 @@ def test_what_the_new_pool_took_back_stays_taken_back(tmp_path):
     assert world.state(gone) is PersonState.CAPTURED
 
 
+def test_a_membership_of_a_user_who_came_by_sign_in_ends_with_that_of_the_old_pool(tmp_path):
+    """Given with the first token of a user whom UserMigration created, a membership that the old pool ends is ended."""
+    world = new_world()
+    world.add_old("late", groups=["staff"])
+    with begun(world, tmp_path) as job:
+        world.publish()
+        assert token_groups(world.sign_in("late", OLD_PASSWORD)) == ["staff"]
+        job.run()
+        world.cognito.admin_remove_user_from_group(UserPoolId=world.old_id, Username="late", GroupName="staff")
+        job.scan()
+        assert job.run().conflicts == []
+    assert world.new_groups("late") == set()
+
+
 def test_no_password_is_left_anywhere(tmp_path, capfd, caplog):
     """After captures, migrations, resets and failures no file, table, report, log or zip holds a password."""
     caplog.set_level("DEBUG")

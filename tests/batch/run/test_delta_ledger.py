@@ -83,6 +83,27 @@ def test_given_by_the_trigger_after_a_kill_and_revoked_it_stays_revoked(world, o
     assert world.groups_of("user1") == []
 
 
+def test_a_membership_that_a_first_token_gave_ends_with_that_of_the_old_pool(world, old):
+    """Given by the function and not by a run, a membership that the old pool ends is ended, and is no conflict."""
+    old.members.add((ONE, "admins"))
+
+    def give(attempt, params):
+        answer = attempt()
+        if "#offered" in params.get("UpdateExpression", ""):
+            first_token(world, ONE)
+        return answer
+
+    world.tables.acts["update_item"] = give
+    old.carry()
+    world.tables.acts.clear()
+    with world.inventory() as inventory, inventory.transaction():
+        inventory.execute("DELETE FROM granted")
+    assert world.groups_of("user1") == ["admins"]
+    old.members.clear()
+    old.carry()
+    assert (world.groups_of("user1"), conflicting(world)) == ([], [])
+
+
 def test_what_the_old_pool_ends_is_owed_no_more(world, old):
     """A membership that waits for a first token is not given after the old pool has ended it."""
     old.members.add((ONE, "admins"))
