@@ -327,13 +327,14 @@ def _as_created(job: Job, user: User) -> Baseline | None:
 def _as_found(job: Job, claim: Claim) -> Baseline | None:
     """Return what counts as applied to a user that somebody has finished.
 
-    All that is wanted counts as applied, so the user keeps whatever differs. Links are the exception if the user's own
-    sign-in created it, because that sign-in makes no links.
+    All that is wanted counts as applied, so the user keeps whatever differs. A user that its own sign-in created is the
+    exception: that sign-in makes no links, and creates nobody who is disabled. Both follow with the next run.
     """
     if job.wanted is None:
         return None
-    links = frozenset() if claim.hold is Hold.MIGRATED else job.wanted.links
-    return Baseline(job.attributes, job.user.enabled, job.wanted.groups, links=links, rules=job.wanted.rules)
+    links = frozenset() if claim.by_sign_in else job.wanted.links
+    enabled = job.user.enabled or claim.by_sign_in
+    return Baseline(job.attributes, enabled, job.wanted.groups, links=links, rules=job.wanted.rules)
 
 
 def _failure(job: Job, error: UserError, *, created: bool) -> Failed:

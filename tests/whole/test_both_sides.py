@@ -91,6 +91,21 @@ def test_a_membership_of_a_user_who_came_by_sign_in_ends_with_that_of_the_old_po
     assert world.new_groups("late") == set()
 
 
+def test_a_user_who_came_by_sign_in_and_was_disabled_before_the_scan_is_disabled(tmp_path):
+    """UserMigration creates nobody who is disabled, so a ban of the old pool since then is one to carry over."""
+    world = new_world()
+    world.add_old("late", groups=["staff"])
+    with begun(world, tmp_path) as job:
+        world.publish()
+        assert world.signs_in("late", OLD_PASSWORD)
+        world.cognito.admin_disable_user(UserPoolId=world.old_id, Username="late")
+        for _ in range(2):
+            job.scan()
+            job.run()
+    assert not world.new_user("late")["Enabled"]
+    assert not world.signs_in("late", OLD_PASSWORD)
+
+
 def test_no_password_is_left_anywhere(tmp_path, capfd, caplog):
     """After captures, migrations, resets and failures no file, table, report, log or zip holds a password."""
     caplog.set_level("DEBUG")
