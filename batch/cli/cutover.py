@@ -13,7 +13,6 @@ from batch.cli.terminal import Number, as_json_option, confirm, say, tell
 from batch.cutover.cutover import Left, stale
 from batch.inventory import meta_keys
 from batch.inventory.milestones import Cutover
-from batch.inventory.runs import caller_of
 from batch.inventory.user_state import NO_FAILURES, Problem
 from batch.lambda_trigger.attach_text import finding_lines
 from batch.lambda_trigger.capture_way import Way, attached, new_clients, ours
@@ -21,7 +20,7 @@ from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, unchecked
 from batch.ledger.own_ledger import any_ledger
 from batch.plan.after_cutover import record_cutover, take_back, unread
 from batch.plan.changes import Changes
-from batch.plan.jobs import count_pending, has_run
+from batch.plan.jobs import count_pending
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
 from batch.run.run import failures
@@ -51,7 +50,7 @@ def cutover(
     """Record that the new pool is in use from now on: of the old one only passwords and who is disabled count."""
     if undo and moment_said:
         raise SettingsError("--at says when a cut-over was, and --undo that there was none: leave one out.")
-    with session(config_path, "cutover") as now:
+    with session(config_path, "cutover", action="cutover --undo" if undo else None) as now:
         before = Cutover.of(now.inventory)
         if undo:
             before = _undo(now, before, yes=yes)
@@ -97,7 +96,6 @@ def left_in(now: Session, said: Cutover | None = None) -> Left:
         to_create=count_pending(inventory) - problems.count(Problem.SIGNING_IN) + unread(inventory),
         to_change=0 if said else Changes(inventory, context).left(),
         failed=sum(problem not in NO_FAILURES for problem in problems),
-        has_run=has_run(inventory),
     )
 
 
@@ -113,7 +111,7 @@ def _said(now: Session, text: str) -> Cutover:
 
 
 def _at(now: Session, at: float) -> Cutover:
-    return Cutover(at, now.inventory.get_meta(meta_keys.SCAN), caller_of(now.inventory, now.record.id))
+    return Cutover(at, now.inventory.get_meta(meta_keys.SCAN), now.record.caller)
 
 
 def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | None, *, yes: bool) -> Cutover:
@@ -122,6 +120,7 @@ def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | No
     table = _ledger(now)
     confirm("Is the new pool in use since then?" if said else "Is the new pool in use from now on?", yes=yes)
     done = said or _at(now, now.migration.target_now())
+    now.begin()
     _note(now, table, done.at)  # first: an inventory that knows less than the ledger is refused
     with now.inventory.transaction():
         record_cutover(now.inventory, done)
@@ -181,6 +180,7 @@ def _undo(now: Session, before: Cutover | None, *, yes: bool) -> Cutover | None:
         "From the next run on, what the old pool has changed since is carried over, unless the new pool changed it too."
     )
     confirm("Is the old pool the one in use again?", yes=yes)
+    now.begin()
     _note(now, table, None)
     with now.inventory.transaction():
         take_back(now.inventory)

@@ -10,7 +10,7 @@ import click
 from batch.cli.session import READS_ALL, ledger_to_read
 from batch.cli.terminal import as_json_option, tell
 from batch.inventory.inventory import inventory_to_read
-from batch.inventory.milestones import refuse_after_a_purge
+from batch.inventory.stages import refuse
 from batch.report.export import EXPORTS, OF_SUBS
 from batch.runtime import text
 from batch.runtime.output_file import Format, whole_file, write_rows
@@ -45,8 +45,7 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
     ledger = None
     with inventory_to_read(config) as inventory:
         # A purge deletes names. A list without them would look complete and lack most users.
-        if what not in OF_SUBS:
-            refuse_after_a_purge(inventory)
+        refuse(inventory, "export map" if what in OF_SUBS else "export")
         # Without `ledger` in the configuration this raises, unless the list can do without.
         if exported.of_ledger and (config.ledger or not exported.without_ledger):
             ledger = ledger_to_read(config)

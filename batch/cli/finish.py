@@ -25,7 +25,7 @@ from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.person import PersonState
-from userpool.terms import PURGED, FinishedError
+from userpool.terms import Lasting
 
 _PURGED = (
     "Personal data is deleted from inventory and ledger; the sub map stays: cognito-migrate export map",
@@ -49,10 +49,10 @@ def finish(config_path: Path, *, yes: bool, despite_left: int, to_purge: bool, r
         raise SettingsError("One at a time: --purge or --reopen.")
     # Neither pool is asked: weeks after the end the old one may be deleted.
     if to_purge:
-        with apart(config_path, "finish") as now:
+        with apart(config_path, "finish", action="finish --purge") as now:
             _say(purge(now, yes=yes), [], _PURGED, as_json=as_json)
         return
-    with session(config_path, "finish") as now:
+    with session(config_path, "finish", action="finish --reopen" if reopen else None) as now:
         before, findings = End.of(now.inventory), list[ChecklistItem]()
         if reopen:
             done = _reopen(now, before, yes=yes)
@@ -89,6 +89,7 @@ def _finish(now: Session, despite: int, *, yes: bool) -> tuple[End, list[Checkli
         # The checklist is the answer, so the refusal is no error. Exit code 5 tells a scheduler.
         return End(None), findings
     confirm("End the migration? No old password counts any more, and nobody is created.", yes=yes)
+    now.begin()
     if table:  # under the lease, so that no run elsewhere goes on creating
         with lease.held(table, lease_owner(now.inventory), now=clock):
             set_finished(table, finished=True)
@@ -119,12 +120,14 @@ def _standing(now: Session, table: LedgerTable | None) -> Remaining:
 
 
 def _reopen(now: Session, before: End, *, yes: bool) -> End:
-    # A purge has deleted what a migration goes on with: names, the plan, what was applied.
-    if before.purged:
-        raise FinishedError(PURGED)
     config = now.migration.config
     table = any_ledger(config, now.inventory, stop=now.stop, agent=now.migration.agent)
+    lasting = Lasting.of(table) if table else None
+    # An inventory that was restored from an older copy does not know of the end. The ledger does.
+    if before.at is None and not (lasting and lasting.finished):
+        return before
     confirm("Let the migration go on? Who waits is captured again.", yes=yes)
+    now.begin()
     if table:  # perhaps restored from a backup: then the next run closes whoever is open in it
         set_finished(table, finished=False)
     End(None).save(now.inventory)

@@ -36,11 +36,10 @@ def purge(now: Apart, *, yes: bool) -> End:
     """Delete all personal data, the ledger's first.
 
     What a kill leaves in the ledger is found again by the ledger's own keys, without the inventory. Raises
-    SettingsError before the end of the migration, and as long as functions may not have noticed the end.
+    SettingsError as long as functions may not have noticed the end.
     """
     before, inventory = End.of(now.inventory), now.inventory
-    if before.at is None:
-        raise SettingsError("The migration is not finished: cognito-migrate finish, then --purge.")
+    assert before.at is not None  # noqa: S101 -- or it was refused
     table = last_ledger(now.config, inventory, stop=now.stop, agent=now.agent)
     if table:
         refuse_purge(before.at, lease.clock_of(table)())
@@ -48,6 +47,7 @@ def purge(now: Apart, *, yes: bool) -> End:
         "Kept: old subs, new subs, how far each person was, and counts. Everything else of persons is deleted for good."
     )
     confirm("Delete it?", yes=yes)
+    now.record.begin()
     # Recorded before the first deletion: after a kill every other command is refused, and only a repetition goes on.
     replace(before, purged="begun").save(inventory)
     if table:
@@ -100,6 +100,7 @@ def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
         for line in _before(now, sub):
             tell(line)
         confirm("Forget them?", yes=yes)
+        now.record.begin()
         # The ledger first, because the inventory's rows are what leads to the person.
         known = _erase(inventory, table, sub) if table else False
         forget_here(inventory, sub)

@@ -8,7 +8,8 @@ import click
 
 from batch.cutover.way_back import Newcomers, reverse, text
 from batch.inventory.inventory import inventory_to_read
-from batch.inventory.milestones import Cutover, refuse_after_a_purge
+from batch.inventory.milestones import Cutover
+from batch.inventory.stages import refuse
 from batch.settings import config as configuration
 from userpool.errors import SettingsError
 
@@ -54,13 +55,9 @@ def _way_back(config_path: Path, path: Path) -> str:
     """Return the configuration of the way back. Raises SettingsError if no cut-over is recorded, or after a purge."""
     config = configuration.load(config_path)
     with inventory_to_read(config) as inventory:
-        refuse_after_a_purge(inventory)  # with what was applied, the marker that tells newcomers is gone
+        refuse(inventory, "init --reverse")
         cutover = Cutover.of(inventory)
-        if cutover is None:
-            raise SettingsError(
-                "There is no way back yet: no cut-over is recorded (cognito-migrate cutover), so nobody knows since "
-                "when sign-ups of the new pool are to be brought back."
-            )
+        assert cutover  # noqa: S101 -- or it was refused
         newcomers = Newcomers.of(inventory, cutover, config.users.keep_sub_as)
     return text(config, reverse(config, newcomers), path.parent)
 

@@ -12,7 +12,7 @@ import click
 from batch.cli.plan_text import PlanText, plan_json, plan_lines
 from batch.cli.terminal import Number, as_json_option, connect_from_file, removals_option, tell
 from batch.inventory.inventory import Inventory
-from batch.inventory.milestones import refuse_after_the_end
+from batch.inventory.stages import refuse
 from batch.plan.collisions import collisions
 from batch.plan.plan import make_plan, planned_users
 from batch.plan.summary import PlanSummary
@@ -42,7 +42,7 @@ def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, remo
     if removals:
         migration = migration.with_removals()
     with migration.open_inventory() as inventory:
-        refuse_after_the_end(inventory, "plan")
+        refuse(inventory, "plan")
         summary = make_plan(inventory, migration.context, migration.decisions())
         planned = plan_of(migration, inventory, summary, per_minute=per_minute)
         if folder:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from batch.check.prepare import Lacking, attribute_command, attribute_in_words, lacking, template_line
+from batch.cli.session import refuse_by_file
 from batch.cli.terminal import as_json_option, say
 from batch.pools.connect import pool_to_manage, pools_to_look_at
 from batch.pools.managed_pool import ManagedPool
@@ -31,6 +32,8 @@ from userpool.user import Group
 def prepare(config_path: Path, *, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Add to the new pool the custom attributes and groups that it lacks. `check` says what else is to be done."""
     config = configuration.load(config_path)
+    if not dry_run:
+        refuse_by_file(config, "prepare")
     stop = threading.Event()
     source, _ = pools_to_look_at(config, stop=stop)
     target = pool_to_manage(config, stop=stop)

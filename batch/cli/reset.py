@@ -79,7 +79,8 @@ def reset(
 ) -> None:
     """Lead those who never signed in to a new password: list them, close the capture, or send codes."""
     mode = _mode(context, options)
-    with session(context.obj, "reset") as now:
+    action = "reset" if mode == "export" else f"reset --{mode.replace('_', '-')}"
+    with session(context.obj, "reset", action=action) as now:
         if now.migration.config.ledger is None:
             raise SettingsError(_WITHOUT_LEDGER)
         table = ledger_table(now.migration.config, stop=now.stop, agent=now.migration.agent)
@@ -148,6 +149,7 @@ def _export(now: Session, records: CampaignRecords, options: dict[str, Any], *, 
     files = Files(Path(options["output"]), Path(options["help_desk"]), options["force"])
     per_day, first = options["per_day"], options["first"] or day_of(now.migration.target_now())
     target = now.migration.target
+    now.begin()
     # The new pool says now which addresses are verified. The plan only knows what the old pool said.
     records.look(target.pool, ProgressBars(), about=target.description.estimated_users)
     summary = export(records, target.description.recovery, files, first=first, per_day=per_day)
@@ -162,6 +164,7 @@ def _close(
     if total:
         _tell(before_closing(total, now.migration.config.target.user_pool_id))
         confirm("Close the capture for them?", yes=options["yes"])
+        now.begin()
     # The question comes before the lease: nobody should hold it while a person thinks.
     with letting(table, now.inventory, now=now.migration.target_now) as closing:
         summary = _campaign(now, records).close(closing, limit=options["limit"], total=total)
@@ -188,6 +191,7 @@ def _send(
     # Nothing to send needs no yes: everyone has a later day, or cannot be reached.
     if found.channels or found.turns[Turn.ASK]:
         confirm("Send the codes?", yes=options["yes"])
+        now.begin()
     budget = Budget(per_day, spent, options["limit"])
     with letting(table, now.inventory, now=migration.target_now) as let:
         sending = SendingCodes(

@@ -133,10 +133,14 @@ def run(
 ) -> None:
     """Create in the new pool what the plan says and is not done yet, and carry over what changed since."""
     with session(config_path, "run", backup=True, in_window=not ignore_window) as begun:
+        # Before the plan is made, so that a scheduler that forgot --yes leaves the inventory as it was.
+        if not (yes or digest or sys.stdin.isatty()):
+            raise SettingsError("Nobody is there to confirm: pass --yes, or --plan DIGEST of an approved plan.")
         now = replace(begun, migration=begun.migration.with_removals()) if removals else begun
         planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
         now.record.plan_digest = planned.digest
         _approve(now.migration, now.inventory, planned, yes=yes, digest=digest)
+        now.begin()
         carried = carry_out(now, limit=limit, disable_gone=disable_gone)
         now.record.counts = dict(carried.values)
         summary, failed = carried.summary, carried.failed
@@ -149,13 +153,12 @@ def _approve(
 ) -> None:
     if digest and digest != planned.digest:
         raise SettingsError(
-            f"The plan is not the one approved: its digest is {planned.digest}. Look at it with `cognito-migrate plan`."
+            f"The plan is not the one approved: its digest is {planned.digest}. Neither pool was changed. Look at the "
+            "plan with `cognito-migrate plan`."
         )
     # A digest is a yes: somebody has looked at this very plan.
     if yes or digest:
         return
-    if not sys.stdin.isatty():
-        raise SettingsError("Nobody is there to confirm: pass --yes, or --plan DIGEST of an approved plan.")
     show_plan(migration, inventory, planned)
     click.confirm(f"Go on, and change {migration.config.target.user_pool_id}?", abort=True, err=True)
 

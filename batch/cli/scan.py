@@ -29,7 +29,9 @@ def scan(config_path: Path, *, rebuild: bool, give_missing: bool, as_json: bool)
     """Read the old pool into the inventory. It is not changed."""
     if give_missing and not rebuild:
         raise SettingsError("--give-missing goes with --rebuild: a run gives what the inventory knows to be missing.")
-    with session(config_path, "scan", create=True, backup=True) as now:
+    action = "scan --rebuild" if rebuild else "scan"
+    with session(config_path, "scan", action=action, create=True, backup=True) as now:
+        now.begin()
         migration = now.migration
         rebuilding = rebuild_of(migration, now.inventory, stop=now.stop) if rebuild else None
         if rebuilding:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from batch.cli.terminal import exit_code, tell
 from batch.inventory import meta_keys
 from batch.inventory.backup import back_up
-from batch.inventory.inventory import Inventory, fingerprint
-from batch.inventory.milestones import End, refuse_after_the_end
+from batch.inventory.inventory import Inventory, StorageError, fingerprint, inventory_to_read
+from batch.inventory.milestones import End
 from batch.inventory.runs import Record, new_id, recorded, user_agent
+from batch.inventory.stages import refuse
 from batch.ledger.own_ledger import still_there
 from batch.ledger.table import ledger_as_it_is
 from batch.pacing.call_counts import Meter
@@ -24,6 +25,7 @@ from batch.settings import config as configuration
 from batch.settings.config import Config
 from batch.settings.window import Window, closed, ended_in_time, require_open
 from userpool.client import caller_arn
+from userpool.errors import MigrationError
 from userpool.ledger import Ledger
 
 READS_ALL = "Reading the whole ledger: a Scan of its table, which DynamoDB bills by size"
@@ -31,7 +33,10 @@ READS_ALL = "Reading the whole ledger: a Scan of its table, which DynamoDB bills
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a command works with. `record` is what the history of runs keeps of it."""
+    """What a command works with. `record` is what the history of runs keeps of it.
+
+    A command calls `begin` right before it writes for the first time, and after the last refusal.
+    """
 
     command: str
     migration: Migration
@@ -40,14 +45,25 @@ class Session:
     record: Record
     window: Window | None = None
 
+    def begin(self) -> None:
+        """Make a backup copy, if this command has one, and record that it begins. Safe to repeat."""
+        self.record.begin()
+
 
 @contextmanager
 def session(
-    config_path: Path, command: str, *, create: bool = False, backup: bool = False, in_window: bool = False
+    config_path: Path,
+    command: str,
+    *,
+    action: str | None = None,
+    create: bool = False,
+    backup: bool = False,
+    in_window: bool = False,
 ) -> Iterator[Session]:
-    """Prepare a command, and see to its end.
+    """Prepare a command, and see to its end. `action` is its row in the table of stages, where that has several.
 
-    Raises ClosedError outside the window, or if the window's end stopped the command.
+    Raises OutOfTurnError if the stage of the migration forbids it, and ClosedError outside the window, or if the
+    window's end stopped the command.
     """
     config = configuration.load(config_path)
     window = config.window if in_window else None
@@ -56,14 +72,22 @@ def session(
     run_id, meter = new_id(), Meter()
     with stop_on_signals() as stop, ended_in_time(window, stop, tell), _in_its_words(stop, window, command):
         migration = connect(config, stop=stop, say=tell, run_id=run_id, meter=meter)
-        with migration.open_inventory(create=create) as inventory, meter.kept_in(inventory):
-            refuse_after_the_end(inventory, command)
+        with migration.open_inventory(create=create) as inventory, ExitStack() as until_the_end:
+            refuse(inventory, action or command)
             _warn_of_network(inventory, config)
-            # Before the command writes. An inventory without a scan has nothing worth a copy.
-            if backup and inventory.get_meta(meta_keys.SCAN):
-                back_up(inventory)
-            # Inside `_begun` as well, so that the history records the window's end with its own exit code.
-            with _begun(inventory, run_id, command, config) as record, _in_its_words(stop, window, command):
+
+            def prepare() -> None:
+                # An inventory without a scan has nothing worth a copy.
+                if backup and inventory.get_meta(meta_keys.SCAN):
+                    back_up(inventory)
+                # The calls before are counted as well. Of a command that is refused, none are.
+                until_the_end.enter_context(meter.kept_in(inventory))
+
+            # Inside `_recording` as well, so that the history records the window's end with its own exit code.
+            with (
+                _recording(inventory, run_id, command, config, prepare) as record,
+                _in_its_words(stop, window, command),
+            ):
                 yield Session(command, migration, inventory, stop, record, window)
 
 
@@ -79,24 +103,26 @@ class Apart:
 
 
 @contextmanager
-def apart(config_path: Path, command: str) -> Iterator[Apart]:
+def apart(config_path: Path, command: str, *, action: str | None = None) -> Iterator[Apart]:
     """Prepare a command that needs neither pool, because the old one may be gone, and see to its end."""
     config, run_id = configuration.load(config_path), new_id()
     # Opened directly, because `connect` would describe both pools first.
     with stop_on_signals() as stop, Inventory.open(Path(config.state), fingerprint(config)) as inventory:
-        refuse_after_the_end(inventory, command)
-        with _begun(inventory, run_id, command, config) as record:
+        refuse(inventory, action or command)
+        with _recording(inventory, run_id, command, config) as record:
             yield Apart(config, inventory, stop, record, user_agent(run_id))
 
 
 @contextmanager
-def _begun(inventory: Inventory, run_id: str, command: str, config: Config) -> Iterator[Record]:
-    """Record the run and who runs it. After a purge nobody's ARN is recorded any more."""
+def _recording(
+    inventory: Inventory, run_id: str, command: str, config: Config, prepare: Callable[[], None] = lambda: None
+) -> Iterator[Record]:
+    """Record the run, once it begins, and who runs it. After a purge nobody's ARN is recorded any more."""
     purged = End.of(inventory).purged
     # `scan` is recorded under the old pool's credentials, every other command under the new pool's.
     caller = None if purged else caller_arn(config.source if command == "scan" else config.target)
     with (
-        recorded(inventory, run_id, command, config, caller, code_of=exit_code) as record,
+        recorded(inventory, run_id, command, config, caller, code_of=exit_code, prepare=prepare) as record,
         on_time(),
         still_there(config, inventory),
     ):
@@ -121,6 +147,20 @@ def _warn_of_network(inventory: Inventory, config: Config) -> None:
             f"Warning: {inventory.path} is on a network filesystem, where no lock surely keeps another machine's run "
             "away: let one machine alone run, or put `state` on a local disk."
         )
+
+
+def refuse_by_file(config: Config, action: str) -> None:
+    """Raise OutOfTurnError if the inventory on this machine, if there is one, says that an action is out of turn.
+
+    For commands that need no inventory. What is wrong with the file itself is not theirs to judge.
+    """
+    with suppress(StorageError):
+        try:
+            opened = inventory_to_read(config)
+        except MigrationError:
+            return
+        with opened as inventory:
+            refuse(inventory, action)
 
 
 def ledger_to_read(config: Config) -> Ledger:

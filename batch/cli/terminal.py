@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from batch.inventory.inventory import LockedError, StorageError, explain
+from batch.inventory.stages import OutOfTurnError
 from batch.pools.connect import Migration, connect
 from batch.runtime import text
 from batch.runtime.stopping import INTERRUPTED, StoppedError
@@ -104,6 +105,8 @@ def exit_code(error: BaseException) -> int | None:  # noqa: PLR0911 -- one for e
             return INTERRUPTED
         case ClosedError():
             return Exit.STOPPED_EARLY
+        case OutOfTurnError(code=code):
+            return code
         case SettingsError():
             return Exit.USAGE
         case LockedError():

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from batch.cli.session import refuse_by_file
 from batch.cli.terminal import Exit, as_json_option, tell
 from batch.lambda_trigger.attach import SOURCES, Functions, TriggerChange, attaching, detaching, not_of_the_pool, same
 from batch.lambda_trigger.attach_text import (
@@ -115,6 +116,8 @@ def attach(
 ) -> None:
     """Show how the new pool's triggers call our functions; with --apply, let them."""
     config = configuration.load(config_path)
+    if write:
+        refuse_by_file(config, "trigger attach")
     functions = _functions(capture, gate, function)
     if both := sorted({*keep} & {*replace}):
         raise SettingsError(f"{', '.join(both)} cannot be kept and replaced: leave one of the options out.")

@@ -12,14 +12,16 @@ from typing import Any
 
 import click
 
+from batch.cli.session import session
 from batch.cli.terminal import Exit, Number, as_json_option, connect_from_file, say, tell
-from batch.inventory.inventory import Inventory
-from batch.inventory.milestones import refuse_after_the_end
+from batch.inventory.inventory import Inventory, inventory_to_read
+from batch.inventory.runs import Record
+from batch.inventory.stages import refuse
 from batch.ledger.own_ledger import require_no_ledger
 from batch.ledger.table import ledger_as_it_is, ledger_table
 from batch.pools.connect import Migration
 from batch.runtime.progress_bar import ProgressBars
-from batch.runtime.stopping import INTERRUPTED, stop_on_signals
+from batch.runtime.stopping import INTERRUPTED, Stop, stop_on_signals
 from batch.runtime.text import SHOWN
 from batch.undo.claims import (
     ReadOnly,
@@ -42,27 +44,45 @@ from userpool.ledger import Ledger
 @click.pass_obj
 def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit: int | None, as_json: bool) -> None:
     """Delete from the new pool what `run` made there and nobody has used since. It is not for after a cut-over."""
+    with _looking(config_path) if dry_run else _taking_back(config_path) as (migration, inventory, stop, record):
+        if not dry_run:
+            _approve(migration, inventory, yes=yes, force_used=force_used)
+        with _undo_claims(migration, inventory, stop, dry_run=dry_run) as claims:
+            undoing = Undo(
+                migration.target.pool,
+                inventory,
+                migration.context,
+                claims,
+                force_used=force_used,
+                workers=migration.config.worker_count,
+                stop=stop,
+                progress=ProgressBars(),
+            )
+            if dry_run:
+                summary = undoing.preview()
+            else:
+                record.begin()
+                summary = undoing.run(limit=limit)
+                record.counts = asdict(summary)
+        _say(undoing, summary, as_json=as_json)
+        # Inside, so that the history has the exit code. What was done is recorded already.
+        _exit(summary)
+
+
+@contextmanager
+def _taking_back(config_path: Path) -> Iterator[tuple[Migration, Inventory, Stop, Record]]:
+    with session(config_path, "undo", backup=True) as now:
+        yield now.migration, now.inventory, now.stop, now.record
+
+
+@contextmanager
+def _looking(config_path: Path) -> Iterator[tuple[Migration, Inventory, Stop, Record]]:
+    """Yield the same for a dry run, which reads the inventory beside whoever has it, and records nothing."""
     with stop_on_signals() as stop:
         migration = connect_from_file(config_path, stop)
-        with migration.open_inventory() as inventory:
-            refuse_after_the_end(inventory, "undo")
-            if not dry_run:
-                _approve(migration, inventory, yes=yes, force_used=force_used)
-            with _undo_claims(migration, inventory, stop, dry_run=dry_run) as claims:
-                undoing = Undo(
-                    migration.target.pool,
-                    inventory,
-                    migration.context,
-                    claims,
-                    force_used=force_used,
-                    workers=migration.config.worker_count,
-                    stop=stop,
-                    progress=ProgressBars(),
-                )
-                summary = undoing.preview() if dry_run else undoing.run(limit=limit)
-            _say(undoing, summary, as_json=as_json)
-    # After the inventory is closed, so that everything is recorded before the process ends.
-    _exit(summary)
+        with inventory_to_read(migration.config) as inventory:
+            refuse(inventory, "undo --dry-run")
+            yield migration, inventory, stop, Record("")
 
 
 @contextmanager
@@ -70,7 +90,9 @@ def _undo_claims(
     migration: Migration, inventory: Inventory, stop: threading.Event, *, dry_run: bool
 ) -> Iterator[UndoClaims]:
     """Yield what knows which users have been used: the ledger, if there is one."""
-    if migration.config.ledger is None:
+    if not survey(inventory).anything:  # nobody was ever published, so no ledger knows more
+        yield UndoClaims()
+    elif migration.config.ledger is None:
         # If the inventory was published to a ledger, only that ledger knows who has signed in.
         require_no_ledger(inventory)
         yield UndoClaims()

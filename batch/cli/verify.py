@@ -59,6 +59,7 @@ def compare_pools(now: Session) -> VerifySummary:
 def verify(config_path: Path, *, as_json: bool) -> None:
     """Compare the new pool with the plan, field by field. Neither pool is changed."""
     with session(config_path, "verify") as now:
+        now.begin()
         migration = now.migration
         planned = make_plan(now.inventory, migration.context, migration.decisions())
         now.record.plan_digest = planned.digest

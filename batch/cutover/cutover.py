@@ -32,12 +32,11 @@ def stale(scanned: float, at: float) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How many users are still to be created or changed, how many of them failed, and if a run ever made a user."""
+    """How many users are still to be created or changed, and how many of them failed."""
 
     to_create: int
     to_change: int
     failed: int
-    has_run: bool
 
     @property
     def users(self) -> int:
@@ -45,14 +44,11 @@ class Left:
         return self.to_create + self.to_change
 
     def refuse(self, despite: int, *, again: bool) -> None:
-        """Raise CutoverError if more than `despite` users are left, or if nothing was ever run.
+        """Raise CutoverError if more than `despite` users are left.
 
         With `again`, the time of the cut-over is already past. A `sync` before it is recorded would carry over too
         much.
         """
-        # Asked first, so that `--despite-left` cannot skip it.
-        if not self.has_run:
-            raise CutoverError("Nobody is in the new pool yet: run first (cognito-migrate run), then cut over.")
         if self.users > despite:
             # The usual remedy is a sync. For a cut-over in the past, a sync would bring over what came after it.
             remedy = _NO_SYNC if again else _SYNC

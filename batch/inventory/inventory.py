@@ -113,7 +113,8 @@ class Inventory:
         if self._connection.in_transaction:
             yield
             return
-        self._connection.execute("BEGIN IMMEDIATE")
+        # A reader may have temporary tables of its own, and takes no lock for them.
+        self._connection.execute("BEGIN" if self._lock is None else "BEGIN IMMEDIATE")
         try:
             yield
             if self.along:

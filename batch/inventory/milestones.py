@@ -1,6 +1,7 @@
 """The milestones of a migration, stored in the inventory: the cut-over, the end, and the deletion of personal data.
 
-Also which commands are refused after the end.
+Which commands
+they refuse is decided in `stages`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,6 @@ from dataclasses import asdict, dataclass
 
 from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
-from userpool.terms import FINISHED, PURGED, FinishedError
-
-_WRITING = frozenset({"run", "sync", "reset", "cutover", "prepare", "undo"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +31,6 @@ class End:
         with inventory.transaction():
             inventory.set_meta(meta_keys.FINISHED, self.at)
             inventory.set_meta(meta_keys.PURGED, self.purged)
-
-
-def refuse_after_the_end(inventory: Inventory, command: str) -> None:
-    """Raise FinishedError for a command that the end of the migration, or the purge of its personal data, forbids."""
-    end = End.of(inventory)
-    # `finish` is let through, since a purge that was cut short is completed by the same command.
-    if command != "finish":
-        refuse_after_a_purge(inventory)
-    if end.at is not None and command in _WRITING:
-        raise FinishedError(FINISHED)
-
-
-def refuse_after_a_purge(inventory: Inventory) -> None:
-    """Raise FinishedError if personal data was deleted. Without it a command would give a wrong answer silently."""
-    if End.of(inventory).purged:
-        raise FinishedError(PURGED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,23 @@ Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class Record:
-    """What is kept of a run. The command fills it in as it goes, and it is stored when the run ends."""
+    """What is kept of a run. The command fills it in as it goes, and it is stored when the run ends.
+
+    A command that is about to write calls `begin`. Without that nothing is stored: the command wrote nothing.
+    """
 
     id: str
+    caller: str | None = None
     plan_digest: str | None = None
     counts: dict[str, Any] = field(default_factory=dict)
+    begun: bool = False
+    on_begin: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def begin(self) -> None:
+        """Record that the run begins, once."""
+        if not self.begun:
+            self.begun = True
+            self.on_begin()
 
 
 def new_id(now: Clock = time.time) -> str:
@@ -56,18 +68,24 @@ def recorded(
     caller: str | None,
     *,
     code_of: Callable[[BaseException], int | None],
+    prepare: Callable[[], None] = lambda: None,
     now: Clock = time.time,
 ) -> Iterator[Record]:
-    """Record that a run begins, and how it ends. `code_of` gives the exit code of the exception that ended it.
+    """Record how a run ends, once it has begun (`Record.begin`). `prepare` is called right before the beginning.
 
-    If the process is killed, `ended` and the exit code stay empty.
+    `code_of` gives the exit code of the exception that ended it. If the process is killed, `ended` and the exit code
+    stay empty.
     """
-    record = Record(run_id)
-    with inventory.transaction():
-        inventory.execute(
-            "INSERT INTO runs (id, command, started, caller, config_digest) VALUES (?, ?, ?, ?, ?)",
-            (run_id, command, now(), caller, config_digest(config)),
-        )
+
+    def begin() -> None:
+        prepare()
+        with inventory.transaction():
+            inventory.execute(
+                "INSERT INTO runs (id, command, started, caller, config_digest) VALUES (?, ?, ?, ?, ?)",
+                (run_id, command, now(), caller, config_digest(config)),
+            )
+
+    record = Record(run_id, caller, on_begin=begin)
     try:
         yield record
     except BaseException as error:
@@ -78,13 +96,9 @@ def recorded(
     _end(inventory, record, 0, now())
 
 
-def caller_of(inventory: Inventory, run_id: str) -> str | None:
-    """Return the ARN that made the calls of a run, or None if it is not known."""
-    row = inventory.execute("SELECT caller FROM runs WHERE id = ?", (run_id,)).fetchone()
-    return row[0] if row else None
-
-
 def _end(inventory: Inventory, record: Record, code: int | None, ended: float) -> None:
+    if not record.begun:
+        return
     with inventory.transaction():
         inventory.execute(
             "UPDATE runs SET ended = ?, plan_digest = ?, counts = ?, exit_code = ? WHERE id = ?",

@@ -91,7 +91,7 @@ CREATE TABLE conflicts (
     sub TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, final INTEGER NOT NULL, PRIMARY KEY (sub, name)
 ) WITHOUT ROWID;
 
--- Each scan, run, sync, verify. `ended` is NULL while it runs, or if it was killed; `counts` is JSON, `caller` an ARN.
+-- Each command that wrote. `ended` is NULL while it runs, or if it was killed; `counts` is JSON, `caller` an ARN.
 -- Written by: inventory/runs.py
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, command TEXT NOT NULL, started REAL NOT NULL, ended REAL, caller TEXT,

@@ -51,11 +51,6 @@ def count_pending(inventory: Inventory) -> int:
     )
 
 
-def has_run(inventory: Inventory) -> bool:
-    """Whether a run of this inventory has ever created a user."""
-    return bool(inventory.number("SELECT EXISTS (SELECT 1 FROM progress WHERE new_sub IS NOT NULL)"))
-
-
 def count_memberships_owed(inventory: Inventory, names: GroupNames) -> int:
     """Count the memberships that pending users are still to be given."""
     # The statement needs the new names, since `granted` has those. A group that the rules leave behind has none.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
+from batch.inventory.stages import refuse_undo
 from batch.inventory.user_state import UserState
 from batch.ledger import lease
 from batch.ledger.lease import CALL_SECONDS, Lease
@@ -17,6 +18,7 @@ from userpool.errors import SettingsError, UserError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person
+from userpool.terms import Lasting
 
 
 class TakenFurtherError(UserError):
@@ -112,9 +114,15 @@ def ledger_undo_claims(table: LedgerTable, inventory: Inventory, *, now: Callabl
 
 
 def require_own_ledger(table: LedgerTable, inventory: Inventory) -> None:
-    """Raise SettingsError unless the ledger is the one of the last run and the migration is not finished."""
+    """Raise SettingsError unless the ledger is the one of the last run, and knows of no cut-over and no end.
+
+    Another inventory of this migration may have recorded the cut-over, or this one was restored from an older copy.
+    """
     if require_last_ledger(table, inventory).finished:
         raise SettingsError("The migration is finished: undo takes back a bulk run, and not a cut-over.")
+    lasting = Lasting.of(table)
+    if lasting and lasting.cut_over:
+        refuse_undo(inventory, lasting.cut_over)
 
 
 def person_of(claims: UndoClaims, sub: str) -> Person | None:

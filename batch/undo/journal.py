@@ -40,6 +40,11 @@ class Survey:
     in_doubt: int
     groups: int
 
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything at all to take back."""
+        return bool(self.users or self.groups)
+
 
 def survey(inventory: Inventory) -> Survey:
     """Count what this migration made and has not taken back yet."""

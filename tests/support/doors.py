@@ -28,9 +28,9 @@ DOORS = {
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
         inventory.Inventory inventory.LockedError inventory.StorageError inventory.decoded inventory.explain
         inventory.fingerprint inventory.inventory_to_read meta_keys. milestones.Cutover milestones.End
-        milestones.refuse_after_a_purge milestones.refuse_after_the_end
-        runs.Record runs.caller_of runs.config_digest runs.new_id runs.recorded runs.user_agent
+        runs.Record runs.config_digest runs.new_id runs.recorded runs.user_agent
         second_factors.Asked second_factors.FactorsTable second_factors.require_read
+        stages.OutOfTurnError stages.refuse stages.refuse_undo
         snapshot.Snapshot snapshot.USER_COLUMNS snapshot.USER_COLUMNS_OF_U snapshot.user_from_row
         user_state.AGAIN user_state.IS_DONE user_state.IS_LOST user_state.IS_NOT_DONE user_state.LOST
         user_state.NO_FAILURES user_state.PENDING user_state.Problem user_state.UserState
@@ -42,7 +42,7 @@ DOORS = {
         cohort.Cohort cohort.names_in collisions.Contender collisions.colliding collisions.collisions
         collisions.contenders groups.applied_definition groups.differing_fields groups.groups_defined
         groups.groups_to_update groups.groups_wanted groups.old_names jobs.Job jobs.count_memberships_owed
-        jobs.count_pending jobs.has_run naming.Naming plan.make_plan plan.planned_users summary.ONE_CHANNEL
+        jobs.count_pending naming.Naming plan.make_plan plan.planned_users summary.ONE_CHANNEL
         three_way.STAYS_DISABLED three_way.STAYS_ENDED
         summary.PlanSummary summary.spared three_way.ALIAS three_way.Attributes three_way.CHANGED_THERE
         three_way.Change three_way.EXACTLY three_way.FLAGS three_way.FOUND_OTHERWISE three_way.Judge

@@ -40,7 +40,7 @@ def moving(client, server, migration, request):
         target_endpoint=url,
         ledger={"table": f"reset-{abs(hash(request.node.name))}", "endpoint_url": url},
     )
-    for command in (("scan",), ("run", "--yes")):
+    for command in (("scan",), ("run", "--yes"), ("cutover", "--yes")):
         assert made(*command).code == 0
     return made
 
@@ -154,8 +154,9 @@ def test_without_a_ledger_there_is_nobody(client, server, migration):
     """Without a ledger nobody waits to be captured, and the command says what to do instead."""
     old = client.create_user_pool(PoolName="old")["UserPool"]["Id"]
     url = server.endpoint_url
+    create_user(client, old, "ada", {})
     made = migration(old, make_target(client, kind="plain"), source_endpoint=url, target_endpoint=url)
-    assert made("scan").code == 0
+    assert made("scan").code == made("run", "--yes").code == 0
     refused = made("reset")
     assert refused.code == 2
     assert "Only a ledger knows" in refused.err
