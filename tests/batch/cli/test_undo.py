@@ -117,6 +117,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(server, untouched):
         "AdminListGroupsForUser",
         "DescribeUserPool",
         "GetProvisionedLimit",
+        "ListIdentityProviders",
         "DynamoDB.DescribeTable",
         "DynamoDB.GetItem",
     }
