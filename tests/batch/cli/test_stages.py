@@ -50,7 +50,7 @@ WORDS = {
 
 
 def words_of(action: str, folder: Path) -> list[str]:
-    return [word.format(folder=folder) for word in WORDS.get(action, action.split())]
+    return [word.format(folder=folder).replace("2020-01-01", _today()) for word in WORDS.get(action, action.split())]
 
 
 @dataclass
