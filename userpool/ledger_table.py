@@ -193,8 +193,7 @@ def _from_client_error(error: ClientError, operation: str, table: str) -> Migrat
     if code == "ResourceNotFoundException":
         return MissingTableError(
             f"There is no ledger table {table} in this account and region. Correct `ledger`, or make it: "
-            f"aws dynamodb create-table --table-name {table} --billing-mode PAY_PER_REQUEST "
-            f"--attribute-definitions AttributeName={KEY},AttributeType=S --key-schema AttributeName={KEY},KeyType=HASH"
+            "cognito-migrate check has the command."
         )
     if code in _DENIED:
         needed = _TRANSACTED if operation == "TransactWriteItems" else f"dynamodb:{operation}"

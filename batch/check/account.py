@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from batch.check.facts import Allowed, Facts, Machine, UnreadError
 from batch.check.finding import Finding, Topic
 from batch.check.permissions import ONLY_IF_ALLOWED, Resource, statements
+from userpool.by_hand import pool_line
 from userpool.quotas import DEFAULT_RPS
 
 _PROVIDERS, _QUOTAS, _RIGHTS = map(Topic, ("identity providers", "quotas", "permissions"))
@@ -40,8 +41,8 @@ def providers(facts: Facts) -> Iterator[Finding]:
             "provider-missing",
             f"the new pool lacks {name} ({kind}): who signs in by it does not cross, and cannot come back.",
             "Attach it under the very same name, which is part of its users' names:",
-            f"aws cognito-idp create-identity-provider --user-pool-id {facts.config.target.user_pool_id} "
-            f"--provider-name {shlex.quote(name)} --provider-type {kind} --provider-details … --attribute-mapping …",
+            pool_line(facts.config.target, "create-identity-provider", "--provider-name", name, "--provider-type", kind)
+            + "   # and --provider-details, --attribute-mapping: those that it has in the old pool",
         )
 
 

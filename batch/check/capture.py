@@ -8,7 +8,9 @@ from batch.check.facts import Client, Facts
 from batch.check.finding import Finding, Topic, template
 from batch.lambda_trigger.capture_way import Way, attached, callable_by_cognito, missing_triggers, new_clients, ours
 from batch.lambda_trigger.findings import StepVerdict
+from userpool.by_hand import make_table, pool_line
 from userpool.function import lets_in
+from userpool.ledger_table import KEY
 
 _OLD_CLIENT, _CLIENTS, _TRIGGERS, _LEDGER = map(Topic, ("old app client", "app clients", "triggers", "ledger"))
 _ALL_AT_ONCE = "Attach the function to all of them at once, by `cognito-migrate trigger attach` or in the template:"
@@ -30,8 +32,11 @@ def old_client(facts: Facts) -> Iterator[Finding]:
             "old-flow-not-allowed",
             f"the old pool does not have {which} that allows ALLOW_ADMIN_USER_PASSWORD_AUTH: nothing can be proved.",
             "Make one for the function alone, and name it in SOURCE_CLIENT_ID:",
-            f"aws cognito-idp create-user-pool-client --user-pool-id {facts.config.source.user_pool_id} "
-            "--client-name cognito-migrate --explicit-auth-flows ALLOW_ADMIN_USER_PASSWORD_AUTH",
+            pool_line(
+                facts.config.source,
+                "create-user-pool-client",
+                *("--client-name", "cognito-migrate", "--explicit-auth-flows", "ALLOW_ADMIN_USER_PASSWORD_AUTH"),
+            ),
         )
         return
     yield _OLD_CLIENT.ok(f"passwords can be proved as {_names(good)}.")
@@ -145,7 +150,7 @@ def _whole(facts: Facts) -> Iterator[Finding]:
     # Functions of others on the same pool are not judged: their permissions are not this migration's business.
     policies = {arn: policy for arn, policy in facts.policies.value.items() if arn in ours(pool.triggers)}
     allowed = {arn: bool(policy and lets_in(policy, pool.arn)) for arn, policy in policies.items()}
-    judged = callable_by_cognito(allowed, pool.arn)
+    judged = callable_by_cognito(allowed, pool.arn, facts.config.target)
     if judged.verdict is StepVerdict.WRONG:
         yield _TRIGGERS.error("invoke-permission-missing", judged.said, "Let it:", judged.remedy)
     else:
@@ -169,13 +174,13 @@ def ledger(facts: Facts) -> Iterator[Finding]:
             f"the ledger {name} is in {region}, and the function looks for it in the new pool's Region.",
             "Leave `ledger.region` out, and keep the table in the new pool's Region.",
         )
-    found = facts.ledger.value
+    found, create = facts.ledger.value, make_table(facts.config.ledger, facts.config.target, KEY)
     if found.lost:
         yield _LEDGER.error("ledger-lost", f"there is no table {name} any more.", found.lost)
     elif not found.there:
-        yield _LEDGER.error("ledger-missing", f"there is no table {name}.", "Make it:", _create(name))
+        yield _LEDGER.error("ledger-missing", f"there is no table {name}.", "Make it:", create)
     elif found.whose:
-        yield _LEDGER.error("ledger-of-another", found.whose, "Set `ledger` to a table of its own.", _create(name))
+        yield _LEDGER.error("ledger-of-another", found.whose, "Set `ledger` to a table of its own.", create)
     else:
         yield _published(facts)
 
@@ -205,10 +210,3 @@ def _published(facts: Facts) -> Finding:
 
 
 _RUN = "cognito-migrate run"
-
-
-def _create(name: str) -> str:
-    return (
-        f"aws dynamodb create-table --table-name {name} --billing-mode PAY_PER_REQUEST --attribute-definitions "
-        "AttributeName=id,AttributeType=S --key-schema AttributeName=id,KeyType=HASH"
-    )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from batch.check.facts import Facts
 from batch.check.finding import Finding, Topic, template
-from batch.check.prepare import attribute_command
+from batch.check.prepare import attribute_command, room_in, why_not_added
 from batch.plan.naming import Naming
 from userpool.attributes import Attribute
 from userpool.errors import SettingsError
@@ -154,12 +154,13 @@ def _crossing(facts: Facts) -> dict[str, Attribute]:
 
 
 def _missing(facts: Facts, old: Attribute, name: str) -> Iterator[Finding]:
-    yield _SCHEMA.error(
-        "attribute-missing",
-        f"the new pool has no {name}: its values would not cross.",
-        f"Add it, as `cognito-migrate prepare` does, or say that it does not cross: attributes.drop: [{old.name}].",
-        attribute_command(facts.config.target.user_pool_id, replace(old, name=name)),
-    )
+    wanted, drop = replace(old, name=name), f"attributes.drop: [{old.name}]"
+    what = f"the new pool has no {name}: its values would not cross."
+    if reason := why_not_added(wanted, room_in(facts.target.description.schema)):
+        yield _SCHEMA.error("attribute-missing", what, f"It {reason}; or say that it does not cross: {drop}.")
+        return
+    remedy = f"Add it, as `cognito-migrate prepare` does, or say that it does not cross: {drop}."
+    yield _SCHEMA.error("attribute-missing", what, remedy, attribute_command(facts.config.target, wanted))
 
 
 def _different(facts: Facts, old: Attribute, new: Attribute) -> Iterator[Finding]:
@@ -220,7 +221,7 @@ def marker(facts: Facts) -> Iterator[Finding]:
             yield _MARKER.note("marker-not-wanted", f"{said} a rerun knows its users less surely.")
         return
     wanted = Attribute(name, mutable=False, shortest=0, longest=_LONGEST_SUB)
-    add = attribute_command(facts.config.target.user_pool_id, wanted)
+    add = attribute_command(facts.config.target, wanted)
     there = facts.target.description.schema.get(name)
     # Cognito adds an attribute to an existing pool, but never changes or removes one. So a missing marker has a
     # command, and an unfit one needs another name.

@@ -6,17 +6,16 @@ Values in, values out. `cli/prepare.py` asks the person and adds them.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from batch.pools.managed_pool import attribute_to_api
+from batch.pools.managed_pool import attribute_to_api, bare_name
 from userpool.attributes import Attribute, Schema
+from userpool.by_hand import pool_line
 from userpool.groups import GroupNames
-from userpool.settings import Rules
+from userpool.settings import PoolSettings, Rules
 from userpool.user import Group
 
-_CUSTOM = "custom:"
 _LONGEST_NAME = 20  # characters, without the prefix: developer guide, "Custom attributes"
 _LONGEST_SUB = 64  # characters, of which a sub has 36
 _MOST = 50  # custom attributes a pool: developer guide, quotas
@@ -50,12 +49,11 @@ def lacking(
     """
     given: list[Attribute] = []
     refused: list[tuple[str, str]] = []
-    # A colon marks a custom or developer-only attribute. Both count in the limit, standard attributes do not.
-    room = _MOST - sum(":" in name for name in target.attributes)
+    room = room_in(target)
     for attribute in _wanted(rules, source):
         if target.get(attribute.name):
             continue
-        reason = _why_not(attribute, room - len(given))
+        reason = why_not_added(attribute, room - len(given))
         if reason:
             refused.append((attribute.name, reason))
         else:
@@ -84,10 +82,17 @@ def _wanted(rules: Rules, source: Schema) -> Iterator[Attribute]:
             yield Attribute(name)
 
 
-def _why_not(attribute: Attribute, room: int) -> str | None:
-    name = attribute.name.removeprefix(_CUSTOM)
-    if not attribute.name.startswith(_CUSTOM) or ":" in name:
-        return "is a developer-only attribute, which cannot be added any more: rename or drop it (attributes)"
+def room_in(target: Schema) -> int:
+    """Return how many custom attributes can still be added to a pool with this schema."""
+    # A colon marks a custom or developer-only attribute. Both count in the limit, standard attributes do not.
+    return _MOST - sum(":" in name for name in target.attributes)
+
+
+def why_not_added(attribute: Attribute, room: int) -> str | None:
+    """Return why an attribute cannot be added to a pool, with the remedy, or None if it can. `room`: see `room_in`."""
+    name = bare_name(attribute.name)
+    if name == attribute.name or ":" in name:
+        return "has a name that no custom attribute can have: rename or drop it (attributes)"
     if len(name) > _LONGEST_NAME:
         return f"has a name of more than {_LONGEST_NAME} characters: rename it (attributes.rename)"
     if room <= 0:
@@ -121,10 +126,10 @@ def _or_none(bound: float | None) -> str:
     return "any" if bound is None else f"{bound:g}"
 
 
-def attribute_command(pool_id: str, attribute: Attribute) -> str:
-    """Return the AWS CLI command that adds the attribute, quoted for a POSIX shell."""
-    definition = shlex.quote(json.dumps([attribute_to_api(attribute)], separators=(",", ":")))
-    return f"aws cognito-idp add-custom-attributes --user-pool-id {pool_id} --custom-attributes {definition}"
+def attribute_command(pool: PoolSettings, attribute: Attribute) -> str:
+    """Return the AWS CLI command that adds the attribute to the pool."""
+    definition = json.dumps([attribute_to_api(attribute)], separators=(",", ":"))
+    return pool_line(pool, "add-custom-attributes", "--custom-attributes", definition)
 
 
 def template_line(attribute: Attribute) -> str:

@@ -11,7 +11,9 @@ from typing import Any
 from batch.check.facts import Facts
 from batch.check.finding import Finding, Topic, template
 from batch.check.own_functions import own
+from userpool.by_hand import pool_line
 from userpool.factors import MAIL, SMS, TOTP, offered
+from userpool.settings import PoolSettings
 
 _PASSWORDS, _MFA, _RECOVERY, _MAIL, _SIGN_UP = map(Topic, ("passwords", "MFA", "recovery", "mail", "sign-up"))
 _CLASSES = {
@@ -73,7 +75,6 @@ def factors(mfa: Mapping[str, Any]) -> frozenset[str]:
 
 def _lost(facts: Facts) -> Iterator[Finding]:
     old, new = _mode(facts, "source"), _mode(facts, "target")
-    pool = facts.config.target.user_pool_id
     allowed = factors(facts.source.mfa.value)
     if old != "OFF" and new == "OFF":
         # ON in the old pool means that nobody signs in there by the password alone. In the new pool everyone would.
@@ -82,8 +83,7 @@ def _lost(facts: Facts) -> Iterator[Finding]:
             "mfa-lost",
             f"MFA is {old} in the old pool and OFF in the new one: everybody who has a second factor loses it.",
             "Set it as in the old pool; SMS and e-mail need a sender first.",
-            f"aws cognito-idp set-user-pool-mfa-config --user-pool-id {pool} --mfa-configuration {old} "
-            "--software-token-mfa-configuration Enabled=true",
+            _offer_totp(facts.config.target, old),
         )
         return
     # A pool with MFA OFF may still have senders set up. Nobody is asked for a factor, so nobody loses one.
@@ -139,6 +139,11 @@ def _preferences(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _offer_totp(pool: PoolSettings, mode: str) -> str:
+    totp = ("--software-token-mfa-configuration", "Enabled=true")
+    return pool_line(pool, "set-user-pool-mfa-config", "--mfa-configuration", mode, *totp)
+
+
 def _demanded(facts: Facts) -> Iterator[Finding]:
     """Judge a demand for a second factor that some users cannot meet, such as users with only an e-mail address."""
     offered = factors(facts.target.mfa.value)
@@ -149,8 +154,7 @@ def _demanded(facts: Facts) -> Iterator[Finding]:
             "mfa-by-sms-alone",
             "the new pool demands a second factor and offers SMS alone: who has no phone number cannot sign in.",
             "Offer TOTP besides, which users set up at the first sign-in.",
-            f"aws cognito-idp set-user-pool-mfa-config --user-pool-id {facts.config.target.user_pool_id} "
-            "--mfa-configuration ON --software-token-mfa-configuration Enabled=true   # with the SMS settings it has",
+            f"{_offer_totp(facts.config.target, 'ON')}   # with the SMS settings it has",
         )
     elif mode == "ON" and _mode(facts, "source") != "ON":
         yield _MFA.warning(

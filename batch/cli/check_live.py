@@ -6,7 +6,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 
@@ -16,6 +16,7 @@ from batch.check.live.throw_away_pools import TAG, LeftOver, Making, making
 from batch.cli.terminal import Exit, say, tell
 from batch.runtime.stopping import StoppedError, stop_on_signals
 from batch.settings.config import Config
+from userpool.by_hand import pool_line
 from userpool.client import caller_arn
 from userpool.errors import FatalError, NotAllowedError, SettingsError
 
@@ -116,8 +117,7 @@ def _of_left_over(made: Making) -> Iterator[str]:
 def _to_delete_by_hand(pool: LeftOver, config: Config) -> str:
     if not pool.pool_id:
         return f"{pool.name} may be there: {pool.why}. In an hour: {_CLEAN_UP}"
-    region = config.target.region_name
-    command = f"aws cognito-idp delete-user-pool --region {region} --user-pool-id {pool.pool_id}"
+    command = pool_line(replace(config.target, user_pool_id=pool.pool_id), "delete-user-pool")
     return f"{pool.name} is not deleted: {pool.why} To delete it: {command}"
 
 

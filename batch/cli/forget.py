@@ -27,6 +27,7 @@ from batch.plan.cohort import names_in
 from batch.runtime.progress_bar import ProgressBars
 from batch.settings.config import Config
 from batch.settings.decisions import read_decisions
+from userpool.by_hand import pool_line
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
@@ -115,7 +116,9 @@ def _before(now: Apart, sub: str) -> Iterator[str]:
     old, new_sub, new = names_of(now.inventory, sub)
     yield f"Old name {old or 'not known'}, old sub {sub}; new name {new or 'not known'}, new sub {new_sub or 'none'}."
     yield "Inventory and ledger forget this person, but for the subs, and the inventory's backup copies are deleted."
-    yield "Delete the user in both pools first: aws cognito-idp admin-delete-user --user-pool-id ID --username NAME"
+    yield "Delete the user in both pools first:"
+    for pool, name in ((now.config.source, old), (now.config.target, new)):
+        yield f"  {pool_line(pool, 'admin-delete-user', '--username', name or 'NAME')}"
     for path in _naming(now.config, frozenset({old, sub})):
         yield f"A line of {path} names them: take it out, or every plan, run and sync refuses it from now on."
 

@@ -125,7 +125,7 @@ def _factor_lines(summary: PlanSummary, context: Context) -> Iterator[str]:
         if name in SECOND and name not in context.offered:
             yield (
                 f"The new pool does not offer {name}: {users} users would lose it. Offer it there, with the factors "
-                "that it has already (aws cognito-idp set-user-pool-mfa-config), and plan again."
+                "that it has already (SetUserPoolMfaConfig), and plan again."
             )
     if enrol := {name: users for name, users in summary.enrol.items() if name in {*context.offered, PASSKEY}}:
         yield f"Not to be carried, so users have to enrol anew: {_counted(enrol)} (cognito-migrate export re-enrol)."

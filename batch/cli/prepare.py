@@ -21,6 +21,7 @@ from batch.settings.config import Config
 from userpool.attributes import Attribute
 from userpool.errors import SettingsError
 from userpool.groups import GroupNames, made_for_providers
+from userpool.settings import PoolSettings
 from userpool.user import Group
 
 
@@ -81,27 +82,28 @@ def _lines(config: Config, found: Lacking, added: list[str], *, dry_run: bool) -
     for name, reason in found.refused:
         yield f"{name} cannot be added: it {reason}."
     if not found:
-        yield f"{pool_id} has every attribute and group that this migration needs."
+        besides = ", besides what cannot be added" if found.refused else ""
+        yield f"{pool_id} has every attribute and group that this migration needs{besides}."
     elif dry_run:
-        yield from _dry_lines(pool_id, found)
+        yield from _dry_lines(config.target, found)
     else:
         lacking_still = len(found.attributes) + len(found.groups) - len(added)
         yield f"Added to {pool_id}: {', '.join(added) or 'nothing'}."
         if lacking_still:
             yield f"{lacking_still} are lacking still; the same command asks again."
-    if not dry_run and any(name.startswith("custom:") for name in added):
+    if not dry_run and any(":" in name for name in added):
         yield "If a template owns the pool, add the attributes there as well, just as they are."
     yield "Everything else: cognito-migrate check"
 
 
-def _dry_lines(pool_id: str, found: Lacking) -> Iterator[str]:
+def _dry_lines(pool: PoolSettings, found: Lacking) -> Iterator[str]:
     for attribute in found.attributes:
-        yield from _attribute_lines(pool_id, attribute)
+        yield from _attribute_lines(pool, attribute)
     for group in found.groups:
         yield f"Lacking: the group {group.name}. `cognito-migrate run` creates it as well (groups.create)."
 
 
-def _attribute_lines(pool_id: str, attribute: Attribute) -> Iterator[str]:
+def _attribute_lines(pool: PoolSettings, attribute: Attribute) -> Iterator[str]:
     yield f"Lacking: {attribute_in_words(attribute)}"
-    yield f"  {attribute_command(pool_id, attribute)}"
+    yield f"  {attribute_command(pool, attribute)}"
     yield f"  or, where CloudFormation owns the pool, one more of its Schema: {template_line(attribute)}"

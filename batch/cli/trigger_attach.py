@@ -202,7 +202,7 @@ def _permission(config: Config, functions: Functions, pool_arn: str) -> Iterator
         else:
             allowed[arn] = bool(policy and lets_in(policy, pool_arn))
     if allowed:
-        yield callable_by_cognito(allowed, pool_arn)
+        yield callable_by_cognito(allowed, pool_arn, config.target)
 
 
 def _counted(config: Config, stop: threading.Event) -> tuple[LedgerCount, bool]:

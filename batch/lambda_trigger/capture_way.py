@@ -8,7 +8,9 @@ from typing import Any
 
 from batch.lambda_trigger.findings import DiagnosisStep, held, ok, refused, unchecked, wrong
 from userpool.app_client import AppClient
+from userpool.by_hand import function_line
 from userpool.person import Person, PersonState
+from userpool.settings import PoolSettings
 from userpool.user import Status, User
 
 CHALLENGES = ("DefineAuthChallenge", "CreateAuthChallenge", "VerifyAuthChallengeResponse")
@@ -55,16 +57,21 @@ def ours(triggers: Mapping[str, str]) -> list[str]:
     return sorted({arn for name, arn in triggers.items() if name in NEEDED or name in INSTEAD.values()})
 
 
-def callable_by_cognito(allowed: Mapping[str, bool], pool_arn: str) -> DiagnosisStep:
-    """Return a step that names the functions that Cognito may not call for the pool. `allowed` is by ARN."""
+def callable_by_cognito(allowed: Mapping[str, bool], pool_arn: str, pool: PoolSettings) -> DiagnosisStep:
+    """Return a step that names the functions that Cognito may not call for the `pool`. `allowed` is by ARN."""
     refusing = sorted(arn for arn, lets_in in allowed.items() if not lets_in)
     if not refusing:
         return ok("permission", "Cognito may call the function.")
     return wrong(
         "permission",
         f"Cognito may not call {', '.join(refusing)} for this pool, by its policy; or there is no such function.",
-        f"aws lambda add-permission --function-name {refusing[0]} --statement-id cognito-migrate "
-        f"--action lambda:InvokeFunction --principal cognito-idp.amazonaws.com --source-arn {pool_arn}",
+        function_line(
+            refusing[0],
+            pool,
+            "add-permission",
+            *("--statement-id", "cognito-migrate", "--action", "lambda:InvokeFunction"),
+            *("--principal", "cognito-idp.amazonaws.com", "--source-arn", pool_arn),
+        ),
         "invoke-permission-missing",
     )
 

@@ -165,9 +165,9 @@ class Diagnosis:
         except MigrationError as error:
             return unchecked("permission", str(error))
         allowed = {arn: bool(policy and lets_in(policy, pool.arn)) for arn, policy in policies.items()}
-        return (
-            callable_by_cognito(allowed, pool.arn) if allowed else unchecked("permission", "no function is attached.")
-        )
+        if not allowed:
+            return unchecked("permission", "no function is attached.")
+        return callable_by_cognito(allowed, pool.arn, self._parts.settings.target)
 
     def _old_client(self) -> DiagnosisStep:
         if self._parts.settings.client_id is None:

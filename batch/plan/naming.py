@@ -66,9 +66,11 @@ class Naming:
         name, origin = self._decided(decided, attributes) if decided else self._chosen(user, attributes)
         for attribute in self._identifying(origin):
             if attributes.get(attribute) and not self._may_identify(attribute, user, attributes):
+                # A preferred_username is never verified: no pool can do that.
+                verify = ", or verify it in the old pool" if attribute in VERIFIABLE else ""
                 raise UserError(
                     f"would sign in with its {WORDS[attribute]}, which is not verified: set users.allow_unverified, "
-                    f"or attributes.drop: [{attribute}], or verify it in the old pool"
+                    f"or attributes.drop: [{attribute}]{verify}"
                 )
         # `_automatic` never gives such a name. A decided or configured one may still be of that kind.
         if self._is_alias_here(name):

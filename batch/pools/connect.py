@@ -166,8 +166,7 @@ def _without_marker(config: Config) -> str:
     name = config.users.keep_sub_as or UserRules().keep_sub_as or ""
     return (
         "With a ledger every user keeps the old sub, in an attribute that nobody can change: set users.keep_sub_as to "
-        f"{name}, and run `aws cognito-idp add-custom-attributes --user-pool-id {config.target.user_pool_id} "
-        f"--custom-attributes Name={name.removeprefix('custom:')},AttributeDataType=String,Mutable=false`."
+        f"{name}, and add it to the new pool: cognito-migrate prepare"
     )
 
 

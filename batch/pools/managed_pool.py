@@ -15,6 +15,7 @@ from userpool.pool import UserPool
 
 _ALWAYS_MOVES = frozenset({"LastModifiedDate", "EstimatedNumberOfUsers"})
 _CUSTOM = "custom:"
+_DEVELOPER_ONLY = "dev:custom:"  # only whoever signs requests with credentials of AWS can write these
 
 
 class ManagedPool(UserPool):
@@ -97,13 +98,20 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {name for name in names if (old.get(name) or None) != (new.get(name) or None)}
 
 
+def bare_name(name: str) -> str:
+    """Return the name by which a custom attribute is added: without `custom:`, or `dev:custom:` if developer-only."""
+    return name.removeprefix(_DEVELOPER_ONLY if name.startswith(_DEVELOPER_ONLY) else _CUSTOM)
+
+
 def attribute_to_api(attribute: Attribute) -> dict[str, Any]:
-    """Return the `SchemaAttributeType` of a custom attribute. Its name has no `custom:` prefix."""
+    """Return the `SchemaAttributeType` of a custom attribute. Its name has no prefix: Cognito puts one before it."""
     made: dict[str, Any] = {
-        "Name": attribute.name.removeprefix(_CUSTOM),
+        "Name": bare_name(attribute.name),
         "AttributeDataType": attribute.type,
         "Mutable": attribute.mutable,
     }
+    if attribute.name.startswith(_DEVELOPER_ONLY):
+        made["DeveloperOnlyAttribute"] = True
     length = _bounds(MinLength=attribute.shortest, MaxLength=attribute.longest)
     size = _bounds(MinValue=attribute.least, MaxValue=attribute.greatest)
     if attribute.type == "String" and length:

@@ -60,7 +60,7 @@ DOORS = {
     "pools": """
         connect. connect.Migration connect.Say connect.Way connect.connect connect.pages_of
         connect.pool_to_manage connect.pools_to_look_at managed_pool.ManagedPool managed_pool.attribute_to_api
-        managed_pool.differing
+        managed_pool.bare_name managed_pool.differing
     """,
     "ledger": """
         claims.Claim claims.Claims claims.Hold claims.RefusedError close.Closed close.close count.DAYS

@@ -34,7 +34,7 @@ NEEDED = {
 }
 ALL = {
     **NEEDED,
-    "SOURCE_REGION": "eu-west-2",
+    "SOURCE_REGION": "eu-west-1",
     "SOURCE_CLIENT_ID": "client",
     "SOURCE_CLIENT_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:1:secret:a",
     "SOURCE_ROLE_ARN": "arn:aws:iam::1:role/old",
@@ -54,7 +54,7 @@ def test_settings_from_the_environment():
     source, target, ledger = settings.source, settings.target, settings.ledger
     assert (source.user_pool_id, source.region, source.role_arn) == (
         "eu-west-1_OLD",
-        "eu-west-2",
+        "eu-west-1",
         ALL["SOURCE_ROLE_ARN"],
     )
     assert (source.external_id, source.endpoint_url) == ("external", "http://127.0.0.1:1")
@@ -360,7 +360,7 @@ def test_a_missing_table_is_a_fault():
     parts = Parts(world.parts.settings, world.parts.source, world.parts.target, table, clock=world.parts.clock)
     world.handler = Handler(parts, say=lambda line: world.log.append(json.loads(line)))
     assert not world.signs_in("bob", OLD_PASSWORD)
-    assert "create-table" in world.log[0]["detail"]
+    assert "cognito-migrate check" in world.log[0]["detail"]
 
 
 def test_an_event_is_in_no_repr(world):

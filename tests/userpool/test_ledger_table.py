@@ -190,12 +190,9 @@ def no_values(error) -> bool:
 
 @pytest.mark.parametrize("operation", CALLS)
 def test_a_table_that_is_not_there_is_named_with_the_remedy(operation):
-    """Without a table the error is fatal, and says how to make one that works."""
-    with pytest.raises(
-        MissingTableError, match=r"no ledger table nowhere.*create-table --table-name nowhere"
-    ) as caught:
+    """Without a table the error is fatal, and says which command has the line that makes one."""
+    with pytest.raises(MissingTableError, match=r"no ledger table nowhere.*cognito-migrate check") as caught:
         CALLS[operation](LedgerTable(shared_client(), "nowhere"))
-    assert "AttributeName=id,KeyType=HASH" in str(caught.value)
     assert no_values(caught.value)
 
 

@@ -13,11 +13,12 @@ from batch.check.prepare import Lacking, attribute_command, lacking
 from userpool.attributes import Attribute, AttributeRules, Schema
 from userpool.errors import SettingsError
 from userpool.groups import GroupNames, GroupRules
-from userpool.settings import Rules, UserRules
+from userpool.settings import PoolSettings, Rules, UserRules
 from userpool.user import Group
 
 MARKER = Attribute("custom:legacy_sub", mutable=False, shortest=0, longest=64)
 
+NEW = PoolSettings("eu-west-1_New1", profile="shop", endpoint_url="http://127.0.0.1:5000")
 OF_A_PROVIDER = "eu-west-1_OldPool01_Google"
 
 
@@ -68,10 +69,10 @@ def test_rules_decide_what_is_wanted():
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("dev:custom:secret", "rename or drop"), ("custom:" + "x" * 21, "rename")],
+    [("dev:secret", "rename or drop"), ("custom:" + "x" * 21, "rename"), ("dev:custom:" + "x" * 21, "rename")],
 )
 def test_what_cannot_be_added_is_said(name, remedy):
-    """A developer-only attribute, or too long a name, is named with what to do."""
+    """A name that no custom attribute can have, or too long a one, is named with what to do."""
     lacks = found(source=[Attribute(name)])
     assert lacks.attributes == ()
     assert [(refused, remedy in reason) for refused, reason in lacks.refused] == [(name, True)]
@@ -107,7 +108,16 @@ def test_rules_that_merge_groups_are_refused():
 
 def test_the_command_names_the_attribute_without_its_prefix():
     """Cognito puts `custom:` before the name by itself."""
-    assert '"Name":"legacy_sub"' in attribute_command("eu-west-1_New", MARKER)
+    assert '"Name":"legacy_sub"' in attribute_command(NEW, MARKER)
+
+
+def test_a_developer_only_attribute_is_added_as_what_it_is():
+    """It is named without its prefix, which Cognito puts before it again, and said to be developer-only."""
+    role = Attribute("dev:custom:role")
+    assert found(source=[role]).attributes == (role,)
+    words = shlex.split(attribute_command(NEW, role))
+    definition = json.loads(words[words.index("--custom-attributes") + 1])
+    assert (definition[0]["Name"], definition[0]["DeveloperOnlyAttribute"]) == ("role", True)
 
 
 @pytest.fixture
@@ -151,9 +161,20 @@ def test_a_dry_run_gives_the_commands_and_changes_nothing(client, pools, sandbox
 
 def test_a_command_to_copy_is_one_command_whatever_the_name():
     """An attribute's name with a quote in it cannot end the argument that holds it."""
-    words = shlex.split(attribute_command("eu-west-1_New1", Attribute("custom:a';reboot;'")))
-    assert json.loads(words[-1])[0]["Name"] == "a';reboot;'"
-    assert words[-2] == "--custom-attributes"
+    words = shlex.split(attribute_command(NEW, Attribute("custom:a';reboot;'")))
+    definition = words[words.index("--custom-attributes") + 1]
+    assert json.loads(definition)[0]["Name"] == "a';reboot;'"
+
+
+def test_check_and_prepare_say_the_same_of_a_developer_only_attribute(client, pools):
+    """The line that `check` prints is the one of `prepare`, which adds the attribute under its own name."""
+    role = {"Name": "role", "AttributeDataType": "String", "Mutable": True, "DeveloperOnlyAttribute": True}
+    client.add_custom_attributes(UserPoolId=pools.source, CustomAttributes=[role])
+    offered = pools("prepare", "--dry-run").out
+    line = next(line for line in pools("check").out.splitlines() if '"Name":"role"' in line).strip()
+    assert line in offered
+    assert pools("prepare", "--yes").code == 0
+    assert "dev:custom:role" in custom(client, pools.target)
 
 
 def test_without_a_terminal_nothing_is_added(client, pools):

@@ -116,7 +116,8 @@ def test_a_pool_that_cannot_be_deleted_is_told_with_the_command(configured, clie
     result = configured("check", "--live", "--yes", "--json")
     assert result.code == 3
     ((pool_id, name),) = throw_away(client).items()
-    command = f"aws cognito-idp delete-user-pool --region us-east-1 --user-pool-id {pool_id}"
+    endpoint = configured.settings["target"]["endpoint_url"]
+    command = f"aws cognito-idp delete-user-pool --user-pool-id {pool_id} --region us-east-1 --endpoint-url {endpoint}"
     assert any(
         line.startswith(f"{name} is not deleted: ") and line.endswith(command) for line in result.err.splitlines()
     )

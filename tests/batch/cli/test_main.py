@@ -169,7 +169,7 @@ def test_only_the_approved_plan_is_run(moving, sandbox):
 def test_a_plan_writes_nothing_to_either_pool(moving, sandbox):
     """`plan` reads descriptions and no more."""
     said(moving("plan"), 0)
-    assert set(sandbox.calls) <= {"DescribeUserPool"}
+    assert set(sandbox.calls) <= {"DescribeUserPool", "ListIdentityProviders"}
 
 
 @pytest.mark.parametrize(("answer", "code", "goes_on"), [("y\n", 0, True), ("\n", 130, False)])

@@ -141,11 +141,8 @@ def test_a_ledger_needs_the_old_sub_kept(moving, server, keep_sub_as):
     moving.configure(users={"keep_sub_as": keep_sub_as})
     result = moving("run", "--yes")
     assert result.code == 2
-    name = "elsewhere" if keep_sub_as else "legacy_sub"
-    assert (
-        f"aws cognito-idp add-custom-attributes --user-pool-id {moving.target} --custom-attributes "
-        f"Name={name},AttributeDataType=String,Mutable=false" in result.err
-    )
+    name = keep_sub_as or "custom:legacy_sub"
+    assert f"set users.keep_sub_as to {name}, and add it to the new pool: cognito-migrate prepare" in result.err
     assert server.calls["AdminCreateUser"] == 0
 
 

@@ -135,7 +135,7 @@ def test_a_factor_that_the_new_pool_does_not_offer_is_said_to_be_lost(moving, cl
     said = moving("plan").out
     assert f"set in the new pool: {MAIL} 2." in said
     assert f"does not offer {SMS}: 3 users would lose it." in said
-    assert "set-user-pool-mfa-config" in said
+    assert "SetUserPoolMfaConfig" in said
     assert moving("run", "--yes").code == 0
     assert "UserMFASettingList" not in client.admin_get_user(UserPoolId=moving.target, Username="user0")
     offer(client, moving.target)

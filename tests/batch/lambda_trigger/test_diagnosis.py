@@ -271,7 +271,7 @@ def test_a_ledger_without_a_table():
     world.parts.table = LedgerTable(world.ledger_client, "nowhere-to-be-found")
     first = wrong_first(world)
     assert first.step == "ledger"
-    assert "create-table" in first.said
+    assert "cognito-migrate check" in first.said
 
 
 def test_a_ledger_in_which_nothing_is_published():

@@ -254,3 +254,21 @@ def test_the_same_user_gets_the_same_plan(user, given, decision):
 def test_whoever_was_decided_against_is_never_created(user, given):
     """No rule outweighs a decision to leave a user out."""
     assert plan_user(user, given, Decision("skip")).action is SKIP
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "verifiable"),
+    [
+        ("preferred_username", SignIn(alias_attributes=("preferred_username",)), False),
+        ("email", SignIn(username_attributes=("email",)), True),
+    ],
+)
+def test_a_remedy_for_an_unverified_sign_in_name_is_one_that_can_be_done(name, target, verifiable):
+    """No pool verifies a preferred_username, so it is not told to; each remedy that is told lets the user cross."""
+    user = ada({name: "ada@x.com" if verifiable else "countess"})
+    plan = plan_user(user, context(target=target))
+    assert plan.action is Action.BLOCKED
+    assert ("verify it in the old pool" in plan.reason) is verifiable
+    assert plan_user(user, context(target=target, allow_unverified=True)).action is Action.CREATE
+    if not verifiable:
+        assert plan_user(user, context(target=target, attributes=AttributeRules(drop=(name,)))).action is Action.CREATE
