@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from trigger.outcome import Outcome, RefusalError
-from trigger.parts import Work
+from trigger.parts import STATUS, Work
 from trigger.proof import old_user, prove, why_reset
 from userpool.errors import ForeignAnswerError, MigrationError, PassingError, UnansweredError, UserError
 from userpool.passwords import random_password
@@ -30,7 +30,7 @@ _TOO_WEAK = {"InvalidPasswordException", "PasswordHistoryPolicyViolationExceptio
 
 def define(work: Work) -> Outcome:
     """Ask for the password, three times at most; after a right answer tell what came of it; then end."""
-    rounds: list[dict[str, Any]] = work.request.get("session") or []
+    rounds = _rounds(work)
     answers = [bool(one.get("challengeResult")) for one in rounds]
     over = (
         any(one.get("challengeName") != _CUSTOM for one in rounds)  # SRP_A and what follows it
@@ -46,13 +46,18 @@ def define(work: Work) -> Outcome:
 
 def create(work: Work) -> Outcome:
     """Make the challenge: the password, or, after a right answer, the outcome for the client to read."""
-    rounds = work.request.get("session") or []
+    rounds = _rounds(work)
     if not (rounds and rounds[-1].get("challengeResult")):
         return _ask(work, {"ask": "password"}, "password")
-    marker = work.attributes.get(work.terms.marker)
+    marker = work.user.get(work.terms.marker)
     person = work.ledger.person(marker) if marker else None
     outcome = "captured" if person and person.state is PersonState.CAPTURED else "reset-needed"
     return _ask(work, {"outcome": outcome}, "nothing")
+
+
+def _rounds(work: Work) -> list[dict[str, Any]]:
+    """Return the challenges of the session so far; one of which nothing is told is none of ours."""
+    return [one or {} for one in work.request.get("session") or []]
 
 
 def _ask(work: Work, public: dict[str, str], asked: str) -> Outcome:
@@ -100,12 +105,13 @@ class _InDoubtError(Exception):
 
 def claimant(work: Work) -> tuple[str, str]:
     """Return the marker and the sub of the new pool's user. Raises RefusalError for whom nothing is captured."""
-    marker, new_sub = work.attributes.get(work.terms.marker), work.attributes.get("sub")
     if work.terms.finished:
         raise RefusalError("migration-is-finished")
-    if work.request.get("userNotFound") or not marker or not new_sub:
+    user = {} if work.request.get("userNotFound") else work.user
+    marker, new_sub = user.get(work.terms.marker), user.get("sub")
+    if not marker or not new_sub:
         raise RefusalError("nobody-of-this-migration")
-    if work.attributes.get("cognito:user_status") != Status.CONFIRMED:
+    if user.get(STATUS) != Status.CONFIRMED:
         raise RefusalError("new-user-is-not-confirmed", marker)
     return marker, new_sub
 
@@ -125,7 +131,7 @@ def _begin(work: Work) -> tuple[Person, str]:
 
 def require_as_recorded(work: Work, person: Person) -> None:
     """Raise RefusalError unless the new pool's user is, at this moment, the one that the ledger knows."""
-    found = work.target.find(work.event["userName"])
+    found = work.target.find(work.username)
     if (
         found is None
         or not found.enabled
@@ -141,7 +147,7 @@ def _set(work: Work, person: Person, token: str) -> str:
     require_as_recorded(work, person)
     try:
         work.target.set_password(
-            work.event["userName"],
+            work.username,
             work.request["challengeAnswer"],
             before=lambda: work.deadline.require(_WRITE_SECONDS),
         )
@@ -186,7 +192,7 @@ def _put_random_password_back(work: Work, person: Person, token: str) -> None:
     """
     for _ in range(_TRIES):
         try:
-            work.parts.target.set_password(work.event["userName"], random_password({"MinimumLength": _LONGEST_MINIMUM}))
+            work.parts.target.set_password(work.username, random_password({"MinimumLength": _LONGEST_MINIMUM}))
         except (PassingError, UnansweredError):
             work.parts.sleep(_PAUSE)  # then again: one random password is as good as another
         else:

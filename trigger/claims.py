@@ -37,7 +37,7 @@ def _to_enrol(work: Work, person: Person) -> dict[str, str]:
 
 def _has(work: Work, *, passkeys: bool) -> frozenset[str]:
     """Return what the user can prove themselves by in the new pool; passkeys too, if Cognito may tell them."""
-    username = work.event["userName"]
+    username = work.username
     try:
         found = work.target.factors(username, passkeys=passkeys)
     except (NotAllowedError, UserError):  # not granted, or unknown to this version of boto3
@@ -81,4 +81,4 @@ def _details(work: Work) -> dict[str, Any]:
 
 
 def _is_first_version(work: Work) -> bool:
-    return bool(work.event.get("version") == "1")
+    return bool((work.event.get("version") or "1") == "1")

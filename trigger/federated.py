@@ -26,7 +26,7 @@ def admit(work: Work) -> Admitted:
     if person is None:
         return Admitted(Outcome("passed", "not-of-this-migration"))
     now = _as_this_profile(work, person)
-    if now.state is not PersonState.RETURNED or now.new_sub != work.attributes["sub"]:
+    if now.state is not PersonState.RETURNED or now.new_sub != work.new_sub:
         why = "another-profile" if now.state is PersonState.RETURNED else f"person-is-{now.state}"
         return Admitted(Outcome("passed", why, person.sub))
     return _given(work, now, "passed" if person.new_sub else "settled")
@@ -55,7 +55,7 @@ def _not_disabled(work: Work) -> Person | None:
 def refresh(work: Work) -> Admitted:
     """Give what is owed. A refresh proves nothing new, so it settles nobody; who is disabled gets none either."""
     person = _not_disabled(work)
-    if person is None or person.state is not PersonState.RETURNED or person.new_sub != work.attributes.get("sub"):
+    if person is None or person.state is not PersonState.RETURNED or person.new_sub != work.new_sub:
         return Admitted(Outcome("passed", "not-of-this-migration"))
     return _given(work, person, "passed")
 
@@ -78,9 +78,9 @@ def _as_this_profile(work: Work, person: Person) -> Person:
     """Return the person as they are now: come back as this profile, unless they are held, or came back as another."""
     if person.state is PersonState.HELD or person.new_sub:
         return person
-    turn = work.ledger.come_back(person.sub, work.attributes["sub"], work.now())
+    turn = work.ledger.come_back(person.sub, work.new_sub, work.now())
     if turn.done and turn.before:
-        return replace(turn.before, state=PersonState.RETURNED, new_sub=work.attributes["sub"])
+        return replace(turn.before, state=PersonState.RETURNED, new_sub=work.new_sub)
     if turn.before and turn.before.disabled:
         raise RefusalError("old-user-disabled", person.sub)
     return turn.before or person

@@ -96,6 +96,8 @@ class Handler:
         if event.get("userPoolId") != self._parts.settings.target.user_pool_id:
             self._log(event, deadline, Outcome("refused", "event-of-another-pool"))
             raise DeniedError
+        for part in ("request", "response"):
+            event[part] = event.get(part) or {}
         self._work(event, deadline, route)
         return event
 

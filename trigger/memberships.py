@@ -34,7 +34,7 @@ def _given(work: Work, groups: list[str]) -> list[str]:
         if work.deadline.left < _EACH:
             break
         try:
-            work.target.add_to_group(work.event["userName"], group)
+            work.target.add_to_group(work.username, group)
         except UserError:
             continue  # the group is not there (yet): still owed
         except MigrationError:

@@ -83,7 +83,7 @@ def translated(work: Work, old: User) -> Translation:
 
 def _attributes(work: Work, person: Person, old: User) -> dict[str, str]:
     """Return the attributes, with the `username` that a name typed as an alias demands."""
-    sign_in, typed = work.terms.sign_in, work.event["userName"]
+    sign_in, typed = work.terms.sign_in, work.username
     translation = translated(work, old)
     if translation.problems or work.terms.marker not in translation.attributes:
         raise RefusalError("attributes-the-new-pool-refuses", person.sub)

@@ -24,6 +24,9 @@ _OLD_POOL_SECONDS = 3.0  # its own triggers run inside a sign-in
 _NEW_POOL_SECONDS = 2.0
 _LEDGER_SECONDS = 1.0
 
+STATUS = "cognito:user_status"
+"""The name under which an event has a user's status, among the attributes."""
+
 
 @dataclass(slots=True)
 class Parts:
@@ -110,6 +113,7 @@ class Work:
     source: UserPool
     target: UserPool
     old_pool: InTime
+    _user: dict[str, str] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, event: dict[str, Any], deadline: Deadline, parts: Parts) -> Work:
@@ -138,9 +142,39 @@ class Work:
         return response
 
     @property
+    def username(self) -> str:
+        """The user name of the event. Raises RefusalError if there is none: the event is about nobody."""
+        name = self.event.get("userName")
+        if not name:
+            raise RefusalError("no-user-name")
+        return str(name)
+
+    @property
     def attributes(self) -> dict[str, str]:
-        """The attributes of the new pool's user, as the event has them."""
+        """The attributes as the event has them: of the new pool's user, or of one who is about to be made."""
         return self.request.get("userAttributes") or {}
+
+    @property
+    def user(self) -> dict[str, str]:
+        """The attributes of the new pool's user, with `sub` and status. The pool is asked if the event tells neither.
+
+        No document promises `cognito:user_status` in an event, nor any single attribute ("Lambda trigger event",
+        developer guide); events of AWS have both, those of some stand-ins do not.
+        """
+        if self._user is None:
+            told = {name: value for name, value in self.attributes.items() if value}
+            if not (told.get("sub") and told.get(STATUS)) and (found := self.target.find(self.username)):
+                told = {**found.attributes, **told, "sub": found.sub, STATUS: found.status}
+            self._user = told
+        return self._user
+
+    @property
+    def new_sub(self) -> str:
+        """The sub of the new pool's user. Raises RefusalError if neither the event nor the pool tells one."""
+        sub = self.user.get("sub")
+        if not sub:
+            raise RefusalError("no-such-new-user")
+        return sub
 
     @property
     def ledger(self) -> Ledger:

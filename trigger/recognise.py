@@ -6,7 +6,7 @@ Never by an e-mail address alone.
 from __future__ import annotations
 
 from trigger.outcome import RefusalError
-from trigger.parts import Work
+from trigger.parts import STATUS, Work
 from userpool.identities import is_profile, linked, primary
 from userpool.identity import identifiers
 from userpool.person import FORGOTTEN, Person, PersonState, federated_lock, linked_lock, lock_id
@@ -20,7 +20,7 @@ _NEVER_MARKED = {
 
 def by_typed_name(work: Work) -> Person:
     """Return the person whose sign-in identifier was typed. Raises RefusalError for nobody's, after one read."""
-    sub = work.ledger.owner(work.terms.lock(work.event["userName"]))
+    sub = work.ledger.owner(work.terms.lock(work.username))
     if sub is None:
         raise RefusalError("unknown-name")
     person = work.ledger.person(sub)
@@ -34,7 +34,7 @@ def by_marker(work: Work) -> Person | None:
 
     Raises RefusalError if the marker is somebody else's.
     """
-    marker = work.attributes.get(work.terms.marker)
+    marker = work.user.get(work.terms.marker)
     person = work.ledger.person(marker) if marker else None
     if person is None:
         return None
@@ -45,7 +45,7 @@ def by_marker(work: Work) -> Person | None:
 
 def is_federated(work: Work) -> bool:
     """Whether the event's user is a profile of another identity provider's user; a native user linked to one is not."""
-    return is_profile(work.attributes.get("cognito:user_status"), work.attributes)
+    return is_profile(work.user.get(STATUS), work.user)
 
 
 def by_identity(work: Work) -> Person | None:
@@ -71,7 +71,7 @@ def is_still_linked(work: Work, person: Person) -> bool:
 def _identity_name(work: Work) -> str:
     """Return the `Provider_id` of a profile, or of one that is about to be made: then there are no `identities` yet."""
     identity = primary(work.attributes)
-    return identity.username if identity else str(work.event["userName"])
+    return identity.username if identity else work.username
 
 
 def _owner(work: Work, lock: str) -> Person | None:
@@ -88,9 +88,9 @@ def _is(work: Work, person: Person) -> bool:
     if person.state in _NEVER_MARKED:
         return False
     if person.new_sub is not None:
-        return person.new_sub == work.attributes.get("sub")
+        return person.new_sub == work.user.get("sub")
     if person.reason == FORGOTTEN:
         return True
-    owned = identifiers(work.event["userName"], work.attributes, work.terms.sign_in)
+    owned = identifiers(work.username, work.user, work.terms.sign_in)
     pool_id = work.terms.target_pool_id
     return not person.locks.isdisjoint(lock_id(pool_id, identifier) for identifier in owned)

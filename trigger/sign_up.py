@@ -13,6 +13,8 @@ from userpool.person import UNCONFIRMED, Person, PersonState
 
 def before_sign_up(work: Work) -> Outcome:
     """Raise RefusalError for a name that belongs to a person of the old pool, unless they never confirmed it there."""
+    if work.request.get("userAttributes") is None:  # they may be somebody's, and no pool can be asked for them yet
+        raise RefusalError("attributes-are-not-told")
     if work.attributes.get(work.terms.marker):
         raise RefusalError("signs-up-with-a-marker")
     for person in _owners(work):
@@ -54,7 +56,7 @@ def after_forgotten_password(work: Work) -> Outcome:
     person = by_marker(work)
     if person is None:
         return Outcome("passed", "not-of-this-migration")
-    turn = work.ledger.reset(person.sub, work.now(), work.attributes["sub"], chosen=True)
+    turn = work.ledger.reset(person.sub, work.now(), work.new_sub, chosen=True)
     return Outcome("reset" if turn.done else "passed", turn.state or "", person.sub)
 
 
@@ -66,6 +68,6 @@ def _owners(work: Work) -> Iterator[Person]:
     """Yield the persons of the old pool whose identifiers the new user's are, or would be once verified."""
     sign_in, ledger = work.terms.sign_in, work.ledger
     values = [work.attributes.get(name) for name in (*sign_in.username_attributes, *sign_in.alias_attributes)]
-    names = dict.fromkeys(value for value in [work.event["userName"], *values] if value)
+    names = dict.fromkeys(value for value in [work.username, *values] if value)
     owners = dict.fromkeys(sub for name in names if (sub := ledger.owner(work.terms.lock(name))))
     yield from (person for sub in owners if (person := ledger.person(sub)))

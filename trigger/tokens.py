@@ -77,7 +77,7 @@ def _refresh(work: Work, person: Person) -> Admitted:
 
 def _settled(work: Work, person: Person) -> Person:
     """Return the person as they are now, in a final state on record."""
-    source, is_linked = work.event["triggerSource"], bool(linked(work.attributes))
+    source, is_linked = work.event["triggerSource"], bool(linked(work.user))
     for _ in range(_TRIES):
         _refuse_beside_a_capture(work, person)
         _refuse_before_it_is_disabled(person)
@@ -86,7 +86,7 @@ def _settled(work: Work, person: Person) -> Person:
             return person
         if not person.checked:
             _look_at_the_old_pool(work, person)
-        if work.ledger.settle(person, state, work.attributes["sub"], work.now()).done:
+        if work.ledger.settle(person, state, work.new_sub, work.now()).done:
             break
         person = by_marker(work) or person
     else:

@@ -103,6 +103,8 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "the new pool's user is not CONFIRMED.",
         f"{_FORGOT} Or rerun `cognito-migrate run`.",
     ),
+    "no-user-name": ("the event names nobody.", "Such events do not come from Cognito: see what calls the function."),
+    "no-such-new-user": ("the new pool does not have the user of the event.", "See what calls the function."),
     "new-user-is-not-as-recorded": (
         "the new pool's user is disabled, or not the one that the ledger knows.",
         "Enable the user if that is wanted; `cognito-migrate verify` compares the rest.",

@@ -84,7 +84,7 @@ def test_a_capture_of_whom_nothing_is_to_be_captured_costs_one_call():
     world = precreated()
     world.capture("bob", OLD_PASSWORD)
     assert cost(world, "VerifyAuthChallengeResponse_Authentication") == {UPDATE: 1}
-    assert cost(world, "VerifyAuthChallengeResponse_Authentication", "stranger") == {}
+    assert cost(world, "VerifyAuthChallengeResponse_Authentication", "stranger", userNotFound=True) == {}
 
 
 def test_asking_costs_nothing():

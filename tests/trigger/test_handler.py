@@ -224,23 +224,14 @@ def test_a_mistake_of_ours_tells_nobody_anything(world):
     assert caught.value.__context__ is None
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "CreateAuthChallenge_Authentication",
-        "VerifyAuthChallengeResponse_Authentication",
-        "TokenGeneration_Authentication",
-        "TokenGeneration_RefreshTokens",
-        "PostConfirmation_ConfirmForgotPassword",
-        "PreSignUp_SignUp",
-    ],
-)
-def test_an_event_that_is_not_as_cognito_makes_it_is_denied(world, source):
-    """An event without a request is a fault, and denied."""
-    event = {"triggerSource": source, "userPoolId": world.new_id, "userName": "bob", "response": {}}
+@pytest.mark.parametrize("request_", [[], "text"])
+@pytest.mark.parametrize("source", ["TokenGeneration_Authentication", "PreSignUp_SignUp"])
+def test_an_event_that_is_not_as_cognito_makes_it_is_denied(world, source, request_):
+    """An event whose request is no object is a fault, and denied."""
+    event = {"triggerSource": source, "userPoolId": world.new_id, "userName": "bob", "request": request_ or [1]}
     with pytest.raises(DeniedError):
         world.send(event)
-    assert world.log[-1]["reason"] == "KeyError"
+    assert world.log[-1]["reason"] == "AttributeError"
 
 
 # What batch and trigger agreed on.
