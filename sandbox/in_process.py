@@ -12,6 +12,7 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.loaders import Loader
+from botocore.parsers import ResponseParserFactory
 
 from sandbox.cognito import Cognito
 from sandbox.dynamodb import dynamodb
@@ -19,7 +20,7 @@ from sandbox.errors import CognitoError
 from sandbox.messages import Answer, error_answer, json_answer
 from sandbox.short_way import CarryOut, short_client
 from sandbox.world import ACCOUNT, REGION
-from userpool.client import bare_session
+from userpool.client import bare_session, instant
 
 _TARGET = "X-Amz-Target"
 
@@ -85,6 +86,10 @@ def _session() -> Any:
     # Shared: making one takes as long as making a client, which copies what it needs of it.
     core: Any = bare_session()
     core.register_component("data_loader", _loader())
+    # The product's clients look whether it is Cognito that answers. Here it is, and tests let it answer anything.
+    factory = ResponseParserFactory()
+    factory.set_parser_defaults(timestamp_parser=instant)
+    core.register_component("response_parser_factory", factory)
     return boto3.session.Session("sandbox", "sandbox", botocore_session=core)
 
 

@@ -16,13 +16,14 @@ from sandbox.errors import CognitoError
 from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.limits import Quotas
 from sandbox.messages import Answer, Call, error_answer, json_answer
-from sandbox.sign_in import managed_login
+from sandbox.sign_in import keys, managed_login
 from sandbox.wire import HOST, Environ, HttpServer, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 _CONTROL_PREFIX = "/_sandbox/"
+_KEYS_PATH = "/.well-known/jwks.json"
 _MAX_LATENCY_SECONDS = 60
 _StartResponse = Any
 
@@ -126,6 +127,8 @@ class Sandbox:
         """Answer a request, or return None to hang up."""
         if environ["PATH_INFO"].startswith(_CONTROL_PREFIX):
             return self._control(environ, body)
+        if environ["PATH_INFO"].endswith(_KEYS_PATH):
+            return self._keys(environ["PATH_INFO"].removesuffix(_KEYS_PATH).strip("/"))
         call = Call.of(environ, body)
         return other_services.answer(environ) if call is None else self._serve(call)
 
@@ -199,6 +202,15 @@ class Sandbox:
             return error_answer(error.status, error.code, error.message)
         except ValueError as error:
             return json_answer(HTTPStatus.BAD_REQUEST, {"message": str(error)})
+
+    def _keys(self, pool_id: str) -> Answer:
+        """Answer with the keys that a pool's tokens are signed by."""
+        world = self.cognito.world
+        try:
+            with world.lock:
+                return json_answer(HTTPStatus.OK, keys.published(world, world.pool(pool_id)))
+        except CognitoError as error:
+            return error_answer(HTTPStatus.NOT_FOUND, error.code, error.message)
 
     def _counts(self) -> dict[str, object]:
         with self._lock:

@@ -106,6 +106,7 @@ class World:
         self.sessions: dict[str, Any] = {}  # of challenges under way, by Session
         self.refresh_tokens: dict[str, Any] = {}
         self.grants: dict[str, Any] = {}  # what each sign-in granted, by `origin_jti`
+        self.signing: dict[str, int] = {}  # pools that have signed a token, in that order, see `keys`
         self.listings = Listings(self.clock)
         self.provisioned: dict[str, float] = {}  # quotas that differ from the defaults, see `limits`
         self.sent: list[Any] = []  # every code that would have gone out, see `codes`

@@ -12,7 +12,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
 from sandbox.errors import CognitoError, not_authorized, user_not_found
-from sandbox.sign_in import claims
+from sandbox.sign_in import claims, keys
 from sandbox.sign_in.challenges import SignIn
 from sandbox.sign_in.claims import Groups, Override
 from sandbox.triggers import triggers
@@ -111,9 +111,9 @@ def _pair(sign_in: SignIn, grant: Grant) -> dict[str, Any]:
     of_access = {**claims.of_access_token(client, user, claims.SCOPE), **claims.of_groups(groups, with_roles=False)}
     lasts = _seconds(client, "AccessToken")
     return {
-        "AccessToken": _signed(pool, override.access_token.apply({**of_access, **shared, "exp": now + lasts})),
+        "AccessToken": _signed(sign_in, override.access_token.apply({**of_access, **shared, "exp": now + lasts})),
         "IdToken": _signed(
-            pool, override.id_token.apply({**of_id, **shared, "exp": now + _seconds(client, "IdToken")})
+            sign_in, override.id_token.apply({**of_id, **shared, "exp": now + _seconds(client, "IdToken")})
         ),
         "ExpiresIn": lasts,
         "TokenType": "Bearer",
@@ -133,9 +133,9 @@ def _ask_trigger(sign_in: SignIn) -> Override:
     return Override.given(version, sign_in.trigger("PreTokenGeneration", sign_in.source, request, {field: None}))
 
 
-def _signed(pool: Pool, payload: claims.Claims) -> str:
-    key = pool.moto.json_web_key
-    token: str = jwt.encode({"kid": "dummy", "alg": "RS256"}, payload, key)  # the kid that moto publishes
+def _signed(sign_in: SignIn, payload: claims.Claims) -> str:
+    header = {"kid": keys.kid_of(sign_in.pool), "alg": "RS256"}
+    token: str = jwt.encode(header, payload, keys.key_of(sign_in.world, sign_in.pool))
     return token
 
 
@@ -144,7 +144,7 @@ def _read(world: World, access_token: str) -> tuple[Grant, claims.Claims]:
     try:
         unproved = json.loads(jws.extract_compact(access_token.encode()).payload)
         grant: Grant = world.grants[unproved["origin_jti"]]
-        found: claims.Claims = jwt.decode(access_token, world.pool(grant.pool_id).moto.json_web_key).claims
+        found: claims.Claims = jwt.decode(access_token, keys.key_of(world, world.pool(grant.pool_id))).claims
     except (JoseError, ValueError, LookupError, TypeError) as error:
         raise not_authorized("Invalid Access Token") from error
     if found["token_use"] != "access":  # noqa: S105 -- the claim's value

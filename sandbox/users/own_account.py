@@ -88,6 +88,9 @@ def _verify_software_token(world: World, parameters: Parameters) -> dict[str, An
     if interval is None:
         raise CognitoError("EnableSoftwareTokenMFAException", "Code mismatch")
     user.totp_secret, user.totp_pending, user.totp_used = user.totp_pending, None, interval
+    # In the session of MFA_SETUP it counts at once, whether or not that challenge is ever answered (seen on AWS).
+    if parameters.get("Session") and "SOFTWARE_TOKEN_MFA" not in user.mfa:
+        user.mfa.append("SOFTWARE_TOKEN_MFA")
     return {"Status": "SUCCESS", **session}
 
 

@@ -226,6 +226,19 @@ def test_an_authenticator_is_set_up_at_sign_in(cognito, local, pool_id, client_i
     assert sign_in(cognito, client_id)["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
 
 
+def test_an_authenticator_counts_as_soon_as_it_is_verified(cognito, local, pool_id, client_id):
+    """Who verifies one in the session of MFA_SETUP and never answers the challenge is asked for its code next time."""
+    add_bob(cognito, pool_id)
+    switch(cognito, pool_id, "ON", **TOKENS)
+    given = cognito.associate_software_token(Session=sign_in(cognito, client_id)["Session"])
+    cognito.verify_software_token(Session=given["Session"], UserCode=totp.code(given["SecretCode"], now(local)))
+    local.world.clock.advance(300)  # a code is good once
+    asked = sign_in(cognito, client_id)
+    assert asked["ChallengeName"] == "SOFTWARE_TOKEN_MFA"
+    code = totp.code(given["SecretCode"], now(local))
+    assert claims(respond(cognito, client_id, asked, {"SOFTWARE_TOKEN_MFA_CODE": code}))["cognito:username"] == "bob"
+
+
 def test_an_authenticator_is_verified_by_its_code(cognito, local, pool_id, client_id):
     """VerifySoftwareToken refuses a wrong code, and a factor that was not verified can not be switched on."""
     add_bob(cognito, pool_id)
