@@ -70,8 +70,16 @@ class Cognito:
             if own is not None:
                 return own(self.world, parameters)
             if operation in _FROM_MOTO:
+                self._require_what_is_named(parameters)
                 return self.world.moto.call(operation, parameters, region)
         raise CognitoError("UnknownOperationException", f"The sandbox does not implement {operation}.")
+
+    def _require_what_is_named(self, parameters: dict[str, Any]) -> None:
+        """Say as Cognito does that a pool or an app client is missing: moto gives its bare id, or nothing."""
+        if "ClientId" in parameters:
+            auth.client_of(self.world, parameters)
+        elif "UserPoolId" in parameters:
+            self.world.pool(parameters["UserPoolId"])
 
 
 @cache

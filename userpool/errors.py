@@ -6,6 +6,7 @@
     │   ├── NotAllowedError      these credentials may not make the call
     │   ├── NotEnabledError      the pool cannot do what is asked at all
     │   ├── NoSuchPoolError      the pool is not there
+    │   ├── NoSuchAppClientError the pool has no such app client, or is not there itself
     │   └── ForeignAnswerError   something else answers in the place of AWS
     ├── UserError           this user cannot be migrated: record it and go on
     │   ├── AlreadyExistsError   the name or alias (or group) is already there
@@ -68,6 +69,10 @@ class NotEnabledError(FatalError):
 
 class NoSuchPoolError(FatalError):
     """There is no such user pool in the account and region."""
+
+
+class NoSuchAppClientError(FatalError):
+    """The user pool has no such app client; or there is no such pool, which Cognito tells by the same code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ _NAMES_MORE_THAN_A_POOL = frozenset(
         "UpdateGroup",
     }
 )
+_NAMES_AN_APP_CLIENT = frozenset({"AdminInitiateAuth", "DescribeUserPoolClient"})
 # A pool that is a secondary replica, or otherwise not able to do this at all.
 _NOT_THIS_POOL = {"OperationNotEnabledException", "InvalidUserPoolConfigurationException"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -200,8 +206,9 @@ def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | N
 
 
 def _about_the_user(code: str, operation: str, pool_id: str, said: str, meant: frozenset[Said]) -> MigrationError:
-    if code == "ResourceNotFoundException" and "pool client" in said:
-        return FatalError(f"{pool_id} has no such app client: check its id.")
+    if code == "ResourceNotFoundException" and operation in _NAMES_AN_APP_CLIENT:
+        said = "in this account and region: check the app client's id, user_pool_id and region."
+        return NoSuchAppClientError(f"There is no such app client of {pool_id} {said}")
     if code == "ResourceNotFoundException" and operation not in _NAMES_MORE_THAN_A_POOL:
         said = "in this account and region: check user_pool_id and region."
         return NoSuchPoolError(f"There is no user pool {pool_id} {said}")

@@ -43,7 +43,7 @@ class UserPool(Door):
             yield [item["ClientId"] for item in items]
 
     def app_client(self, client_id: str) -> AppClient:
-        """Return an app client, with its secret. Raises FatalError if there is none of that id."""
+        """Return an app client, with its secret. Raises NoSuchAppClientError if there is none of that id."""
         return AppClient.from_api(self._call("DescribeUserPoolClient", ClientId=client_id)["UserPoolClient"])
 
     def each_app_client(self) -> Iterator[AppClient]:

@@ -96,6 +96,16 @@ def new_clients(clients: Sequence[AppClient], way: Way) -> DiagnosisStep:
     )
 
 
+def no_old_client(client_id: str) -> DiagnosisStep:
+    """Return a step that says that the old pool does not have the app client as which passwords are proved."""
+    return wrong(
+        "old app client",
+        f"the app client {client_id} does not exist in the old pool.",
+        "Give the id of one that does: --client-id here, SOURCE_CLIENT_ID on the function; or make a new one there.",
+        "old-client-gone",
+    )
+
+
 def old_client(described: AppClient, used: AppClient | None) -> DiagnosisStep:
     """Return a step that says whether passwords can be proved with the old pool's app client.
 
@@ -112,6 +122,8 @@ def old_client(described: AppClient, used: AppClient | None) -> DiagnosisStep:
         )
     if used is None:
         return unchecked(step, "it allows the flow; whether the secret is right could not be read with these rights.")
+    if described.secret is None and used.secret is None:
+        return ok(step, "it allows the flow, and has no secret.")
     if described.secret == used.secret:
         return ok(step, "it allows the flow, and the secret is right.")
     return wrong(step, *_about_secret(described, used), "secret-wrong")

@@ -17,6 +17,7 @@ from batch.lambda_trigger.capture_way import (
     attached,
     callable_by_cognito,
     new_clients,
+    no_old_client,
     old_client,
     ours,
     strong_enough,
@@ -37,7 +38,7 @@ from userpool.app_client import AppClient
 from userpool.client import secret_text
 from userpool.description import Description
 from userpool.door import Policy, call_once
-from userpool.errors import MigrationError, NotAllowedError, UnansweredError
+from userpool.errors import MigrationError, NoSuchAppClientError, NotAllowedError, UnansweredError
 from userpool.function import lets_in, resource_policy
 from userpool.person import Person
 from userpool.user import Status, User
@@ -185,6 +186,10 @@ class Diagnosis:
             client = self._source.app_client(self._parts.settings.client_id)
         except NotAllowedError as error:
             return unchecked("old app client", str(error))
+        except NoSuchAppClientError:
+            # Cognito says the same if the whole pool is missing. This raises NoSuchPoolError then.
+            self._source.find(self._name)
+            return no_old_client(self._parts.settings.client_id)
         return old_client(client, used)
 
     def _whose_name(self) -> DiagnosisStep:

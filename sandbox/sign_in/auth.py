@@ -43,7 +43,7 @@ def _initiate_auth(world: World, parameters: Parameters) -> Answer:
 
 
 def _admin_initiate_auth(world: World, parameters: Parameters) -> Answer:
-    pool, client = _client_of(world, parameters)
+    pool, client = client_of(world, parameters)
     flow = parameters["AuthFlow"]
     if flow in app_clients.FLOWS and not app_clients.allows(client, flow):
         raise invalid_parameter("Auth flow not enabled for this client")
@@ -77,7 +77,7 @@ def _respond_to_auth_challenge(world: World, parameters: Parameters) -> Answer:
 
 
 def _admin_respond_to_auth_challenge(world: World, parameters: Parameters) -> Answer:
-    _, client = _client_of(world, parameters)
+    _, client = client_of(world, parameters)
     return _respond(world, client, parameters)
 
 
@@ -95,7 +95,7 @@ def _respond(world: World, client: AppClient, parameters: Parameters) -> Answer:
     return _RESPONSES[challenge](asked, responses)
 
 
-def _client_of(world: World, parameters: Parameters) -> tuple[Pool, AppClient]:
+def client_of(world: World, parameters: Parameters) -> tuple[Pool, AppClient]:
     """Return the app client and its pool. Raises ResourceNotFoundException unless it is of the pool named."""
     world.pool(parameters["UserPoolId"])
     pool, client = world.app_client(parameters["ClientId"])

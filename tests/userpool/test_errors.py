@@ -18,6 +18,7 @@ from userpool.errors import (
     DroppedError,
     FatalError,
     MigrationError,
+    NoSuchAppClientError,
     NoSuchPoolError,
     NotAllowedError,
     NotEnabledError,
@@ -100,12 +101,14 @@ def test_an_answer_is_classed_by_what_happens_next(code, status, kind):
         ("AdminAddUserToGroup", NotFoundError),
         ("ListUsersInGroup", NotFoundError),
         ("DescribeUserPool", NoSuchPoolError),
+        ("DescribeUserPoolClient", NoSuchAppClientError),
+        ("AdminInitiateAuth", NoSuchAppClientError),
         ("AdminCreateUser", NoSuchPoolError),
         ("ListUsers", NoSuchPoolError),
     ],
 )
 def test_a_missing_group_is_no_reason_to_stop_and_a_missing_pool_is(operation, kind):
-    """ResourceNotFoundException is about the group where a call names one, and about the pool elsewhere."""
+    """ResourceNotFoundException is about the group or app client where a call names one, else about the pool."""
     assert type(answered("ResourceNotFoundException", operation=operation)) is kind
 
 
@@ -135,7 +138,7 @@ def test_the_classes_tell_what_happens_next():
     """A setting, a fatal error, a user's error and a passing one are four different things."""
     branches = {
         SettingsError: [],
-        FatalError: [NotAllowedError, NoSuchPoolError],
+        FatalError: [NotAllowedError, NoSuchPoolError, NoSuchAppClientError],
         UserError: [AlreadyExistsError, NotFoundError, UnansweredError],
         PassingError: [ThrottledError, UnreachableError, DroppedError],
     }

@@ -399,12 +399,31 @@ def test_an_old_client_that_is_not_named():
 
 
 def test_an_old_client_that_is_not_there():
-    """An id that the old pool does not have is told apart from a pool that is not there."""
+    """An app client that was deleted is named, whatever words Cognito has for it."""
     world = published()
-    said = "User pool client 0123456789abcdef0123456789 does not exist."  # moto says the id alone
-    on(world.source_client, "DescribeUserPoolClient", raising(refusal("ResourceNotFoundException", said)))
+    world.cognito.delete_user_pool_client(UserPoolId=world.old_id, ClientId=world.old_app)
     first = wrong_first(world)
-    assert (first.step, "no such app client" in first.said) == ("old app client", True), first
+    assert (first.step, first.code) == ("old app client", "old-client-gone")
+    assert f"the app client {world.old_app} does not exist in the old pool" in first.said
+    on(world.source_client, "DescribeUserPoolClient", raising(refusal("ResourceNotFoundException", "Other words.")))
+    assert wrong_first(world) == first
+
+
+def test_an_old_client_of_a_pool_that_is_not_there():
+    """Where the whole old pool is missing, that is said, and not that the app client is."""
+    world = published()
+    missing = raising(refusal("ResourceNotFoundException", "Not there."))
+    on(world.source_client, "DescribeUserPoolClient", missing)
+    on(world.source_client, "AdminGetUser", missing)
+    assert "There is no user pool" in wrong_first(world).said
+
+
+@pytest.mark.parametrize(("has", "said"), [(True, "the secret is right"), (False, "has no secret")])
+def test_of_an_old_client_only_what_was_compared_is_said(has, said):
+    """A secret is called right only where there is one; a client without one is told as that."""
+    world = published(old_secret=has)
+    found = walk(world)["old app client"]
+    assert (found.verdict, said in found.said) == (StepVerdict.OK, True), found
 
 
 @pytest.mark.parametrize(
