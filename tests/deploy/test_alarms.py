@@ -63,3 +63,9 @@ def test_logs_end():
     groups = {one["LogGroupName"]: one["RetentionInDays"] for one in made.resources("AWS::Logs::LogGroup").values()}
     used = {one["LoggingConfig"]["LogGroup"] for one in made.resources("AWS::Lambda::Function").values()}
     assert groups == dict.fromkeys(used, "30")
+
+
+def test_what_lambda_adds_to_the_logs_is_json_as_well():
+    """Each function's log is JSON throughout: a refusal by an error leaves no traceback of several lines."""
+    functions = stack().resources("AWS::Lambda::Function").values()
+    assert {one["LoggingConfig"]["LogFormat"] for one in functions} == {"JSON"}
