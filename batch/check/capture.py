@@ -54,7 +54,7 @@ def app_clients(facts: Facts) -> list[Finding]:
     # An empty list would pass every judgement below and be called well.
     if not (clients or facts.captures):  # with a ledger the flows say so
         return [_CLIENTS.note("no-app-client", "the new pool has none, so nobody can sign in yet.", "Make the app's.")]
-    found = [*_flows(facts, clients), *_manners(facts, clients)]
+    found = [*_flows(facts, clients), *_manners(facts, clients), *_without_password(facts, clients)]
     return _CLIENTS.or_ok(found, f"the new pool's {len(clients)} app clients are set up for it.")
 
 
@@ -95,6 +95,20 @@ def _manners(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:
         )
     if secret := [one for one in clients if one.has_secret]:
         yield _CLIENTS.note("client-has-secret", f"{_names(secret)}: the app has to send a SECRET_HASH with each call.")
+
+
+def _without_password(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:
+    """Yield a warning if users may sign in without a password: no event tells, so it ends the capture."""
+    policy = (facts.target.settings.get("Policies") or {}).get("SignInPolicy") or {}
+    factors = sorted({*(policy.get("AllowedFirstAuthFactors") or ())} - {"PASSWORD"})
+    choosing = [one for one in clients if one.app.allows("USER_AUTH")]
+    if facts.captures and factors and choosing:
+        yield _CLIENTS.warning(
+            "sign-in-without-password",
+            f"{_names(choosing)} lets users sign in without a password ({', '.join(factors)}): of who does so "
+            "first, the old password is never captured, and they choose a new one by forgot-password if they want one.",
+            "Leave ALLOW_USER_AUTH out of the app clients until the users have come, or accept it (docs/security.md).",
+        )
 
 
 def _names(clients: Sequence[Client]) -> str:

@@ -246,6 +246,18 @@ FAULTS = [
         "PreventUserExistenceErrors: ENABLED",
         {"new_app": {"PreventUserExistenceErrors": "LEGACY"}},
     ),
+    Fault(
+        "sign-in-without-password",
+        W,
+        "Leave ALLOW_USER_AUTH out",
+        {"new_app": {"ExplicitAuthFlows": ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_CUSTOM_AUTH", "ALLOW_USER_AUTH"]}},
+        lambda s: s.new(
+            Policies={
+                "PasswordPolicy": {"MinimumLength": 6},
+                "SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]},
+            }
+        ),
+    ),
     Fault("managed-login", W, "run --limit 1", {"new_app": _OAUTH}, _managed_login),
     Fault(
         "triggers-half-attached",
