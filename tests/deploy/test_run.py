@@ -7,14 +7,21 @@ import json
 import pytest
 from deployed import Deployed, deploy
 from mishaps import quietly
-from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, World, token_groups
+from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, World, token_groups
 
+from sandbox.triggers.lambdas import FunctionError, run
+from trigger.handler import ROUTES
 from userpool.person import PersonState
 
 
-def said(deployed: Deployed) -> list[dict[str, object]]:
-    """What the functions have logged, once they have ended: one JSON line an event, and nothing else."""
+def lines(deployed: Deployed) -> list[dict[str, object]]:
+    """What is in the logs, once the functions have ended: JSON lines, and nothing else."""
     return [json.loads(line) for text in deployed.logs.values() for line in text.splitlines()]
+
+
+def said(deployed: Deployed) -> list[dict[str, object]]:
+    """What the functions themselves have logged: one line for each event."""
+    return [line for line in lines(deployed) if "source" in line]
 
 
 def sign_up(world: World, username: str, email: str) -> None:
@@ -57,9 +64,9 @@ def test_two_functions_with_their_own_permissions_do_it_all(tmp_path, *, other_a
         assert states == {"ada": PersonState.CAPTURED, "bob": PersonState.CAPTURED, "carol": PersonState.RESET}
         assert deployed.gateway.denied == []
         assert deployed.gateway.allowed == deployed.granted()
-    lines = said(deployed)
-    assert {"captured", "migrated", "refused"} <= {str(line["outcome"]) for line in lines}
-    assert not [line for line in lines if line["outcome"] == "fault"]
+    outcomes = {str(line["outcome"]) for line in said(deployed)}
+    assert {"captured", "migrated", "refused"} <= outcomes
+    assert "fault" not in outcomes
     told = "".join(deployed.logs.values())
     assert not [secret for secret in (OLD_PASSWORD, NEW_PASSWORD, WRONG_PASSWORD, "@", '"ada"') if secret in told]
 
@@ -111,3 +118,71 @@ def test_another_external_id_is_not_enough(tmp_path):
         assert (capture, "the trust of", there) in deployed.gateway.denied
         assert {what for _, what, _ in deployed.gateway.denied} == {"the trust of"}
     assert "check its trust policy, the external id" in str(said(deployed)[0]["detail"])
+
+
+REQUESTS: dict[str, dict[str, object]] = {
+    "UserMigration_Authentication": {"password": WRONG_PASSWORD},
+    "DefineAuthChallenge_Authentication": {"session": []},
+    "CreateAuthChallenge_Authentication": {"session": []},
+    "VerifyAuthChallengeResponse_Authentication": {
+        "privateChallengeParameters": {"asked": "password"},
+        "challengeAnswer": WRONG_PASSWORD,
+    },
+}
+# What Cognito is told of a name that nobody has, and of somebody who has bob's marker.
+SAYS_NO = {
+    "DefineAuthChallenge_Authentication": {"issueTokens": False},
+    "VerifyAuthChallengeResponse_Authentication": {"answerCorrect": False},
+}
+DENIED = {
+    *(source for source in ROUTES if source.startswith(("TokenGeneration", "PostAuthentication"))),
+    "PostConfirmation_ConfirmForgotPassword",
+    "PreSignUp_SignUp",
+}
+PASSED = {"PostConfirmation_ConfirmSignUp", "PreSignUp_ExternalProvider", "CreateAuthChallenge_Authentication"}
+
+
+def told(deployed: Deployed, event: dict[str, object]) -> dict[str, object] | str:
+    """What a function answers to an event as Lambda gives it to Cognito, or the text of its error."""
+    gate = str(event["triggerSource"]).startswith(("TokenGeneration", "Post", "PreSignUp"))
+    addresses = deployed.world.local.world.functions.items()
+    address = next(address for name, address in addresses if name.endswith("gate" if gate else "capture"))
+    try:
+        answer = run("", address, event, seconds=60)
+    except FunctionError as error:
+        return str(error)
+    assert {**answer, "response": None} == {**event, "response": None}
+    response: dict[str, object] = answer["response"]
+    return response
+
+
+def test_each_source_under_the_runtime_client_of_aws(tmp_path):
+    """Each answer is the event with its response, an error tells nothing, and every log line is JSON."""
+    with deploy(tmp_path) as deployed:
+        world = deployed.world
+        sub = world.add_old("bob", {"email": "bob@example.com", "email_verified": "true"})
+        world.publish()
+        world.precreate("bob")
+        deployed.world.log.clear()
+        for source in ROUTES:
+            event = world.event(source, "bob" if source == "PreSignUp_SignUp" else "eve", **REQUESTS.get(source, {}))
+            attributes = {} if source.startswith("PreSignUp") else {MARKER: sub}
+            event["request"]["userAttributes"] = {"sub": "another", "cognito:user_status": "CONFIRMED", **attributes}
+            answer = told(deployed, event)
+            if source in DENIED:
+                assert answer == "This is not possible at the moment.", source
+                continue
+            assert isinstance(answer, dict), source
+            for name, value in SAYS_NO.get(source, {}).items():
+                assert answer[name] is value
+            assert source in {*SAYS_NO, *PASSED} or not any(answer.values()), source
+    at_cold_start = "event-of-another-pool"  # once for each function
+    by_us = [line for line in said(deployed) if line["reason"] != at_cold_start]
+    assert sorted(str(line["source"]) for line in by_us) == sorted(ROUTES)
+    assert {str(line["source"]) for line in by_us if line["outcome"] == "refused"} >= DENIED
+    by_runtime = [line for line in lines(deployed) if "source" not in line]
+    assert len(by_runtime) == 2 + len(DENIED)
+    for line in by_runtime:
+        assert line.keys() == {"timestamp", "level", "errorMessage", "errorType", "requestId", "stackTrace"}
+        assert (line["level"], line["errorType"]) == ("ERROR", "DeniedError")
+    assert not [secret for secret in (WRONG_PASSWORD, "bob", sub) if secret in str(by_runtime)]

@@ -1,10 +1,7 @@
-"""The trigger's stack, deployed here: the zip in processes with boto3 alone, each with its environment and role."""
+"""The trigger's stack, deployed: the zip with boto3 alone under AWS's runtime client, each function in its role."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import runtime_api
 from authorization import Gateway, Role
 from templates import ACCOUNT, Stack
 from triggering import TRIGGERS, World, new_world
-from unpacking import boto3_alone, unpacked
+from unpacking import RUNTIME, boto3_alone, unpacked
 
 from sandbox.server import Sandbox
 from sandbox.triggers.lambdas import FunctionError, run
 
 OTHER_ACCOUNT, EXTERNAL_ID = "210987654321", "a-text-of-our-own"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:old-client-AbCdEf"
-PYTHON = [sys.executable, "-I", "-S", "-B", "-W", "error"]  # no site-packages: the folder that is named, and no other
+LOG_FORMAT = "AWS_LAMBDA_LOG_FORMAT"  # how Lambda tells its runtime client of LoggingConfig
 
 
 @dataclass
@@ -52,7 +50,7 @@ def deploy(folder: Path, *, other_account: bool = False, asked: str = EXTERNAL_I
     `asked` is the external id that the roles there ask for.
     """
     world = new_world(old_secret=True, triggers=())
-    code, libraries = unpacked(folder / "task"), boto3_alone(folder / "runtime")
+    code, libraries = unpacked(folder / "task"), boto3_alone(folder / "runtime", *RUNTIME)
     account = {"SourceAccount": OTHER_ACCOUNT, "SourceExternalId": EXTERNAL_ID} if other_account else {}
     trigger = Stack(
         "trigger.yaml",
@@ -81,7 +79,7 @@ def deploy(folder: Path, *, other_account: bool = False, asked: str = EXTERNAL_I
             gateway.key_of(role)
         for name, one in trigger.resources("AWS::Lambda::Function").items():
             key = gateway.key_of(roles[f"{name}Role"])
-            address = stack.enter_context(_process(deployed, one, [str(code), str(libraries)], key))
+            address = stack.enter_context(_process(deployed, one, [code, libraries], key))
             _begin(address)
             world.local.world.functions[one["FunctionName"]] = address
         _attach(world, trigger)
@@ -117,7 +115,7 @@ def _roles(trigger: Stack, asked: str | None) -> dict[str, Role]:
 
 
 @contextmanager
-def _process(deployed: Deployed, function: dict[str, Any], paths: list[str], key: str) -> Iterator[str]:
+def _process(deployed: Deployed, function: dict[str, Any], paths: list[Path], key: str) -> Iterator[str]:
     """Run a function as Lambda does, until the block ends; yields the address of its Invoke API."""
     environment = {
         **function["Environment"]["Variables"],
@@ -125,19 +123,14 @@ def _process(deployed: Deployed, function: dict[str, Any], paths: list[str], key
         **dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), "us-east-1"),
         **dict.fromkeys(("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), "none"),
         "AWS_ACCESS_KEY_ID": key,
+        LOG_FORMAT: function["LoggingConfig"]["LogFormat"],
         "AWS_ENDPOINT_URL": deployed.gateway.url,
     }
-    script = str(Path(__file__).with_name("lambda_runtime.py"))
-    words = [*PYTHON, script, *paths, function["Handler"], str(function["Timeout"])]
-    name = function["FunctionName"]
-    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(words, env=environment, text=True, **pipes) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        port = json.loads(process.stdout.readline())
-        yield f"http://127.0.0.1:{port}/2015-03-31/functions/{name}/invocations"
-        process.stdin.close()
-        deployed.logs[name] = process.stdout.read()
+    name, seconds = function["FunctionName"], function["Timeout"]
+    log = paths[0].with_name(f"{name}.log")
+    with runtime_api.function(name, function["Handler"], paths, environment, seconds=seconds, log=log) as address:
+        yield address
+    deployed.logs[name] = log.read_text(encoding="utf-8")
 
 
 def _begin(address: str) -> None:
