@@ -67,9 +67,12 @@ class Call:
 
     @property
     def region(self) -> str:
-        """The Region it was signed for."""
+        """The Region it was signed for. Without a signature, that of the pool."""
         signed = _CREDENTIAL.search(self.environ.get("HTTP_AUTHORIZATION", ""))
-        return signed[2] if signed else REGION
+        if signed:
+            return signed[2]
+        region, pool, _ = str(self.parameters.get("UserPoolId", "")).partition("_")
+        return region if pool else REGION
 
     @property
     def account(self) -> str:

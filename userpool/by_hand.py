@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 
+from userpool.client import is_loopback
 from userpool.settings import LedgerSettings, PoolSettings
 
 
@@ -37,8 +38,14 @@ def make_table(ledger: LedgerSettings, pool: PoolSettings, key: str) -> str:
 
 
 def _line(owner: PoolSettings, *words: str, region: str, endpoint: str | None) -> str:
-    profile = ("--profile", owner.profile) if owner.profile else ()
-    stand_in = ("--endpoint-url", endpoint) if endpoint else ()
-    line = shlex.join(["aws", *words, "--region", region, *profile, *stand_in])
-    # The CLI has no option for a role. A comment can be pasted along.
-    return f"{line}   # as the role {owner.role_arn}" if owner.role_arn else line
+    place = ["--region", region]
+    if endpoint:
+        place += ["--endpoint-url", endpoint]
+    # A stand-in on this machine needs no credentials, and must not be sent any.
+    if is_loopback(endpoint):
+        place += ["--no-sign-request"]
+    # The CLI has no option for a role. A profile of the role's name does not exist until somebody makes it, so the line
+    # is refused, and does not act as whoever the shell is (docs/permissions.md).
+    elif as_whom := owner.role_arn or owner.profile:
+        place += ["--profile", as_whom]
+    return shlex.join(["aws", *words, *place])

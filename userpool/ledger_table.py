@@ -193,7 +193,7 @@ def _from_client_error(error: ClientError, operation: str, table: str) -> Migrat
     if code == "ResourceNotFoundException":
         return MissingTableError(
             f"There is no ledger table {table} in this account and region. Correct `ledger`, or make it: "
-            "cognito-migrate check has the command."
+            "`cognito-migrate check` has the command."
         )
     if code in _DENIED:
         needed = _TRANSACTED if operation == "TransactWriteItems" else f"dynamodb:{operation}"

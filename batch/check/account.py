@@ -10,9 +10,8 @@ import shlex
 from collections.abc import Iterator
 
 from batch.check.facts import Allowed, Facts, Machine, UnreadError
-from batch.check.finding import Finding, Topic
+from batch.check.finding import Finding, Topic, template
 from batch.check.permissions import ONLY_IF_ALLOWED, Resource, statements
-from userpool.by_hand import pool_line
 from userpool.quotas import DEFAULT_RPS
 
 _PROVIDERS, _QUOTAS, _RIGHTS = map(Topic, ("identity providers", "quotas", "permissions"))
@@ -40,9 +39,16 @@ def providers(facts: Facts) -> Iterator[Finding]:
         yield _PROVIDERS.warning(
             "provider-missing",
             f"the new pool lacks {name} ({kind}): who signs in by it does not cross, and cannot come back.",
-            "Attach it under the very same name, which is part of its users' names:",
-            pool_line(facts.config.target, "create-identity-provider", "--provider-name", name, "--provider-type", kind)
-            + "   # and --provider-details, --attribute-mapping: those that it has in the old pool",
+            "Attach it under the very same name, which is part of its users' names. In the new pool's template:",
+            template(
+                "Type: AWS::Cognito::UserPoolIdentityProvider",
+                "Properties:",
+                f"  UserPoolId: {facts.config.target.user_pool_id}",
+                f"  ProviderName: {json.dumps(name)}",
+                f"  ProviderType: {kind}",
+                "  ProviderDetails: {…}   # as in the old pool",
+                "  AttributeMapping: {…}",
+            ),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from batch.check.facts import Client, Facts
 from batch.check.finding import Finding, Topic, template
@@ -194,7 +195,13 @@ def ledger(facts: Facts) -> Iterator[Finding]:
     elif not found.there:
         yield _LEDGER.error("ledger-missing", f"there is no table {name}.", "Make it:", create)
     elif found.whose:
-        yield _LEDGER.error("ledger-of-another", found.whose, "Set `ledger` to a table of its own.", create)
+        own_table = replace(facts.config.ledger, table=f"cognito-migration-{facts.config.target.user_pool_id}")
+        yield _LEDGER.error(
+            "ledger-of-another",
+            found.whose,
+            f"Set ledger.table to {own_table.table}, and make that table:",
+            make_table(own_table, facts.config.target, KEY),
+        )
     else:
         yield _published(facts)
 

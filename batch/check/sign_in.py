@@ -5,6 +5,7 @@ Sources: "Customizing user pool MFA", "Password recovery" and "Quotas" of the Am
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +14,6 @@ from batch.check.finding import Finding, Topic, template
 from batch.check.own_functions import own
 from userpool.by_hand import pool_line
 from userpool.factors import MAIL, SMS, TOTP, offered
-from userpool.settings import PoolSettings
 
 _PASSWORDS, _MFA, _RECOVERY, _MAIL, _SIGN_UP = map(Topic, ("passwords", "MFA", "recovery", "mail", "sign-up"))
 _CLASSES = {
@@ -83,7 +83,7 @@ def _lost(facts: Facts) -> Iterator[Finding]:
             "mfa-lost",
             f"MFA is {old} in the old pool and OFF in the new one: everybody who has a second factor loses it.",
             "Set it as in the old pool; SMS and e-mail need a sender first.",
-            _offer_totp(facts.config.target, old),
+            _offer_totp(facts, old),
         )
         return
     # A pool with MFA OFF may still have senders set up. Nobody is asked for a factor, so nobody loses one.
@@ -139,9 +139,15 @@ def _preferences(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _offer_totp(pool: PoolSettings, mode: str) -> str:
+def _offer_totp(facts: Facts, mode: str) -> str:
+    """Return the line that sets MFA of the new pool to a mode and offers TOTP, beside the factors that it has."""
+    # What is left out of SetUserPoolMfaConfig may be turned off.
+    there = facts.target.mfa.value
+    options = {"SmsMfaConfiguration": "--sms-mfa-configuration", "EmailMfaConfiguration": "--email-mfa-configuration"}
+    kept = {option: json.dumps(there[key], separators=(",", ":")) for key, option in options.items() if there.get(key)}
+    words = [word for pair in kept.items() for word in pair]
     totp = ("--software-token-mfa-configuration", "Enabled=true")
-    return pool_line(pool, "set-user-pool-mfa-config", "--mfa-configuration", mode, *totp)
+    return pool_line(facts.config.target, "set-user-pool-mfa-config", "--mfa-configuration", mode, *totp, *words)
 
 
 def _demanded(facts: Facts) -> Iterator[Finding]:
@@ -154,7 +160,7 @@ def _demanded(facts: Facts) -> Iterator[Finding]:
             "mfa-by-sms-alone",
             "the new pool demands a second factor and offers SMS alone: who has no phone number cannot sign in.",
             "Offer TOTP besides, which users set up at the first sign-in.",
-            f"{_offer_totp(facts.config.target, 'ON')}   # with the SMS settings it has",
+            _offer_totp(facts, "ON"),
         )
     elif mode == "ON" and _mode(facts, "source") != "ON":
         yield _MFA.warning(

@@ -69,7 +69,7 @@ def callable_by_cognito(allowed: Mapping[str, bool], pool_arn: str, pool: PoolSe
             refusing[0],
             pool,
             "add-permission",
-            *("--statement-id", "cognito-migrate", "--action", "lambda:InvokeFunction"),
+            *("--statement-id", f"cognito-migrate-{pool.user_pool_id}", "--action", "lambda:InvokeFunction"),
             *("--principal", "cognito-idp.amazonaws.com", "--source-arn", pool_arn),
         ),
         "invoke-permission-missing",

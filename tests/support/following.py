@@ -24,7 +24,7 @@ MASKS = {
 _MASKED = re.compile("|".join(f"(?P<{kind}>{form})" for kind, form in MASKS.items()))
 _CODE = re.compile(r"\s#.*\bcode (\d+)")
 _FENCE = re.compile(r"^```(\w*)$")
-_GLOBAL = {"query", "output", "region", "profile"}  # of the aws command itself
+_GLOBAL = {"query", "output", "region", "profile", "endpoint-url", "no-sign-request"}  # of the aws command itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from checking import FUNCTION, MARKER, TRIGGERS, Setup, set_up, tenant
+from following import AwsCall
 from ledgers import shared_client
 
 from batch.check.check import JUDGES, as_values, conclusion, findings, has_errors
@@ -273,7 +275,7 @@ FAULTS = [
     Fault("ledger-not-published", E, "cognito-migrate run", {"published": False}),
     Fault("ledger-restored", E, "cognito-migrate run", {}, _restored),
     Fault("ledger-of-another", E, "create-table", {}, _of_another),
-    Fault("provider-missing", W, "create-identity-provider", {}, _provider),
+    Fault("provider-missing", W, "AWS::Cognito::UserPoolIdentityProvider", {}, _provider),
     Fault(
         "limits-above-quota",
         W,
@@ -334,6 +336,28 @@ def test_no_marker_is_a_decision_where_nobody_is_captured(good, ledger, severity
 def test_there_are_faults_enough():
     """At least fifteen different things are made wrong, and each topic that can have an error or a warning is there."""
     assert len({fault.code for fault in FAULTS}) == len(FAULTS) >= 15
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.code for fault in FAULTS])
+def test_a_line_of_the_aws_cli_names_its_place_and_does_what_it_says(good, fault):
+    """A remedy for AWS's own command line acts on the pool it is about: carried out, it ends the finding."""
+    made = good(**fault.options)
+    fault.spoil(made)
+    line = made.bad()[fault.code].command
+    if not line.startswith("aws "):
+        return
+    words = shlex.split(line)
+    assert words[words.index("--region") + 1] == "us-east-1"
+    call = AwsCall.of(words)
+    if call.service == "lambda":
+        assert call.parameters["SourceArn"].endswith(made.config.target.user_pool_id)
+    elif call.service == "dynamodb":
+        # The finding ends when the configuration names the new table as well.
+        shared_client().create_table(**call.parameters)
+        assert call.parameters["TableName"] == f"cognito-migration-{made.config.target.user_pool_id}"
+    else:
+        getattr(made.cognito, call.operation)(**call.parameters)
+        assert fault.code not in made.bad()
 
 
 def test_every_topic_is_in_the_guide():
