@@ -93,6 +93,11 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--port", type=int, default=0, help="port on 127.0.0.1, 0 for any free one (the default)")
     add("--seed", type=int, metavar="N", help="make an old user pool with N made-up users")
+    add(
+        "--hide-resets",
+        action="store_true",
+        help="answer RESET_REQUIRED users with NotAuthorizedException where the app client hides who exists",
+    )
     add("--random", type=int, default=7, metavar="SEED", help="which N users to make up (default 7)")
     for name, whom in _SHARES.items():
         add(f"--{name}", type=share, metavar="SHARE", help=f"with --seed: the share of users {whom}, such as 5%%")
@@ -128,6 +133,7 @@ def _prepare(options: argparse.Namespace) -> dict[str, str | None]:
     functions = dict(_function(text) for text in [*own, *options.functions])
     shared().world.functions.update(functions)
     shared().world.lambda_seconds = options.lambda_seconds
+    shared().world.hides_resets = options.hide_resets
     if options.state and not options.state.parent.is_dir():
         raise ValueError(f"There is no folder for {options.state}.")
     pools = _load(options.state) if options.state and options.state.exists() else _make_pools(options)

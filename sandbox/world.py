@@ -112,6 +112,7 @@ class World:
         self.sent: list[Any] = []  # every code that would have gone out, see `codes`
         self.functions: dict[str, Any] = {}  # Lambda functions by name, see `triggers`
         self.lambda_seconds = 5.0  # "must respond within 5 seconds", by the wall clock; a test may shorten it
+        self.hides_resets = False  # whether RESET_REQUIRED looks like a wrong password, see `password_auth`
         self._directories: dict[str, Directory] = {}
 
     @contextmanager

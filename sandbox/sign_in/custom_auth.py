@@ -93,4 +93,4 @@ def _check(sign_in: SignIn) -> None:
     if not sign_in.client.hides_existence:
         sign_in.require_user()
     if user := sign_in.user:
-        password_auth.check_status(user)
+        password_auth.check_status(sign_in, user)

@@ -24,7 +24,7 @@ def start(sign_in: SignIn, parameters: Parameters) -> Answer:
         sign_in.sub = migration_trigger.at_sign_in(sign_in, password)
     pre_authentication(sign_in)
     user = sign_in.require_user()
-    check_status(user)
+    check_status(sign_in, user)
     now = sign_in.world.clock.now()
     lockout.check(user, now)
     if not is_password(user, password):
@@ -41,12 +41,18 @@ def pre_authentication(sign_in: SignIn) -> None:
     sign_in.trigger("PreAuthentication", "PreAuthentication_Authentication", request, {})
 
 
-def check_status(user: User) -> None:
-    """Raise what Cognito says of a user that may not sign in, whatever the password."""
+def check_status(sign_in: SignIn, user: User) -> None:
+    """Raise what Cognito says of a user that may not sign in, whatever the password.
+
+    Of RESET_REQUIRED with PreventUserExistenceErrors the guide ("Managing error responses") says
+    NotAuthorizedException, and a report from the field PasswordResetRequiredException (aws-sdk-ios#2298).
+    """
     if not user.enabled:
         raise not_authorized("User is disabled.")
     if user.status == "UNCONFIRMED":
         raise CognitoError("UserNotConfirmedException", "User is not confirmed.")
+    if user.status == "RESET_REQUIRED" and sign_in.world.hides_resets and sign_in.client.hides_existence:
+        raise wrong_credentials()
     if user.status == "RESET_REQUIRED":
         raise CognitoError("PasswordResetRequiredException", "Password reset required for the user")
 
@@ -71,7 +77,7 @@ def change(asked: Asked, responses: Parameters) -> Answer:
     """Answer NEW_PASSWORD_REQUIRED: take the new password and the attributes still missing."""
     sign_in = asked.sign_in
     user = sign_in.require_user()
-    check_status(user)
+    check_status(sign_in, user)
     password = challenges.require(responses, "NEW_PASSWORD")
     passwords.check(sign_in.pool, password)
     _take_attributes(sign_in, user, responses)

@@ -23,7 +23,7 @@ def start(sign_in: SignIn, parameters: Parameters) -> Answer:
     if not sign_in.client.hides_existence:
         sign_in.require_user()
     if user := sign_in.user:
-        password_auth.check_status(user)
+        password_auth.check_status(sign_in, user)
         lockout.check(user, sign_in.world.clock.now())
     return _challenge(sign_in, _handshake(sign_in, public))
 
@@ -38,7 +38,7 @@ def verify(asked: Asked, responses: Parameters) -> Answer:
     if (user := sign_in.user) is None:
         raise wrong_credentials()
     now = sign_in.world.clock.now()
-    password_auth.check_status(user)
+    password_auth.check_status(sign_in, user)
     lockout.check(user, now)
     if not asked.state["handshake"].proves(signature, secret_block, timestamp):
         lockout.wrong(user, now)

@@ -260,3 +260,24 @@ def test_the_python_of_the_guide_opens_forgot_password():
     world.second_factor("bob", "SOFTWARE_TOKEN_MFA")
     with pytest.raises(guide.ResetNeeded):
         app.sign_in("bob", OLD_PASSWORD)
+
+
+@pytest.mark.parametrize("hides_resets", [False, True], ids=["as reported", "as in the guide"])
+def test_who_must_reset_comes_back_by_forgot_password(hides_resets):
+    """Whichever of its two answers Cognito gives, no password is taken, none is captured, and a code helps."""
+    world, guide = new_world(), recipe()
+    world.local.world.hides_resets = hides_resets
+    sub = world.add_old("bob", {"email": "bob@example.com", "email_verified": "true"})
+    world.publish()
+    world.second_factor("bob", "SOFTWARE_TOKEN_MFA")
+    app = app_of(world, guide, secret=False)
+    said = world.cognito.exceptions.NotAuthorizedException if hides_resets else guide.ResetNeeded
+    for password in (OLD_PASSWORD, WRONG_PASSWORD, OLD_PASSWORD):
+        with pytest.raises(said):
+            app.sign_in("bob", password)
+        assert not world.captures("bob", password)
+    world.forget("bob")
+    assert "AuthenticationResult" in app.sign_in("bob", NEW_PASSWORD)
+    assert world.state(sub) == "reset"
+    with pytest.raises(world.cognito.exceptions.NotAuthorizedException):
+        app.sign_in("bob", OLD_PASSWORD)

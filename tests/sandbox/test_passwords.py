@@ -72,6 +72,20 @@ def test_a_reset_asks_for_another_password(cognito, pool_id, client_id):
             sign_in(cognito, client_id, password=password)
 
 
+@pytest.mark.unproven
+def test_a_reset_can_look_like_a_wrong_password(cognito, local, pool_id, client_id):
+    """With `hides_resets` it is answered as the guide says, where the app client hides who exists, and only there."""
+    reset(cognito, pool_id)
+    hiding = new_client(cognito, pool_id, PreventUserExistenceErrors="ENABLED")
+    with refused("PasswordResetRequiredException"):
+        sign_in(cognito, hiding)
+    local.world.hides_resets = True
+    with refused("NotAuthorizedException", "Incorrect username or password."):
+        sign_in(cognito, hiding)
+    with refused("PasswordResetRequiredException"):
+        sign_in(cognito, client_id)
+
+
 def test_every_message_is_on_record(cognito, local, pool_id, client_id):
     """The sandbox knows of every code that would have been sent, to whom and for what, and of none that was refused."""
     create_user(cognito, pool_id, "eve", {"email": "eve@example.com", "email_verified": "true"})
