@@ -156,17 +156,26 @@ class Work:
 
     @property
     def user(self) -> dict[str, str]:
-        """The attributes of the new pool's user, with `sub` and status. The pool is asked if the event tells neither.
+        """The attributes of the new pool's user, with `sub` and status. The pool is asked for what the event lacks.
 
         No document promises `cognito:user_status` in an event, nor any single attribute ("Lambda trigger event",
         developer guide); events of AWS have both, those of some stand-ins do not.
         """
         if self._user is None:
-            told = {name: value for name, value in self.attributes.items() if value}
-            if not (told.get("sub") and told.get(STATUS)) and (found := self.target.find(self.username)):
-                told = {**found.attributes, **told, "sub": found.sub, STATUS: found.status}
-            self._user = told
+            # A marker that is named and not told is somebody's; most users of no migration have none.
+            named = {"sub", STATUS, *({self.terms.marker} & self.attributes.keys())}
+            if not all(self.attributes.get(name) for name in named):
+                return self.ask()
+            self._user = {name: value for name, value in self.attributes.items() if value}
         return self._user
+
+    def ask(self) -> dict[str, str]:
+        """Ask the new pool for the user, whatever the event tells, and return the attributes."""
+        told = {name: value for name, value in self.attributes.items() if value}
+        if found := self.target.find(self.username):
+            told = {**found.attributes, **told, "sub": found.sub, STATUS: found.status}
+        self._user = told
+        return told
 
     @property
     def new_sub(self) -> str:

@@ -53,6 +53,8 @@ def after_sign_up(work: Work) -> Outcome:
 
 def after_forgotten_password(work: Work) -> Outcome:
     """Make the person `reset`: the password that they have just chosen is final."""
+    if not work.attributes.get(work.terms.marker):
+        work.ask()  # the ledger must hear of it, or the old password could be captured over the one just chosen
     person = by_marker(work)
     if person is None:
         return Outcome("passed", "not-of-this-migration")

@@ -246,20 +246,20 @@ class Diagnosis:
             raise _NotYetError
         self._old = old = old_user(work, person)
         if self._way is Way.FEDERATED:
-            return ok("old user", "there and enabled.")
+            return ok("old user", "it exists and is enabled.")
         # The function learns these by trying the password. The status says the same without costing an attempt.
         if reason := _NOT_BY_STATUS.get(old.status):
             return refused("old user", reason)
         if reason := why_reset(work, Proof.PASSWORD, old):
             return refused("old user", reason)
-        return ok("old user", "there, enabled and confirmed.")
+        return ok("old user", f"it exists, is enabled, and its status is {old.status}.")
 
     def _attributes(self) -> DiagnosisStep:
         work, person = self._work(), self._person()
         if self._old is None:
             raise _NotYetError
         if self._way is Way.CUSTOM_AUTH:
-            return ok("attributes", "the user has them in the new pool already.")
+            return ok("attributes", "none are written now: the user exists in the new pool.")
         try:
             kept = described(work, person, self._old, needs_channel=False)
         except RefusalError as refusal:
@@ -275,7 +275,7 @@ class Diagnosis:
         if self._wrong:
             raise _NotYetError
         if self._way is Way.NONE:
-            return unchecked("password", "not needed: the user has it in the new pool already.")
+            return unchecked("password", "not needed: nothing is captured for this user.")
         password = self._ask()
         if not password:
             return unchecked("password", "nobody gave it.")

@@ -158,6 +158,50 @@ def test_another_users_marker_is_no_help_where_the_event_tells_no_sub():
     assert world.state(world.sub) is PersonState.PENDING
 
 
+# Fields inside of fields: nothing in there, or something that is not what it is documented to be.
+IDENTITIES = ["", "null", "3", "[null]", "[{}]", "no JSON", '{"a": 1}', '[{"userId": null, "providerName": null}]']
+DETAILS: list[object] = [{}, {"claimsToAddOrOverride": None, "groupOverrideDetails": None, "idTokenGeneration": None}]
+NESTED = {
+    **{f"request.userAttributes.{name}": [None, ""] for name in (MARKER, "email", "email_verified", "phone_number")},
+    "request.userAttributes.identities": [None, *IDENTITIES],
+    f"request.userAttributes.{STATUS}": ["A_NEW_STATUS"],
+    "request.session": ["", [None], [{}], [{"challengeName": None, "challengeResult": None}]],
+    "request.privateChallengeParameters": [{"asked": None}],
+    "request.groupConfiguration": [{"groupsToOverride": None, "iamRolesToOverride": None, "preferredRole": None}],
+    "response": [{"claimsOverrideDetails": one, "claimsAndScopeOverrideDetails": one} for one in DETAILS],
+}
+
+
+@pytest.mark.parametrize("source", ROUTES)
+def test_what_is_inside_of_a_field_makes_no_fault(source):
+    """Whatever is absent, null, empty or of another form in there, the function answers or denies, and has no fault."""
+    for field, values in NESTED.items():
+        for value in values:
+            world = world_of(source)
+            is_denied, *_ = outcome(world, without(event_of(world, source), field, value))
+            (line,) = world.log
+            assert line["outcome"] != "fault", (field, value, line)
+            assert not is_denied or line["outcome"] == "refused", (field, value, line)
+
+
+@pytest.mark.parametrize("source", [VERIFY, *CONFIRMED, *TOKENS])
+@pytest.mark.parametrize("form", [None, ""], ids=["null", "empty"])
+def test_a_marker_without_a_value_is_looked_up(source, form):
+    """An event that names the marker and does not tell it is of the same person as one that does."""
+    whole, lacking = world_of(source), world_of(source)
+    wanted = outcome(whole, event_of(whole, source))
+    assert outcome(lacking, without(event_of(lacking, source), f"request.userAttributes.{MARKER}", form)) == wanted
+
+
+def test_a_forgotten_password_ends_the_capture_though_no_marker_is_told():
+    """Where the event has no marker, the pool is asked, so that the old password never follows the chosen one."""
+    source = CONFIRMED[0]
+    world = world_of(source)
+    world.send(without(event_of(world, source), f"request.userAttributes.{MARKER}", ABSENT))
+    assert world.state(world.sub) is PersonState.RESET
+    assert not world.captures("bob", OLD_PASSWORD)
+
+
 def test_every_field_that_is_read_is_in_a_table():
     """A field of the request that the code begins to read has to be decided here."""
     read = set()
