@@ -59,7 +59,14 @@ def _as_template(policy: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def second_factors(facts: Facts) -> list[Finding]:
     """Return which users lose a second factor, or are asked for one they do not have, and what follows for capture."""
-    found = [*_lost(facts), *_released(facts), *_preferences(facts), *_demanded(facts), *_captured(facts)]
+    found = [
+        *_lost(facts),
+        *_released(facts),
+        *_left_behind(facts),
+        *_preferences(facts),
+        *_demanded(facts),
+        *_captured(facts),
+    ]
     return _MFA.or_ok(found, "nobody loses a second factor.")
 
 
@@ -127,6 +134,19 @@ def _released(facts: Facts) -> Iterator[Finding]:
             f"{said}no second factor crosses, so nobody is asked for one any more who does not set it up anew.",
             "Set it to ON in the new pool, or carry second factors over (users.mfa: preferences).",
         )
+
+
+def _left_behind(facts: Facts) -> Iterator[Finding]:
+    """Judge rules that carry no second factor, where both pools have some. What is an error already is not repeated."""
+    old, new = _mode(facts, "source"), _mode(facts, "target")
+    if facts.config.users.mfa == "preferences" or "OFF" in {old, new} or (old, new) == ("ON", "OPTIONAL"):
+        return
+    then = "has to set one up anew at the first sign-in" if new == "ON" else "signs in without it"
+    yield _MFA.warning(
+        "mfa-not-carried",
+        f"users.mfa is ignore: no second factor crosses, and whoever has one in the old pool {then}.",
+        "Set users.mfa: preferences, which carries SMS and e-mail (apps and passkeys never cross), or announce it.",
+    )
 
 
 def _preferences(facts: Facts) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from batch.cli.terminal import cut_over_lines, spared_lines
 from batch.plan.collisions import Contender
+from batch.plan.losses import MFA_IGNORED
 from batch.plan.summary import PlanSummary
 from batch.plan.user_plan import Context
 from batch.pools.connect import Migration
@@ -60,6 +61,7 @@ def plan_lines(planned: PlanText) -> Iterator[str]:
     yield f"Old pool: users sign in {naming.source}. New pool: {naming.target}."
     yield f"Their user names there: {naming}."
     yield from cut_over_lines(summary.cut_over)
+    yield from _loss_lines(summary)
     yield ""
     for action, count in summary.actions.items():
         yield f"{count:>9}  {_ACTION_WORDS[action]}"
@@ -77,6 +79,18 @@ def plan_lines(planned: PlanText) -> Iterator[str]:
     yield ""
     yield from _outlook_lines(planned.ahead)
     yield f"Digest of this plan: {summary.digest}"
+
+
+def _loss_lines(summary: PlanSummary) -> Iterator[str]:
+    """Yield what is lost, under a heading of its own: it comes before all that goes well."""
+    if not (summary.losses or summary.mfa_ignored):
+        return
+    yield ""
+    yield "Not created, or lost; who, what and why: cognito-migrate export losses"
+    for loss, users in summary.losses.by.items():
+        yield f"{users:>9,}  {loss}"
+    if summary.mfa_ignored:
+        yield f"{'?':>9}  {MFA_IGNORED.format(mfa=summary.mfa_ignored)}"
 
 
 def _notes(summary: PlanSummary, recovery: Sequence[str]) -> Iterator[str]:

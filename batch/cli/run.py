@@ -31,6 +31,7 @@ from batch.inventory.user_state import NO_FAILURES, Problem
 from batch.ledger.claims import Claims
 from batch.ledger.opening import Opening
 from batch.ledger.table import ledger_table
+from batch.plan.losses import loss_lines
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
 from batch.pools.connect import Migration, Say
@@ -144,7 +145,11 @@ def run(
         carried = carry_out(now, limit=limit, disable_gone=disable_gone)
         now.record.counts = dict(carried.values)
         summary, failed = carried.summary, carried.failed
-        say(lambda: run_json(summary, failed), lambda: run_lines(summary, failed), as_json=as_json)
+        say(
+            lambda: {**run_json(summary, failed), "losses": asdict(planned.losses)},
+            lambda: [*run_lines(summary, failed), *loss_lines(planned.losses, planned.mfa_ignored)],
+            as_json=as_json,
+        )
         leave(now, carried)
 
 

@@ -17,6 +17,7 @@ from batch.cli.session import Session, session
 from batch.cli.terminal import Number, as_json_option, cut_over_lines, ignore_window_option, say
 from batch.inventory import meta_keys
 from batch.plan.change_limit import ChangeLimit, changes, most_changes, refuse_changing
+from batch.plan.losses import loss_lines
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
 from batch.scan.scan import refuse_shrinking
@@ -77,6 +78,7 @@ def sync(
                 *scan_lines(scanned),
                 *cut_over_lines(planned.cut_over),
                 *run_lines(carried.summary, carried.failed),
+                *loss_lines(planned.losses, planned.mfa_ignored),
             ],
             as_json=as_json,
         )

@@ -13,6 +13,7 @@ from batch.cli.session import Session, session
 from batch.cli.terminal import Exit, as_json_option, gone_lines, say
 from batch.inventory.milestones import Cutover
 from batch.ledger.table import ledger_as_it_is
+from batch.plan.losses import loss_lines
 from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.text import SHOWN, more
@@ -65,7 +66,11 @@ def verify(config_path: Path, *, as_json: bool) -> None:
         now.record.plan_digest = planned.digest
         summary = compare_pools(now)
         now.record.counts = dict(summary.counts)
-        say(lambda: asdict(summary), lambda: verify_lines(summary), as_json=as_json)
+        say(
+            lambda: {**asdict(summary), "losses": asdict(planned.losses)},
+            lambda: [*verify_lines(summary), *loss_lines(planned.losses, planned.mfa_ignored)],
+            as_json=as_json,
+        )
         if summary.differences:
             sys.exit(Exit.DIFFERENT)
 

@@ -107,7 +107,8 @@ class _Planning:
             _mark_collisions(self._inventory, self._doubt.sharing)
             self._changes.mark_contested(self._doubt.sharing)
             self._doubt.end()
-            summary = summarize(self._inventory, self._digest(groups), self._of_providers(groups))
+            context, mine = self._context, self._of_providers(groups)
+            summary = summarize(self._inventory, self._digest(groups), context.groups, mine, context.mfa_ignored)
             made = {"at": time.time(), "scan": self._snapshot.number}
             self._inventory.set_meta(meta_keys.PLAN_SUMMARY, asdict(summary) | made)
         return summary

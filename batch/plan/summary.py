@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
 from batch.plan.changes import count_gone
+from batch.plan.losses import LossCount, count_losses
 from batch.plan.user_plan import Action
+from userpool.groups import GroupNames
 
 # A condition on a plan s and its user u: the user has a verified channel, but only ones that get its second factors.
 # Cognito sends no reset code to such a channel.
@@ -42,6 +44,8 @@ class PlanSummary:
     `spared`: users who keep something in the new pool although the changed settings would take it away, by what it is.
     `of_providers`: groups that Cognito made for an identity provider and that stay behind, with their role's ARN.
     `natives`: those of their members, by group, who are not the provider's: they lose the membership.
+    `left_behind`: every group that does not cross, with the reason. `losses`: who is not created or loses something.
+    `mfa_ignored`: the old pool's MfaConfiguration if second factors exist there and the rules carry none.
     """
 
     digest: str
@@ -60,10 +64,17 @@ class PlanSummary:
     spared: Mapping[str, int] = field(default_factory=dict)
     of_providers: Mapping[str, str | None] = field(default_factory=dict)
     natives: Mapping[str, int] = field(default_factory=dict)
+    left_behind: Mapping[str, str] = field(default_factory=dict)
+    losses: LossCount = field(default_factory=LossCount)
+    mfa_ignored: str = ""
 
 
-def summarize(inventory: Inventory, digest: str, of_providers: Mapping[str, str | None]) -> PlanSummary:
+def summarize(
+    inventory: Inventory, digest: str, groups: GroupNames, of_providers: Mapping[str, str | None], mfa_ignored: str
+) -> PlanSummary:
     """Return the summary of the plan in the inventory. `digest` is the digest of that plan."""
+    left_behind = dict.fromkeys(of_providers, "made for an identity provider")
+    left_behind |= dict.fromkeys(groups.rules.drop, "groups.drop")
     # The reason of a collision names users, so all collisions are counted under one reason. Updates are counted below.
     reasons: dict[str, dict[str, int]] = defaultdict(dict)
     actions = {str(action): 0 for action in Action}
@@ -98,6 +109,9 @@ def summarize(inventory: Inventory, digest: str, of_providers: Mapping[str, str 
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
         spared=spared(inventory),
         of_providers=of_providers,
+        left_behind=left_behind,
+        losses=count_losses(inventory, left_behind),
+        mfa_ignored=mfa_ignored,
         natives=dict(inventory.execute(_NATIVES, (json.dumps(sorted(of_providers)),)).fetchall()),
     )
 

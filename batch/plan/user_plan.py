@@ -94,7 +94,8 @@ class Context:
     `recovery`: the attributes to which the new pool sends reset codes (`Description`). `by_phone`: whether the old pool
     takes a phone number for a second factor (`userpool.factors.asked_for`). `removals`: whether a person has said that
     the run may take away what only changed rules no longer want (`rule_changes`). `of_providers`: the groups of the old
-    pool that Cognito made for its identity providers. `carrying` are the rules as a text.
+    pool that Cognito made for its identity providers. `old_mfa`: its MfaConfiguration. `carrying` are the rules as a
+    text.
     """
 
     rules: Rules
@@ -106,6 +107,7 @@ class Context:
     by_phone: bool = False
     removals: bool = False
     of_providers: frozenset[str] = frozenset()
+    old_mfa: str = "OFF"
     carrying: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -131,12 +133,18 @@ class Context:
             recovery=target.recovery,
             by_phone=source.asks_by_phone,
             of_providers=made_for_providers(source.pool_id, providers),
+            old_mfa=source.mfa,
         )
 
     @property
     def groups(self) -> GroupNames:
         """The names of the old pool's groups in the new one."""
         return GroupNames(self.rules.groups, self.of_providers)
+
+    @property
+    def mfa_ignored(self) -> str:
+        """The old pool's MfaConfiguration if users may have second factors there and no rule carries them, else ""."""
+        return "" if self.old_mfa == "OFF" or self.rules.users.mfa == "preferences" else self.old_mfa
 
     @property
     def target(self) -> SignIn:

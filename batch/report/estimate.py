@@ -111,15 +111,17 @@ def _calls(inventory: Inventory, context: Context) -> dict[str, int]:
 def _changes(inventory: Inventory) -> dict[str, int]:
     """Count the calls that changes need.
 
-    Each changed user is read first, so the other numbers are the most there can be.
+    Each changed user is read first, and the groups of one whose memberships change, so the other numbers are the most
+    there can be.
     """
     sums = inventory.execute(
-        "SELECT count(*), sum(disables), sum(enables), sum(sets), sum(deletes), sum(joins), sum(leaves), sum(links), "
-        "sum(unlinks), sum(factors) FROM changes"
+        "SELECT count(*), sum(joins + leaves > 0), sum(disables), sum(enables), sum(sets), sum(deletes), sum(joins), "
+        "sum(leaves), sum(links), sum(unlinks), sum(factors) FROM changes"
     ).fetchone()
     # In the order of the columns above.
     operations = (
         "AdminGetUser",
+        "AdminListGroupsForUser",
         "AdminDisableUser",
         "AdminEnableUser",
         "AdminUpdateUserAttributes",

@@ -13,6 +13,7 @@ from typing import Any
 from batch.inventory.baseline import conflicts
 from batch.inventory.inventory import Inventory
 from batch.plan.collisions import collisions
+from batch.plan.losses import losses
 from batch.plan.summary import ONE_CHANNEL
 from batch.report.status import FAILED
 from batch.verify.new_passwords import new_passwords
@@ -168,6 +169,7 @@ EXPORTS = {
             ONE_CHANNEL,
         ),
     ),
+    "losses": Export((*_OLD, "loss", "detail"), lambda inventory, _: losses(inventory)),
     "gone": Export((*_OLD, *_NEW), _paged("u.username, s.sub, s.username, s.new_sub", _MADE, "s.state = 'gone'")),
     "revoked": Export((*_OLD, "what", "detail", "since"), _revoked),
     "new-passwords": Export((*_OLD, *_NEW, "certainty", "why"), new_passwords, of_ledger=True, without_ledger=True),

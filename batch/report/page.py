@@ -15,6 +15,7 @@ import jinja2
 
 from batch.inventory.runs import config_digest, user_agent
 from batch.ledger.count import LedgerCount
+from batch.plan.losses import MFA_IGNORED
 from batch.report import page_pictures as svg
 from batch.report.next_step import PLAN, RUN, SCAN, NextStep
 from batch.report.page_facts import SHOWN, PageFacts
@@ -228,6 +229,7 @@ def page(
         most=SHOWN,
         facts=facts,
         standing=facts.standing,
+        mfa_ignored=MFA_IGNORED.format(mfa=facts.standing.mfa_ignored),
         plan=facts.plan,
         outcomes=rows,
         outcome_slices=slices(rows),

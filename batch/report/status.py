@@ -14,6 +14,7 @@ from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import IS_NOT_DONE
 from batch.plan.changes import Changes
 from batch.plan.jobs import count_pending
+from batch.plan.losses import LossCount, planned_losses
 from batch.plan.user_plan import Context
 from batch.report.estimate import Estimate, estimate
 
@@ -41,7 +42,8 @@ class Status:
 
     `made` counts users by how far they are, `failed` by problem. `runs` are the last runs, the newest first. `estimate`
     is for what is left, None as long as nothing is planned. `conflicts` counts changes of the old pool that were not
-    carried over. `purged` is how far a purge has come, as in `End`.
+    carried over. `losses` and `mfa_ignored` are the last plan's (`PlanSummary`). `purged` is how far a purge has come,
+    as in `End`.
     """
 
     scan: Scanned
@@ -50,6 +52,8 @@ class Status:
     failed: Mapping[str, int]
     left: int
     conflicts: int
+    losses: LossCount
+    mfa_ignored: str
     estimate: Estimate | None
     cut_over: float | None = None
     finished: float | None = None
@@ -61,6 +65,7 @@ def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float
     """Count where all users are. `rps_of(operation)` returns the calls a second that the operation may have."""
     end = End.of(inventory)
     actions = _counted(inventory, "SELECT action, count(*) FROM plan GROUP BY action")
+    losses, mfa_ignored = planned_losses(inventory)
     return Status(
         scan=_scanned(inventory),
         actions=actions,
@@ -73,6 +78,8 @@ def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float
         ),
         left=count_pending(inventory) + Changes(inventory, context).left(),
         conflicts=len(conflicts(inventory)),
+        losses=losses,
+        mfa_ignored=mfa_ignored,
         estimate=estimate(inventory, context, rps_of) if actions else None,
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
         finished=end.at,

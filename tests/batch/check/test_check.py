@@ -73,6 +73,7 @@ class Fault(NamedTuple):
     remedy: str
     options: dict[str, Any] = {}  # noqa: RUF012 -- never changed
     spoil: Callable[[Setup], object] = lambda _: None
+    besides: tuple[str, ...] = ()
 
 
 def _provider(setup: Setup) -> None:
@@ -188,6 +189,7 @@ FAULTS = [
         "announce",
         {},
         _in_both(_mfa("source", "OPTIONAL", **_TOTP, **_EMAIL), _mfa("target", "OPTIONAL", **_TOTP)),
+        ("mfa-not-carried",),
     ),
     Fault(
         "mfa-by-sms-alone",
@@ -206,6 +208,7 @@ FAULTS = [
         "phone numbers",
         {},
         _in_both(_mfa("source", "ON", **_EMAIL), _mfa("target", "ON", **_EMAIL)),
+        ("mfa-not-carried",),
     ),
     Fault(
         "recovery-by-admins-only",
@@ -295,7 +298,7 @@ def test_a_fault_is_named_with_its_remedy(good, fault):
     made = good(**fault.options)
     fault.spoil(made)
     bad = made.bad()
-    assert set(bad) == {fault.code}, bad
+    assert set(bad) == {fault.code, *fault.besides}, bad
     found = bad[fault.code]
     assert found.severity is fault.severity
     assert fault.remedy in f"{found.remedy}\n{found.command}"
@@ -417,7 +420,8 @@ def test_a_preference_for_a_factor_that_the_new_pool_does_not_offer_is_an_error(
     made = good()
     made.configure(users=UserRules(mfa=mfa))
     _in_both(_mfa("source", "OPTIONAL", **_TOTP, **_EMAIL), _mfa("target", "OPTIONAL", **_TOTP))(made)
-    assert {code: E if mfa == "preferences" else W} == {name: one.severity for name, one in made.bad().items()}
+    wanted = {code: E} if mfa == "preferences" else {code: W, "mfa-not-carried": W}
+    assert wanted == {name: one.severity for name, one in made.bad().items()}
 
 
 @pytest.mark.parametrize(("mfa", "severity"), [("ignore", E), ("preferences", W)])
@@ -433,6 +437,8 @@ def test_mfa_users_who_are_captured_are_a_warning(good):
     """MFA_USERS=capture takes the password alone of who has a second factor, and that is said."""
     made = good()
     _in_both(_mfa("source", "OPTIONAL", **_TOTP), _mfa("target", "OPTIONAL", **_TOTP))(made)
+    assert made.bad().keys() == {"mfa-not-carried"}
+    made.configure(users=UserRules(mfa="preferences"))
     assert made.bad() == {}
     made.options["mfa_users"] = "capture"
     assert set(made.bad()) == {"mfa-users-captured"}
