@@ -175,10 +175,13 @@ def run_json(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> dict[s
 
 def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """Yield what a run did, what it found, and the first users that are not as planned."""
-    yield (
-        f"Created {summary.created} users, {summary.groups} groups and {summary.memberships} memberships; "
-        f"{summary.done} users are done, {summary.left} are left."
-    )
+    if summary.changed_nothing and not failed:
+        yield f"Nothing changed. {summary.there} users are in the new pool."
+    else:
+        yield (
+            f"Created {summary.created} users, {summary.groups} groups and {summary.memberships} memberships; "
+            f"{summary.done} users are done, {summary.left} are left."
+        )
     if summary.came:
         yield f"{summary.came} user{'s' if summary.came > 1 else ''} came by their own first sign-in."
     if summary.found:

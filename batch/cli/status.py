@@ -110,9 +110,14 @@ def _run_lines(status: Status) -> Iterator[str]:
     if status.runs:
         yield "Last runs:"
     for run in status.runs:
-        # A run that was killed had no chance to record its end, so it looks like one that goes on.
-        ended = f"ended {moment(run['ended'])} with code {run['exit_code']}" if run["ended"] else "is on, or was killed"
-        yield f"  {run['command']:<8} began {moment(run['started'])}, {ended}"
+        yield f"  {run['command']:<8} began {moment(run['started'])}, {_ended(run)}"
+
+
+def _ended(run: Mapping[str, Any]) -> str:
+    if run["ended"]:
+        return f"ended {moment(run['ended'])} with code {run['exit_code']}"
+    # A run that was killed had no chance to record its end. Whether one goes on is told by who has the inventory.
+    return "is on now" if run["is_on"] else "was killed: the same command goes on from there"
 
 
 def _ledger_lines(counted: LedgerCount) -> Iterator[str]:

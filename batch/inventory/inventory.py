@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,9 @@ _VERSION = 3
 _CACHE_KIB = 64 * 1024
 _NOT_OURS = "not an inventory of cognito-migrate"
 StorageError = sqlite3.Error  # any method may raise it; under this name, other files need not know sqlite3
+
+_READER_WAITS = (0.05, 0.1, 0.2)  # seconds; whoever only looks who has the inventory holds its lock for a moment
+_LONGEST_ID = 100
 
 
 class LockedError(MigrationError):
@@ -99,6 +103,11 @@ class Inventory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def hold_for(self, run_id: str) -> None:
+        """Say for which run this process has the inventory (`holder_of`)."""
+        if self._lock is not None:
+            os.pwrite(self._lock, run_id.encode(), 0)
 
     def close(self) -> None:
         """Close the file, and release the lock so that others can open the inventory."""
@@ -206,12 +215,31 @@ def _locked(path: Path) -> int:
         lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise FatalError(f"{path} cannot be written ({error.strerror}): check the folder in `state`.") from None
+    for wait in _READER_WAITS:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(wait)
+        else:
+            os.ftruncate(lock, 0)
+            return lock
+    os.close(lock)
+    raise LockedError(f"Another run has {path}: wait for it to end, or stop it, and rerun.")
+
+
+def holder_of(path: Path) -> str | None:
+    """Return the id of the run that has the inventory now; "" of a command without a record, None if nobody has it."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = os.open(f"{path}.lock", os.O_RDONLY)
     except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.read(lock, _LONGEST_ID).decode()
+    finally:
         os.close(lock)
-        raise LockedError(f"Another run has {path}: wait for it to end, or stop it, and rerun.") from None
-    return lock
+    return None
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -84,6 +84,7 @@ def recorded(
                 "INSERT INTO runs (id, command, started, caller, config_digest) VALUES (?, ?, ?, ?, ?)",
                 (run_id, command, now(), caller, config_digest(config)),
             )
+        inventory.hold_for(run_id)
 
     record = Record(run_id, caller, on_begin=begin)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from batch.inventory import meta_keys
 from batch.inventory.baseline import conflicts
-from batch.inventory.inventory import Inventory, decoded
+from batch.inventory.inventory import Inventory, decoded, holder_of
 from batch.inventory.milestones import Cutover, End
 from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import IS_NOT_DONE
@@ -108,6 +108,7 @@ def _scanned(inventory: Inventory) -> Scanned:
 
 def _runs(inventory: Inventory) -> list[dict[str, Any]]:
     """Return the last runs, the newest first."""
+    holder = holder_of(inventory.path)
     rows = inventory.execute(
         "SELECT id, command, started, ended, exit_code, counts FROM runs ORDER BY started DESC LIMIT ?", (_RUNS,)
     )
@@ -118,6 +119,7 @@ def _runs(inventory: Inventory) -> list[dict[str, Any]]:
             "started": started,
             "ended": ended,
             "exit_code": code,
+            "is_on": run_id == holder,
             "counts": decoded(counts) if counts else None,
         }
         for run_id, command, started, ended, code, counts in rows

@@ -10,7 +10,7 @@ from typing import Any
 
 from batch.inventory.baseline import Kept, Removed, Updated, conflicts_since, settled_conflicts
 from batch.inventory.inventory import Inventory
-from batch.inventory.user_state import IS_NOT_DONE, Problem
+from batch.inventory.user_state import IS_NOT_DONE, Problem, UserState
 from batch.ledger.claims import Claims
 from batch.plan.changes import Changes, count_gone, gone, gone_jobs
 from batch.plan.jobs import Job, count_pending
@@ -28,6 +28,7 @@ from userpool.errors import Refusal
 from userpool.passwords import random_password
 from userpool.pool import UserPool
 
+_THERE = f"SELECT count(*) FROM progress WHERE new_sub IS NOT NULL AND state <> '{UserState.GONE}'"  # noqa: S608 -- a constant
 _CHUNK = 50  # users intended at once, in one write
 
 
@@ -38,8 +39,8 @@ class RunSummary:
     `found` counts users that an earlier migration had finished, `came` those that came by their own sign-in, and
     `updated` those that the old pool had changed.
     `disabled` counts users that the old pool has disabled since. `failed` counts the failures of this run by problem.
-    `left` counts what a rerun would take up. `conflicts` lists all changes that are not carried over, and the last
-    `earlier` of them were settled by earlier runs. `gone` lists all
+    `left` counts what a rerun would take up, `there` the users of this migration in the new pool. `conflicts` lists all
+    changes that are not carried over, and the last `earlier` of them were settled by earlier runs. `gone` lists all
     users that have left the old pool. `spared` counts users that keep what changed settings would take away, by name.
     """
 
@@ -54,12 +55,19 @@ class RunSummary:
     memberships_ended: int = 0
     groups_updated: int = 0
     left: int = 0
+    there: int = 0
     stopped: bool = False
     failed: dict[str, int] = field(default_factory=dict)
     conflicts: list[dict[str, str]] = field(default_factory=list)
     earlier: int = 0
     gone: list[dict[str, Any]] = field(default_factory=list)
     spared: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def changed_nothing(self) -> bool:
+        """Whether nothing was to be done: a quiet night."""
+        done = (self.created, self.found, self.came, self.done, self.memberships, self.groups, self.updated)
+        return not (any((*done, self.disabled, self.groups_updated, self.left, self.stopped)) or self.failed)
 
 
 class Run:
@@ -113,6 +121,7 @@ class Run:
         self._create(now, None if limit is None else limit - updated)
         # Counted after the work, from the inventory: so the number is right after a stop and after a limit.
         self._summary.left = count_pending(self._inventory) + self._changes.left()
+        self._summary.there = self._inventory.number(_THERE)
         self._summary.stopped = self._stop.is_set()
         self._summary.conflicts, self._summary.earlier = conflicts_since(self._inventory, self._settled)
         self._summary.gone = gone(self._inventory)

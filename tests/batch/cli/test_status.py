@@ -6,7 +6,8 @@ import pytest
 from looking import USERS, ok, table
 from pools import read_pool
 
-from batch.inventory.inventory import Inventory
+from batch.inventory.inventory import Inventory, fingerprint
+from batch.settings.config import load
 from sandbox.faults import Fault
 
 
@@ -122,3 +123,19 @@ def test_the_commands_have_help(half, name):
     """Each explains itself."""
     result = half(name, "--help")
     assert (result.code, result.out.startswith("Usage:")) == (0, True)
+
+
+def test_a_run_that_is_on_is_told_from_one_that_was_killed(half):
+    """The lock knows: beside a run it is on now, and after a kill the same command goes on from there."""
+    ok(half("scan"))
+    run_id = "20260301T220000Z-0a1b2c"
+    with Inventory.open(half.state, fingerprint(load(half.config))) as inventory:
+        inventory.execute(
+            "INSERT INTO runs (id, command, started, config_digest) VALUES (?, 'run', 9e9, 'x')", (run_id,)
+        )
+        inventory.hold_for(run_id)
+        assert "is on now" in ok(half("status", "--offline")).out
+        assert ok(half("status", "--offline", "--json")).json["runs"][0]["is_on"] is True
+    said = ok(half("status", "--offline"))
+    assert "was killed: the same command goes on from there" in said.out
+    assert ok(half("status", "--offline", "--json")).json["runs"][0]["is_on"] is False

@@ -153,6 +153,13 @@ def test_a_run_without_failures_says_nothing_of_failures():
         assert part in line
 
 
+def test_a_quiet_night_is_told_in_one_line():
+    """Where nothing was to be done, that is said with how many users are there, and no zeros."""
+    assert [*run_lines(RunSummary(there=271), [])] == ["Nothing changed. 271 users are in the new pool."]
+    for changed in ({"left": 1}, {"disabled": 1}, {"groups_updated": 1}, {"stopped": True}, {"failed": {"taken": 1}}):
+        assert "Nothing changed" not in "\n".join(run_lines(RunSummary(there=271, **changed), []))
+
+
 def test_a_comparison_says_what_differs_and_where():
     """A difference is said with the user, or the pool, and names; no difference is said as such."""
     same = list(verify_lines(VerifySummary(compared=5, others=1)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from inventories import OURS, a_table_of_somebody_else, make
 
-from batch.inventory.inventory import Inventory, LockedError, explain
+from batch.inventory.inventory import Inventory, LockedError, explain, holder_of
 from userpool.errors import FatalError, MigrationError, SettingsError
 
 
@@ -345,3 +345,14 @@ def test_another_program_that_writes_is_named_as_the_reason(path):
     finally:
         other.close()
     assert isinstance(explain(refusal.value, "it"), LockedError)
+
+
+def test_who_has_the_inventory_is_told_while_they_have_it(path):
+    """The run that holds it, nobody once it is closed, and no name for a command that is no run."""
+    with Inventory.open(path, OURS, create=True) as inventory:
+        assert holder_of(path) == ""
+        inventory.hold_for("20260301T220000Z-0a1b2c")
+        assert holder_of(path) == "20260301T220000Z-0a1b2c"
+    assert holder_of(path) is None
+    with Inventory.open(path, OURS):
+        assert holder_of(path) == ""
