@@ -140,7 +140,7 @@ class Campaign:
         self._progress = progress
         self._same: SameCause[Refused | CodeFailed] = SameCause(succeeded)
         self._names: dict[str, str] = {}  # old user names, by sub, of the persons who are under way
-        self._summary = CampaignSummary(capturing=records.capturing)
+        self.summary = CampaignSummary(capturing=records.capturing)
 
     def send(self, sending: SendingCodes, budget: Budget, recovery: Collection[str], total: int) -> CampaignSummary:
         """Send codes to the persons whose turn it is, as far as the budget goes. `total` is for the progress bar."""
@@ -160,12 +160,12 @@ class Campaign:
             if turn is Turn.ASK or (turn is Turn.SEND and has_room):
                 yield one
             elif turn is Turn.SEND:
-                self._summary.over = True
+                self.summary.over = True
                 # One channel may be used up while the other still has room, so the queue goes on until both are empty.
                 if not budget.left(MAIL, today) and not budget.left(SMS, today):
                     return
             elif turn is Turn.LATER:
-                self._summary.later += 1
+                self.summary.later += 1
 
     def close(self, letting: Letting, *, limit: int | None, total: int) -> CampaignSummary:
         """Let go of every person who still waits, `limit` persons at most. No message is sent."""
@@ -174,7 +174,7 @@ class Campaign:
             turn = letting.let_go(one.sub, one.new_sub, self._now())
             yield LetGo(one.sub) if turn.done else overtaken(one.sub, one.new_sub, turn)
 
-        self._summary.let_go = 0
+        self.summary.let_go = 0
         return self._carry_out("close", self._to_close(limit), step, min(total, limit or total))
 
     def _to_close(self, limit: int | None) -> Iterator[Awaited]:
@@ -182,7 +182,7 @@ class Campaign:
         for number, one in enumerate(waiting):
             # Seen only when there is one person more, so a limit that was met exactly does not count as unfinished.
             if number == limit:
-                self._summary.over = True
+                self.summary.over = True
                 return
             yield one
 
@@ -209,7 +209,7 @@ class Campaign:
                     # `Sending` is the one fact that is not the last of its person.
                     ends = [fact for fact in batch if not isinstance(fact, Sending)]
                     for fact in ends:
-                        self._summary.add(fact, self._names.pop(fact.sub, ""))
+                        self.summary.add(fact, self._names.pop(fact.sub, ""))
                         if isinstance(fact, Refused | CodeFailed) and fact.refusal:
                             self._same.refused(fact, fact.refusal, fact.reason)
                         else:
@@ -218,14 +218,14 @@ class Campaign:
         # A call that was not made because of a stop raises this in its thread. What was recorded stays, and is
         # reported.
         except StoppedError:
-            self._summary.stopped = True
-        self._summary.stopped |= self._stop.is_set()
+            self.summary.stopped = True
+        self.summary.stopped |= self._stop.is_set()
         # Nobody counts as refused for a cause that concerns everybody: a later run tries them again.
         with self._inventory.transaction():
             for fact in self._same.struck:
                 self._records.hold(fact.sub)
         self._same.end()
-        return self._summary
+        return self.summary
 
     def _named(self, people: Iterator[Awaited]) -> Iterator[Awaited]:
         for one in people:

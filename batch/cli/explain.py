@@ -28,6 +28,8 @@ def case_json(case: UserCase) -> dict[str, Any]:
     """Return a case for `--json`, with the differing memberships and the next step."""
     differing = {"missing": case.missing, "taken_away": case.taken_away, "added": case.added}
     values = {**asdict(case), "memberships": differing, "next": next_step(case)._asdict()}
+    if ledger := values["ledger"]:  # which has 0 for a time that it does not know
+        values["ledger"] = {**ledger, "since": ledger["since"] or None, "until": ledger["until"] or None}
     return {name: _plain(value) for name, value in values.items()}
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from batch.cli.session import READS_ALL, ledger_to_read
-from batch.cli.terminal import as_json_option, tell
+from batch.cli.terminal import as_json_option, say, tell
 from batch.inventory.inventory import inventory_to_read
 from batch.inventory.stages import refuse
 from batch.report.export import EXPORTS, OF_SUBS
-from batch.runtime import text
 from batch.runtime.output_file import Format, whole_file, write_rows
 from batch.settings import config as configuration
 from userpool.errors import SettingsError
@@ -53,6 +52,8 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
         rows = exported.rows(inventory, ledger)
         if name == "-":
             written = write_rows(sys.stdout, exported.columns, rows, as_=as_)
+            # Here, where it is noticed if the reader is gone; at the end of the process it would be an ugly warning.
+            sys.stdout.flush()
         else:
             # The file appears when it is whole: an export that is stopped half-way leaves none that looks complete.
             with whole_file(Path(name), replace=force) as out:
@@ -62,6 +63,8 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
 
 def _say_written(what: str, name: str, rows: int, *, as_json: bool) -> None:
     """Say how many rows were written. The sentence goes to stderr if the rows went to stdout."""
+    if name == "-":
+        tell(f"Wrote {rows} rows to stdout.")
+        return
     values = {"what": what, "output": name, "rows": rows}
-    said = text.as_json(values) if as_json else f"Wrote {rows} rows to {'stdout' if name == '-' else name}."
-    click.echo(said, err=name == "-")
+    say(lambda: values, lambda: [f"Wrote {rows} rows to {name}."], as_json=as_json)

@@ -6,14 +6,21 @@ neither boto3 nor the job. Results go to stdout, everything else to stderr.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, NoReturn, cast
 
 import click
 from click.shell_completion import CompletionItem
+
+from batch.runtime.document import DOCUMENT
+
+_CLOSED_PIPE = 141  # `Exit.CLOSED_PIPE`, without importing the job for it
 
 
 class Listed(NamedTuple):
@@ -101,8 +108,21 @@ _EPILOG = """\b
 Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal (access denied, no such pool,
 a cut-over too early, a sync that would change too much) · 4 stopped early by --limit, window, or a day's numbers
 (reset), rerun to go on · 5 differences, findings, or people left (finish) · 6 another run holds the inventory or
-ledger · 130 interrupted
+ledger · 130 interrupted · 141 the reader of its output is gone (as in `| head`)
 """
+
+
+class ReaderGoneError(Exception):
+    """Whoever read stdout or stderr has closed it, as `head` does."""
+
+
+@contextmanager
+def _noticing() -> Iterator[None]:
+    """Hide a closed pipe from click, which would end with code 1, and that means failed users here."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGoneError from None
 
 
 class LazyGroup(click.Group):
@@ -111,6 +131,14 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, listed: Mapping[str, Listed], **options: Any) -> None:
         super().__init__(*args, **options)
         self._listed = listed
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _noticing():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _noticing():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*self._listed, *super().list_commands(ctx)})
@@ -160,14 +188,33 @@ def cli(context: click.Context, config_path: Path) -> None:
 
 
 def main() -> None:
-    """Run the command line; every foreseen error is one sentence and an exit code."""
+    """Run the command line; every foreseen error is one sentence and an exit code, and a document with `--json`."""
+    as_json = "--json" in takewhile(lambda word: word != "--", sys.argv[1:])
+    DOCUMENT.expect(due=as_json)
+    try:
+        _run(as_json=as_json)
+    except (ReaderGoneError, BrokenPipeError):
+        # Python flushes stdout once more at its end, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(_CLOSED_PIPE)
+
+
+def _run(*, as_json: bool) -> None:
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:
+        if as_json:
+            _end(error)
         error.show()
         sys.exit(error.exit_code)
-    # Only a command that ended badly needs the words for it, and with them the errors of the whole job.
+    except ReaderGoneError:
+        raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- what is not foreseen is raised again
-        from batch.cli.terminal import say_how_it_ended  # noqa: PLC0415 -- see above
+        _end(error)
 
-        sys.exit(say_how_it_ended(error))
+
+def _end(error: BaseException) -> NoReturn:
+    # Only a command that ended badly needs the words for it, and with them the errors of the whole job.
+    from batch.cli.terminal import say_how_it_ended  # noqa: PLC0415 -- see above
+
+    sys.exit(say_how_it_ended(error))

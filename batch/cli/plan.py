@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from batch.cli.plan_text import PlanText, plan_json, plan_lines
-from batch.cli.terminal import Number, as_json_option, connect_from_file, removals_option, tell
+from batch.cli.terminal import Number, as_json_option, connect_from_file, removals_option, say, tell
 from batch.inventory.inventory import Inventory
 from batch.inventory.stages import refuse
 from batch.plan.collisions import collisions
@@ -18,7 +18,6 @@ from batch.plan.plan import make_plan, planned_users
 from batch.plan.summary import PlanSummary
 from batch.pools.connect import Migration
 from batch.report.outlook import look_ahead
-from batch.runtime import text
 from batch.runtime.output_file import whole_file, write_rows
 from userpool.errors import SettingsError
 
@@ -47,7 +46,7 @@ def plan(config_path: Path, *, per_minute: int | None, folder: Path | None, remo
         planned = plan_of(migration, inventory, summary, per_minute=per_minute)
         if folder:
             _write(folder, inventory, planned)
-        click.echo(text.as_json(plan_json(planned)) if as_json else "\n".join(plan_lines(planned)))
+        say(lambda: plan_json(planned), lambda: plan_lines(planned), as_json=as_json)
 
 
 def plan_of(

@@ -22,6 +22,7 @@ from batch.cli.session import Session, session
 from batch.cli.terminal import Day, Exit, Number, as_json_option, confirm, say, tell
 from batch.cutover.way_back import first_run
 from batch.inventory.milestones import Cutover
+from batch.inventory.runs import counting
 from batch.ledger.table import ledger_table
 from batch.plan.cohort import Cohort
 from batch.runtime.progress_bar import ProgressBars
@@ -167,8 +168,10 @@ def _close(
         now.begin()
     # The question comes before the lease: nobody should hold it while a person thinks.
     with letting(table, now.inventory, now=now.migration.target_now) as closing:
-        summary = _campaign(now, records).close(closing, limit=options["limit"], total=total)
-    _end(now, records, summary, as_json=as_json)
+        campaign = _campaign(now, records)
+        with counting(now.record, lambda: _counts(campaign.summary)):
+            summary = campaign.close(closing, limit=options["limit"], total=total)
+    _end(records, summary, as_json=as_json)
 
 
 def _send(
@@ -202,8 +205,10 @@ def _send(
             now=migration.target_now,
         )
         total = _most(found, budget, now)
-        summary = _campaign(now, records).send(sending, budget, recovery, total)
-    _end(now, records, summary, as_json=as_json)
+        campaign = _campaign(now, records)
+        with counting(now.record, lambda: _counts(campaign.summary)):
+            summary = campaign.send(sending, budget, recovery, total)
+    _end(records, summary, as_json=as_json)
 
 
 def _most(found: Today, budget: Budget, now: Session) -> int:
@@ -230,9 +235,12 @@ def _tell(said: Iterator[str]) -> None:
         tell(line)
 
 
-def _end(now: Session, records: CampaignRecords, summary: CampaignSummary, *, as_json: bool) -> None:
+def _counts(summary: CampaignSummary) -> dict[str, Any]:
     # `why` has user names, and the history of runs keeps nobody's.
-    now.record.counts = {name: value for name, value in asdict(summary).items() if name != "why"}
+    return {name: value for name, value in asdict(summary).items() if name != "why"}
+
+
+def _end(records: CampaignRecords, summary: CampaignSummary, *, as_json: bool) -> None:
     values = {**asdict(summary), "campaign": records.counts()}
     say(lambda: values, lambda: run_lines(summary), as_json=as_json)
     if summary.stopped:

@@ -27,6 +27,7 @@ from batch.cli.terminal import (
 )
 from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
+from batch.inventory.runs import counting
 from batch.inventory.user_state import NO_FAILURES, Problem
 from batch.ledger.claims import Claims
 from batch.ledger.opening import Opening
@@ -51,11 +52,6 @@ class CarriedOut:
     failed: list[dict[str, str]]
 
     @property
-    def values(self) -> Mapping[str, object]:
-        """What the history of runs keeps: counts only, since lists have users in them."""
-        return {**asdict(self.summary), "conflicts": len(self.summary.conflicts), "gone": len(self.summary.gone)}
-
-    @property
     def is_a_failure(self) -> bool:
         """Whether a person has to look at some user.
 
@@ -70,8 +66,13 @@ class CarriedOut:
         return self.summary.left > self.summary.failed.get(Problem.SIGNING_IN, 0)
 
 
-def carry_out(now: Session, *, limit: int | None = None, disable_gone: bool = False) -> CarriedOut:
-    """Carry out what is left of the plan, for at most `limit` users. Raises what `Run.run` raises."""
+def carry_out(
+    now: Session, *, limit: int | None = None, disable_gone: bool = False, part: str | None = None
+) -> CarriedOut:
+    """Carry out what is left of the plan, for at most `limit` users. Raises what `Run.run` raises.
+
+    What was done is recorded in either case, under the name `part` if the command has several parts.
+    """
     migration, inventory = now.migration, now.inventory
     with claims_of(migration, inventory, stop=now.stop, say=tell) as claims:
         run = Run(
@@ -84,7 +85,8 @@ def carry_out(now: Session, *, limit: int | None = None, disable_gone: bool = Fa
             progress=ProgressBars(),
             claims=claims,
         )
-        summary = run.run(now=migration.target_now, limit=limit, disable_gone=disable_gone)
+        with counting(now.record, lambda: {part: _counts(run.summary)} if part else _counts(run.summary)):
+            summary = run.run(now=migration.target_now, limit=limit, disable_gone=disable_gone)
     # All users that are not as planned, also those that failed in an earlier run and were not reached by this one.
     carried = CarriedOut(summary, failures(inventory))
     # A pilot with --limit is not a first whole run: after it the bulk is still expected.
@@ -92,6 +94,11 @@ def carry_out(now: Session, *, limit: int | None = None, disable_gone: bool = Fa
         with inventory.transaction():
             inventory.set_meta(meta_keys.CAUGHT_UP, value=True)
     return carried
+
+
+def _counts(summary: RunSummary) -> dict[str, Any]:
+    """Return what the history of runs keeps: counts only, since lists have users in them."""
+    return {**asdict(summary), "conflicts": len(summary.conflicts), "gone": len(summary.gone)}
 
 
 def leave(now: Session, carried: CarriedOut) -> None:
@@ -143,7 +150,6 @@ def run(
         _approve(now.migration, now.inventory, planned, yes=yes, digest=digest)
         now.begin()
         carried = carry_out(now, limit=limit, disable_gone=disable_gone)
-        now.record.counts = dict(carried.values)
         summary, failed = carried.summary, carried.failed
         say(
             lambda: {**run_json(summary, failed), "losses": asdict(planned.losses)},

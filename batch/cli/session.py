@@ -20,6 +20,7 @@ from batch.ledger.table import ledger_as_it_is
 from batch.pacing.call_counts import Meter
 from batch.pacing.pacer import on_time
 from batch.pools.connect import Migration, connect
+from batch.runtime.document import DOCUMENT
 from batch.runtime.stopping import Stop, StoppedError, Why, stop_on_signals
 from batch.settings import config as configuration
 from batch.settings.config import Config
@@ -126,7 +127,11 @@ def _recording(
         on_time(),
         still_there(config, inventory),
     ):
-        yield record
+        try:
+            yield record
+        finally:
+            # The document of a failure says what was done until then.
+            DOCUMENT.counts = record.counts if record.begun else None
 
 
 @contextmanager

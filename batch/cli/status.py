@@ -110,7 +110,7 @@ def _run_lines(status: Status) -> Iterator[str]:
     if status.runs:
         yield "Last runs:"
     for run in status.runs:
-        yield f"  {run['command']:<8} began {moment(run['started'])}, {_ended(run)}"
+        yield f"  {run['command']:<8} began {moment(run['started'])}, {_ended(run)}{_created(run['counts'])}"
 
 
 def _ended(run: Mapping[str, Any]) -> str:
@@ -118,6 +118,12 @@ def _ended(run: Mapping[str, Any]) -> str:
         return f"ended {moment(run['ended'])} with code {run['exit_code']}"
     # A run that was killed had no chance to record its end. Whether one goes on is told by who has the inventory.
     return "is on now" if run["is_on"] else "was killed: the same command goes on from there"
+
+
+def _created(counts: Mapping[str, Any] | None) -> str:
+    """Say how many users a run created, also one that failed."""
+    done = (counts or {}).get("run", counts or {})
+    return f"; created {done['created']} users" if done.get("created") else ""
 
 
 def _ledger_lines(counted: LedgerCount) -> Iterator[str]:

@@ -66,8 +66,7 @@ def sync(
         # Recorded step by step: if a later step refuses, the history still has what was scanned.
         now.record.counts["scan"] = asdict(scanned)
         planned = _planned(now, scanned.users, max_changes, disable_gone=disable_gone)
-        carried = carry_out(now, disable_gone=disable_gone)
-        now.record.counts["run"] = dict(carried.values)
+        carried = carry_out(now, disable_gone=disable_gone, part="run")
         say(
             lambda: {
                 "scan": asdict(scanned),

@@ -21,6 +21,7 @@ from batch.inventory.inventory import LockedError, StorageError, explain
 from batch.inventory.stages import OutOfTurnError
 from batch.pools.connect import Migration, connect
 from batch.runtime import text
+from batch.runtime.document import DOCUMENT
 from batch.runtime.stopping import INTERRUPTED, StoppedError
 from batch.runtime.text import SHOWN, moment, more
 from batch.settings import config as configuration
@@ -40,6 +41,7 @@ class Exit(IntEnum):
     STOPPED_EARLY = 4
     DIFFERENT = 5
     LOCKED = 6
+    CLOSED_PIPE = 141
 
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Write the result as JSON to stdout.")
@@ -103,6 +105,8 @@ def exit_code(error: BaseException) -> int | None:  # noqa: PLR0911 -- one for e
             return int(code or 0)
         case StoppedError() | KeyboardInterrupt() | click.Abort():
             return INTERRUPTED
+        case BrokenPipeError():
+            return Exit.CLOSED_PIPE
         case ClosedError():
             return Exit.STOPPED_EARLY
         case OutOfTurnError(code=code):
@@ -140,7 +144,10 @@ def confirm(question: str, *, yes: bool) -> None:
 
 def say(values: Callable[[], Any], lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:
     """Give the result, as JSON or in lines."""
-    click.echo(text.as_json(values()) if as_json else "\n".join(lines()))
+    said = text.as_json(values()) if as_json else "\n".join(lines())
+    # Before the first byte of it: what fails afterwards must not write a second document.
+    DOCUMENT.due = False
+    click.echo(said)
 
 
 def cut_over_lines(at: float | None) -> Iterator[str]:
@@ -179,20 +186,63 @@ def gone_lines(gone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def say_how_it_ended(error: BaseException) -> int:
-    """Say in a sentence why a command ended early, and return its exit code. A mistake of ours is raised again."""
+    """Say why a command ended early, and return its exit code. A mistake of ours is raised again.
+
+    stderr has the sentence. With `--json`, stdout has the document, unless that was written already.
+    """
+    if isinstance(error, StorageError):
+        return say_how_it_ended(explain(error, "The inventory"))
+    code, name, said, remedy = _ending(error)
+    if isinstance(error, OutOfTurnError):
+        document = DOCUMENT.failure(code, name, error.why, unchanged=error.unchanged, remedy=error.remedy)
+    else:
+        document = DOCUMENT.failure(code, name, said, remedy=remedy)
+    click.echo(document, nl=False)
     match error:
+        case click.ClickException():
+            error.show()
+        case _ if name == "unexpected":
+            raise error
+        case click.Abort() | KeyboardInterrupt() | StoppedError() | ClosedError():
+            tell(said)
+        case _:
+            tell(f"Error: {said}")
+    return code
+
+
+_AGAIN = "Mend what the message names, and give the same command again."
+
+
+def _ending(error: BaseException) -> tuple[int, str, str, str]:  # noqa: PLR0911 -- one for each kind
+    """Return the exit code of an error, its name in the document, the sentence, and what to do."""
+    code = exit_code(error) or 1
+    match error:
+        case click.ClickException():
+            return (
+                error.exit_code,
+                "usage",
+                error.format_message(),
+                "Add --help to the command: it lists what it takes.",
+            )
         case click.Abort() | KeyboardInterrupt():
-            tell("Nothing was begun.")
-        case StoppedError() | ClosedError():
-            tell(str(error))
+            return code, "interrupted", "Nothing was begun.", "Give the same command again."
+        case StoppedError():
+            return code, "interrupted", str(error), "Give the same command again: it goes on from there."
+        case ClosedError():
+            return code, "outside-window", str(error), "Give it within the window, or with --ignore-window."
+        case OutOfTurnError():
+            return code, "out-of-turn", str(error), error.remedy
+        case LockedError():
+            return code, "locked", str(error), "Give the same command again when the other has ended."
+        case SettingsError():
+            return code, "settings", str(error), _AGAIN
         case MigrationError():
-            tell(f"Error: {error}")
-        case StorageError():
-            return say_how_it_ended(explain(error, "The inventory"))
+            return code, "fatal", str(error), _AGAIN
         case OSError():  # a full disk, mostly, to which the output goes
             what = error.filename or "The output"
-            tell(f"Error: {what} cannot be written or read ({error.strerror or error}): mend that, and run it again.")
-            return Exit.FATAL
+            said = f"{what} cannot be written or read ({error.strerror or error}): mend that, and run it again."
+            return Exit.FATAL, "output", said, _AGAIN
         case _:
-            raise error
-    return exit_code(error) or 0
+            # The name of its kind alone: the text of a mistake may hold anybody's values.
+            said = f"A mistake in cognito-migrate ({type(error).__name__}): stderr has where."
+            return code, "unexpected", said, "Report it with what stderr says."

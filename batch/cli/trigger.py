@@ -11,12 +11,11 @@ from typing import Literal
 
 import click
 
-from batch.cli.terminal import Exit, as_json_option, mfa_users_option
+from batch.cli.terminal import Exit, as_json_option, mfa_users_option, say
 from batch.cli.trigger_attach import attach, detach
 from batch.lambda_trigger.diagnosis import AsDeployed, diagnose
 from batch.lambda_trigger.findings import DiagnosisStep, as_values, conclusion, first_wrong
 from batch.lambda_trigger.package import HANDLER, Package, build, environment
-from batch.runtime import text
 from batch.settings import config as configuration
 from batch.settings.config import Config
 from userpool.errors import SettingsError
@@ -56,11 +55,12 @@ def package(config_path: Path, output: Path, *, as_json: bool) -> None:
     except OSError as error:
         raise SettingsError(f"{output} cannot be written ({error.strerror}): name another with --output.") from None
     needed = environment(config)
-    if as_json:
-        values = {"name": str(output), "bytes": len(made.content), "sha256": made.sha256}
-        click.echo(text.as_json({**values, "handler": HANDLER, "environment": needed}))
-    else:
-        click.echo("\n".join(_package_lines(output, made, config, needed)))
+    values = {"name": str(output), "bytes": len(made.content), "sha256": made.sha256}
+    say(
+        lambda: {**values, "handler": HANDLER, "environment": needed},
+        lambda: _package_lines(output, made, config, needed),
+        as_json=as_json,
+    )
 
 
 def _package_lines(output: Path, made: Package, config: Config | None, needed: dict[str, str | None]) -> Iterator[str]:
@@ -104,7 +104,7 @@ def explain(
         # Each step is shown when it is known: the walk may take a while, and may end at a question.
         if not as_json:
             click.echo(str(finding))
-    click.echo(text.as_json(as_values(findings)) if as_json else f"\n{conclusion(findings)}")
+    say(lambda: as_values(findings), lambda: [f"\n{conclusion(findings)}"], as_json=as_json)
     if first_wrong(findings):
         sys.exit(Exit.DIFFERENT)
 

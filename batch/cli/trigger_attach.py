@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from batch.cli.session import refuse_by_file
-from batch.cli.terminal import Exit, as_json_option, tell
+from batch.cli.terminal import Exit, as_json_option, say, tell
 from batch.lambda_trigger.attach import SOURCES, Functions, TriggerChange, attaching, detaching, not_of_the_pool, same
 from batch.lambda_trigger.attach_text import (
     as_values,
@@ -35,7 +35,6 @@ from batch.ledger.own_ledger import read_ledger
 from batch.ledger.table import ledger_as_it_is
 from batch.pools.connect import pool_to_manage
 from batch.pools.managed_pool import ManagedPool
-from batch.runtime import text
 from batch.settings import config as configuration
 from batch.settings.config import Config
 from userpool.client import is_loopback
@@ -248,10 +247,11 @@ def _carry_out(task: _Task, *, write: bool, yes: bool, as_json: bool) -> None:
         if not yes:
             click.confirm(f"Change the triggers of {task.target.pool_id}?", abort=True, err=True)
         write_triggers(task.target, task.settings, task.change)
-    if as_json:
-        click.echo(text.as_json(task.values(applied=wanted)))
-    else:
-        click.echo(_conclusion(task, write=write, refused=refused))
+    say(
+        lambda: task.values(applied=wanted),
+        lambda: [_conclusion(task, write=write, refused=refused)],
+        as_json=as_json,
+    )
     if refused:
         sys.exit(Exit.DIFFERENT)
 

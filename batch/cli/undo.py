@@ -15,7 +15,7 @@ import click
 from batch.cli.session import session
 from batch.cli.terminal import Exit, Number, as_json_option, connect_from_file, say, tell
 from batch.inventory.inventory import Inventory, inventory_to_read
-from batch.inventory.runs import Record
+from batch.inventory.runs import Record, counting
 from batch.inventory.stages import refuse
 from batch.ledger.own_ledger import require_no_ledger
 from batch.ledger.table import ledger_as_it_is, ledger_table
@@ -62,8 +62,8 @@ def undo(config_path: Path, *, dry_run: bool, yes: bool, force_used: bool, limit
                 summary = undoing.preview()
             else:
                 record.begin()
-                summary = undoing.run(limit=limit)
-                record.counts = asdict(summary)
+                with counting(record, lambda: asdict(undoing.summary)):
+                    summary = undoing.run(limit=limit)
         _say(undoing, summary, as_json=as_json)
         # Inside, so that the history has the exit code. What was done is recorded already.
         _exit(summary)

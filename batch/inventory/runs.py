@@ -6,7 +6,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +38,15 @@ class Record:
         if not self.begun:
             self.begun = True
             self.on_begin()
+
+
+@contextmanager
+def counting(record: Record, counts: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
+    """Keep what a command did in its record, also if it ends by an error: what was done until then is done."""
+    try:
+        yield
+    finally:
+        record.counts |= counts()
 
 
 def new_id(now: Clock = time.time) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from batch.inventory.baseline import conflicts
@@ -16,6 +15,7 @@ from batch.plan.collisions import collisions
 from batch.plan.losses import losses
 from batch.plan.summary import ONE_CHANNEL
 from batch.report.status import FAILED
+from batch.runtime.text import iso
 from batch.verify.new_passwords import new_passwords
 from batch.verify.revoked import revoked
 from userpool.ledger import Ledger
@@ -97,7 +97,7 @@ def _revoked(inventory: Inventory, _: Ledger | None) -> Iterator[Row]:
 
 
 def _moment(seconds: float) -> str | None:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else None
+    return iso(seconds) if seconds else None
 
 
 # `username` first, as in the file of decisions.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from batch.inventory.baseline import Kept, Removed, Updated, conflicts_since, settled_conflicts
-from batch.inventory.inventory import Inventory
+from batch.inventory.inventory import Inventory, StorageError
 from batch.inventory.user_state import IS_NOT_DONE, Problem, UserState
 from batch.ledger.claims import Claims
 from batch.plan.changes import Changes, count_gone, gone, gone_jobs
@@ -102,7 +102,7 @@ class Run:
             judge=Judge(context.schema, context.target, context.marker, description.verified_first),
         )
         self._changes = Changes(inventory, context)
-        self._summary = RunSummary()
+        self.summary = RunSummary()
         self._settled: set[tuple[str, str]] = set()
         self._same: SameCause[Failed | Kept] = SameCause(target.last_success)
 
@@ -110,8 +110,19 @@ class Run:
         """Carry over changes and create pending users, `limit` users at most. `now()` is the new pool's time.
 
         Users to be disabled come first, whatever the limit is. Then come groups, other changes, and creations. Raises
-        FatalError if no user can be migrated any more. What was done until then is recorded.
+        FatalError if no user can be migrated any more. What was done until then is recorded, and in `summary`.
         """
+        try:
+            self._do_all(now, limit, disable_gone=disable_gone)
+        except BaseException:
+            # The error that ended the run is the one to show, not that of a disk that cannot be read either.
+            with suppress(StorageError):
+                self._sum_up()
+            raise
+        self._sum_up()
+        return self.summary
+
+    def _do_all(self, now: Callable[[], float], limit: int | None, *, disable_gone: bool) -> None:
         self._journal.use_clock(now)
         self._settled = settled_conflicts(self._inventory)
         self._changes.follow_enabled()
@@ -119,14 +130,15 @@ class Run:
         self._make_groups()
         updated = self._update(limit)
         self._create(now, None if limit is None else limit - updated)
+
+    def _sum_up(self) -> None:
         # Counted after the work, from the inventory: so the number is right after a stop and after a limit.
-        self._summary.left = count_pending(self._inventory) + self._changes.left()
-        self._summary.there = self._inventory.number(_THERE)
-        self._summary.stopped = self._stop.is_set()
-        self._summary.conflicts, self._summary.earlier = conflicts_since(self._inventory, self._settled)
-        self._summary.gone = gone(self._inventory)
-        self._summary.spared = spared(self._inventory)
-        return self._summary
+        self.summary.left = count_pending(self._inventory) + self._changes.left()
+        self.summary.there = self._inventory.number(_THERE)
+        self.summary.stopped = self._stop.is_set()
+        self.summary.conflicts, self.summary.earlier = conflicts_since(self._inventory, self._settled)
+        self.summary.gone = gone(self._inventory)
+        self.summary.spared = spared(self._inventory)
 
     def _disable(self, *, disable_gone: bool) -> None:
         """Disable users before anything else is written, so that none of them can sign in longer than necessary."""
@@ -138,7 +150,7 @@ class Run:
     def _make_groups(self) -> None:
         grouping = Grouping(self._target, self._inventory, self._context, stop=self._stop, progress=self._progress)
         grouped = grouping.run()
-        self._summary.groups, self._summary.groups_updated = grouped.made, grouped.updated
+        self.summary.groups, self.summary.groups_updated = grouped.made, grouped.updated
 
     def _update(self, limit: int | None) -> int:
         """Carry over changes for `limit` users at most. Return how many users were taken up."""
@@ -206,11 +218,11 @@ class Run:
         self._journal.take_failures_back(self._same.struck)
         for fact in self._same.struck:
             if isinstance(fact, Failed):
-                self._summary.failed[fact.problem] -= 1
+                self.summary.failed[fact.problem] -= 1
         self._same.end()
 
     def _count_created(self, fact: Created) -> None:
-        summary = self._summary
+        summary = self.summary
         if fact.came:
             summary.came += 1
         elif fact.found:
@@ -219,7 +231,7 @@ class Run:
             summary.created += 1
 
     def _count(self, fact: object) -> None:
-        summary = self._summary
+        summary = self.summary
         match fact:
             # The order of the cases matters: the special case of a fact stands before the general one.
             case Created():

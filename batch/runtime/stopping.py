@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from types import FrameType
 
+from batch.runtime.document import DOCUMENT
 from userpool.errors import MigrationError
 
 INTERRUPTED = 130  # the exit code; 128 + SIGINT, as shells have it
@@ -80,6 +81,7 @@ def stop_on_signals(*, first: bytes = _STOPPING, second: bytes = _ENDED) -> Iter
         # Only Ctrl-C ends at once: a system that sends SIGTERM again and again must not cut off calls in flight.
         if signalled and number == signal.SIGINT:
             os.write(2, second)
+            os.write(1, DOCUMENT.failure(INTERRUPTED, "interrupted", second.decode().strip()).encode())
             os._exit(INTERRUPTED)  # the next run finds out what calls in the middle did
         signalled = True
         stop.ask_within_a_signal()

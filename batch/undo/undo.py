@@ -69,15 +69,15 @@ class Undo:
         self._workers = workers
         self._stop = stop
         self._progress = progress
-        self._summary = UndoSummary()
+        self.summary = UndoSummary()
         self._same: SameCause[UndoFailed] = SameCause(target.last_success)
 
     def preview(self) -> UndoSummary:
         """Look at every user, and return what an undo would do. Nothing is changed in the pool, ledger or inventory."""
-        self._summary.dry_run = True
+        self.summary.dry_run = True
         with self._progress.bar("look", total=survey(self._inventory).users) as bar:
             self._carry_out(self.journal.made(), self._taking_back.preview, lambda _: None, bar)
-        self._summary.groups = len(self.journal.groups_made())
+        self.summary.groups = len(self.journal.groups_made())
         return self._ended()
 
     def run(self, *, limit: int | None = None) -> UndoSummary:
@@ -95,15 +95,15 @@ class Undo:
                 more = self._carry_out(wave, self._taking_back.step, self.journal.record, bar)
         # Asking for one more user tells whether any is left. Without it, a limit that was met exactly would keep the
         # groups.
-        self._summary.limited = self._room(limit) == 0 and next(made, None) is not None
+        self.summary.limited = self._room(limit) == 0 and next(made, None) is not None
         # Users who are still to be taken back may be members of these groups.
-        if not self._summary.limited:
+        if not self.summary.limited:
             self._delete_groups()
         return self._ended()
 
     def _room(self, limit: int | None) -> int | None:
         """Return how many more users may be taken back. None means all of them."""
-        return None if limit is None else limit - self._summary.undone
+        return None if limit is None else limit - self.summary.undone
 
     def _carry_out(
         self,
@@ -127,7 +127,7 @@ class Undo:
                     self._count(fact)
                     self._compare(fact)
                 bar.advance(sum(not isinstance(fact, Begun) for fact in batch))
-        self._summary.failed -= len(self._same.struck)
+        self.summary.failed -= len(self._same.struck)
         self._same.end()
         return anybody
 
@@ -141,7 +141,7 @@ class Undo:
             self._same.answered()
 
     def _count(self, fact: Fact) -> None:
-        summary = self._summary
+        summary = self.summary
         match fact:
             case Undone() | Would():
                 summary.undone += 1
@@ -165,7 +165,7 @@ class Undo:
                 if self._stop.is_set():
                     return
                 if reason := self._why_stays(name, there.get(name), wanted.get(name)):
-                    self._summary.groups_left[name] = reason
+                    self.summary.groups_left[name] = reason
                 else:
                     self._delete_group(name)
                 bar.advance(1)
@@ -188,17 +188,17 @@ class Undo:
         except NotFoundError:
             pass  # somebody was faster
         except UserError as error:
-            self._summary.groups_left[name] = str(error)
-            self._summary.failed += 1
+            self.summary.groups_left[name] = str(error)
+            self.summary.failed += 1
             return
         else:
-            self._summary.groups += 1
+            self.summary.groups += 1
         self.journal.forget_group(name)
 
     def _ended(self) -> UndoSummary:
-        self._summary.reasons = self.journal.reasons()
-        self._summary.stopped = self._stop.is_set()
-        return self._summary
+        self.summary.reasons = self.journal.reasons()
+        self.summary.stopped = self._stop.is_set()
+        return self.summary
 
 
 def _plain(group: Group) -> Group:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOORS = {
     "runtime": """
-        engine. output_file.Format output_file.unguarded output_file.whole_file output_file.write_rows
+        document.DOCUMENT engine. output_file.Format output_file.unguarded output_file.whole_file output_file.write_rows
         progress_bar.Bar progress_bar.ProgressBars same_cause.SameCause stopping.INTERRUPTED stopping.Stop
         stopping.StoppedError stopping.Why stopping.stop_on_signals text. text.SHOWN text.day text.duration
-        text.moment text.more
+        text.iso text.moment text.more
     """,
     "settings": """
         config. config.Config config.Listing config.template decisions.Decision decisions.read_decisions
@@ -27,8 +27,9 @@ DOORS = {
         baseline.ENABLED baseline.Theirs baseline.Writing baseline.group_key
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
         inventory.Inventory inventory.LockedError inventory.StorageError inventory.decoded inventory.explain
-        inventory.fingerprint inventory.holder_of inventory.inventory_to_read meta_keys. milestones.Cutover milestones.End
-        runs.Record runs.config_digest runs.new_id runs.recorded runs.user_agent
+        inventory.fingerprint inventory.holder_of inventory.inventory_to_read meta_keys.
+        milestones.Cutover milestones.End
+        runs.Record runs.counting runs.config_digest runs.new_id runs.recorded runs.user_agent
         second_factors.Asked second_factors.FactorsTable second_factors.require_read
         stages.OutOfTurnError stages.refuse stages.refuse_undo
         snapshot.Snapshot snapshot.USER_COLUMNS snapshot.USER_COLUMNS_OF_U snapshot.user_from_row

@@ -128,9 +128,10 @@ class Process:
 
 
 def start(module: str, *words: str, **streams: Any) -> Process:
-    """Begin `python -m MODULE WORDS…`; `stdin`, `stdout`, `stderr` may be PIPE, or else are those of this process."""
-    ends = {number: os.pipe() for number, name in enumerate(("stdin", "stdout", "stderr")) if streams.get(name) == PIPE}
-    theirs = [ends[number][number > 0] if number in ends else number for number in range(3)]
+    """Begin `python -m MODULE WORDS…`; `stdin`, `stdout`, `stderr` are PIPE, an open file, or those of this process."""
+    given = [streams.get(name, number) for number, name in enumerate(("stdin", "stdout", "stderr"))]
+    ends = {number: os.pipe() for number, stream in enumerate(given) if stream == PIPE}
+    theirs = [ends[number][number > 0] if number in ends else stream for number, stream in enumerate(given)]
     status, reported = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     asked = json.dumps({"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)})
     with reported:

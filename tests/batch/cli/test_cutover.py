@@ -208,7 +208,7 @@ def test_before_a_scan(moving, client, old):
 def test_once_is_enough(cut_over):
     """Said again, it says since when, and keeps that moment; JSON has it as numbers."""
     first = step(cut_over, "cutover", "--json").json
-    assert abs(first["cutover"]["at"] - time.time()) < 600
+    assert abs(datetime.fromisoformat(first["cutover"]["at"]).timestamp() - time.time()) < 600
     assert first["cutover"]["scan"] == 1
     assert "Cut over already, since" in step(cut_over, "cutover").out
     assert step(cut_over, "cutover", "--json").json == first
@@ -228,7 +228,10 @@ def test_a_lost_cut_over_is_said_again(client, old, migration):
     assert "cognito-migrate cutover --at TIME" in step(made, "scan", "--rebuild").out
     assert "1 users are still to be created" in made("cutover", "--yes").err
     done = step(made, "cutover", "--yes", "--at", f"{began:%Y-%m-%dT%H:%M:%S}", "--json").json
-    assert (done["left"]["to_create"], done["cutover"]["at"]) == (0, int(began.timestamp()))
+    assert (done["left"]["to_create"], datetime.fromisoformat(done["cutover"]["at"]).timestamp()) == (
+        0,
+        int(began.timestamp()),
+    )
     step(made, "sync")
     there = read_pool(client, made.target, by_name).users
     assert (sorted(there), there["dan"].enabled) == ([*NAMES], False)

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import signal
 import threading
 from random import Random
 
 import pytest
+import warm
 import yaml
 from command_line import FAST, command
 from migrating import empty
@@ -329,16 +331,17 @@ def test_a_signal_ends_a_command_gently(moving, sandbox, number, words, operatio
 def test_a_second_ctrl_c_ends_at_once_and_loses_nothing(moving, sandbox):
     """Pressed twice, Ctrl-C does not wait for what is in flight; a rerun still ends as if nothing had been."""
     sandbox.faults.replace([Fault("hang-after", "AdminCreateUser", skip=3, seconds=LONG)])
-    with moving.start("run", "--yes") as process:
+    with moving.start("run", "--yes", "--json") as process:
         wait_until(lambda: sandbox.succeeded["AdminCreateUser"] >= 5, process)
         process.send_signal(signal.SIGINT)
         for line in process.stderr:
             if "Ctrl-C again" in line:
                 break
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=LONG)
+        out, err = process.communicate(timeout=LONG)
     sandbox.faults.replace([])
     assert process.returncode == 130
+    assert json.loads(out)["error"]["name"] == "interrupted"
     assert "same command goes on" in err
     assert "Traceback" not in err
     assert_completed(moving, sandbox)
@@ -351,17 +354,71 @@ def test_two_runs_on_one_inventory(moving, sandbox):
         wait_until(lambda: sandbox.succeeded["AdminCreateUser"] >= 4, process)
         for words in (("run", "--yes"), ("scan",)):
             assert "Another run" in said(moving(*words), 6)
+        error = moving("run", "--yes", "--json").json["error"]
+        assert (error["code"], error["name"]) == (6, "locked")
         assert sandbox.succeeded["AdminCreateUser"] == 4
         process.kill()
 
 
-def test_output_that_nobody_reads_is_no_crash(moving):
-    """A reader that goes away, like `head`, does not make a traceback of a command."""
-    with moving.start("plan") as process:
-        process.stdout.close()
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan",),
+        ("plan", "--json"),
+        ("status",),
+        ("export", "map", "--output", "-"),
+        ("run", "--yes"),
+        ("run", "--plan", "another", "--json"),  # which fails, and has a document all the same
+        ("run", "--no-such-option", "--json"),
+        ("run", "--help"),
+        ("--help",),
+    ],
+    ids=" ".join,
+)
+def test_output_that_nobody_reads_ends_a_command_as_it_ends_others(moving, words):
+    """When the reader is gone, as after `head`, the code is 141, as shells show it, and nothing is said of failures."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with warm.start("batch", "--config", str(moving.config), *words, stdout=writer, stderr=warm.PIPE) as process:
+        os.close(writer)
         err = process.stderr.read()
-        process.wait(timeout=LONG)
-    assert "Traceback" not in err
+        assert process.wait(timeout=LONG) == 141
+    for word in ("Traceback", "BrokenPipe", "Exception ignored", "failed"):
+        assert word not in err
+
+
+def test_a_run_that_ends_fatally_says_what_it_did_until_then(moving, sandbox):
+    """Who was created before the end is counted in the history of runs, in `status` and in the document."""
+    sandbox.faults.replace([Fault("error", "AdminCreateUser", code="AccessDeniedException", skip=5)])
+    result = moving("run", "--yes", "--json")
+    sandbox.faults.replace([])
+    created = sandbox.succeeded["AdminCreateUser"]
+    assert (result.code, result.json["error"]["name"], created) == (3, "fatal", 5)
+    assert result.json["done"]["created"] == created
+    assert result.json["done"]["left"] > 0
+    recorded = moving("status", "--json").json["runs"][0]
+    assert (recorded["exit_code"], recorded["counts"]) == (3, result.json["done"])
+    assert f"with code 3; created {created} users" in moving("status").out
+
+
+def test_a_sync_that_ends_fatally_says_what_it_did_until_then(moving, sandbox):
+    """The document has the scan, the changes, and whom the run had created."""
+    sandbox.faults.replace([Fault("error", "AdminCreateUser", code="AccessDeniedException", skip=5)])
+    result = moving("sync", "--json")
+    sandbox.faults.replace([])
+    assert (result.code, result.json["done"]["run"]["created"]) == (3, 5)
+    assert result.json["done"]["scan"]["users"] == 24
+    assert moving("status", "--json").json["runs"][0]["counts"] == result.json["done"]
+
+
+def test_an_undo_that_ends_fatally_says_what_it_did_until_then(moving, sandbox):
+    """Who was taken back before the end is counted."""
+    said(moving("run", "--yes"), 0)
+    sandbox.faults.replace([Fault("error", "AdminDeleteUser", code="AccessDeniedException", skip=4)])
+    result = moving("undo", "--yes", "--json")
+    sandbox.faults.replace([])
+    assert (result.code, result.json["done"]["undone"]) == (3, 4)
+    assert moving("status", "--json").json["runs"][0]["counts"]["undone"] == 4
 
 
 def test_output_that_cannot_be_written_is_said(moving):
