@@ -93,7 +93,7 @@ def left_in(now: Session, said: Cutover | None = None) -> Left:
     problems = [one["problem"] for one in failures(inventory)]
     return Left(
         # A user whose second factors Cognito did not tell waits for another scan, and is left until then.
-        to_create=count_pending(inventory) - problems.count(Problem.SIGNING_IN) + unread(inventory),
+        to_create=count_pending(inventory) - problems.count(Problem.SIGNING_IN) + len(unread(inventory)),
         to_change=0 if said else Changes(inventory, context).left(),
         failed=sum(problem not in NO_FAILURES for problem in problems),
     )

@@ -18,6 +18,9 @@ from batch.inventory.milestones import Cutover, End
 from batch.ledger import lease
 from batch.ledger.count import count
 from batch.ledger.own_ledger import any_ledger, last_ledger, lease_owner, set_finished
+from batch.plan.after_cutover import unread
+from batch.plan.changes import Changes
+from batch.plan.jobs import pending_subs
 from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.text import moment
@@ -60,7 +63,7 @@ def finish(config_path: Path, *, yes: bool, despite_left: int, to_purge: bool, r
             done, findings = _finish(now, despite_left, yes=yes)
         else:
             done = before
-        now.record.counts = {"left": sum(finding.left for finding in findings)}
+        now.record.counts = {"findings": sum(bool(finding.left) for finding in findings)}
         # Only while a function is attached does it make sense to say that it can go.
         attached = bool(now.migration.target.description.triggers)
         lines = _PURGED if done.purged == "done" else _lines(before, done, attached=attached)
@@ -104,8 +107,13 @@ def _standing(now: Session, table: LedgerTable | None) -> Remaining:
     make_plan(now.inventory, now.migration.context, now.migration.decisions())
     left, target = left_in(now), now.migration.target
     counted = count(Ledger(table), now.inventory, ProgressBars(), now=now.migration.target_now()) if table else None
+    is_cut_over = Cutover.of(now.inventory) is not None
+    # After the cut-over, changes of the old pool are not carried over any more, so they are in nobody's way.
+    changing = set() if is_cut_over else Changes(now.inventory, now.migration.context).left_subs()
+    people = pending_subs(now.inventory) | unread(now.inventory) | changing | (counted.waiting if counted else set())
     return Remaining(
-        cut_over=Cutover.of(now.inventory) is not None,
+        cut_over=is_cut_over,
+        people=len(people),
         to_create=left.to_create,
         to_change=left.to_change,
         failed=left.failed,

@@ -28,6 +28,7 @@ _OPEN = {
 class Remaining:
     """What is left to do.
 
+    `people` counts everybody of whom something is left, each once: one person may be in several of the other numbers.
     `states` counts the persons of the ledger by state. `owing` counts those of them who are owed memberships. `again`
     counts persons who have to reset their password once more. `kept_out` counts disabled profiles of other providers.
     `attached` are the triggers of the new pool that call functions. `clients` are app clients of the new pool that may
@@ -35,6 +36,7 @@ class Remaining:
     """
 
     cut_over: bool
+    people: int = 0
     to_create: int = 0
     to_change: int = 0
     failed: int = 0
@@ -118,11 +120,11 @@ def refuse_left(standing: Remaining, despite: int) -> None:
     """Raise EndError before the cut-over, or if more than `despite` people are left."""
     if not standing.cut_over:
         raise EndError("There was no cut-over yet: cognito-migrate cutover, when the new pool is in use.")
-    # The lines to look at have 0, and are never in the way.
-    left = sum(finding.left for finding in checklist(standing))
+    left = standing.people
     if left > despite:
         raise EndError(
-            f"{left} are left, as listed. To finish all the same: --despite-left {left}; no old password counts after "
+            f"{left} people are left, each counted once, though some stand in several lines above. To finish all the "
+            f"same: --despite-left {left}; no old password counts after "
             "that, and nobody is created; what is owed is still given with a token while the function is attached, and "
             "forgot-password stays open."
         )

@@ -15,6 +15,17 @@ from userpool.ledger import Ledger
 from userpool.person import Person, PersonState
 
 DAYS = 14
+OPEN = frozenset(
+    {
+        PersonState.KNOWN,
+        PersonState.CREATING,
+        PersonState.PENDING,
+        PersonState.CAPTURING,
+        PersonState.MIGRATING,
+        PersonState.DEFERRED,
+    }
+)
+"""The states in which something is still to come: all that are not final but `held`, which is left out on purpose."""
 _STALE_CAPTURE = 60.0  # a capture takes ten seconds at most
 _STALE_MIGRATION = 15 * 60.0  # after that, Cognito did not create the allowed user, or no token followed
 _NOT_THERE = {PersonState.HELD, PersonState.KNOWN, PersonState.CREATING, PersonState.DEFERRED}
@@ -32,6 +43,7 @@ class LedgerCount:
     who cannot reset a password by themselves. `again` counts persons who have to reset their password once more.
     `kept_out` counts disabled profiles that only the function keeps out. `owing` counts persons who exist and are owed
     memberships, and `owed` counts these memberships. `stale` counts persons whose sign-in stopped half-way, by state.
+    `waiting` has the old subs of those of whom anything is left to do, if they were asked for.
     """
 
     at: float
@@ -45,6 +57,7 @@ class LedgerCount:
     stale: dict[str, int] = field(default_factory=dict)
     again: int = 0
     kept_out: int = 0
+    waiting: set[str] = field(default_factory=set, repr=False)
     days: InitVar[int] = DAYS
 
     def __post_init__(self, days: int) -> None:
@@ -60,10 +73,14 @@ class LedgerCount:
             _add_one(self.held, person.reason or "no reason")
         if person.state.final and (of_day := self.settled.get(str(day(person.changed)))) is not None:
             _add_one(of_day, person.state)
-        self.again += must_reset_again(person)
+        again = must_reset_again(person)
+        self.again += again
         self.kept_out += kept_out(person, federated)
         # A run gives the memberships of a user that it creates anyway. Only users that exist wait for something.
-        if person.owed and person.state not in _NOT_THERE:
+        owing = bool(person.owed) and person.state not in _NOT_THERE
+        if again or owing or person.state in OPEN:
+            self.waiting.add(person.sub)
+        if owing:
             self.owing += 1
             self.owed += len(person.owed)
         if _is_stale(person, self.at):

@@ -52,9 +52,9 @@ def came_later(cutover: Cutover, user: User, decision: Decision | None) -> bool:
     return user.created >= cutover.at and not is_let_in(decision)
 
 
-def unread(inventory: Inventory) -> int:
-    """Count the users that are blocked and whose second factors Cognito did not tell. Another scan asks again."""
-    return inventory.number(f"SELECT count(*) FROM plan p WHERE {_UNREAD}")  # noqa: S608 -- a constant
+def unread(inventory: Inventory) -> set[str]:
+    """Return the old subs of the blocked users whose second factors Cognito did not tell. Another scan asks again."""
+    return {sub for (sub,) in inventory.execute(f"SELECT p.sub FROM plan p WHERE {_UNREAD}")}  # noqa: S608 -- a constant
 
 
 def is_let_in(decision: Decision | None) -> bool:

@@ -176,6 +176,13 @@ class Changes:
             f"SELECT count(*) FROM changes c JOIN progress r ON r.sub = c.sub WHERE {_REST}"  # noqa: S608 -- a constant
         )
 
+    def left_subs(self) -> set[str]:
+        """Return the old subs of the users that are finished and still to be updated."""
+        rows = self._inventory.execute(
+            f"SELECT c.sub FROM changes c JOIN progress r ON r.sub = c.sub WHERE {_REST}"  # noqa: S608 -- a constant
+        )
+        return {sub for (sub,) in rows}
+
     def to_disable(self) -> int:
         """Count the users that are to be disabled because the old pool has disabled them."""
         return self._inventory.number("SELECT count(*) FROM changes WHERE disables")

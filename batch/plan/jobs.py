@@ -51,6 +51,14 @@ def count_pending(inventory: Inventory) -> int:
     )
 
 
+def pending_subs(inventory: Inventory) -> set[str]:
+    """Return the old subs of the users that are still to be created or finished."""
+    rows = inventory.execute(
+        f"SELECT p.sub FROM plan p LEFT JOIN progress r ON r.sub = p.sub WHERE {PENDING}"  # noqa: S608 -- a constant
+    )
+    return {sub for (sub,) in rows}
+
+
 def count_memberships_owed(inventory: Inventory, names: GroupNames) -> int:
     """Count the memberships that pending users are still to be given."""
     # The statement needs the new names, since `granted` has those. A group that the rules leave behind has none.

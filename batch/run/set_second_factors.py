@@ -27,8 +27,8 @@ class FactorChange:
 def judge(before: Preference, wanted: Preference, there: Preference) -> FactorChange:
     """Compare what was applied, what is wanted and what the new pool has, each factor by itself.
 
-    Two changes of the old pool are not carried over. One is a preferred factor, if the new pool has chosen another one.
-    The other is a change that would take the last factor from a user who has to have one.
+    Two changes of the old pool are not carried over. One is a preferred factor, if the new pool has chosen another one
+    or has switched that one off. The other is a change that would take the last factor from a user who has to have one.
     """
     changed = before.on ^ wanted.on
     on = (there.on - changed) | (wanted.on & changed)
@@ -37,10 +37,12 @@ def judge(before: Preference, wanted: Preference, there: Preference) -> FactorCh
     if wanted.on and there.on and not on:
         return FactorChange(there, tuple(sorted(there.on & changed)))
     chosen_there = there.choice not in {before.choice, wanted.choice}
+    switched_off = wanted.preferred is not None and wanted.preferred not in on
     # With a single factor, Cognito asks for it whether it is preferred or not. Its preference need not be kept.
-    stays = len(on) > 1 and (chosen_there or before.choice == wanted.choice)
+    stays = len(on) > 1 and (chosen_there or switched_off or before.choice == wanted.choice)
     preferred = there.choice if stays else wanted.preferred
-    left = (PREFERRED,) if chosen_there and not changed and before.choice != wanted.choice else ()
+    asked = not changed and before.choice != wanted.choice
+    left = (PREFERRED,) if asked and (chosen_there or switched_off) else ()
     return FactorChange(Preference(on, preferred if preferred in on else None), left)
 
 

@@ -43,7 +43,7 @@ DOORS = {
         cohort.Cohort cohort.names_in collisions.Contender collisions.colliding collisions.collisions
         collisions.contenders groups.applied_definition groups.differing_fields groups.groups_defined
         groups.groups_to_update groups.groups_wanted groups.old_names jobs.Job jobs.count_memberships_owed
-        jobs.count_pending losses.LossCount losses.MFA_IGNORED losses.loss_lines losses.losses
+        jobs.count_pending jobs.pending_subs losses.LossCount losses.MFA_IGNORED losses.loss_lines losses.losses
         losses.planned_losses naming.Naming plan.make_plan plan.planned_users summary.ONE_CHANNEL
         three_way.STAYS_DISABLED three_way.STAYS_ENDED
         summary.PlanSummary summary.spared three_way.ALIAS three_way.Attributes three_way.CHANGED_THERE
