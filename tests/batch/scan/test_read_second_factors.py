@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from io import StringIO
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given
@@ -347,13 +348,21 @@ def test_what_is_not_offered_stays_as_it_was_applied(wanted, applied, offered):
     assert found.preferred in {wanted.preferred, applied.preferred}
 
 
-@given(carried, carried, there_now)
-def test_judged_again_factors_stay_as_they_became(before, wanted, there):
+def preferences(*factors):
+    """Every choice of these factors, with each preference there can be."""
+    for count in range(len(factors) + 1):
+        for on in combinations(factors, count):
+            yield from (Preference(frozenset(on), preferred) for preferred in (None, *on))
+
+
+def test_judged_again_factors_stay_as_they_became():
     """Killed right after the write, and rerun, nothing is changed once more and nothing becomes a conflict."""
-    verdict = judge(before, wanted, there)
-    again = judge(before, wanted, verdict.goal)
-    assert again.goal.like(verdict.goal)
-    assert again.left in {verdict.left, ()}
+    crossing = [*preferences(SMS, MAIL)]
+    for before, wanted, there in product(crossing, crossing, preferences(SMS, MAIL, TOTP)):
+        verdict = judge(before, wanted, there)
+        again = judge(before, wanted, verdict.goal)
+        assert again.goal.like(verdict.goal), (before, wanted, there)
+        assert again.left in {verdict.left, ()}, (before, wanted, there)
 
 
 @pytest.fixture
