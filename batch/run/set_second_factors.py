@@ -41,7 +41,7 @@ def judge(before: Preference, wanted: Preference, there: Preference) -> FactorCh
     # With a single factor, Cognito asks for it whether it is preferred or not. Its preference need not be kept.
     stays = len(on) > 1 and (chosen_there or switched_off or before.choice == wanted.choice)
     # The new pool's own choice may be what the old pool has switched off now.
-    preferred = there.choice if stays and there.choice in on else wanted.preferred
+    preferred = there.choice if stays and there.choice in {None, *on} else wanted.preferred
     asked = not changed and before.choice != wanted.choice
     left = (PREFERRED,) if asked and (chosen_there or switched_off) else ()
     return FactorChange(Preference(on, preferred if preferred in on else None), left)
