@@ -90,7 +90,7 @@ class Inventory:
         """
         if not path.exists():
             raise _missing(path)
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", isolation_level=None, uri=True)
+        connection = sqlite3.connect(_to_read(path), isolation_level=None, uri=True)
         try:
             _recognise(connection, path, fingerprint)
         except BaseException:
@@ -206,6 +206,22 @@ def explain(error: sqlite3.Error, path: str) -> MigrationError:
             "place and rerun."
         )
     return FatalError(f"{path}: {text}.")
+
+
+def _to_read(path: Path) -> str:
+    """Return the address to read the file at. Raises SettingsError where reading it would need to write."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    if os.access(path.parent, os.W_OK):
+        return address
+    # SQLite would put files of its own beside the inventory. Where nobody can write nothing changes, and it needs none.
+    # An earlier reader leaves an empty one, which says nothing.
+    left = Path(f"{path}-wal")
+    if left.exists() and left.stat().st_size:
+        raise SettingsError(
+            f"{path} is in a folder that cannot be written, and a command that was cut off left {left} beside it. "
+            "Copy both to another folder, and look there."
+        )
+    return f"{address}&immutable=1"
 
 
 def _locked(path: Path) -> int:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from looking import USERS, ok, table
 from pools import read_pool
@@ -139,3 +146,38 @@ def test_a_run_that_is_on_is_told_from_one_that_was_killed(half):
     said = ok(half("status", "--offline"))
     assert "was killed: the same command goes on from there" in said.out
     assert ok(half("status", "--offline", "--json")).json["runs"][0]["is_on"] is False
+
+
+UNSHARE = shutil.which("unshare")
+
+
+def in_a_folder_that_cannot_be_written(moving, *words):
+    """Run a command where the folder of the inventory is mounted to be read only."""
+    mount = f"mount --bind {moving.folder} {moving.folder} && mount -o remount,bind,ro {moving.folder}"
+    command = shlex.join([sys.executable, "-m", "batch", "--config", str(moving.config), *words])
+    return subprocess.run(
+        [UNSHARE, "--mount", "sh", "-c", f"{mount} && cd / && exec {command}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "--offline"),
+        ("export", "map", "--output", "-"),
+        ("export", "losses", "--output", "-"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_only_reads_needs_no_folder_that_can_be_written(half, words):
+    """On a read-only mount these commands read, and leave every byte of the folder as it was."""
+    if not UNSHARE or subprocess.run([UNSHARE, "--mount", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this user may make no mounts")
+    before = {path.name: path.read_bytes() for path in half.folder.iterdir()}
+    found = in_a_folder_that_cannot_be_written(half, *words)
+    assert found.returncode == 0, found.stderr
+    assert {path.name: path.read_bytes() for path in half.folder.iterdir()} == before
