@@ -159,8 +159,9 @@ def test_a_result_that_ends_in_a_failure_is_one_document(half, sandbox):
         assert result.json["ledger_not_read"] in result.err
 
 
-def test_no_result_has_a_time_as_a_number(half):
+def test_no_result_has_a_time_as_a_number(half, monkeypatch):
     """Every time in a result is ISO 8601, in UTC."""
+    monkeypatch.chdir(half.folder)  # `reset` writes its lists there
     sub = half("export", "created", "--output", "-").out.splitlines()[1].split(",")[1]
     for words_of in (["status"], ["plan"], ["explain", sub], ["verify"], ["check"], ["reset"]):
         found = json.loads(half(*words_of, "--json").out)
