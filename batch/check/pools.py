@@ -192,7 +192,8 @@ def _different(facts: Facts, old: Attribute, new: Attribute) -> Iterator[Finding
         yield _SCHEMA.warning(
             "attribute-bounds",
             f"{new.name} has narrower bounds in the new pool: users whose value does not fit are blocked.",
-            "`cognito-migrate plan` counts and names them. Correct them in the old pool, or drop the attribute.",
+            "`cognito-migrate plan` counts them, and `cognito-migrate export losses` names them. Correct them in the "
+            "old pool, or drop the attribute.",
         )
 
 
