@@ -89,7 +89,9 @@ def stranger():
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(made.status)
-            for name, value in ({"Content-Length": str(len(made.body))} | made.headers).items():
+            # A kept connection could be closed by one end at the moment in which the other sends the next call.
+            always = {"Content-Length": str(len(made.body)), "Connection": "close"}
+            for name, value in (always | made.headers).items():
                 self.send_header(name, value)
             self.end_headers()
             with suppress(OSError):  # whoever asked may have gone
