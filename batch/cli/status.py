@@ -117,7 +117,13 @@ def _ended(run: Mapping[str, Any]) -> str:
     if run["ended"]:
         return f"ended {moment(run['ended'])} with code {run['exit_code']}"
     # A run that was killed had no chance to record its end. Whether one goes on is told by who has the inventory.
-    return "is on now" if run["is_on"] else "was killed: the same command goes on from there"
+    match run["is_on"]:
+        case True:
+            return f"is on now ({run['where']})"
+        case None:
+            return "has no end: look on the machine that ran it whether it is on or was killed"
+        case _:
+            return "was killed: the same command goes on from there"
 
 
 def _created(counts: Mapping[str, Any] | None) -> str:

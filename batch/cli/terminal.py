@@ -17,7 +17,8 @@ from typing import Any
 
 import click
 
-from batch.inventory.inventory import LockedError, StorageError, explain
+from batch.inventory.inventory import StorageError, explain
+from batch.inventory.lock import LockedError
 from batch.inventory.stages import OutOfTurnError
 from batch.pools.connect import Migration, connect
 from batch.runtime import text

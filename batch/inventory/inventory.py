@@ -5,11 +5,9 @@ This module knows files and SQLite, and nothing of what the rows mean. The only 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, Self
 
 from batch.inventory import meta_keys
 from batch.inventory.filesystem import is_on_network
+from batch.inventory.lock import LockedError, lock, say_holder
 from batch.inventory.schema import TABLES, TRIGGERS
 from batch.settings.config import Config
 from userpool.errors import FatalError, MigrationError, SettingsError
@@ -27,21 +26,17 @@ _CACHE_KIB = 64 * 1024
 _NOT_OURS = "not an inventory of cognito-migrate"
 StorageError = sqlite3.Error  # any method may raise it; under this name, other files need not know sqlite3
 
-_READER_WAITS = (0.05, 0.1, 0.2)  # seconds; whoever only looks who has the inventory holds its lock for a moment
-_LONGEST_ID = 100
-
-
-class LockedError(MigrationError):
-    """Another process holds the inventory."""
-
 
 class Inventory:
     """An open inventory: held by this process only, or opened to be read. Use it as a context manager."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int | None = None) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, taken: int | None = None, *, made_log: bool = False
+    ) -> None:
         self.path = path
         self._connection = connection
-        self._lock = lock
+        self._lock = taken
+        self._made_log = made_log  # by reading
         self.on_network = False  # on a network filesystem the lock may not keep other machines away
         self.along: Callable[[], None] | None = None  # called at the end of each transaction, as a part of it
 
@@ -63,7 +58,7 @@ class Inventory:
         if not create and not path.exists():
             raise _missing(path)
         # Before the file is opened: two processes must not both find it empty and make the tables.
-        lock = _locked(path)
+        taken = lock(path)
         network = on_network(path)
         try:
             connection = _connected(path)
@@ -76,9 +71,9 @@ class Inventory:
                 connection.close()
                 raise
         except BaseException:
-            os.close(lock)
+            os.close(taken)
             raise
-        opened = cls(path, connection, lock)
+        opened = cls(path, connection, taken)
         opened.on_network = network
         return opened
 
@@ -90,13 +85,15 @@ class Inventory:
         """
         if not path.exists():
             raise _missing(path)
+        made_log = not _log_of(path).exists()
         connection = sqlite3.connect(_to_read(path), isolation_level=None, uri=True)
+        opened = cls(path, connection, made_log=made_log)
         try:
             _recognise(connection, path, fingerprint)
         except BaseException:
-            connection.close()
+            opened.close()
             raise
-        return cls(path, connection)
+        return opened
 
     def __enter__(self) -> Self:
         return self
@@ -105,13 +102,15 @@ class Inventory:
         self.close()
 
     def hold_for(self, run_id: str) -> None:
-        """Say for which run this process has the inventory (`holder_of`)."""
+        """Say for which run this process has the inventory (`lock.holder_of`)."""
         if self._lock is not None:
-            os.pwrite(self._lock, run_id.encode(), 0)
+            say_holder(self._lock, run_id)
 
     def close(self) -> None:
         """Close the file, and release the lock so that others can open the inventory."""
         self._connection.close()
+        if self._made_log:
+            _remove_empty_log(self.path)
         if self._lock is not None:
             with suppress(OSError):
                 os.close(self._lock)
@@ -211,51 +210,38 @@ def explain(error: sqlite3.Error, path: str) -> MigrationError:
 def _to_read(path: Path) -> str:
     """Return the address to read the file at. Raises SettingsError where reading it would need to write."""
     address = f"{path.absolute().as_uri()}?mode=ro"
-    if os.access(path.parent, os.W_OK):
+    log = _log_of(path)
+    # SQLite puts two files of its own beside an inventory with a log. If both are there, it can read without writing.
+    beside = log.exists() and Path(f"{path}-shm").exists()
+    if os.access(path.parent, os.W_OK) or beside or not _is_with_log(path):
         return address
-    # SQLite would put files of its own beside the inventory. Where nobody can write nothing changes, and it needs none.
-    # An earlier reader leaves an empty one, which says nothing.
-    left = Path(f"{path}-wal")
-    if left.exists() and left.stat().st_size:
+    if log.exists() and log.stat().st_size:
         raise SettingsError(
-            f"{path} is in a folder that cannot be written, and a command that was cut off left {left} beside it. "
-            "Copy both to another folder, and look there."
+            f"{path} is in a folder that cannot be written, and a command that was cut off left {log} beside it. "
+            "Copy both to another folder, and set `state` to the copy."
         )
+    # Nobody has it open, and nobody can write here: nothing changes, and SQLite needs no files.
     return f"{address}&immutable=1"
 
 
-def _locked(path: Path) -> int:
-    # A file beside the inventory, held by the system's own lock: the system releases it when this process ends, even if
-    # the process is killed. So no stale lock is ever left behind.
-    try:
-        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise FatalError(f"{path} cannot be written ({error.strerror}): check the folder in `state`.") from None
-    for wait in _READER_WAITS:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(wait)
-        else:
-            os.ftruncate(lock, 0)
-            return lock
-    os.close(lock)
-    raise LockedError(f"Another run has {path}: wait for it to end, or stop it, and rerun.")
+def _remove_empty_log(path: Path) -> None:
+    # A reader makes SQLite's two files and leaves them. A connection that may write removes them at its end if it is
+    # the last one, by SQLite's own locks. A log that holds something is left for the next command that writes.
+    log = _log_of(path)
+    with suppress(OSError, sqlite3.Error):
+        if log.stat().st_size == 0:
+            address = f"{path.absolute().as_uri()}?mode=rw"
+            with closing(sqlite3.connect(address, timeout=0, isolation_level=None, uri=True)) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def holder_of(path: Path) -> str | None:
-    """Return the id of the run that has the inventory now; "" of a command without a record, None if nobody has it."""
-    try:
-        lock = os.open(f"{path}.lock", os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return os.read(lock, _LONGEST_ID).decode()
-    finally:
-        os.close(lock)
-    return None
+def _log_of(path: Path) -> Path:
+    return Path(f"{path}-wal")
+
+
+def _is_with_log(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(19)[18:] == b"\x02"  # as SQLite's page on the file format says
 
 
 def _connected(path: Path) -> sqlite3.Connection:

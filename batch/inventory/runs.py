@@ -88,12 +88,12 @@ def recorded(
 
     def begin() -> None:
         prepare()
+        inventory.hold_for(run_id)  # before its record: one without an end, of which nobody has the file, was killed
         with inventory.transaction():
             inventory.execute(
                 "INSERT INTO runs (id, command, started, caller, config_digest) VALUES (?, ?, ?, ?, ?)",
                 (run_id, command, now(), caller, config_digest(config)),
             )
-        inventory.hold_for(run_id)
 
     record = Record(run_id, caller, on_begin=begin)
     try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
-from batch.inventory.inventory import LockedError
+from batch.inventory.lock import LockedError
 from userpool.errors import FatalError, MigrationError
 from userpool.ledger_table import LedgerTable, Turn, Write
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from batch.inventory import meta_keys
-from batch.inventory.inventory import Inventory, decoded, holder_of
+from batch.inventory.inventory import Inventory, decoded
+from batch.inventory.lock import holder_of
 from batch.plan.changes import count_gone
 from batch.plan.collisions import Contender, colliding, contenders
 from batch.plan.user_plan import Context
@@ -188,7 +189,7 @@ def _runs(inventory: Inventory, *, names: bool) -> Part:
     shown = [dict(zip(columns, row, strict=True)) for row in rows]
     holder = holder_of(inventory.path)
     for run in shown:
-        run["is_on"] = run["id"] == holder
+        run["is_on"] = run["ended"] is None and holder.is_on(run["id"])
         run["counts"] = decoded(run["counts"]) if run["counts"] else {}
         run["caller"] = run["caller"] if names else _role(run["caller"])
     return Part(shown, inventory.number("SELECT count(*) FROM runs"))

@@ -8,7 +8,8 @@ from typing import Any
 
 from batch.inventory import meta_keys
 from batch.inventory.baseline import conflicts
-from batch.inventory.inventory import Inventory, decoded, holder_of
+from batch.inventory.inventory import Inventory, decoded
+from batch.inventory.lock import holder_of
 from batch.inventory.milestones import Cutover, End
 from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import IS_NOT_DONE
@@ -119,7 +120,8 @@ def _runs(inventory: Inventory) -> list[dict[str, Any]]:
             "started": started,
             "ended": ended,
             "exit_code": code,
-            "is_on": run_id == holder,
+            "is_on": ended is None and holder.is_on(run_id),
+            "where": holder.where if holder.run_id == run_id else None,
             "counts": decoded(counts) if counts else None,
         }
         for run_id, command, started, ended, code, counts in rows

@@ -26,8 +26,9 @@ DOORS = {
         baseline.settled_conflicts baseline.user_records erasure.forget
         baseline.ENABLED baseline.Theirs baseline.Writing baseline.group_key
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
-        inventory.Inventory inventory.LockedError inventory.StorageError inventory.decoded inventory.explain
-        inventory.fingerprint inventory.holder_of inventory.inventory_to_read meta_keys.
+        inventory.Inventory inventory.StorageError inventory.decoded inventory.explain
+        inventory.fingerprint inventory.inventory_to_read lock.LockedError lock.holder_of
+        meta_keys.
         milestones.Cutover milestones.End
         runs.Record runs.counting runs.config_digest runs.new_id runs.recorded runs.user_agent
         second_factors.Asked second_factors.FactorsTable second_factors.require_read

@@ -13,7 +13,7 @@ from looking import ok
 
 from batch.cli.main import cli
 from batch.cli.terminal import say_how_it_ended
-from batch.inventory.inventory import LockedError
+from batch.inventory.lock import LockedError
 from batch.runtime.document import DOCUMENT
 from batch.runtime.stopping import StoppedError
 from batch.settings.window import ClosedError

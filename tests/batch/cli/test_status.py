@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from looking import USERS, ok, table
+from command_line import writes
+from looking import USERS, created, ok, table
 from pools import read_pool
 
 from batch.inventory.inventory import Inventory, fingerprint
+from batch.inventory.runs import recorded
+from batch.report.export import EXPORTS
 from batch.settings.config import load
 from sandbox.faults import Fault
 
@@ -141,14 +146,39 @@ def test_a_run_that_is_on_is_told_from_one_that_was_killed(half):
             "INSERT INTO runs (id, command, started, config_digest) VALUES (?, 'run', 9e9, 'x')", (run_id,)
         )
         inventory.hold_for(run_id)
-        assert "is on now" in ok(half("status", "--offline")).out
+        assert f"is on now (process {os.getpid()} on {socket.gethostname()})" in ok(half("status", "--offline")).out
         assert ok(half("status", "--offline", "--json")).json["runs"][0]["is_on"] is True
     said = ok(half("status", "--offline"))
     assert "was killed: the same command goes on from there" in said.out
     assert ok(half("status", "--offline", "--json")).json["runs"][0]["is_on"] is False
+    lock = half.state.with_name(f"{half.state.name}.lock")
+    lock.unlink()
+    assert "look on the machine that ran it" in ok(half("status", "--offline")).out
+    found = ok(half("status", "--offline", "--json")).json["runs"]
+    assert [run["is_on"] for run in found] == [None, *[False] * (len(found) - 1)]
+    ok(half("scan"))
+
+
+def test_a_run_is_on_from_its_record_to_its_end(half):
+    """A command that has begun its record has the inventory for that run, and ends as its exit code says."""
+    config, run_id = load(half.config), "20260301T220000Z-1b2c3d"
+    with (
+        Inventory.open(half.state, fingerprint(config)) as inventory,
+        recorded(inventory, run_id, "run", config, None, code_of=lambda _: None, now=lambda: 9.1e9) as record,
+    ):
+        record.begin()
+        assert ok(half("status", "--offline", "--json")).json["runs"][0]["is_on"] is True
+    said = ok(half("status", "--offline", "--json")).json["runs"][0]
+    assert (said["id"], said["is_on"], said["exit_code"]) == (run_id, False, 0)
 
 
 UNSHARE = shutil.which("unshare")
+
+
+def require_mounts():
+    """Skip where this user may make no mounts."""
+    if not UNSHARE or subprocess.run([UNSHARE, "--mount", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this user may make no mounts")
 
 
 def in_a_folder_that_cannot_be_written(moving, *words):
@@ -164,20 +194,79 @@ def in_a_folder_that_cannot_be_written(moving, *words):
     )
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("status", "--offline"),
-        ("export", "map", "--output", "-"),
-        ("export", "losses", "--output", "-"),
-    ],
-    ids=lambda words: words[0],
-)
-def test_what_only_reads_needs_no_folder_that_can_be_written(half, words):
+def files(moving):
+    """The files in the folder of the inventory, with what they hold and when that changed."""
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in moving.folder.iterdir()}
+
+
+def worded(words, half, tmp_path):
+    """The words of a command, with somebody's name and a file for its output."""
+    filled = {"USER": lambda: table(created(half))[0]["username"], "FILE": lambda: str(tmp_path / "out")}
+    return [filled[word]() if word in filled else word for word in words]
+
+
+LOOKING = [
+    ("status",),
+    ("status", "--offline"),
+    ("explain", "USER"),
+    ("report", "--output", "FILE"),
+    # Without the two that are refused before a cut-over.
+    *[("export", name, "--output", "-") for name in sorted({*EXPORTS} - {"revoked", "new-passwords"})],
+]
+
+
+@pytest.mark.parametrize("words", [*LOOKING, ("undo", "--dry-run")], ids=" ".join)
+def test_what_only_reads_writes_nothing(half, sandbox, tmp_path, words):
+    """The inventory, its time, its folder, the pools and the ledger are as before a command that only looks."""
+    given = worded(words, half, tmp_path)
+    sandbox.reset_counts()
+    before = files(half)
+    found = half(*given)
+    assert found.code in {0, 5}, found.err
+    assert files(half) == before
+    called = Counter({name.removeprefix("DynamoDB."): number for name, number in sandbox.calls.items()})
+    assert set(writes(called)) <= {"Scan", "Query", "BatchGetItem"}
+
+
+def test_check_writes_no_file(half):
+    """The folder is as before a `check`, which tries what may be written by calls that Cognito has to refuse."""
+    before = files(half)
+    assert half("check").code in {0, 5}
+    assert files(half) == before
+
+
+@pytest.mark.parametrize("words", [*LOOKING[:4], ("export", "map", "--output", "-")], ids=" ".join)
+def test_what_only_reads_needs_no_folder_that_can_be_written(half, tmp_path, words):
     """On a read-only mount these commands read, and leave every byte of the folder as it was."""
-    if not UNSHARE or subprocess.run([UNSHARE, "--mount", "true"], check=False, capture_output=True).returncode:
-        pytest.skip("this user may make no mounts")
-    before = {path.name: path.read_bytes() for path in half.folder.iterdir()}
-    found = in_a_folder_that_cannot_be_written(half, *words)
+    require_mounts()
+    given = worded(words, half, tmp_path)
+    before = files(half)
+    found = in_a_folder_that_cannot_be_written(half, *given)
     assert found.returncode == 0, found.stderr
-    assert {path.name: path.read_bytes() for path in half.folder.iterdir()} == before
+    assert files(half) == before
+
+
+@pytest.mark.parametrize("command", ["plan", "verify"])
+def test_what_keeps_its_result_says_that_it_cannot(half, command):
+    """On a read-only mount `plan` and `verify`, which store what they find, end with one sentence."""
+    require_mounts()
+    before = files(half)
+    found = in_a_folder_that_cannot_be_written(half, command)
+    assert (found.returncode, found.stdout) == (3, "")
+    assert "cannot be written (Read-only file system)" in found.stderr
+    assert files(half) == before
+
+
+def test_what_a_killed_run_left_is_read_on_a_read_only_mount(scanned):
+    """With both of SQLite's files the last facts are read; with the log alone a copy is asked for."""
+    require_mounts()
+    killed = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute("
+        "\"INSERT INTO runs (id, command, started, config_digest) VALUES ('x', 'late', 9e9, 'x')\"); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", killed, str(scanned.state)], check=True)
+    found = in_a_folder_that_cannot_be_written(scanned, "status", "--offline")
+    assert (found.returncode, "late" in found.stdout) == (0, True), found.stderr
+    scanned.state.with_name(f"{scanned.state.name}-shm").unlink()
+    found = in_a_folder_that_cannot_be_written(scanned, "status", "--offline")
+    assert (found.returncode, "Copy both to another folder" in found.stderr) == (2, True)

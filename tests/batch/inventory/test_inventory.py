@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import fcntl
 import os
+import re
+import socket
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from inventories import OURS, a_table_of_somebody_else, make
 
-from batch.inventory.inventory import Inventory, LockedError, explain, holder_of
+from batch.inventory.inventory import Inventory, explain
+from batch.inventory.lock import Holder, LockedError, holder_of
 from userpool.errors import FatalError, MigrationError, SettingsError
 
 
@@ -348,11 +353,34 @@ def test_another_program_that_writes_is_named_as_the_reason(path):
 
 
 def test_who_has_the_inventory_is_told_while_they_have_it(path):
-    """The run that holds it, nobody once it is closed, and no name for a command that is no run."""
+    """The run that holds it and its process, nobody once it is closed, and no run for a command that is none."""
+    here = f"process {os.getpid()} on {socket.gethostname()}"
     with Inventory.open(path, OURS, create=True) as inventory:
-        assert holder_of(path) == ""
+        assert holder_of(path) == Holder("", here)
         inventory.hold_for("20260301T220000Z-0a1b2c")
-        assert holder_of(path) == "20260301T220000Z-0a1b2c"
-    assert holder_of(path) is None
+        assert holder_of(path) == Holder("20260301T220000Z-0a1b2c", here)
+        with pytest.raises(LockedError, match=re.escape(f"Another run ({here}) has ")):
+            Inventory.open(path, OURS)
+    assert holder_of(path) == Holder()
     with Inventory.open(path, OURS):
-        assert holder_of(path) == ""
+        assert holder_of(path) == Holder("", here)
+
+
+def test_whether_a_run_is_on_is_not_known_of_a_copy(path):
+    """A run that has no end is on, was killed, or nobody can tell: beside a copy lies no lock."""
+    make(path)
+    assert holder_of(path).is_on("a run") is False
+    path.with_name(f"{path.name}.lock").unlink()
+    assert holder_of(path).is_on("a run") is None
+
+
+def test_who_looks_who_has_the_inventory_keeps_nobody_away(path):
+    """A reader has the lock for a moment; a command that begins just then waits that long."""
+    make(path)
+    asked = os.open(f"{path}.lock", os.O_RDONLY)
+    fcntl.flock(asked, fcntl.LOCK_SH)
+    gone = threading.Timer(0.01, os.close, [asked])
+    gone.start()
+    with Inventory.open(path, OURS):
+        pass
+    gone.join()

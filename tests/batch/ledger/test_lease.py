@@ -6,7 +6,7 @@ import threading
 import pytest
 from botocore.exceptions import ClientError
 
-from batch.inventory.inventory import LockedError
+from batch.inventory.lock import LockedError
 from batch.ledger.lease import KEY, SECONDS, Lease, held
 from sandbox.in_process import dynamodb_client
 from userpool.errors import DroppedError, FatalError
