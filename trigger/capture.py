@@ -14,7 +14,7 @@ from trigger.outcome import Outcome, RefusalError
 from trigger.parts import STATUS, Work
 from trigger.proof import old_user, prove, why_reset
 from userpool.errors import ForeignAnswerError, MigrationError, PassingError, UnansweredError, UserError
-from userpool.passwords import random_password
+from userpool.passwords import has_settable_form, random_password
 from userpool.person import Person, PersonState
 from userpool.user import Status
 
@@ -152,7 +152,7 @@ def _set(work: Work, person: Person, token: str) -> str:
             before=lambda: work.deadline.require(_WRITE_SECONDS),
         )
     except UserError as error:
-        if error.code in _TOO_WEAK:
+        if _is_too_weak(error.code, work.request["challengeAnswer"]):
             return "too-weak-for-the-new-pool"
         if error.code:
             raise
@@ -164,6 +164,11 @@ def _set(work: Work, person: Person, token: str) -> str:
         raise _InDoubtError(error) from None
     _record(work, person, token)
     return ""
+
+
+def _is_too_weak(code: str, password: str) -> bool:
+    """Whether a refusal is about the very password. What has not the form of one is no valid parameter."""
+    return code in _TOO_WEAK or (code == "InvalidParameterException" and not has_settable_form(password))
 
 
 def _take_back_if_reset(work: Work, person: Person, token: str) -> None:

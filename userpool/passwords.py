@@ -1,4 +1,7 @@
-"""A password nobody knows, so that the user can reset it: forgot-password needs a user who has one."""
+"""A password nobody knows, so that the user can reset it: forgot-password needs a user who has one.
+
+And which passwords no call can set, whatever the pool's policy is.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 _SYMBOLS = "!@#$%^&*()-_=+[]{}<>?"
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, _SYMBOLS)
 _LENGTH = 32
+_LONGEST = 256  # PasswordType of the API model, as is that no blank may be in it
 
 
 def random_password(policy: Mapping[str, Any]) -> str:
@@ -23,3 +27,11 @@ def random_password(policy: Mapping[str, Any]) -> str:
     characters += [secrets.choice("".join(_CLASSES)) for _ in range(length - len(characters))]
     secrets.SystemRandom().shuffle(characters)
     return "".join(characters)
+
+
+def has_settable_form(password: str) -> bool:
+    """Whether a call can set the password at all. Some that an import or UserMigration brought in cannot be set.
+
+    The model does not say whether only ASCII's blanks count. So all do: forgot-password is open to those users anyway.
+    """
+    return len(password) <= _LONGEST and not any(map(str.isspace, password))

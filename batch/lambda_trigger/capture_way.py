@@ -9,6 +9,7 @@ from typing import Any
 from batch.lambda_trigger.findings import DiagnosisStep, held, ok, refused, unchecked, wrong
 from userpool.app_client import AppClient
 from userpool.by_hand import function_line
+from userpool.passwords import has_settable_form
 from userpool.person import Person, PersonState
 from userpool.settings import PoolSettings
 from userpool.user import Status, User
@@ -155,7 +156,9 @@ def strong_enough(password: str, policy: Mapping[str, Any]) -> DiagnosisStep:
         "RequireNumbers": str.isdigit,
         "RequireSymbols": lambda character: not character.isalnum(),
     }
-    met = all(any(map(kind, password)) for name, kind in demands.items() if policy.get(name))
+    met = has_settable_form(password) and all(
+        any(map(kind, password)) for name, kind in demands.items() if policy.get(name)
+    )
     if met and len(password) >= int(policy.get("MinimumLength", 0)):
         return ok("password", "the old pool proves it, and the new pool's policy takes it.")
     return refused("password", "too-weak-for-the-new-pool")

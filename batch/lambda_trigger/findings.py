@@ -150,7 +150,10 @@ REASONS: Mapping[str, tuple[str, str]] = {
         "Let that trigger pass the app client of SOURCE_CLIENT_ID.",
     ),
     "old-pool-refused": ("the old pool refused the sign-in for a reason of its own.", _ADMIN),
-    "too-weak-for-the-new-pool": ("the password is right, but too weak for the new pool's policy.", _FORGOT),
+    "too-weak-for-the-new-pool": (
+        "the password is right, but the new pool does not take it: too weak, with a blank, or over 256 characters.",
+        _FORGOT,
+    ),
     "person-is-creating": (
         "the batch job has begun to create the user and has not ended.",
         "Let the run that is on end; if none is, it was killed: run `cognito-migrate run`.",

@@ -148,6 +148,26 @@ def test_a_password_too_weak_for_the_new_pool_has_to_be_reset():
     assert world.state(sub) is PersonState.RESET
 
 
+@pytest.mark.parametrize(
+    "password",
+    ["0ld Passw0rd!", "0ld-Passw0rd! ", "0ld-\tPassw0rd!", "0ld-\u00a0Passw0rd!", "0ld-Passw0rd!" + 250 * "x"],
+)
+def test_a_password_that_no_call_can_set_has_to_be_reset(password):
+    """A proved password with a blank, or of more than 256 characters, is refused by its form: told reset-needed."""
+    world = new_world()
+    sub = world.add_old("bob")
+    world.old_user("bob").password = password  # as an import or a migration brings it there
+    world.publish()
+    world.precreate("bob")
+    before = world.everything()
+    on(world.target_client, "AdminSetUserPassword", raising(refusal("InvalidParameterException")))
+    assert world.capture("bob", password) == "reset-needed"
+    assert world.everything() == before
+    assert world.reasons().count("too-weak-for-the-new-pool") == 1
+    world.forget("bob")
+    assert world.state(sub) is PersonState.RESET
+
+
 @pytest.mark.parametrize("mfa_users", ["reset", "capture"])
 @pytest.mark.parametrize("challenged", [True, False])
 def test_mfa_users_have_to_reset_unless_told(mfa_users, challenged):

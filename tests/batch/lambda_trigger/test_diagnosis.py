@@ -562,6 +562,18 @@ def test_a_wrong_password_and_a_lock():
     assert wrong_first(world, password=OLD_PASSWORD).code == "locked-out"
 
 
+@pytest.mark.parametrize("password", ["0ld Passw0rd!", "0ld-Passw0rd!\t", "0ld-Passw0rd!" + 250 * "x"])
+def test_a_password_that_no_call_can_set(password):
+    """A password with a blank, or of more than 256 characters, has to be reset by who is in the new pool already."""
+    world = published()
+    world.old_user("ada").password = password
+    assert walk(world, password=password)["password"].verdict is StepVerdict.OK
+    world.precreate("ada")
+    first = wrong_first(world, password=password)
+    assert first.code == "too-weak-for-the-new-pool"
+    assert "with a blank" in first.said
+
+
 def test_a_password_too_weak_for_the_new_pool():
     """For who is in the new pool already its policy counts, and UserMigration takes any password."""
     world = published(pool_options={"Policies": {"PasswordPolicy": {"MinimumLength": 20}}})
