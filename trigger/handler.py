@@ -1,6 +1,7 @@
 """The Lambda of the new user pool: `trigger.handler.handler`, for every trigger source that it knows.
 
-A source that it does not know passes through untouched. A function of your own may call it: it returns the event.
+A source that it does not know passes through untouched, except where tokens are made: a token is a token, whatever new
+way of getting one Cognito has. A function of your own may call it: it returns the event.
 """
 
 from __future__ import annotations
@@ -78,6 +79,16 @@ ROUTES = {
     "PreSignUp_SignUp": Route("sign_up.before_sign_up"),
     "PreSignUp_ExternalProvider": Route("sign_up.before_profile"),
 }
+_NEW_WAY_TO_TOKENS = Route("tokens.generate")
+
+
+def route_of(event: Event) -> Route | None:
+    """Return what is done for an event, None if it is to pass through."""
+    source = event.get("triggerSource")
+    if not isinstance(source, str):
+        return None
+    # Whoever gets a token by a way that no document of today names is looked at and settled like everybody.
+    return ROUTES.get(source, _NEW_WAY_TO_TOKENS if source.startswith("TokenGeneration_") else None)
 
 
 class Handler:
@@ -90,7 +101,7 @@ class Handler:
     def __call__(self, event: Event, context: Any) -> Event:
         """Work on an event and return it. Raises DeniedError, which tells nothing, where Cognito is to be stopped."""
         deadline = Deadline(context, self._parts.clock)
-        route = ROUTES.get(event.get("triggerSource", ""))
+        route = route_of(event)
         if route is None:
             return event
         if event.get("userPoolId") != self._parts.settings.target.user_pool_id:
@@ -143,7 +154,7 @@ def _made() -> Handler:
 
 def handler(event: Event, context: Any) -> Event:
     """Work on an event of the new user pool and return it; what AWS Lambda calls."""
-    if event.get("triggerSource") not in ROUTES:
+    if route_of(event) is None:
         return event
     try:
         made = _made()

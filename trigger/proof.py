@@ -13,8 +13,11 @@ from userpool.errors import NotFoundError, SettingsError, UnansweredError, UserE
 from userpool.person import Person
 from userpool.user import User
 
-# "After Amazon Cognito verifies the password, your user is then challenged" (developer guide, MFA).
-_AFTER_THE_PASSWORD = frozenset({"SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "SELECT_MFA_TYPE", "MFA_SETUP"})
+# "After Amazon Cognito verifies the password, your user is then challenged" (developer guide, MFA). EMAIL_MFA is only
+# in the prose of the API reference, as a choice of SELECT_MFA_TYPE. Its enum of challenges says EMAIL_OTP.
+_AFTER_THE_PASSWORD = frozenset(
+    {"SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "EMAIL_MFA", "SELECT_MFA_TYPE", "MFA_SETUP"}
+)
 
 
 class Proof(StrEnum):

@@ -121,7 +121,7 @@ def test_without_settings_every_event_is_denied(monkeypatch, capsys):
 
 @pytest.mark.parametrize("source", ["CustomMessage_SignUp", "PreAuthentication_Authentication", "", None])
 def test_an_unknown_source_passes_untouched(monkeypatch, capsys, source):
-    """An event of a source that the function does not know comes back as it is, set up or not."""
+    """An event of a source that the function does not know, and that is no token's, comes back, set up or not."""
     for name in ALL:
         monkeypatch.delenv(name, raising=False)
     event = {"triggerSource": source, "userPoolId": "another", "request": {"a": 1}, "response": {"b": None}}

@@ -11,7 +11,7 @@ from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world
 from trigger.proof import Proof, judge
 from userpool.person import PersonState
 
-MFA = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "SELECT_MFA_TYPE", "MFA_SETUP"]
+MFA = ["SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "EMAIL_MFA", "SELECT_MFA_TYPE", "MFA_SETUP"]
 PROVES_NOTHING = ["PASSWORD_VERIFIER", "CUSTOM_CHALLENGE", "DEVICE_SRP_AUTH", "SELECT_CHALLENGE", "A_NEW_ONE"]
 TOKENS = {"AccessToken": "token", "IdToken": "token", "ExpiresIn": 3600}
 PHONE = {"phone_number": "+15550100", "phone_number_verified": "true"}
@@ -56,7 +56,7 @@ def test_everything_else_proves_nothing(challenge, tokens):
     assert judge({}) is Proof.NOTHING
 
 
-@pytest.mark.parametrize("challenge", MFA)
+@pytest.mark.parametrize("challenge", FACTORS)
 @pytest.mark.parametrize("mfa_users", ["reset", "capture"])
 def test_mfa_users_choose_a_password_unless_told(challenge, mfa_users):
     """By default whoever is asked for a second factor is created RESET_REQUIRED; MFA_USERS=capture lets them in."""

@@ -19,6 +19,7 @@ SIGN_INS = [
     "TokenGeneration_HostedAuth",
     "TokenGeneration_NewPasswordChallenge",
     "TokenGeneration_AuthenticateDevice",
+    "TokenGeneration_SomeNewWay",
     "PostAuthentication_Authentication",
 ]
 REFRESH = "TokenGeneration_RefreshTokens"
