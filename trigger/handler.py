@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from trigger import log
 from trigger.deadline import Deadline
-from trigger.outcome import DeniedError, Outcome, RefusalError
+from trigger.outcome import DeniedError, Outcome, RefusalError, fault
 from trigger.parts import Parts, Work
 from trigger.settings import TriggerSettings
 from userpool.errors import MigrationError
@@ -120,8 +120,8 @@ class Handler:
             outcome = route.act(work)
         except RefusalError as refusal:
             outcome, answer = Outcome("refused", refusal.reason, refusal.sub), route.refuse
-        except MigrationError as error:  # its text holds no values
-            outcome, answer = Outcome("fault", type(error).__name__, detail=str(error)), route.fail or route.refuse
+        except MigrationError as error:
+            outcome, answer = fault(error), route.fail or route.refuse
         except Exception as error:  # noqa: BLE001 -- a mistake of ours, whose text and locals may hold the password
             outcome, answer = Outcome("fault", type(error).__name__, detail=_place(error)), _deny
         self._log(event, deadline, outcome, work)
@@ -162,7 +162,7 @@ def handler(event: Event, context: Any) -> Event:
         log.say(
             log.line(
                 event["triggerSource"],
-                Outcome("fault", type(error).__name__, detail=str(error)),
+                fault(error),
                 pool_id="",
                 seconds=0.0,
             )

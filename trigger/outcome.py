@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from userpool.errors import MigrationError
 from userpool.person import Person
 
 
@@ -18,6 +19,11 @@ class Outcome(NamedTuple):
     sub: str | None = None
     owed: int = 0
     detail: str = ""
+
+
+def fault(error: MigrationError, sub: str | None = None, also: str = "") -> Outcome:
+    """Return the outcome of what failed in the function's surroundings. An error of ours holds no values."""
+    return Outcome("fault", type(error).__name__, sub, detail=f"{error} {also}".rstrip())
 
 
 class Admitted(NamedTuple):

@@ -82,14 +82,11 @@ class Ledger:
             until=until,
         )
 
-    def give_up_capture(self, sub: str, token: str) -> Turn:
-        """Take `capturing → pending`, if no password was set."""
-        return self.move(
-            sub,
-            "SET #state = :pending REMOVE #token, #until",
-            "#state = :capturing AND #token = :token",
-            token=token,
-        )
+    def give_up_capture(self, sub: str, token: str, *, postponed: float = 0) -> Turn:
+        """Take `capturing → pending`, if no password was set. `postponed` is when the new pool took no proved one."""
+        kept = "SET #state = :pending, #postponed = :postponed REMOVE #token, #until"
+        change = kept if postponed else "SET #state = :pending REMOVE #token, #until, #postponed"
+        return self.move(sub, change, "#state = :capturing AND #token = :token", token=token, postponed=postponed)
 
     def end_capture(self, sub: str, token: str) -> Turn:
         """Forget a capture that a `reset` overtook, once the password it proved is surely not there."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from client_page import APP, BY_SRP, GUIDE, RECIPES, Visitor, build, chromium, missing, served, write_recipes
+from mishaps import on, raising, refusal
 from signing_in import FLOWS
 from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world, token_groups
 
@@ -129,6 +130,21 @@ def test_the_page_opens_forgot_password_where_the_password_cannot_be_taken_over(
     assert visitor.reset(world.user("ada").code, CHOSEN) == "Password set."
     assert visitor.sign_in("ada", CHOSEN) == f"Signed in: {sub}"
     assert world.state(sub) == "reset"
+
+
+@pytest.mark.browser
+@in_browser
+@each_library
+def test_the_page_says_to_try_later_while_the_new_pool_takes_no_password(visit, app):
+    """It opens no form, one press is one attempt, and after the pause the same password signs in."""
+    world = new_world()
+    sub = of_ada(world, password="R4ndom-Passw0rd!")
+    end = on(world.target_client, "AdminSetUserPassword", raising(refusal("OperationNotEnabledException")))
+    visitor = visit(world, app)
+    assert visitor.sign_in("ada", OLD_PASSWORD) == "TryLaterException: Try again later."
+    assert world.calls["old.AdminInitiateAuth"] == 1
+    end()
+    assert visitor.sign_in("ada", OLD_PASSWORD) == f"Signed in: {sub}"
 
 
 @pytest.mark.browser
@@ -260,6 +276,21 @@ def test_the_python_of_the_guide_opens_forgot_password():
     world.second_factor("bob", "SOFTWARE_TOKEN_MFA")
     with pytest.raises(guide.ResetNeeded):
         app.sign_in("bob", OLD_PASSWORD)
+
+
+def test_the_python_of_the_guide_tries_later():
+    """While the new pool takes no password, a right one raises TryLater, and a wrong one what it always does."""
+    world, guide = new_world(), recipe()
+    of_ada(world, password="R4ndom-Passw0rd!")
+    app = app_of(world, guide, secret=True)
+    end = on(world.target_client, "AdminSetUserPassword", raising(refusal("OperationNotEnabledException")))
+    with pytest.raises(guide.TryLater) as later:
+        app.sign_in("ada", OLD_PASSWORD)
+    assert OLD_PASSWORD not in repr(later.value)
+    with pytest.raises(world.cognito.exceptions.NotAuthorizedException):
+        app.sign_in("ada", WRONG_PASSWORD)
+    end()
+    assert "AuthenticationResult" in app.sign_in("ada", OLD_PASSWORD)
 
 
 @pytest.mark.parametrize("hides_resets", [False, True], ids=["as reported", "as in the guide"])

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from mishaps import on, raising, refusal
 from signing_in import claims
 from triggering import OLD_PASSWORD, WRONG_PASSWORD, new_world, token_groups
 
@@ -53,6 +54,17 @@ def test_the_app_of_the_guide_opens_forgot_password_where_it_must():
     world.precreate("ada", password="A-very-l0ng-random-password!")
     guide = code("sign_in")
     with pytest.raises(guide["ResetNeeded"]):
+        guide["sign_in"](world.cognito, world.app, "ada", OLD_PASSWORD)
+
+
+def test_the_app_of_the_guide_tries_later(world):
+    """While the new pool takes no password, a right one raises TryLater."""
+    world.add_old("ada")
+    world.publish()
+    world.precreate("ada")
+    on(world.target_client, "AdminSetUserPassword", raising(refusal("OperationNotEnabledException")))
+    guide = code("sign_in")
+    with pytest.raises(guide["TryLater"]):
         guide["sign_in"](world.cognito, world.app, "ada", OLD_PASSWORD)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mishaps import on, raising, refusal
 from triggering import (
     OLD_PASSWORD,
     WRONG_PASSWORD,
@@ -77,6 +78,21 @@ def test_a_capture_costs_six_calls():
         "new.AdminGetUser": 1,
         "new.AdminSetUserPassword": 1,
     }
+
+
+def test_a_capture_that_the_new_pool_does_not_take_costs_six_calls():
+    """In place of the result the claim is given back, with the time, and telling the app reads it."""
+    world = precreated()
+    on(world.target_client, "AdminSetUserPassword", raising(refusal("OperationNotEnabledException")))
+    assert cost(world, "VerifyAuthChallengeResponse_Authentication") == {
+        UPDATE: 2,
+        "old.AdminInitiateAuth": 1,
+        "old.AdminGetUser": 1,
+        "new.AdminGetUser": 1,
+        "new.AdminSetUserPassword": 1,
+    }
+    right = [{"challengeName": "CUSTOM_CHALLENGE", "challengeResult": True}]
+    assert cost(world, "CreateAuthChallenge_Authentication", session=right) == {GET: 1}
 
 
 def test_a_capture_of_whom_nothing_is_to_be_captured_costs_one_call():

@@ -143,6 +143,10 @@ ARROWS = {  # the call, and for each state it is allowed in what is different af
         lambda ledger: ledger.give_up_capture("ada", "t"),
         {PersonState.CAPTURING: {"state": PersonState.PENDING, "token": None, "until": 0}},
     ),
+    "give_up_capture that is to be tried later": (
+        lambda ledger: ledger.give_up_capture("ada", "t", postponed=200.0),
+        {PersonState.CAPTURING: {"state": PersonState.PENDING, "token": None, "until": 0, "postponed": 200.0}},
+    ),
     "give_up_capture of another": (lambda ledger: ledger.give_up_capture("ada", "t2"), {}),
     "captured": (
         lambda ledger: ledger.captured("ada", "t", 200.0),
