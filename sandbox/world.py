@@ -111,6 +111,7 @@ class World:
         self.provisioned: dict[str, float] = {}  # quotas that differ from the defaults, see `limits`
         self.sent: list[Any] = []  # every code that would have gone out, see `codes`
         self.functions: dict[str, Any] = {}  # Lambda functions by name, see `triggers`
+        self.newer: dict[str, dict[str, Any]] = {}  # by pool, settings that this botocore does not know, see `pools`
         self.lambda_seconds = 5.0  # "must respond within 5 seconds", by the wall clock; a test may shorten it
         self.hides_resets = False  # whether RESET_REQUIRED looks like a wrong password, see `password_auth`
         self._directories: dict[str, Directory] = {}

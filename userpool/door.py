@@ -102,7 +102,7 @@ class Door:
     ) -> Any:
         method = getattr(self._client, xform_name(operation), None)
         if method is None:
-            raise UserError(f"{operation}: this version of boto3 does not know it; boto3 1.44.5 does.")
+            raise UserError(f"{operation}: this version of boto3 does not know it; boto3 1.44.8 does.")
         if of_pool:
             params["UserPoolId"] = self.pool_id
 

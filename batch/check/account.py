@@ -20,8 +20,7 @@ _REFUSED_SECONDS = 300.0  # AWS refuses signatures that are older, or from furth
 _SKEWED_SECONDS = 30.0
 _ROOM = 1024**3
 _PRIVATE = 0o077
-_NEEDED_BOTOCORE = (1, 40)
-_KNOWS_LIMITS = (1, 44, 5)
+_NEEDED_BOTOCORE = (1, 44, 8)  # as pyproject.toml has it
 
 
 def providers(facts: Facts) -> Iterator[Finding]:
@@ -186,17 +185,10 @@ def _place(machine: Machine, *, has_ledger: bool) -> Iterator[Finding]:
 
 
 def versions(facts: Facts) -> Iterator[Finding]:
-    """Yield an error for a botocore that is too old, and a note for one that cannot read the account's quotas."""
+    """Yield an error for a botocore that is older than this tool relies on."""
     found = facts.machine.botocore
     said = ".".join(map(str, found))
     if found < _NEEDED_BOTOCORE:
         yield _VERSIONS.error("botocore-too-old", f"botocore is {said}.", "Update it:", "pip install -U boto3")
-    elif found < _KNOWS_LIMITS:
-        yield _VERSIONS.note(
-            "botocore-without-limits",
-            f"botocore is {said}, which does not know GetProvisionedLimit: AWS's default quotas are taken.",
-            "Update it:",
-            "pip install -U boto3",
-        )
     else:
         yield _VERSIONS.ok(f"botocore {said}.")

@@ -29,12 +29,12 @@ from batch.lambda_trigger.attach_text import (
     template_lines,
 )
 from batch.lambda_trigger.capture_way import callable_by_cognito
-from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, unchecked
+from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, unchecked, wrong
 from batch.ledger.count import LedgerCount
 from batch.ledger.own_ledger import read_ledger
 from batch.ledger.table import ledger_as_it_is
 from batch.pools.connect import pool_to_manage
-from batch.pools.managed_pool import ManagedPool
+from batch.pools.managed_pool import WITHOUT_UPDATE, ManagedPool, said_of_unknown
 from batch.settings import config as configuration
 from batch.settings.config import Config
 from userpool.client import is_loopback
@@ -129,6 +129,7 @@ def attach(
     change = attaching(settings.get("LambdaConfig") or {}, functions, keep=keep, replace=replace)
     elsewhere = bool(config.ledger and config.ledger.region not in {None, config.target.region_name})
     found = [
+        *_passable(target, change),
         *taken(change),
         published(read_ledger(config, table), table.name, elsewhere=elsewhere),
         *_permission(config, functions, settings["Arn"]),
@@ -159,7 +160,7 @@ def detach(
     target = pool_to_manage(config, stop=stop)
     settings = target.settings()
     change = detaching(settings.get("LambdaConfig") or {}, functions)
-    found = [*detachable(change, force=force)]
+    found = [*_passable(target, change), *detachable(change, force=force)]
     # --force is for a ledger that is gone as well, so it is not even asked.
     if not force:
         counted, finished = _counted(config, stop)
@@ -184,6 +185,12 @@ def _refuse_others(functions: Functions, pool_arn: str) -> None:
     for arn in functions.values():
         if problem := not_of_the_pool(arn, pool_arn):
             raise SettingsError(f"{arn} {problem} (docs/trigger.md).")
+
+
+def _passable(target: ManagedPool, change: TriggerChange) -> Iterator[DiagnosisStep]:
+    """Yield that this command cannot make a change, if the pool has settings that this boto3 does not know."""
+    if change.changed and (unknown := target.unknown_settings()):
+        yield wrong("settings", said_of_unknown(unknown), WITHOUT_UPDATE, "unknown-setting")
 
 
 def _permission(config: Config, functions: Functions, pool_arn: str) -> Iterator[DiagnosisStep]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from userpool.answers.unknown import UNKNOWN
 from userpool.attributes import Attribute
 from userpool.errors import FatalError, UserError
 from userpool.pool import UserPool
@@ -16,6 +17,25 @@ from userpool.pool import UserPool
 _ALWAYS_MOVES = frozenset({"LastModifiedDate", "EstimatedNumberOfUsers"})
 _CUSTOM = "custom:"
 _DEVELOPER_ONLY = "dev:custom:"  # only whoever signs requests with credentials of AWS can write these
+
+
+WITHOUT_UPDATE = (
+    "Put the lines into the pool's own template, beside everything that it has, or update boto3 first: "
+    "pip install -U boto3"
+)
+"""What to do where UpdateUserPool must not be called."""
+
+
+class UnknownSettingError(FatalError):
+    """The pool has a setting that this boto3 does not know, and UpdateUserPool would reset it. Nothing was written."""
+
+
+def said_of_unknown(names: Collection[str]) -> str:
+    """Return the sentences that name the settings that this boto3 does not know. Their values are not told."""
+    return (
+        f"This boto3 does not know {', '.join(names)} of the pool. UpdateUserPool sets to its default what it is not "
+        "given."
+    )
 
 
 class ManagedPool(UserPool):
@@ -28,17 +48,29 @@ class ManagedPool(UserPool):
 
     def settings(self) -> Mapping[str, Any]:
         """Return the pool's settings: the `UserPool` of DescribeUserPool, as it is."""
-        settings: Mapping[str, Any] = self._call("DescribeUserPool")["UserPool"]
-        return settings
+        return self._look()[0]
+
+    def unknown_settings(self) -> list[str]:
+        """Return the names of the settings that this boto3 does not know, such as `Policies.PasswordPolicy.Rounds`."""
+        return self._look()[1]
+
+    def _look(self) -> tuple[Mapping[str, Any], list[str]]:
+        answer = self._call("DescribeUserPool")
+        return answer["UserPool"], [name.removeprefix("UserPool.") for name in answer.get(UNKNOWN, ())]
 
     def change(self, *, seen: Mapping[str, Any] | None = None, **changes: Any) -> Mapping[str, Any]:
         """Change these settings, by their names in UpdateUserPool, and nothing else. Return all settings, read again.
 
-        Raises FatalError, with what to do, if a setting to be changed is not as it was `seen`, or if any other setting
-        is not as it was before.
+        Raises UnknownSettingError, and writes nothing, if the pool has a setting that this boto3 does not know. Raises
+        FatalError, with what to do, if a setting to be changed is not as it was `seen`, or if any other setting is not
+        as it was before.
         """
         # Read just before the update, which writes all settings: what somebody changed in between would be undone.
-        before = self.settings()
+        before, unknown = self._look()
+        if unknown:
+            raise UnknownSettingError(
+                f"{said_of_unknown(unknown)} Nothing was written to {self.pool_id}. {WITHOUT_UPDATE}"
+            )
         if seen is not None and (moved := differing(seen, before) & changes.keys()):
             raise self._at_the_same_time(moved)
         # The parameters that this boto3 knows: DescribeUserPool also tells names that the update refuses.
@@ -50,11 +82,11 @@ class ManagedPool(UserPool):
                 raise
             raise self._at_the_same_time(changes) from None
         after = self.settings()
-        # A setting that this boto3 does not know was not passed, and so was reset.
+        # A setting that the update takes under another name than it is described by was not passed, and so was reset.
         if others := differing(before, after) - changes.keys():
             raise FatalError(
                 f"UpdateUserPool on {self.pool_id} has changed what it was not asked to: {', '.join(sorted(others))}. "
-                "Put that back as your template has it, and update boto3, which may not know a newer setting."
+                "Put that back as your template has it."
             )
         return after
 

@@ -18,7 +18,17 @@ def _describe_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
     pool = _pool(world, parameters)
     answer = world.moto.call("DescribeUserPool", parameters, pool.region)
     answer["UserPool"]["EstimatedNumberOfUsers"] = len(pool.users)
+    # After the rest, since moto's answer has what its botocore knows, and nothing else.
+    _merge(answer["UserPool"], world.newer.get(pool.id, {}))
     return answer
+
+
+def _merge(settings: dict[str, Any], newer: dict[str, Any]) -> None:
+    for name, value in newer.items():
+        if isinstance(value, dict) and isinstance(settings.get(name), dict):
+            _merge(settings[name], value)
+        else:
+            settings[name] = value
 
 
 def _update_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
@@ -28,7 +38,11 @@ def _update_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
         raise invalid_parameter(
             "Please use TemporaryPasswordValidityDays in PasswordPolicy instead of UnusedAccountValidityDays"
         )
-    return world.moto.call("UpdateUserPool", parameters, _pool(world, parameters).region)
+    pool = _pool(world, parameters)
+    answer = world.moto.call("UpdateUserPool", parameters, pool.region)
+    # Nobody can have given what their botocore does not know, and so it is reset.
+    world.newer.pop(pool.id, None)
+    return answer
 
 
 def _delete_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:

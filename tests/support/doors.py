@@ -62,8 +62,9 @@ DOORS = {
     """,
     "pools": """
         connect. connect.Migration connect.Say connect.Way connect.connect connect.pages_of
-        connect.pool_to_manage connect.pools_to_look_at managed_pool.ManagedPool managed_pool.attribute_to_api
-        managed_pool.bare_name managed_pool.differing
+        connect.pool_to_manage connect.pools_to_look_at managed_pool.ManagedPool managed_pool.UnknownSettingError
+        managed_pool.WITHOUT_UPDATE managed_pool.attribute_to_api managed_pool.bare_name managed_pool.differing
+        managed_pool.said_of_unknown
     """,
     "ledger": """
         claims.Claim claims.Claims claims.Hold claims.RefusedError close.Closed close.close count.DAYS
@@ -104,7 +105,7 @@ DOORS = {
         attach_text.published attach_text.taken attach_text.template_lines capture_way.Way capture_way.attached
         capture_way.callable_by_cognito capture_way.missing_triggers capture_way.new_clients capture_way.ours
         diagnosis.AsDeployed diagnosis.diagnose findings.DiagnosisStep findings.StepVerdict findings.as_values
-        findings.conclusion findings.first_wrong findings.unchecked package.HANDLER package.Package
+        findings.conclusion findings.first_wrong findings.unchecked findings.wrong package.HANDLER package.Package
         package.build package.environment
     """,
     "verify": """

@@ -7,6 +7,8 @@ the parser refuses what cannot be an answer, before anybody reads it:
 - a body with members that the model does not know, and none that it knows, or with an error inside;
 - an answer that lacks a member without which it says nothing (`_NEEDED`);
 - a redirection, or an error below 500 without a code. From 500 on, a gateway may speak: that passes.
+
+Of a few answers it also tells which members the model does not know (`unknown`).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 from botocore.parsers import PROTOCOL_PARSERS, ResponseParserFactory
+
+from userpool.answers.unknown import LOOKED_AT, UNKNOWN, unknown_members
 
 _REDIRECTION, _ERROR, _TOO_MANY, _SERVER_ERROR = 300, 400, 429, 500
 
@@ -146,7 +150,11 @@ class _StrictJson(_Strict):
         return body
 
     def _handle_json_body(self, raw_body: bytes, shape: Any) -> Any:
-        return self._parse_shape(shape, self._answer(raw_body, shape))  # type: ignore[attr-defined]  # botocore's
+        answer = self._answer(raw_body, shape)
+        parsed = self._parse_shape(shape, answer)  # type: ignore[attr-defined]  # botocore's
+        if shape.name in LOOKED_AT and (unknown := dict.fromkeys(unknown_members(shape, answer))):
+            parsed[UNKNOWN] = list(unknown)
+        return parsed
 
     def _initial_body_parse(self, body_contents: bytes) -> dict[str, Any]:
         return self._parse_body_as_json(body_contents)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from batch.check.live.made_up_users import Stage
 from batch.check.live.probe import ACCEPTED, INVALID, Basis, Probe, answer_to
 from batch.check.live.throw_away_pools import LivePool
-from batch.pools.managed_pool import differing
+from batch.pools.managed_pool import UnknownSettingError, differing
 from userpool.door import PAGE
 from userpool.errors import FatalError, NotAllowedError
 from userpool.user import Group
@@ -108,9 +108,10 @@ def _changed_besides(stage: Stage) -> str:
     before = live.settings()
     try:
         # `change` raises FatalError if another setting has changed, too. That is the very question, so it counts as
-        # accepted, and the settings are compared below. NotAllowedError is a FatalError, but no answer.
+        # accepted, and the settings are compared below. NotAllowedError is a FatalError, but no answer, and neither
+        # is UnknownSettingError.
         answer = answer_to(lambda: live.change(**changes))
-    except NotAllowedError:
+    except (NotAllowedError, UnknownSettingError):
         raise
     except FatalError:  # something else has changed
         answer = ACCEPTED

@@ -539,8 +539,8 @@ def test_the_machine(good):
     assert codes(state_problem="migration.db is of another migration.") == {"state-unusable"}
     assert codes(free=1024**2) == {"little-room"}
     assert codes(on_network=True, filesystem="nfs4") == set()  # with a ledger, which locks
-    assert codes(botocore=(1, 39, 9)) == {"botocore-too-old"}
-    assert codes(botocore=(1, 44, 4)) == set()
+    assert codes(botocore=(1, 44, 7)) == {"botocore-too-old"}
+    assert codes(botocore=(1, 44, 8)) == set()
     without = replace(facts, config=replace(facts.config, ledger=None))
     found = findings(replace(without, machine=replace(facts.machine, on_network=True, filesystem="nfs4")))
     assert "state-on-network" in {one.code for one in found}

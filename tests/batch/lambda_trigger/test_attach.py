@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import threading
 import uuid
 
 import pytest
@@ -22,7 +23,9 @@ from batch.lambda_trigger.capture_way import INSTEAD, NEEDED, missing_triggers
 from batch.lambda_trigger.findings import StepVerdict
 from batch.ledger.count import LedgerCount
 from batch.ledger.own_ledger import LedgerFacts
-from batch.pools.managed_pool import ManagedPool, differing
+from batch.pools.connect import pool_to_manage
+from batch.pools.managed_pool import ManagedPool, UnknownSettingError, differing
+from batch.settings import config as configuration
 from sandbox.faults import Fault
 from userpool.description import triggers_of
 from userpool.errors import FatalError, UserError
@@ -484,6 +487,36 @@ def test_a_function_that_does_not_let_cognito_in(client, ready, aws, sandbox, mo
     unread = ready(*words)
     assert (unread.code, unread.out.count("grant lambda:GetPolicy")) == (0, 2)
     assert "UserMigration" in attached(client, ready)
+
+
+UNKNOWN = {
+    "Rounds": {"Rounds": {"Mode": "secret-value"}},
+    "UserPoolAddOns.Guard": {"UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT", "Guard": "secret-value"}},
+    "Policies.PasswordPolicy.Rounds": {"Policies": {"PasswordPolicy": {"Rounds": "secret-value"}}},
+    "LambdaConfig.PreSleep": {"LambdaConfig": {"PreSleep": "secret-value"}},
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+@pytest.mark.parametrize("what", ["attach", "detach"])
+def test_a_setting_that_boto3_does_not_know_is_never_dropped(client, ready, sandbox, name, what):
+    """Whatever the depth, the change is refused, the setting is named, and the lines for the template are shown."""
+    if what == "detach":
+        assert ready("trigger", "attach", *NAMED, "--apply", "--yes").code == 0
+    sandbox.cognito.world.newer[ready.target] = UNKNOWN[name]
+    before = attached(client, ready)
+    words = ("trigger", what, *NAMED, *(["--force"] if what == "detach" else []))
+    for refused in (ready(*words), ready(*words, "--apply", "--yes")):
+        assert refused.code == 5
+        assert f"does not know {name} of the pool" in refused.out
+        assert "pip install -U boto3" in refused.out
+        assert "LambdaConfig:" in refused.out
+        assert "secret-value" not in refused.out + refused.err
+    target = pool_to_manage(configuration.load(ready.config), stop=threading.Event())
+    with pytest.raises(UnknownSettingError, match=f"know {name} of"):
+        target.change(LambdaConfig={})
+    assert attached(client, ready) == before
+    assert sandbox.cognito.world.newer[ready.target] == UNKNOWN[name]
 
 
 def test_a_pool_that_changes_between_the_look_and_the_write(client, ready):
