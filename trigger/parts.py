@@ -10,7 +10,7 @@ from typing import Any
 from trigger.deadline import Clock, Deadline, InTime, Sleep
 from trigger.outcome import RefusalError
 from trigger.settings import TriggerSettings
-from userpool.app_client import AppClient
+from userpool.app_client import AppClient, secret_in
 from userpool.client import cognito_client, dynamodb_client, secret_text
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
@@ -79,13 +79,19 @@ class Parts:
         return self._terms
 
     def app(self) -> AppClient:
-        """Return the app client of the old pool, with its secret. Raises SettingsError if none is set."""
+        """Return the app client of the old pool, with its secret.
+
+        Raises SettingsError if none is set, or its secret is not in what the settings name.
+        """
         if self._app is None:
             if self.settings.client_id is None:
                 raise SettingsError("SOURCE_CLIENT_ID is missing: set it on the function that captures passwords.")
-            arn = self.settings.client_secret_arn
-            self._app = AppClient(self.settings.client_id, self.read_secret(arn) if arn else None)
+            self._app = AppClient(self.settings.client_id, self._secret(self.settings.client_id))
         return self._app
+
+    def _secret(self, client_id: str) -> str | None:
+        arn = self.settings.client_secret_arn
+        return secret_in(self.read_secret(arn), client_id) if arn else None
 
     def forget_app(self) -> None:
         """Read the secret again next time: it may have been rotated."""

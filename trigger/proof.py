@@ -19,6 +19,8 @@ _AFTER_THE_PASSWORD = frozenset(
     {"SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "EMAIL_MFA", "SELECT_MFA_TYPE", "MFA_SETUP"}
 )
 
+_SECRET_SECONDS = 1.5  # to read the secret again
+
 
 class Proof(StrEnum):
     """What an answer of the old pool proves."""
@@ -45,7 +47,7 @@ def prove(work: Work, person: Person, password: object) -> Proof:
     if not isinstance(password, str) or not password:
         raise RefusalError("no-password", person.sub)
     try:
-        proof = judge(work.source.sign_in(person.username, password, work.parts.app()))
+        proof = judge(_sign_in(work, person, password))
     except NotFoundError:
         raise RefusalError("old-user-gone", person.sub) from None
     except UnansweredError:
@@ -57,6 +59,25 @@ def prove(work: Work, person: Person, password: object) -> Proof:
     if proof is Proof.NOTHING:
         raise RefusalError("old-pool-asked-for-something-else", person.sub)
     return proof
+
+
+def _sign_in(work: Work, person: Person, password: str) -> Mapping[str, Any]:
+    """Sign in to the old pool, a second time if the app client's secret was rotated since it was read.
+
+    Cognito rotates a secret that it keeps in Secrets Manager every seven days. There is no third time, because no
+    document says whether a refused hash counts as an attempt at the password.
+    """
+    used = work.parts.app()
+    try:
+        return work.source.sign_in(person.username, password, used)
+    except UserError as error:
+        if Said.SECRET_HASH not in error.said or used.secret is None:
+            raise
+        work.parts.forget_app()
+        work.deadline.require(_SECRET_SECONDS)
+        if work.parts.app().secret == used.secret:
+            raise
+    return work.source.sign_in(person.username, password, work.parts.app())
 
 
 def old_user(work: Work, person: Person) -> User:
@@ -84,6 +105,11 @@ def why_reset(work: Work, proof: Proof, old: User) -> str:
 
 def _reason(error: UserError) -> str:
     """Return the code of what Cognito refused. Raises SettingsError for what is wrong for everybody."""
+    if Said.SECRET_HASH in error.said:
+        raise SettingsError(
+            "The old pool's app client has another secret than the one that was read: check SOURCE_CLIENT_ID and "
+            "SOURCE_CLIENT_SECRET_ARN."
+        ) from None
     if Said.APP_CLIENT in error.said:
         raise SettingsError(
             "The old pool's app client refuses ADMIN_USER_PASSWORD_AUTH: allow that flow on it, and check "

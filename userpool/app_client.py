@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
+
+from userpool.errors import SettingsError
 
 # "ExplicitAuthFlows" (API, CreateUserPoolClient): each flow, and the name that allowed it before ALLOW_.
 _NAMES = {
@@ -16,13 +19,19 @@ _NAMES = {
     "USER_AUTH": {"ALLOW_USER_AUTH"},
 }
 
+_NO_SECRET = {"", "None", "null"}  # the latter are what the AWS CLI prints for a client without a ClientSecret
+
 
 @dataclass(frozen=True, slots=True)
 class AppClient:
-    """An app client of a pool, as which users are signed in."""
+    """An app client of a pool, as which users are signed in.
+
+    Cognito tells the `secret`, or the `secret_arn` of one that it keeps and rotates in Secrets Manager, but not both.
+    """
 
     client_id: str
     secret: str | None = field(default=None, repr=False)
+    secret_arn: str | None = None
     name: str = ""
     flows: frozenset[str] = frozenset()
     managed_login: bool = False
@@ -33,10 +42,16 @@ class AppClient:
         return cls(
             client_id=item["ClientId"],
             secret=item.get("ClientSecret"),
+            secret_arn=item.get("ClientSecretArn"),
             name=item.get("ClientName", ""),
             flows=frozenset(item.get("ExplicitAuthFlows") or ()),
             managed_login=bool(item.get("AllowedOAuthFlowsUserPoolClient") and item.get("AllowedOAuthFlows")),
         )
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether each call needs a SECRET_HASH."""
+        return bool(self.secret or self.secret_arn)
 
     def allows(self, flow: str) -> bool:
         """Whether users may sign in by a flow; without a word about any, custom challenges are allowed (API)."""
@@ -47,3 +62,31 @@ class AppClient:
         """Return the SECRET_HASH of a user name ("Computing secret hash values", developer guide)."""
         digest = hmac.digest((self.secret or "").encode(), f"{username}{self.client_id}".encode(), "sha256")
         return base64.b64encode(digest).decode()
+
+
+def secret_in(text: str, client_id: str) -> str:
+    """Return the app client's secret in a text of Secrets Manager: the text itself, or JSON as Cognito writes it.
+
+    Raises SettingsError if there is none in it, or that of another app client. The text is in no error.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        return _secret(text.strip())
+    if values.get("userPoolClientId", client_id) != client_id:
+        raise SettingsError(
+            "The secret that SOURCE_CLIENT_SECRET_ARN names is that of another app client than SOURCE_CLIENT_ID: "
+            "correct one of the two."
+        )
+    return _secret(values.get("clientSecretValue"))
+
+
+def _secret(value: object) -> str:
+    if not isinstance(value, str) or value in _NO_SECRET:
+        raise SettingsError(
+            "The secret that SOURCE_CLIENT_SECRET_ARN names holds no secret of an app client: it has to be the plain "
+            "text, or JSON with clientSecretValue. If the app client has a ClientSecretArn, name that instead."
+        )
+    return value

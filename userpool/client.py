@@ -36,6 +36,7 @@ from userpool.settings import LedgerSettings, PoolSettings
 
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 20
+_SECRET_SECONDS = 1
 _AGENT = "cognito-migrate"
 # Fixed, because botocore puts its own together anew, twice for each call: a tenth of what a call costs.
 _SDK = f"Boto3/{boto3.__version__} lang/python#{platform.python_version()}"
@@ -72,6 +73,15 @@ def cognito_client(
 
 def _config(agent: str = _AGENT, **given: Any) -> Config:
     return Config(user_agent=_SDK, user_agent_extra=agent, **given)
+
+
+_SECRETS = _config(retries={"mode": "standard"}, connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS)
+# For the function, which has five seconds for all that it does.
+_SECRETS_IN_TIME = _config(
+    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=_SECRET_SECONDS,
+    read_timeout=_SECRET_SECONDS,
+)
 
 
 def _made(
@@ -147,7 +157,7 @@ def secret_text(arn: str, owner: PoolSettings | None = None) -> str:
             if owner
             else boto3.Session(botocore_session=_quick(botocore.session.Session()))
         )
-        client = session.client("secretsmanager", region_name=region)
+        client = session.client("secretsmanager", region_name=region, config=_SECRETS if owner else _SECRETS_IN_TIME)
         secret = client.get_secret_value(SecretId=arn).get("SecretString")
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, NotAnAnswerError):

@@ -368,15 +368,3 @@ def test_a_role_that_cannot_be_assumed_tells_the_caller_nothing(monkeypatch, cap
         handler({"triggerSource": "UserMigration_Authentication", "request": {}, "response": {}}, None)
     assert "reader" not in str(caught.value)
     assert json.loads(capsys.readouterr().out)["outcome"] == "fault"
-
-
-def test_a_rotated_secret_is_read_again():
-    """When the old pool refuses the secret, the next event asks for it anew."""
-    world = new_world(old_secret=True)
-    world.add_old("bob")
-    world.publish()
-    right = world.parts.read_secret
-    world.parts.read_secret = lambda _: "of yesterday"
-    assert not world.signs_in("bob", OLD_PASSWORD)
-    world.parts.read_secret = right
-    assert world.signs_in("bob", OLD_PASSWORD)

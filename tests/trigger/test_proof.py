@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -209,7 +211,9 @@ def test_a_wrong_app_client_is_a_fault_that_names_the_setting(mistake):
             UserPoolId=world.old_id, ClientId=world.old_app, ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH"]
         )
     else:
-        world.parts.read_secret = lambda _: "wr0ng-s3cret" if mistake == "wrong secret" else None
+        arn = "a secret" if mistake == "wrong secret" else None
+        world.parts.settings = replace(world.parts.settings, client_secret_arn=arn)
+        world.parts.read_secret = lambda _: "wr0ng-s3cret"
     assert not world.signs_in("bob", OLD_PASSWORD)
     assert world.log[0]["outcome"] == "fault"
     assert "SOURCE_CLIENT_ID" in world.log[0]["detail"]

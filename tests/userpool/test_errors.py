@@ -364,6 +364,11 @@ def test_a_function_cannot_name_a_trigger_that_does_not_exist():
             "Client 1a2b is configured with secret but SECRET_HASH was not received",
             {Said.APP_CLIENT},
         ),
+        (
+            "NotAuthorizedException",
+            "Unable to verify secret hash for client 1a2b",
+            {Said.APP_CLIENT, Said.SECRET_HASH},
+        ),
         ("InvalidParameterException", "USER_PASSWORD_AUTH flow not enabled for this client", {Said.APP_CLIENT}),
         ("UserLambdaValidationException", "PreAuthentication failed with error User is disabled.", set()),
     ],

@@ -16,6 +16,7 @@ class Said(StrEnum):
     LOCKED_OUT = auto()  # too many wrong passwords: the user may not try at the moment
     DISABLED = auto()  # the user is disabled
     APP_CLIENT = auto()  # the app client does not allow the flow, or has another secret
+    SECRET_HASH = auto()  # it has another secret, besides
     NOTHING_VERIFIED = auto()  # the user has no verified address or number for a code
     TOO_OFTEN = auto()  # this user asked too often, which is no limit of the account
 
@@ -29,6 +30,7 @@ _SENTENCES: tuple[tuple[Said, frozenset[str], tuple[str, ...]], ...] = (
         frozenset({_NOT_AUTHORIZED, _PARAMETER}),
         ("secret_hash", "secret hash", "flow not enabled", "auth flow", "admin_no_srp"),
     ),
+    (Said.SECRET_HASH, frozenset({_NOT_AUTHORIZED, _PARAMETER}), ("unable to verify secret hash",)),
     (Said.NOTHING_VERIFIED, frozenset({_PARAMETER}), ("no registered/verified",)),
     (Said.TOO_OFTEN, frozenset({_LIMIT}), ("attempt limit",)),
 )
