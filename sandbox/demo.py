@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,15 +43,16 @@ def run_demo(users: int, command: Command) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="cognito-migrate-demo-") as folder, Sandbox() as sandbox:
         _say(f"A local Cognito is at {sandbox.endpoint_url}; nothing leaves this machine. Making up {users} users …")
-        config = _prepared(Path(folder), users, sandbox.endpoint_url)
-        show = _Show(command, config, sandbox)
-        show.command("Read the old pool", "scan")
-        show.command("See what would happen", "plan")
-        show.command("Bring everybody over", "run", "--yes")
-        writes = show.writes()
-        show.command("Compare the two pools", "verify")
-        show.command("Run again: nothing is done twice", "run", "--yes")
-        repeated = show.writes() - writes
+        _prepared(Path(folder), users, sandbox.endpoint_url)
+        show = _Show(command, sandbox)
+        with chdir(folder):  # so that the lines that the commands print are those of a guide, without --config
+            show.command("Read the old pool", "scan")
+            show.command("See what would happen", "plan")
+            show.command("Bring everybody over", "run", "--yes")
+            writes = show.writes()
+            show.command("Compare the two pools", "verify")
+            show.command("Run again: nothing is done twice", "run", "--yes")
+            repeated = show.writes() - writes
         _say(
             f"\nIn {time.monotonic() - began:.0f} s: {writes} writing calls in the first run, {repeated} in the second."
         )
@@ -64,18 +66,16 @@ def run_demo(users: int, command: Command) -> int:
     return 0
 
 
-def _prepared(folder: Path, users: int, endpoint_url: str) -> Path:
+def _prepared(folder: Path, users: int, endpoint_url: str) -> None:
     with local_client() as client:
         source = seed_source(client, users=users, random=random.Random(_SEED), add_federated=add_federated)  # noqa: S311 -- made-up people
         target = make_target(client, kind="plain")
-    config = folder / "config.yaml"
     settings = {
         "source": {"user_pool_id": source.pool_id, "endpoint_url": endpoint_url},
         "target": {"user_pool_id": target, "endpoint_url": endpoint_url},
         "rate": {"share": 1.0, "limits": _LIMITS},
     }
-    config.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML, and needs no library
-    return config
+    (folder / "config.yaml").write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML, and needs no library
 
 
 @dataclass
@@ -83,14 +83,13 @@ class _Show:
     """Runs commands as a person would, and remembers the worst exit code."""
 
     run: Command
-    config: Path
     sandbox: Sandbox
     worst: int = 0
 
     def command(self, what: str, *words: str) -> None:
         _say(f"\n── {what}: cognito-migrate {' '.join(words)}")
         try:
-            self.run(["--config", str(self.config), *words])
+            self.run([*words])
         except SystemExit as end:
             self.worst = max(self.worst, int(end.code or 0))
 

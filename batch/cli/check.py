@@ -17,6 +17,7 @@ from batch.check.finding import Finding, Severity
 from batch.check.reading import read_facts, where
 from batch.cli.check_live import check_live, delete_left_over
 from batch.cli.terminal import Exit, as_json_option, mfa_users_option, say
+from batch.runtime.own_lines import OWN_LINES
 from batch.settings import config as configuration
 from batch.settings.config import Config
 from userpool.errors import SettingsError
@@ -81,7 +82,7 @@ def _lines(found: list[Finding], end: str) -> list[str]:
     width = min(shutil.get_terminal_size().columns, _WIDEST) if terminal else _WITHOUT_TERMINAL
     # NO_COLOR is a convention of many programs: any value but an empty one means no colours.
     paint = _coloured if terminal and not os.environ.get("NO_COLOR") else plain
-    return [*lines(found, width, paint), "", *textwrap.wrap(end, width)]
+    return [*lines(found, width, paint), "", *textwrap.wrap(OWN_LINES.typed(end), width)]
 
 
 def _coloured(severity: Severity, text: str) -> str:
@@ -125,7 +126,7 @@ def _of_finding(finding: Finding, head: str, width: int, paint: Paint) -> Iterat
 
 def _wrapped(text: str, width: int, indent: str) -> list[str]:
     return textwrap.wrap(
-        text,
+        OWN_LINES.typed(text),  # before it is measured
         width,
         initial_indent=indent,
         subsequent_indent=indent,

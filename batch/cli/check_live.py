@@ -14,6 +14,7 @@ from batch.check.finding import Finding
 from batch.check.live.results import Outcome, as_values, conclusion, cost, findings, not_tested, probed
 from batch.check.live.throw_away_pools import TAG, LeftOver, Making, making
 from batch.cli.terminal import Exit, say, tell
+from batch.runtime.own_lines import OWN_LINES
 from batch.runtime.stopping import StoppedError, stop_on_signals
 from batch.settings.config import Config
 from userpool.by_hand import pool_line
@@ -24,7 +25,7 @@ InLines = Callable[[list[Finding], str], list[str]]
 """Lays out findings and a last sentence as lines."""
 
 _STOPPING = b"\nStopping: the throw-away pools are deleted. Ctrl-C again leaves them.\n"
-_ENDED = b"\nEnded at once; in an hour `cognito-migrate check --live --clean-up` deletes the pools that are left.\n"
+_ENDED = "\nEnded at once; in an hour `cognito-migrate check --live --clean-up` deletes the pools that are left.\n"
 _CLEAN_UP = "cognito-migrate check --live --clean-up"
 
 
@@ -51,7 +52,7 @@ def check_live(config: Config, *, yes: bool, as_json: bool, in_lines: InLines) -
 
 
 def _tested(config: Config, token: str) -> Outcome:
-    with stop_on_signals(first=_STOPPING, second=_ENDED) as stop:
+    with stop_on_signals(first=_STOPPING, second=OWN_LINES.typed(_ENDED).encode()) as stop:
         made = making(config, stop=stop, token=token)
         try:
             results = probed(made, stop.wait)

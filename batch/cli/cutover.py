@@ -69,7 +69,7 @@ def cutover(
         values = {"cutover": asdict(done) if done else None, "before": asdict(before) if before else None}
         say(
             lambda: {**values, "left": asdict(left) if left else None},
-            lambda: _lines(done, before, config_path),
+            lambda: _lines(done, before),
             as_json=as_json,
         )
 
@@ -187,7 +187,7 @@ def _undo(now: Session, before: Cutover | None, *, yes: bool) -> Cutover | None:
     return known
 
 
-def _lines(done: Cutover | None, before: Cutover | None, config_path: Path) -> Iterator[str]:
+def _lines(done: Cutover | None, before: Cutover | None) -> Iterator[str]:
     if done is None:
         yield (
             f"Took back the cut-over of {moment(before.at)}."
@@ -201,5 +201,5 @@ def _lines(done: Cutover | None, before: Cutover | None, config_path: Path) -> I
     yield f"Cut over at {moment(done.at)}: of the old pool only passwords and who is disabled there count now."
     yield (
         "Leave `sync` scheduled for those who are disabled; `verify`, then `export revoked`, for what to do in the old "
-        f"pool. The way back: cognito-migrate --config {config_path} init --reverse"
+        "pool. The way back: cognito-migrate init --reverse"
     )

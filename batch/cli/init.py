@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
+from batch.cli.terminal import show
 from batch.cutover.way_back import Newcomers, reverse, text
 from batch.inventory.inventory import inventory_to_read
 from batch.inventory.milestones import Cutover
@@ -47,8 +49,8 @@ def init(
         write(path, configuration.template(old, new, endpoint_url=endpoint_url), option="--config")
     else:
         raise SettingsError("Two pool ids are needed: cognito-migrate init OLD_ID NEW_ID.")
-    words = f" --config {path}" if is_reverse else ""
-    click.echo(f"Wrote {path}. Next: cognito-migrate{words} check")
+    words = f" --config {shlex.quote(str(path))}" if is_reverse else ""
+    show(f"Wrote {path}. Next: cognito-migrate{words} check")
 
 
 def _way_back(config_path: Path, path: Path) -> str:

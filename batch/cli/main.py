@@ -19,6 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from batch.runtime.document import DOCUMENT
+from batch.runtime.own_lines import DEFAULT, OWN_LINES
 
 _CLOSED_PIPE = 141  # `Exit.CLOSED_PIPE`, without importing the job for it
 
@@ -104,6 +105,7 @@ COMMANDS = {
     ),
 }
 
+_WITHOUT_CONFIG = {"demo", "sandbox"}
 _EPILOG = """\b
 Exit codes: 0 all well · 1 some users failed · 2 usage or settings · 3 fatal (access denied, no such pool,
 a cut-over too early, a sync that would change too much) · 4 stopped early by --limit, window, or a day's numbers
@@ -176,7 +178,7 @@ class LazyGroup(click.Group):
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    default=Path("config.yaml"),
+    default=DEFAULT,
     show_default=True,
     help="The configuration file.",
 )
@@ -185,6 +187,7 @@ class LazyGroup(click.Group):
 def cli(context: click.Context, config_path: Path) -> None:
     """Replace an Amazon Cognito user pool: scan the old one, plan, run, verify. Every step can be repeated."""
     context.obj = config_path
+    OWN_LINES.use(config_path, COMMANDS.keys() - _WITHOUT_CONFIG)
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ def plan_of(
 
 def show_plan(migration: Migration, inventory: Inventory, summary: PlanSummary) -> None:
     """Show the plan on stderr, before the question. stdout is for the result."""
-    click.echo("\n".join(plan_lines(plan_of(migration, inventory, summary))), err=True)
+    tell("\n".join(plan_lines(plan_of(migration, inventory, summary))))
 
 
 def _write(folder: Path, inventory: Inventory, planned: PlanText) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from batch.pools import connect
 from batch.report.page import GENERATOR, page
 from batch.report.page_facts import gather
 from batch.runtime.output_file import whole_file
+from batch.runtime.own_lines import OWN_LINES
 from batch.runtime.progress_bar import ProgressBars
 from batch.settings import config as configuration
 from batch.settings.config import Config
@@ -57,6 +59,7 @@ def make_report(
     unread = not_read(failure, offline=bool(config.ledger) and offline)
     # Made wholly before the file is touched: an error in between leaves the old page.
     written = page(config, facts, counted, unread, names=with_names, made=time.time(), title=title)
+    written = OWN_LINES.typed(written, html.escape)
     with whole_file(path, replace=True) as out:
         out.write(written)
     values = {"output": output, "bytes": len(written.encode()), "names": with_names, "ledger_not_read": unread}

@@ -23,6 +23,7 @@ from batch.inventory.stages import OutOfTurnError
 from batch.pools.connect import Migration, connect
 from batch.runtime import text
 from batch.runtime.document import DOCUMENT
+from batch.runtime.own_lines import OWN_LINES
 from batch.runtime.stopping import INTERRUPTED, StoppedError
 from batch.runtime.text import SHOWN, moment, more
 from batch.settings import config as configuration
@@ -131,7 +132,7 @@ def connect_from_file(config_path: Path, stop: threading.Event) -> Migration:
 
 def tell(sentence: str) -> None:
     """Say something that is no result."""
-    click.echo(sentence, err=True)
+    click.echo(OWN_LINES.typed(sentence), err=True)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -143,9 +144,17 @@ def confirm(question: str, *, yes: bool) -> None:
     click.confirm(question, abort=True, err=True)
 
 
+def show(said: str) -> None:
+    """Give a part of the result, as text."""
+    click.echo(OWN_LINES.typed(said))
+
+
 def say(values: Callable[[], Any], lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:
     """Give the result, as JSON or in lines."""
-    said = text.as_json(values()) if as_json else "\n".join(lines())
+    if not as_json:
+        show("\n".join(lines()))
+        return
+    said = text.as_json(OWN_LINES.typed_in(values()))
     # Before the first byte of it: what fails afterwards must not write a second document.
     DOCUMENT.due = False
     click.echo(said)

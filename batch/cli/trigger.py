@@ -11,7 +11,7 @@ from typing import Literal
 
 import click
 
-from batch.cli.terminal import Exit, as_json_option, mfa_users_option, say
+from batch.cli.terminal import Exit, as_json_option, mfa_users_option, say, show, tell
 from batch.cli.trigger_attach import attach, detach
 from batch.lambda_trigger.diagnosis import AsDeployed, diagnose
 from batch.lambda_trigger.findings import DiagnosisStep, as_values, conclusion, first_wrong
@@ -103,7 +103,7 @@ def explain(
         findings.append(finding)
         # Each step is shown when it is known: the walk may take a while, and may end at a question.
         if not as_json:
-            click.echo(str(finding))
+            show(str(finding))
     say(lambda: as_values(findings), lambda: [f"\n{conclusion(findings)}"], as_json=as_json)
     if first_wrong(findings):
         sys.exit(Exit.DIFFERENT)
@@ -112,13 +112,13 @@ def explain(
 def _password(*, from_stdin: bool) -> str | None:
     """Return the password, after saying what proving it costs. None if nobody gives one."""
     if from_stdin:
-        click.echo(_COSTS, err=True)
+        tell(_COSTS)
         # Only the end of the line goes: a password may end in blanks.
         return sys.stdin.readline().rstrip("\r\n") or None
     # Without a terminal nobody can be asked. A script passes --password-stdin.
     if not sys.stdin.isatty():
         return None
-    click.echo(_COSTS, err=True)
+    tell(_COSTS)
     given: str = click.prompt(
         "The old password (nothing: do not prove it)", hide_input=True, default="", show_default=False, err=True
     )

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from batch.cli.session import refuse_by_file
-from batch.cli.terminal import Exit, as_json_option, say, tell
+from batch.cli.terminal import Exit, as_json_option, say, show, tell
 from batch.lambda_trigger.attach import SOURCES, Functions, TriggerChange, attaching, detaching, not_of_the_pool, same
 from batch.lambda_trigger.attach_text import (
     as_values,
@@ -134,7 +134,7 @@ def attach(
         published(read_ledger(config, table), table.name, elsewhere=elsewhere),
         *_permission(config, functions, settings["Arn"]),
     ]
-    task = _Task(target, settings, functions, change, found, _command(config_path, "detach", functions))
+    task = _Task(target, settings, functions, change, found, _command("detach", functions))
     _carry_out(task, write=write, yes=yes, as_json=as_json)
 
 
@@ -165,7 +165,7 @@ def detach(
     if not force:
         counted, finished = _counted(config, stop)
         found += [*(is_over(counted) if finished else [nobody_waits(counted)]), *let_in(counted)]
-    task = _Task(target, settings, functions, change, found, _command(config_path, "attach", functions))
+    task = _Task(target, settings, functions, change, found, _command("attach", functions))
     _carry_out(task, write=write, yes=yes, as_json=as_json)
 
 
@@ -231,14 +231,12 @@ def _counted(config: Config, stop: threading.Event) -> tuple[LedgerCount, bool]:
     return counted, lasting is not None and lasting.finished
 
 
-def _command(config_path: Path, name: str, functions: Functions) -> str:
+def _command(name: str, functions: Functions) -> str:
     """Return the command line that undoes a change, with --function if one function is both."""
     named = [word for option, arn in functions.items() for word in (f"--{option}", arn)]
     if len({*functions.values()}) == 1:
         named = ["--function", functions["gate"]]
-    # The default is left out, so that the line stays short.
-    config = [] if config_path == Path("config.yaml") else ["--config", str(config_path)]
-    return shlex.join(["cognito-migrate", *config, "trigger", name, *named, "--apply"])
+    return shlex.join(["cognito-migrate", "trigger", name, *named, "--apply"])
 
 
 def _carry_out(task: _Task, *, write: bool, yes: bool, as_json: bool) -> None:
@@ -249,7 +247,7 @@ def _carry_out(task: _Task, *, write: bool, yes: bool, as_json: bool) -> None:
         raise SettingsError("Nobody is there to confirm: pass --yes, or leave --apply out to look only.")
     # A person who is asked must see what for, also with --json, whose document has stdout for itself.
     if not as_json or (wanted and not yes):
-        click.echo("\n".join(task.lines()), err=as_json)
+        (tell if as_json else show)("\n".join(task.lines()))
     if wanted:
         if not yes:
             click.confirm(f"Change the triggers of {task.target.pool_id}?", abort=True, err=True)

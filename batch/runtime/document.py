@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from batch.runtime.own_lines import OWN_LINES
+
 
 class Document:
     """Whether the document is still `due`, and what the failed command had done (`counts`)."""
@@ -30,7 +32,7 @@ class Document:
 
         self.due = False
         error = {"code": code, "name": name, "message": message, "unchanged": unchanged, "remedy": remedy}
-        return f"{text.as_json({'error': error, 'done': self.counts})}\n"
+        return f"{text.as_json({'error': OWN_LINES.typed_in(error), 'done': self.counts})}\n"
 
 
 DOCUMENT = Document()

@@ -15,6 +15,7 @@ import pytest
 from command_line import commands
 
 from batch.cli.main import COMMANDS, cli
+from batch.runtime.own_lines import OwnLines
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -133,6 +134,21 @@ def test_every_command_that_a_text_names_exists():
     """Each `cognito-migrate …` of a message, a help text or a document is taken by click: name, options, arguments."""
     wrong = [f"{where}: {line!r}: {said}" for line, where in LINES if (said := complaint(line))]
     assert not wrong, "\n".join(wrong)
+
+
+def test_every_line_of_a_message_takes_the_configuration_in_use():
+    """Each `cognito-migrate …` of a message gets `--config`, however it is written in the sentence."""
+    lines = OwnLines()
+    lines.use(Path("other.yaml"), COMMANDS)
+    found = {
+        (line, text.where): lines.typed(f"cognito-migrate {line}")
+        for text in messages()
+        if not text.where.startswith("sandbox/")  # which has no configuration before it writes one
+        for line in named(text)
+        if line.split()[0] in COMMANDS
+    }
+    assert len(found) > 100
+    assert not {where for where, typed in found.items() if not typed.startswith("cognito-migrate --config other.yaml ")}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sys
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
@@ -74,12 +75,17 @@ class Migration:
         self.config.write_text(yaml.safe_dump(self.settings, allow_unicode=True), encoding="utf-8")
 
     def __call__(self, *words: str) -> Result:
-        """Run a command in this process."""
-        return command("--config", str(self.config), *words)
+        """Run a command in this process. Its lines of our own are given without `--config`, as beside config.yaml."""
+        said = command("--config", str(self.config), *words)
+        return Result(said.code, *(self.beside(text) for text in (said.out, said.err)))
+
+    def beside(self, text: str) -> str:
+        """Return what a command has said, or written, with its lines as if it were called beside config.yaml."""
+        return text.replace(f"cognito-migrate --config {shlex.quote(str(self.config))} ", "cognito-migrate ")
 
     def start(self, *words: str) -> warm.Process:
         """Start a command as a process of its own."""
-        return warm.start("batch", "--config", str(self.config), *words, stdout=warm.PIPE, stderr=warm.PIPE)
+        return warm.start("batch", *words, folder=self.folder, stdout=warm.PIPE, stderr=warm.PIPE)
 
 
 def command(*words: str, out: io.StringIO | None = None) -> Result:

@@ -8,7 +8,8 @@ from __future__ import annotations
 DOORS = {
     "runtime": """
         document.DOCUMENT engine. output_file.Format output_file.unguarded output_file.whole_file output_file.write_rows
-        progress_bar.Bar progress_bar.ProgressBars same_cause.SameCause stopping.INTERRUPTED stopping.Stop
+        own_lines.DEFAULT own_lines.OWN_LINES progress_bar.Bar progress_bar.ProgressBars
+        same_cause.SameCause stopping.INTERRUPTED stopping.Stop
         stopping.StoppedError stopping.Why stopping.stop_on_signals text. text.SHOWN text.day text.duration
         text.iso text.moment text.more
     """,

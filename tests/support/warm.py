@@ -127,13 +127,13 @@ class Process:
         return answer.decode()
 
 
-def start(module: str, *words: str, **streams: Any) -> Process:
+def start(module: str, *words: str, folder: Path | None = None, **streams: Any) -> Process:
     """Begin `python -m MODULE WORDS…`; `stdin`, `stdout`, `stderr` are PIPE, an open file, or those of this process."""
     given = [streams.get(name, number) for number, name in enumerate(("stdin", "stdout", "stderr"))]
     ends = {number: os.pipe() for number, stream in enumerate(given) if stream == PIPE}
     theirs = [ends[number][number > 0] if number in ends else stream for number, stream in enumerate(given)]
     status, reported = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    asked = json.dumps({"words": words, "folder": str(Path.cwd()), "environment": dict(os.environ)})
+    asked = json.dumps({"words": words, "folder": str(folder or Path.cwd()), "environment": dict(os.environ)})
     with reported:
         socket.send_fds(_waiting(module), [asked.encode()], [*theirs, reported.fileno()])
     for number, both in ends.items():

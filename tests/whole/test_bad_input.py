@@ -89,7 +89,8 @@ def test_a_bad_configuration_is_refused_in_words(tmp_path, content, says):
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_missing_configuration_names_init(tmp_path, words):
     """Without a configuration every command says how to make one."""
-    assert_refused(command("--config", str(tmp_path / "config.yaml"), *words), 2, "cognito-migrate init")
+    config = str(tmp_path / "config.yaml")
+    assert_refused(command("--config", config, *words), 2, f"cognito-migrate --config {config} init")
 
 
 @pytest.mark.parametrize("words", [("plan",), RUN])

@@ -111,7 +111,7 @@ def test_init_writes_a_configuration_and_overwrites_none(tmp_path):
     config = tmp_path / "config.yaml"
     made = command("--config", str(config), "init", "eu-west-1_Old1", "eu-west-2_New1")
     assert made.code == 0
-    assert "cognito-migrate check" in made.out
+    assert f"Next: cognito-migrate --config {config} check" in made.out
     content = config.read_text(encoding="utf-8")
     values = yaml.safe_load(content)
     assert (values["source"]["user_pool_id"], values["target"]["user_pool_id"]) == ("eu-west-1_Old1", "eu-west-2_New1")

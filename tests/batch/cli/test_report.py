@@ -66,7 +66,7 @@ def reported(moving, *words: str, code: int = 0) -> str:
     result = moving("report", "--out", str(path), *words)
     assert result.code == code, result.err
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    return path.read_text(encoding="utf-8")
+    return moving.beside(path.read_text(encoding="utf-8"))
 
 
 def names(moving) -> set[str]:

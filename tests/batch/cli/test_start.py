@@ -34,7 +34,8 @@ def is_light(modules: set[str]) -> bool:
     """Whether neither boto3 nor anything of the job was imported, but for the document that is due with --json."""
     ours = {name for name in modules if name.split(".")[0] in {"batch", "userpool", "sandbox", "trigger"}}
     strangers = {"boto3", "botocore", "jinja2", "sqlite3", "tenacity", "tqdm", "yaml"}
-    light = {"batch", "batch.cli", "batch.cli.main", "batch.runtime", "batch.runtime.document"}
+    light = {"batch", "batch.cli", "batch.cli.main", "batch.runtime"}
+    light |= {"batch.runtime.document", "batch.runtime.own_lines"}
     return ours == light and not modules & strangers
 
 

@@ -132,7 +132,7 @@ def configured(tmp_path) -> Path:
 def test_there_is_no_way_back_before_a_cut_over(configured, tmp_path):
     """Without a recorded cut-over nothing is written, and the remedy is said."""
     refused = command("--config", str(configured), "init", "--reverse")
-    assert (refused.code, "cognito-migrate cutover" in refused.err) == (2, True)
+    assert (refused.code, f"cognito-migrate --config {configured} cutover" in refused.err) == (2, True)
     assert not (tmp_path / "config-reverse.yaml").exists()
 
 

@@ -328,8 +328,8 @@ def test_the_undoing_is_told_and_undoes(client, ready):
     before = settings(client, ready)
     done = ready("trigger", "attach", *NAMED, "--apply", "--yes", "--json")
     assert (done.code, done.json["applied"]) == (0, True)
-    program, option, config, *undo = shlex.split(done.json["undo"])
-    assert (program, option, config) == ("cognito-migrate", "--config", str(ready.config))
+    program, *undo = shlex.split(done.json["undo"])
+    assert program == "cognito-migrate"
     refused = ready(*undo, "--yes")
     assert refused.code == 5
     assert "persons wait for the function: 1 pending." in refused.out

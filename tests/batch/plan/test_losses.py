@@ -110,7 +110,7 @@ def test_every_loss_is_told_by_every_command(moving):
         assert sentence in moving(*words).out, words
     page = moving.folder / "report.html"
     step(moving, "report", "--output", str(page))
-    text = page.read_text(encoding="utf-8")
+    text = moving.beside(page.read_text(encoding="utf-8"))
     for loss in Loss:
         assert f"</b>: {loss}</li>" in text
     assert "cognito-migrate export losses" in text
