@@ -7,6 +7,8 @@ from typing import Any
 
 from sandbox import constraints, limits
 from sandbox.errors import CognitoError
+from sandbox.point_in_time import operations as point_in_time
+from sandbox.point_in_time import paused
 from sandbox.pools import groups, links, mfa_settings, pools
 from sandbox.sign_in import auth, tokens
 from sandbox.users import admin_create, factors, list_users, own_account, passwords, recovery, sign_up, users
@@ -28,6 +30,7 @@ _OWN = {
     **tokens.OPERATIONS,
     **own_account.OPERATIONS,
     **limits.OPERATIONS,
+    **point_in_time.OPERATIONS,
 }
 
 # Pools, app clients, identity providers and the like: moto's answers are Cognito's.
@@ -67,11 +70,16 @@ class Cognito:
         constraints.check(operation, parameters)
         own = _OWN.get(operation)
         with self.world.lock:
+            self.world.recoveries.settle(self.world)
+            paused.check(self.world, operation, parameters)
             if own is not None:
                 return own(self.world, parameters)
             if operation in _FROM_MOTO:
                 self._require_what_is_named(parameters)
-                return self.world.moto.call(operation, parameters, region)
+                answer = self.world.moto.call(operation, parameters, region)
+                if operation == "CreateUserPool":
+                    self.world.pool(answer["UserPool"]["Id"])  # the history of its users begins
+                return answer
         raise CognitoError("UnknownOperationException", f"The sandbox does not implement {operation}.")
 
     def _require_what_is_named(self, parameters: dict[str, Any]) -> None:

@@ -91,6 +91,9 @@ _OPERATIONS = {
         "DescribeResourceServer",
         "ListResourceServers",
         "DescribeUserPoolDomain",
+        # No page says where the operations of point-in-time recovery count.
+        "DescribePointInTimeRecovery",
+        "ListPointInTimeRecoveries",
     ],
     "UserPoolResourceUpdate": [
         "CreateGroup",
@@ -105,6 +108,9 @@ _OPERATIONS = {
         "CreateUserPoolDomain",
         "UpdateUserPoolDomain",
         "DeleteUserPoolDomain",
+        "InitiatePointInTimeRecovery",
+        "StartPointInTimeRecovery",
+        "CancelPointInTimeRecovery",
     ],
     "UserPoolClientRead": ["DescribeUserPoolClient", "ListUserPoolClients"],
     "UserPoolClientUpdate": ["CreateUserPoolClient", "UpdateUserPoolClient", "DeleteUserPoolClient"],

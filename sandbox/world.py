@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from sandbox.clock import Clock
 from sandbox.errors import not_there
 from sandbox.moto_bridge import Moto
+from sandbox.point_in_time.history import History
+from sandbox.point_in_time.recoveries import Recoveries, Status
 from sandbox.users.directory import Directory
 from sandbox.users.paging import Listings
 
@@ -67,6 +69,27 @@ class Pool:
         """OFF, ON or OPTIONAL."""
         return str(self.moto.mfa_config)
 
+    @property
+    def tier(self) -> str:
+        """The feature plan: LITE, ESSENTIALS or PLUS."""
+        return str(self.config.get("UserPoolTier") or "ESSENTIALS")
+
+    def note_group(self, name: str) -> None:
+        """Tell the history what a group is now."""
+        found = self.groups.get(name)
+        self.users.history.note_group(name, found and {"group": found, **vars(found)})
+
+    def restore_groups(self, definitions: Mapping[str, Mapping[str, Any]]) -> None:
+        """Make the groups what they were."""
+        for name in {*self.groups, *definitions}:
+            definition = definitions.get(name)
+            if definition is None:
+                del self.groups[name]
+            else:
+                group = self.groups[name] = definition["group"]
+                vars(group).update({key: value for key, value in definition.items() if key != "group"})
+            self.note_group(name)
+
     def require_group(self, name: str) -> Any:
         """Return a group's definition. Raises ResourceNotFoundException."""
         if name not in self.groups:
@@ -114,6 +137,7 @@ class World:
         self.newer: dict[str, dict[str, Any]] = {}  # by pool, settings that this botocore does not know, see `pools`
         self.lambda_seconds = 5.0  # "must respond within 5 seconds", by the wall clock; a test may shorten it
         self.hides_resets = False  # whether RESET_REQUIRED looks like a wrong password, see `password_auth`
+        self.recoveries = Recoveries()
         self._directories: dict[str, Directory] = {}
 
     @contextmanager
@@ -129,14 +153,21 @@ class World:
         """Return the user pool. Raises ResourceNotFoundException."""
         moto_pool = self.moto.pool(pool_id)
         if pool_id not in self._directories:
-            config = moto_pool.extended_config
-            self._directories[pool_id] = Directory(
-                # Pools made over the API are case-sensitive unless they say not (developer guide, case sensitivity).
-                case_sensitive=(config.get("UsernameConfiguration") or {}).get("CaseSensitive", True),
-                username_attributes=tuple(config.get("UsernameAttributes") or ()),
-                alias_attributes=tuple(config.get("AliasAttributes") or ()),
-            )
+            self._directories[pool_id] = self._directory(moto_pool.extended_config)
+            new = Pool(pool_id, moto_pool, self._directories[pool_id])
+            new.users.history.note_tier(new.tier)
+            for name in new.groups:
+                new.note_group(name)
         return Pool(pool_id, moto_pool, self._directories[pool_id])
+
+    def _directory(self, config: Mapping[str, Any]) -> Directory:
+        return Directory(
+            History(self.clock),
+            # Pools made over the API are case-sensitive unless they say not (developer guide, case sensitivity).
+            case_sensitive=(config.get("UsernameConfiguration") or {}).get("CaseSensitive", True),
+            username_attributes=tuple(config.get("UsernameAttributes") or ()),
+            alias_attributes=tuple(config.get("AliasAttributes") or ()),
+        )
 
     def pools(self) -> list[Pool]:
         """Return all user pools."""
@@ -145,6 +176,38 @@ class World:
     def forget_pool(self, pool_id: str) -> None:
         """Forget a pool's users, after the pool is deleted."""
         self._directories.pop(pool_id, None)
+        self.recoveries.forget_pool(pool_id)
+
+    def recover(self, pool_id: str, *, to: float) -> str:
+        """Bring a pool back to what it was at a time of `clock`, at once and whatever the plan; return the RestoreId.
+
+        The caller does not hold the lock.
+        """
+        restore_id = self.pause_writes(pool_id, to=to)
+        self.set_recovery(restore_id, Status.RESTORE_COMPLETED)
+        return restore_id
+
+    def pause_writes(self, pool_id: str, status: str = Status.PREVIEW_GENERATED, *, to: float | None = None) -> str:
+        """Begin a recovery that stays in a status until `set_recovery`, Start or Cancel; return the RestoreId.
+
+        It is of 15 minutes ago unless a time is given. The caller does not hold the lock.
+        """
+        with self.lock:
+            now = self.clock.now()
+            pool = self.pool(pool_id)
+            recovery = self.recoveries.begin(pool.id, now - self.recoveries.rules.least_age if to is None else to, now)
+        self.set_recovery(recovery.id, status)
+        return recovery.id
+
+    def set_recovery(self, restore_id: str, status: str) -> None:
+        """Give a recovery a status, which the clock does not change; RESTORE_COMPLETED applies it.
+
+        The caller does not hold the lock. Raises ValueError for a status that Cognito does not have.
+        """
+        with self.lock:
+            recovery = self.recoveries.require(restore_id)
+            recovery.held = True
+            self.recoveries.move(self, recovery, Status(status))
 
     def app_client(self, client_id: str) -> tuple[Pool, AppClient]:
         """Return the app client and its pool. Raises ResourceNotFoundException."""

@@ -20,6 +20,12 @@ def definition(group: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _seconds(value) for name, value in group.items() if value is not None and value != ""}
 
 
+def change(world: World, pool: Pool, operation: str, parameters: Parameters) -> None:
+    """Create, update or delete a group's definition, and tell the pool's history."""
+    world.moto.call(operation, parameters, pool.region)
+    pool.note_group(parameters["GroupName"])
+
+
 def _seconds(value: Any) -> Any:
     # moto's times know no time zone, and mean UTC.
     return value.replace(tzinfo=UTC).timestamp() if isinstance(value, datetime) else value
@@ -33,14 +39,14 @@ def _create_group(world: World, parameters: Parameters) -> dict[str, Any]:
     pool = _pool(world, parameters)
     if len(pool.groups) >= _MOST_GROUPS and parameters["GroupName"] not in pool.groups:
         raise CognitoError("LimitExceededException", f"A user pool can have at most {_MOST_GROUPS} groups.")
-    world.moto.call("CreateGroup", parameters, pool.region)
+    change(world, pool, "CreateGroup", parameters)
     return _get_group(world, parameters)
 
 
 def _update_group(world: World, parameters: Parameters) -> dict[str, Any]:
     pool = _pool(world, parameters)
     pool.require_group(parameters["GroupName"])
-    world.moto.call("UpdateGroup", parameters, pool.region)
+    change(world, pool, "UpdateGroup", parameters)
     return _get_group(world, parameters)
 
 
@@ -52,7 +58,7 @@ def _get_group(world: World, parameters: Parameters) -> dict[str, Any]:
 def _delete_group(world: World, parameters: Parameters) -> dict[str, Any]:
     pool = _pool(world, parameters)
     pool.require_group(parameters["GroupName"])
-    world.moto.call("DeleteGroup", parameters, pool.region)
+    change(world, pool, "DeleteGroup", parameters)
     pool.users.disband(parameters["GroupName"])
     return {}
 

@@ -42,6 +42,7 @@ def _update_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
     answer = world.moto.call("UpdateUserPool", parameters, pool.region)
     # Nobody can have given what their botocore does not know, and so it is reset.
     world.newer.pop(pool.id, None)
+    pool.users.history.note_tier(pool.tier)
     return answer
 
 

@@ -38,6 +38,7 @@ class Asked:
 
 def ask(sign_in: SignIn, challenge: str, parameters: Mapping[str, str], **state: Any) -> Answer:
     """Put a challenge; `state` is kept until its response comes."""
+    sign_in.world.recoveries.check_challenge(sign_in.pool.id, challenge)
     session = secrets.token_urlsafe(600)
     remember(sign_in, challenge, session, state)
     return {"ChallengeName": challenge, "Session": session, "ChallengeParameters": dict(parameters)}

@@ -5,10 +5,12 @@ Written from Cognito's documentation and not from the migration's own code, so t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sandbox.errors import CognitoError
+from sandbox.point_in_time.history import History, Image
 
 VERIFIABLE = ("email", "phone_number")
 
@@ -26,6 +28,8 @@ class User:
     enabled: bool = True
     password: str | None = field(default=None, repr=False)
     password_expires: float | None = None  # a temporary password's end
+    password_set: float = 0.0  # when an administrator last set it
+    password_chosen: float = 0.0  # when the user last did
     federated: bool = False  # made by a sign-in through another provider
     groups: dict[str, None] = field(default_factory=dict)  # names, in the order of joining
     mfa: list[str] = field(default_factory=list)  # SMS_MFA, SOFTWARE_TOKEN_MFA, EMAIL_OTP
@@ -60,12 +64,19 @@ class Directory:
 
     With `username_attributes` users are called by their sub and found by those values, verified or not. An alias is
     found when verified (`preferred_username` always). In a case-insensitive pool names and aliases match in any case.
-    Users of other providers sign in there, and are found by name and sub only.
+    Users of other providers sign in there, and are found by name and sub only. The history learns of each user that is
+    handed out, as whoever gets one may change them.
     """
 
     def __init__(
-        self, *, case_sensitive: bool, username_attributes: tuple[str, ...] = (), alias_attributes: tuple[str, ...] = ()
+        self,
+        history: History,
+        *,
+        case_sensitive: bool,
+        username_attributes: tuple[str, ...] = (),
+        alias_attributes: tuple[str, ...] = (),
     ) -> None:
+        self.history = history
         self.username_attributes = username_attributes
         self.alias_attributes = alias_attributes
         self._case_sensitive = case_sensitive
@@ -90,19 +101,19 @@ class Directory:
         """Return the user of that name, sub or sign-in value."""
         folded = self.fold(name)
         if user := self._names.get(folded) or self._users.get(name):
-            return user
+            return self._handed_out(user)
         for attribute in (*self.username_attributes, *self.alias_attributes):
             if user := self._aliases.get((attribute, folded)):
-                return user
+                return self._handed_out(user)
         return None
 
     def named(self, username: str) -> User | None:
         """Return the user whose user name this is."""
-        return self._names.get(self.fold(username))
+        return self._handed_out(self._names.get(self.fold(username)))
 
     def by_sub(self, sub: str) -> User | None:
         """Return the user with that sub."""
-        return self._users.get(sub)
+        return self._handed_out(self._users.get(sub))
 
     def with_value(self, attribute: str, value: str) -> list[User]:
         """Return the users whose attribute has exactly this value (e-mail in any case), in order of creation."""
@@ -115,7 +126,7 @@ class Directory:
 
     def owner_of_alias(self, attribute: str, value: str) -> User | None:
         """Return who signs in with this value of a username attribute or alias."""
-        return self._aliases.get((attribute, self.fold(value)))
+        return self._handed_out(self._aliases.get((attribute, self.fold(value))))
 
     def add(self, user: User) -> None:
         """Take in a user. Raises UsernameExistsException if the name is taken; aliases are the caller's to check."""
@@ -124,9 +135,11 @@ class Directory:
         self._users[user.sub] = user
         self._names[self.fold(user.username)] = user
         self._index(user)
+        self.history.added(user)
 
     def update(self, user: User, changes: dict[str, str | None], now: float) -> None:
         """Set attributes, or remove those that are None."""
+        self.history.touch(user)
         self._unindex(user)
         for name, value in changes.items():
             if value is None:
@@ -138,19 +151,51 @@ class Directory:
 
     def remove(self, user: User) -> None:
         """Forget the user."""
+        self.history.touch(user)
         self._unindex(user)
         for group in list(user.groups):
             self.leave(user, group)
         del self._users[user.sub]
         del self._names[self.fold(user.username)]
+        self.history.removed(user)
+
+    def revert(self, images: Mapping[str, Image | None], *, modified: float | None = None) -> None:
+        """Make users, by sub, what they were; None removes one. `modified` is when they were changed, if not then.
+
+        All of them leave before the first is taken in, because they may have had each other's names and aliases.
+        """
+        present = {sub: user for sub in images if (user := self._users.get(sub))}
+        for user in present.values():
+            self.remove(user)
+        for link in [link for link, user in self._links.items() if user.sub in present]:
+            self.unlink(*link)
+        for sub, image in images.items():
+            if image is not None:
+                self._take_back(present.get(sub), sub, image, modified)
+
+    def _take_back(self, user: User | None, sub: str, image: Image, modified: float | None) -> None:
+        if user is None:
+            user = User(image["username"], sub, {}, image["status"], image["created"], image["modified"])
+        for name, value in image.items():
+            setattr(user, name, value.copy() if isinstance(value, dict | list) else value)
+        user.groups = {}
+        user.modified = image["modified"] if modified is None else modified
+        self.add(user)
+        for group in image["groups"]:
+            self.join(user, group)
+        for one in json.loads(user.attributes.get("identities", "[]")):
+            if not one.get("primary"):
+                self.link(user, one["providerName"], one["userId"])
 
     def join(self, user: User, group: str) -> None:
         """Make the user a member."""
+        self.history.touch(user)
         user.groups[group] = None
         self._members.setdefault(group, {})[user.sub] = user
 
     def leave(self, user: User, group: str) -> None:
         """End a membership, if there is one."""
+        self.history.touch(user)
         user.groups.pop(group, None)
         self._members.get(group, {}).pop(user.sub, None)
 
@@ -174,11 +219,16 @@ class Directory:
     def linked_to(self, provider: str, subject: str) -> User | None:
         """Return whom a subject of another provider is linked to, unless they are deleted."""
         user = self._links.get((provider, subject))
-        return user if user and self.by_sub(user.sub) is user else None
+        return user if user and self.by_sub(user.sub) is user else None  # which hands it out
 
     def links(self) -> dict[tuple[str, str], User]:
         """Return who is linked to which provider and subject, without those who are deleted."""
-        return {link: user for link, user in self._links.items() if self.by_sub(user.sub) is user}
+        return {link: user for link, user in self._links.items() if self._users.get(user.sub) is user}
+
+    def _handed_out(self, user: User | None) -> User | None:
+        if user is not None:
+            self.history.touch(user)
+        return user
 
     def _index(self, user: User) -> None:
         for name, value in user.attributes.items():

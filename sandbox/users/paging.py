@@ -67,19 +67,20 @@ class Listings:
         snapshot: Callable[[], Sequence[T]],
         *,
         token: str = "NextToken",  # noqa: S107 -- a parameter's name
+        limit: str = "Limit",
     ) -> tuple[Sequence[T], dict[str, str]]:
         """Return the page that a request asks for and, as part of the answer, the token for the next if there is one.
 
         `snapshot` gives the whole listing and is called for its first page only; `token` is the token's name in
-        request and answer. Raises InvalidParameterException for a token that was never given, was given more than an
-        hour ago, or was given for another request.
+        request and answer, `limit` that of a page's length. Raises InvalidParameterException for a token that was never
+        given, was given more than an hour ago, or was given for another request.
         """
         asked = {name: value for name, value in parameters.items() if name != token}
         if given := parameters.get(token):
             rest = self._rest(given, operation, asked)
         else:
             rest = _Rest(operation, asked, snapshot(), 0, 0.0)
-        end = rest.start + self.pages.length(parameters.get("Limit") or LONGEST_PAGE)
+        end = rest.start + self.pages.length(parameters.get(limit) or LONGEST_PAGE)
         more = {token: self._promise(replace(rest, start=end))} if end < len(rest.items) else {}
         return rest.items[rest.start : end], more
 

@@ -49,14 +49,14 @@ def end_of_temporary(pool: Pool, now: float) -> float:
 
 
 def set_permanent(user: User, password: str, now: float) -> None:
-    """Give the user a password to keep, which makes them CONFIRMED."""
-    user.password, user.password_expires = password, None
+    """Give the user a password to keep, which they chose themselves; it makes them CONFIRMED."""
+    user.password, user.password_expires, user.password_chosen = password, None, now
     user.status, user.modified = "CONFIRMED", now
 
 
 def set_temporary(pool: Pool, user: User, password: str, now: float) -> None:
     """Give the user a password to be changed at the next sign-in, good for as long as the policy says."""
-    user.password, user.password_expires = password, end_of_temporary(pool, now)
+    user.password, user.password_expires, user.password_set = password, end_of_temporary(pool, now), now
     user.status, user.modified = "FORCE_CHANGE_PASSWORD", now
 
 
@@ -75,13 +75,14 @@ def _problem(pool: Pool, password: str) -> str | None:
 
 def _admin_set_user_password(world: World, parameters: Parameters) -> dict[str, Any]:
     pool = world.pool(parameters["UserPoolId"])
-    user = require_user(pool, parameters["Username"])
+    user, now = require_user(pool, parameters["Username"]), world.clock.now()
     password = parameters["Password"]
     check(pool, password)
     if parameters.get("Permanent"):
-        set_permanent(user, password, world.clock.now())
+        user.password, user.password_expires, user.password_set = password, None, now
+        user.status, user.modified = "CONFIRMED", now
     else:
-        set_temporary(pool, user, password, world.clock.now())
+        set_temporary(pool, user, password, now)
     return {}
 
 

@@ -59,6 +59,7 @@ def create(
     Raises InvalidParameterException for a name or an attribute that cannot be, UsernameExistsException, and
     AliasExistsException unless `force_alias` takes the alias away from who has it.
     """
+    world.recoveries.check_write(pool.id)  # a sign-in that creates a user, by a function, is no paused call itself
     attributes = _with_sign_in_value(pool, username, attributes)
     schema.check_new(pool, attributes)
     attributes = schema.stored(pool, attributes)
