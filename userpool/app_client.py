@@ -53,6 +53,12 @@ class AppClient:
         """Whether each call needs a SECRET_HASH."""
         return bool(self.secret or self.secret_arn)
 
+    @property
+    def secret_account(self) -> str:
+        """The AWS account that has the secret in Secrets Manager; "" if that is not told."""
+        parts = (self.secret_arn or "").split(":")  # arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME
+        return parts[4] if len(parts) > 4 else ""  # noqa: PLR2004 -- the position in an ARN
+
     def allows(self, flow: str) -> bool:
         """Whether users may sign in by a flow; without a word about any, custom challenges are allowed (API)."""
         unsaid = flow == "CUSTOM_AUTH" and not any(name.startswith("ALLOW_") for name in self.flows)

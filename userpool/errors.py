@@ -160,7 +160,7 @@ _NAMES_MORE_THAN_A_POOL = frozenset(
         "UpdateGroup",
     }
 )
-_NAMES_AN_APP_CLIENT = frozenset({"AdminInitiateAuth", "DescribeUserPoolClient"})
+_NAMES_AN_APP_CLIENT = frozenset({"AdminInitiateAuth", "DescribeUserPoolClient", "ListUserPoolClientSecrets"})
 # A pool that is a secondary replica, or otherwise not able to do this at all.
 _NOT_THIS_POOL = {"OperationNotEnabledException", "InvalidUserPoolConfigurationException"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")

@@ -46,6 +46,10 @@ class UserPool(Door):
         """Return an app client, with its secret. Raises NoSuchAppClientError if there is none of that id."""
         return AppClient.from_api(self._call("DescribeUserPoolClient", ClientId=client_id)["UserPoolClient"])
 
+    def count_client_secrets(self, client_id: str) -> int:
+        """Return how many secrets of an app client are good at this moment: two at most. Their values are not told."""
+        return len(self._call("ListUserPoolClientSecrets", ClientId=client_id).get("ClientSecrets") or ())
+
     def each_app_client(self) -> Iterator[AppClient]:
         """Yield every app client once, with its secret."""
         for client_id in dict.fromkeys(client_id for page in self.app_clients() for client_id in page):

@@ -59,6 +59,7 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "ListUserPools": "UserPoolRead",
         "ListUserPoolClients": "UserPoolClientRead",
         "DescribeUserPoolClient": "UserPoolClientRead",
+        "ListUserPoolClientSecrets": "UserPoolClientRead",
         "CreateUserPoolClient": "UserPoolClientUpdate",
         "ListGroups": "UserPoolResourceRead",
         "GetUserPoolMfaConfig": "UserPoolResourceRead",

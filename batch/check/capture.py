@@ -33,20 +33,47 @@ def old_client(facts: Facts) -> Iterator[Finding]:
             "old-flow-not-allowed",
             f"the old pool does not have {which} that allows ALLOW_ADMIN_USER_PASSWORD_AUTH: nothing can be proved.",
             "Make one for the function alone, and name it in SOURCE_CLIENT_ID:",
-            pool_line(
-                facts.config.source,
-                "create-user-pool-client",
-                *("--client-name", "cognito-migrate", "--explicit-auth-flows", "ALLOW_ADMIN_USER_PASSWORD_AUTH"),
-            ),
+            _make_old_client(facts),
         )
         return
     yield _OLD_CLIENT.ok(f"passwords can be proved as {_names(good)}.")
-    if secret := [one for one in good if one.has_secret]:
+    yield from _old_secrets(facts, good)
+
+
+def _old_secrets(facts: Facts, good: Sequence[Client]) -> Iterator[Finding]:
+    """Yield where the function reads the secrets. A secret that Cognito keeps is in the account of the old pool."""
+    managed = [one for one in good if one.app.secret_arn]
+    if secret := [one for one in good if one.has_secret and one not in managed]:
         yield _OLD_CLIENT.note(
             "old-client-has-secret",
             f"{_names(secret)} of the old pool has a secret.",
             "The function reads it from Secrets Manager: SOURCE_CLIENT_SECRET_ARN.",
         )
+    account = facts.target.description.account
+    for one in managed:
+        where = f"{_names([one])} of the old pool: Cognito keeps its secret in Secrets Manager"
+        if account and one.app.secret_account not in {"", account}:
+            # With another client that fits, this one need not be the function's.
+            severity = _OLD_CLIENT.error if len(good) == 1 else _OLD_CLIENT.note
+            yield severity(
+                "old-client-secret-elsewhere",
+                f"{where}, in account {one.app.secret_account}. The function has a role of account {account}, and "
+                "cannot read the secret.",
+                "Make a client whose secret Cognito does not keep there, and keep it in the account of the new pool:",
+                _make_old_client(facts, "--generate-secret"),
+            )
+        else:
+            yield _OLD_CLIENT.note(
+                "old-client-secret-rotates",
+                f"{where}, and rotates it every 7 days.",
+                f"Name that secret, and no copy of it: SOURCE_CLIENT_SECRET_ARN={one.app.secret_arn}",
+            )
+
+
+def _make_old_client(facts: Facts, *words: str) -> str:
+    flows = ("--explicit-auth-flows", "ALLOW_ADMIN_USER_PASSWORD_AUTH")
+    named = ("--client-name", "cognito-migrate")
+    return pool_line(facts.config.source, "create-user-pool-client", *named, *words, *flows)
 
 
 def app_clients(facts: Facts) -> list[Finding]:
@@ -96,6 +123,12 @@ def _manners(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:
         )
     if secret := [one for one in clients if one.has_secret]:
         yield _CLIENTS.note("client-has-secret", f"{_names(secret)}: the app has to send a SECRET_HASH with each call.")
+    if managed := [one for one in clients if one.app.secret_arn]:
+        yield _CLIENTS.note(
+            "client-secret-rotates",
+            f"{_names(managed)}: Cognito keeps the secret in Secrets Manager, and rotates it every 7 days.",
+            "The app has to read it there, and again when a hash is refused.",
+        )
 
 
 def _without_password(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:

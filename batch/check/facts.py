@@ -68,7 +68,7 @@ class Client:
         """
         return cls(
             app=AppClient.from_api({**item, "ClientSecret": None}),
-            has_secret=bool(item.get("ClientSecret")),
+            has_secret=AppClient.from_api(item).has_secret,
             writable=frozenset(item.get("WriteAttributes") or ()),
             hides_users=item.get("PreventUserExistenceErrors") == "ENABLED",
         )

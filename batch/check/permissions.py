@@ -15,6 +15,7 @@ ONLY_IF_ALLOWED = frozenset(
     {
         "cognito-idp:GetProvisionedLimit",
         "cognito-idp:AdminGetUserAuthFactors",
+        "cognito-idp:ListUserPoolClientSecrets",
         "cognito-idp:ListUserPools",
         "lambda:GetPolicy",
         "iam:GetRole",
@@ -155,7 +156,8 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         ),
         "trigger test": _needed(
             _as_a_role(),
-            source="AdminGetUser AdminListGroupsForUser AdminInitiateAuth DescribeUserPoolClient",
+            source="AdminGetUser AdminListGroupsForUser AdminInitiateAuth DescribeUserPoolClient "
+            "ListUserPoolClientSecrets",
             target="DescribeUserPool ListUserPoolClients DescribeUserPoolClient AdminGetUser",
             ledger="DescribeTable GetItem",
             secret="GetSecretValue",  # noqa: S106 -- an operation

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from batch.lambda_trigger.findings import DiagnosisStep, held, ok, refused, unchecked, wrong
+from batch.lambda_trigger.findings import DiagnosisStep, held, ok, refused, wrong
 from userpool.app_client import AppClient
 from userpool.by_hand import function_line
 from userpool.passwords import has_settable_form
@@ -94,53 +94,6 @@ def new_clients(clients: Sequence[AppClient], way: Way) -> DiagnosisStep:
         f"no app client of the new pool allows {named}{why}.",
         f"Allow {'ALLOW_USER_PASSWORD_AUTH' if managed else named} on the client that the app uses, and sign in by it.",
         "flow-not-allowed",
-    )
-
-
-def no_old_client(client_id: str) -> DiagnosisStep:
-    """Return a step that says that the old pool does not have the app client as which passwords are proved."""
-    return wrong(
-        "old app client",
-        f"the app client {client_id} does not exist in the old pool.",
-        "Give the id of one that does: --client-id here, SOURCE_CLIENT_ID on the function; or make a new one there.",
-        "old-client-gone",
-    )
-
-
-def old_client(described: AppClient, used: AppClient | None) -> DiagnosisStep:
-    """Return a step that says whether passwords can be proved with the old pool's app client.
-
-    `described` is the client as the old pool has it. `used` has the secret that is configured, and is None if the
-    secret could not be read.
-    """
-    step = "old app client"
-    if not described.allows("ADMIN_USER_PASSWORD_AUTH"):
-        return wrong(
-            step,
-            "the old pool's app client does not allow ALLOW_ADMIN_USER_PASSWORD_AUTH.",
-            "Allow that flow on it.",
-            "old-flow-not-allowed",
-        )
-    if used is None:
-        return unchecked(step, "it allows the flow; whether the secret is right could not be read with these rights.")
-    if described.secret is None and used.secret is None:
-        return ok(step, "it allows the flow, and has no secret.")
-    if described.secret == used.secret:
-        return ok(step, "it allows the flow, and the secret is right.")
-    return wrong(step, *_about_secret(described, used), "secret-wrong")
-
-
-def _about_secret(described: AppClient, used: AppClient) -> tuple[str, str]:
-    if described.secret is None:
-        return "the old pool's app client has no secret, but one is configured.", "Leave SOURCE_CLIENT_SECRET_ARN out."
-    if used.secret is None:
-        return (
-            "the old pool's app client has a secret, and none is configured.",
-            "Keep it in Secrets Manager, as plain text, and name it: --secret-arn, SOURCE_CLIENT_SECRET_ARN.",
-        )
-    return (
-        "the secret that SOURCE_CLIENT_SECRET_ARN names is not that of the old pool's app client.",
-        "Put the client's secret there, as plain text and nothing else.",
     )
 
 

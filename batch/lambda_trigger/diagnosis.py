@@ -17,13 +17,12 @@ from batch.lambda_trigger.capture_way import (
     attached,
     callable_by_cognito,
     new_clients,
-    no_old_client,
-    old_client,
     ours,
     strong_enough,
     way_of,
 )
 from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, ok, refused, unchecked, wrong
+from batch.lambda_trigger.old_client import ConfiguredSecret, no_old_client, old_client
 from batch.pacing.pacer import Pacer
 from batch.settings.config import Config
 from trigger.capture import claimant, require_as_recorded
@@ -178,11 +177,6 @@ class Diagnosis:
                 "Give its id: --client-id here, SOURCE_CLIENT_ID on the function.",
             )
         try:
-            used: AppClient | None = self._parts.app()
-        # The person at the terminal may not have the right that the function's role has. That is not wrong.
-        except NotAllowedError:
-            used = None
-        try:
             client = self._source.app_client(self._parts.settings.client_id)
         except NotAllowedError as error:
             return unchecked("old app client", str(error))
@@ -190,7 +184,31 @@ class Diagnosis:
             # Cognito says the same if the whole pool is missing. This raises NoSuchPoolError then.
             self._source.find(self._name)
             return no_old_client(self._parts.settings.client_id)
-        return old_client(client, used)
+        return old_client(client, self._secret(client))
+
+    def _secret(self, client: AppClient) -> ConfiguredSecret:
+        arn, account = self._parts.settings.client_secret_arn, self._account() if client.secret_arn else ""
+        try:
+            used = self._parts.app()
+        # The person at the terminal may not have the right that the function's role has. That is not wrong.
+        except NotAllowedError:
+            return ConfiguredSecret(arn, None, account=account)
+        except MigrationError as error:
+            return ConfiguredSecret(arn, None, str(error), account)
+        differs = None not in {client.secret, used.secret} and client.secret != used.secret
+        return ConfiguredSecret(arn, used, account=account, active=self._active(client) if differs else None)
+
+    def _account(self) -> str:
+        try:
+            return self._described().account
+        except MigrationError:
+            return ""  # the step that needs it says so
+
+    def _active(self, client: AppClient) -> int | None:
+        try:
+            return self._source.count_client_secrets(client.client_id)
+        except MigrationError:
+            return None
 
     def _whose_name(self) -> DiagnosisStep:
         work = self._work()

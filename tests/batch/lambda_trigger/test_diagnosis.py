@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mishaps import answering, no_answer, on, raising, refusal
@@ -418,6 +420,17 @@ def test_an_old_client_of_a_pool_that_is_not_there():
     assert "There is no user pool" in wrong_first(world).said
 
 
+def with_secrets(world, number):
+    """Let the old pool list so many secrets of its app client."""
+
+    def answer(model, **_):
+        if model.name == "ListUserPoolClientSecrets":
+            return SimpleNamespace(status_code=200), {"ClientSecrets": [{"ClientSecretId": "x"}] * number}
+        return None
+
+    world.source_client.meta.events.register("before-call", answer)
+
+
 @pytest.mark.parametrize(("has", "said"), [(True, "the secret is right"), (False, "has no secret")])
 def test_of_an_old_client_only_what_was_compared_is_said(has, said):
     """A secret is called right only where there is one; a client without one is told as that."""
@@ -437,11 +450,72 @@ def test_of_an_old_client_only_what_was_compared_is_said(has, said):
 def test_a_secret_that_is_missing_or_wrong(has, given, said):
     """The old client's secret is compared without a sign-in, and never shown."""
     world = published(old_secret=has)
+    with_secrets(world, 1)
     set_parts(world, client_secret_arn="a secret" if given else None)
     world.parts.read_secret = lambda _: given
     first = wrong_first(world)
     assert (first.code, said in first.said) == ("secret-wrong", True), first
     assert not given or given not in repr(first)
+
+
+@pytest.mark.parametrize("listed", [2, None], ids=["two secrets", "not told"])
+def test_the_other_one_of_two_secrets_is_not_called_wrong(listed):
+    """Two may be good at once, and the old pool shows one: then only the password proves it, and it does."""
+    world = published(old_secret=True)
+    shown = world.parts.read_secret("")
+    set_parts(world)
+    world.parts.read_secret = lambda _: shown[::-1]
+    if listed:
+        with_secrets(world, listed)
+    found = walk(world)["old app client"]
+    assert (found.verdict, "only a password tells" in found.said) == (StepVerdict.UNCHECKED, True), found
+    assert shown not in repr(found)
+    assert shown[::-1] not in repr(found)
+    assert wrong_first(world, password=OLD_PASSWORD).step == "password"  # here it is no second one
+
+
+def kept_by_cognito(world, arn):
+    """Let Cognito keep the old client's secret in Secrets Manager: it tells the ARN in place of the secret."""
+
+    def change(model, parsed, **_):
+        if model.name == "DescribeUserPoolClient":
+            parsed["UserPoolClient"].pop("ClientSecret", None)
+            parsed["UserPoolClient"]["ClientSecretArn"] = arn
+
+    world.source_client.meta.events.register("after-call", change)
+
+
+def test_a_secret_that_cognito_keeps():
+    """If that very secret is configured, everything is right; a copy, none, or one of another account is not."""
+    world = published(old_secret=True)
+    secret = world.parts.read_secret("")
+    account = UserPool(world.cognito, world.new_id).describe().account
+    arn = f"arn:aws:secretsmanager:us-east-1:{account}:secret:old-client-AbCdEf"
+    kept_by_cognito(world, arn)
+    text = json.dumps({"userPoolId": world.old_id, "userPoolClientId": world.old_app, "clientSecretValue": secret})
+    world.parts.read_secret = lambda _: text
+    set_parts(world, client_secret_arn=arn)
+    found = walk(world, password=OLD_PASSWORD)
+    assert {one.verdict for one in found.values()} == {StepVerdict.OK}
+    assert secret not in repr(found)
+    for configured in (None, f"{arn}-copy"):
+        set_parts(world, client_secret_arn=configured)
+        assert arn in wrong_first(world).remedy
+    elsewhere = arn.replace(account, "444455556666")
+    kept_by_cognito(world, elsewhere)
+    set_parts(world, client_secret_arn=None)
+    assert wrong_first(world).code == "secret-elsewhere"
+
+
+def test_a_secret_of_another_app_client():
+    """A secret that is not the client's is told by the client that its JSON names, without the secret."""
+    world = published(old_secret=True)
+    text = json.dumps({"userPoolClientId": "another", "clientSecretValue": "1n7example0secret9of8an7app6client5"})
+    world.parts.read_secret = lambda _: text
+    set_parts(world)
+    first = wrong_first(world)
+    assert (first.step, "another app client" in first.said) == ("old app client", True)
+    assert "1n7example" not in repr(first)
 
 
 def test_a_secret_that_cannot_be_read():
