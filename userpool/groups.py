@@ -48,6 +48,10 @@ class GroupNames:
             return None
         return self.rules.rename.get(name, name)
 
+    def why_left_behind(self, name: str) -> str:
+        """Return the reason why a group does not cross."""
+        return "groups.drop" if name in self.rules.drop else "made for an identity provider"
+
     def target_names(self, names: Iterable[str]) -> frozenset[str]:
         """Return the names in the new pool of those groups that cross."""
         return frozenset(new for name in names if (new := self.target_name(name)) is not None)

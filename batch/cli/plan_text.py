@@ -86,11 +86,13 @@ def _loss_lines(summary: PlanSummary) -> Iterator[str]:
     if not (summary.losses or summary.mfa_ignored):
         return
     yield ""
-    yield "Not created, or lost; who, what and why: cognito-migrate export losses"
+    yield "Not created, or lost"
     for loss, users in summary.losses.by.items():
         yield f"{users:>9,}  {loss}"
     if summary.mfa_ignored:
         yield f"{'?':>9}  {MFA_IGNORED.format(mfa=summary.mfa_ignored)}"
+    if summary.losses:
+        yield summary.losses.where
 
 
 def _notes(summary: PlanSummary, recovery: Sequence[str]) -> Iterator[str]:

@@ -32,7 +32,7 @@ from batch.inventory.user_state import NO_FAILURES, Problem
 from batch.ledger.claims import Claims
 from batch.ledger.opening import Opening
 from batch.ledger.table import ledger_table
-from batch.plan.losses import loss_lines
+from batch.plan.losses import loss_lines, losses_now
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
 from batch.pools.connect import Migration, Say
@@ -150,10 +150,10 @@ def run(
         _approve(now.migration, now.inventory, planned, yes=yes, digest=digest)
         now.begin()
         carried = carry_out(now, limit=limit, disable_gone=disable_gone)
-        summary, failed = carried.summary, carried.failed
+        summary, failed, lost = carried.summary, carried.failed, losses_now(now.inventory)
         say(
-            lambda: {**run_json(summary, failed), "losses": asdict(planned.losses)},
-            lambda: [*run_lines(summary, failed), *loss_lines(planned.losses, planned.mfa_ignored)],
+            lambda: {**run_json(summary, failed), **asdict(lost)},
+            lambda: [*run_lines(summary, failed), *loss_lines(lost)],
             as_json=as_json,
         )
         leave(now, carried)

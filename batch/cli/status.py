@@ -16,7 +16,7 @@ from batch.inventory.inventory import Inventory, inventory_to_read
 from batch.inventory.user_state import UserState
 from batch.ledger.count import DAYS, LedgerCount, count
 from batch.ledger.own_ledger import still_there
-from batch.plan.losses import loss_lines
+from batch.plan.losses import Losses, loss_lines
 from batch.pools import connect
 from batch.report.status import Status, status
 from batch.runtime.progress_bar import ProgressBars
@@ -93,7 +93,7 @@ def _work_lines(status: Status) -> Iterator[str]:
         yield f"Collisions: {colliding} users wait for a decision. Who: cognito-migrate export collisions"
     if status.conflicts:
         yield f"Changes of the old pool that were not carried over: {status.conflicts}. Which: {_CONFLICTS}"
-    yield from loss_lines(status.losses, status.mfa_ignored)
+    yield from loss_lines(Losses(status.losses, status.mfa_ignored))
     if status.finished is None:
         yield _left(status)
 

@@ -17,7 +17,7 @@ from batch.cli.session import Session, session
 from batch.cli.terminal import Number, as_json_option, cut_over_lines, ignore_window_option, say
 from batch.inventory import meta_keys
 from batch.plan.change_limit import ChangeLimit, changes, most_changes, refuse_changing
-from batch.plan.losses import loss_lines
+from batch.plan.losses import loss_lines, losses_now
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
 from batch.scan.scan import refuse_shrinking
@@ -67,17 +67,19 @@ def sync(
         now.record.counts["scan"] = asdict(scanned)
         planned = _planned(now, scanned.users, max_changes, disable_gone=disable_gone)
         carried = carry_out(now, disable_gone=disable_gone, part="run")
+        lost = losses_now(now.inventory)
         say(
             lambda: {
                 "scan": asdict(scanned),
                 "plan": asdict(planned),
                 "run": run_json(carried.summary, carried.failed),
+                **asdict(lost),
             },
             lambda: [
                 *scan_lines(scanned),
                 *cut_over_lines(planned.cut_over),
                 *run_lines(carried.summary, carried.failed),
-                *loss_lines(planned.losses, planned.mfa_ignored),
+                *loss_lines(lost),
             ],
             as_json=as_json,
         )

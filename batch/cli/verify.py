@@ -13,7 +13,7 @@ from batch.cli.session import Session, session
 from batch.cli.terminal import Exit, as_json_option, gone_lines, say
 from batch.inventory.milestones import Cutover
 from batch.ledger.table import ledger_as_it_is
-from batch.plan.losses import loss_lines
+from batch.plan.losses import NOTHING_LOST, Losses, loss_lines, losses_now
 from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.text import SHOWN, more
@@ -64,19 +64,20 @@ def verify(config_path: Path, *, as_json: bool) -> None:
         migration = now.migration
         planned = make_plan(now.inventory, migration.context, migration.decisions())
         now.record.plan_digest = planned.digest
-        summary = compare_pools(now)
+        summary, lost = compare_pools(now), losses_now(now.inventory)
         now.record.counts = dict(summary.counts)
         say(
-            lambda: {**asdict(summary), "losses": asdict(planned.losses)},
-            lambda: [*verify_lines(summary), *loss_lines(planned.losses, planned.mfa_ignored)],
+            lambda: {**asdict(summary), **asdict(lost)},
+            lambda: verify_lines(summary, lost),
             as_json=as_json,
         )
         if summary.differences:
             sys.exit(Exit.DIFFERENT)
 
 
-def verify_lines(summary: VerifySummary) -> Iterator[str]:
-    """Yield what a comparison found: differences first, then what changed in the new pool and stays so."""
+def verify_lines(summary: VerifySummary, lost: Losses = NOTHING_LOST) -> Iterator[str]:
+    """Yield what is lost, then what a comparison found: differences, and what changed in the new pool and stays so."""
+    yield from loss_lines(lost)
     yield (
         f"Compared {summary.compared} users, {summary.memberships} memberships and {summary.groups} groups; "
         f"{summary.others} users of the target are not of this migration."
@@ -87,7 +88,8 @@ def verify_lines(summary: VerifySummary) -> Iterator[str]:
             "left the old pool or are left out by now."
         )
     if not summary.differences:
-        yield "Everything is as planned."
+        # A plan by which somebody loses something is carried out, and still not what anybody would wish.
+        yield "No differences from the plan, which has the losses above." if lost else "Everything is as planned."
     else:
         yield f"{len(summary.differences)} differences:"
         yield from _difference_lines(summary.differences)

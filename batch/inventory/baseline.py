@@ -130,6 +130,8 @@ _FORGET = (
 
 Names = tuple[str, ...]
 UpdateFact = Updated | Kept | Giving | Writing | Theirs | Removed | Relinked | Preferred
+STANDS = "(c.final OR p.action = 'update' OR EXISTS (SELECT 1 FROM stale s WHERE s.sub = c.sub))"
+"""A condition on a conflict c and the plan p of its user: the change of the old pool is still not carried over."""
 ENABLED = "enabled"
 """The name of a user's state in `Baseline.writing` and `Baseline.theirs`, and of a conflict about it."""
 
@@ -344,9 +346,8 @@ def settled_conflicts(inventory: Inventory) -> set[tuple[str, str]]:
 def conflicts(inventory: Inventory) -> list[tuple[tuple[str, str], dict[str, str]]]:
     """Return the changes of the old pool that were not carried over: sub and name, and the row for a person."""
     rows = inventory.execute(
-        "SELECT c.sub, coalesce(u.username, ''), c.name, c.reason FROM conflicts c LEFT JOIN users u ON u.sub = c.sub "
-        "LEFT JOIN plan p ON p.sub = c.sub WHERE c.final OR p.action = 'update' "
-        "OR EXISTS (SELECT 1 FROM stale s WHERE s.sub = c.sub) ORDER BY 2, 3"
+        "SELECT c.sub, coalesce(u.username, ''), c.name, c.reason FROM conflicts c "  # noqa: S608 -- a constant
+        f"LEFT JOIN users u ON u.sub = c.sub LEFT JOIN plan p ON p.sub = c.sub WHERE {STANDS} ORDER BY 2, 3"
     )
     return [
         ((sub, name), {"username": username, "what": name, "reason": reason}) for sub, username, name, reason in rows

@@ -31,11 +31,13 @@ CREATE TABLE memberships (
 -- What is to become of each user, made from users and rules; username is the name in the target. `digest` is of what
 -- the user is to be there; `dropped` and `lacking` name attributes, `links` the identity providers that the user is to
 -- be linked to, `factors` second factors to set, `enrol` those that cannot be, NULL for none, of who is to be created.
--- `spared` names what a user keeps in the new pool although changed rules would take it away.
+-- `spared` names what a user keeps in the new pool although changed rules would take it away. `lost` is what a user in
+-- the new pool lacks by the plan, as JSON: lists of the loss, what it is of, and why (`plan/losses.py`).
 -- Written by: plan/plan.py, plan/stale_plans.py
 CREATE TABLE plan (
     sub TEXT PRIMARY KEY, action TEXT NOT NULL, reason TEXT, username TEXT, reset_channel INTEGER NOT NULL,
-    digest BLOB, disabled INTEGER, dropped TEXT, lacking TEXT, links TEXT, factors TEXT, enrol TEXT, spared TEXT
+    digest BLOB, disabled INTEGER, dropped TEXT, lacking TEXT, links TEXT, factors TEXT, enrol TEXT, spared TEXT,
+    lost TEXT
 ) WITHOUT ROWID;
 -- Written by: plan/stale_plans.py
 CREATE TABLE identifiers (

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import Any
@@ -25,6 +25,7 @@ from batch.plan.after_cutover import came_later, is_let_in, left_out, were_left_
 from batch.plan.changes import Carried, Changes
 from batch.plan.cohort import Cohort
 from batch.plan.groups import refuse_another_group
+from batch.plan.losses import lost_by_plan
 from batch.plan.stale_plans import StalePlans
 from batch.plan.summary import PlanSummary, summarize
 from batch.plan.user_plan import DEFERRED, Action, Context, Plan, as_there, plan_user, put_off
@@ -38,7 +39,7 @@ from userpool.user import Group, User
 _CHUNK = 500
 _INSERT = (
     "INSERT INTO plan (sub, action, reason, username, reset_channel, digest, disabled, dropped, lacking, links, "
-    "factors, enrol, spared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "factors, enrol, lost, spared) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _DIGEST_BYTES = 8
 # A user that exists in the new pool already has its account, so no collision takes it out of the plan. The users that
@@ -148,10 +149,11 @@ class _Planning:
             told = (_digest(user, plan, crossing, extras), int(not user.enabled), *self._told(plan, extras))
             if extras.factors.on:
                 plan = plan.with_factors(extras.factors.on, self._context.recovery)
+            lost = self._lost(user, plan, groups[user.sub], factors[user.sub], extras)
             plan = self._changes.plan(user, plan, groups[user.sub], factors[user.sub], there.get(user.sub))
             spared = json.dumps(plan.spared, ensure_ascii=False) if plan.spared else None
             one = (user.sub, plan.action, plan.reason, plan.username, int(plan.has_reset_channel))
-            rows.append((*one, *told, spared))
+            rows.append((*one, *told, lost, spared))
             if whole.username is not None:
                 # A user that exists owns the name that it has, not the one that today's rules would give.
                 name = there[user.sub].username if user.sub in there else whole.username
@@ -163,7 +165,9 @@ class _Planning:
     def _whole(self, user: User, carried: Carried | None) -> Plan:
         """Return the plan of a user apart from the cohort. After the cut-over, an existing user keeps what it has."""
         if self._cutover and carried and carried.applied:
-            return as_there(carried.username, carried.applied.attributes, self._context.recovery)
+            there = as_there(carried.username, carried.applied.attributes, self._context.recovery)
+            # What did not cross is still lost after the cut-over.
+            return replace(there, dropped=self._context.translate(user).dropped)
         decision = self._decisions.get(user.username)
         plan = plan_user(user, self._context, decision)
         late = self._cutover is not None and carried is None and came_later(self._cutover, user, decision)
@@ -197,6 +201,13 @@ class _Planning:
         providers = sorted(identity.provider for identity in extras.links)
         told = (plan.dropped, lacking, providers, sorted(extras.factors.on), sorted(extras.enrol))
         return tuple(json.dumps(names) if names else None for names in told)
+
+    def _lost(self, user: User, plan: Plan, groups: Iterable[str], factors: Factors, extras: _Extras) -> str | None:
+        """Return the column `lost` of the plan."""
+        if plan.action is not Action.CREATE:
+            return None
+        found = sorted(lost_by_plan(user, plan, self._context, groups, factors=factors, enrol=extras.enrol))
+        return json.dumps(found, ensure_ascii=False) if found else None
 
     def _digest(self, groups: Iterable[Group]) -> str:
         """Return a digest of the whole plan."""
@@ -242,7 +253,7 @@ def _mark_collisions(inventory: Inventory, sharing: str) -> None:
         names = ", ".join(repr(_username(inventory, other)) for other in sorted(set(others)))
         inventory.execute(
             "UPDATE plan SET action = ?, reason = ?, username = NULL, dropped = NULL, lacking = NULL, links = NULL, "
-            "factors = NULL, enrol = NULL WHERE sub = ?",
+            "factors = NULL, enrol = NULL, lost = NULL WHERE sub = ?",
             (Action.COLLIDE, f"would be one account in the target with {names} (same {kind})", sub),
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
 from batch.plan.changes import count_gone
-from batch.plan.losses import LossCount, count_losses
+from batch.plan.losses import LossCount, count_losses, members_left_behind
 from batch.plan.user_plan import Action
 from userpool.groups import GroupNames
 
@@ -25,12 +24,6 @@ _NAMES = (
     "SELECT j.value, count(*) FROM plan p, json_each(p.{column}) j WHERE p.{column} IS NOT NULL GROUP BY 1 ORDER BY 1"
 )
 
-# Users who are no federated profiles and are created, in groups that stay behind.
-_NATIVES = (
-    "SELECT m.group_name, count(*) FROM memberships m JOIN plan p ON p.sub = m.sub "
-    "WHERE p.action <> 'skip' AND m.group_name IN (SELECT value FROM json_each(?)) GROUP BY 1 ORDER BY 1"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
@@ -43,7 +36,7 @@ class PlanSummary:
     `gone`: users of the new pool that have left the old pool. `cut_over`: the time of the cut-over.
     `spared`: users who keep something in the new pool although the changed settings would take it away, by what it is.
     `of_providers`: groups that Cognito made for an identity provider and that stay behind, with their role's ARN.
-    `natives`: those of their members, by group, who are not the provider's: they lose the membership.
+    `natives`: those of their members, by group, who are in the new pool by the plan: they lose the membership.
     `left_behind`: every group that does not cross, with the reason. `losses`: who is not created or loses something.
     `mfa_ignored`: the old pool's MfaConfiguration if second factors exist there and the rules carry none.
     """
@@ -73,8 +66,7 @@ def summarize(
     inventory: Inventory, digest: str, groups: GroupNames, of_providers: Mapping[str, str | None], mfa_ignored: str
 ) -> PlanSummary:
     """Return the summary of the plan in the inventory. `digest` is the digest of that plan."""
-    left_behind = dict.fromkeys(of_providers, "made for an identity provider")
-    left_behind |= dict.fromkeys(groups.rules.drop, "groups.drop")
+    left_behind = {name: groups.why_left_behind(name) for name in (*of_providers, *groups.rules.drop)}
     # The reason of a collision names users, so all collisions are counted under one reason. Updates are counted below.
     reasons: dict[str, dict[str, int]] = defaultdict(dict)
     actions = {str(action): 0 for action in Action}
@@ -110,9 +102,9 @@ def summarize(
         spared=spared(inventory),
         of_providers=of_providers,
         left_behind=left_behind,
-        losses=count_losses(inventory, left_behind),
+        losses=count_losses(inventory),
         mfa_ignored=mfa_ignored,
-        natives=dict(inventory.execute(_NATIVES, (json.dumps(sorted(of_providers)),)).fetchall()),
+        natives={name: users for name, users in members_left_behind(inventory).items() if name in of_providers},
     )
 
 

@@ -94,8 +94,8 @@ class Context:
     `recovery`: the attributes to which the new pool sends reset codes (`Description`). `by_phone`: whether the old pool
     takes a phone number for a second factor (`userpool.factors.asked_for`). `removals`: whether a person has said that
     the run may take away what only changed rules no longer want (`rule_changes`). `of_providers`: the groups of the old
-    pool that Cognito made for its identity providers. `old_mfa`: its MfaConfiguration. `carrying` are the rules as a
-    text.
+    pool that Cognito made for its identity providers. `old_mfa`: its MfaConfiguration. `captures`: whether passwords
+    can be captured, for which there has to be a ledger. `carrying` are the rules as a text.
     """
 
     rules: Rules
@@ -108,6 +108,7 @@ class Context:
     removals: bool = False
     of_providers: frozenset[str] = frozenset()
     old_mfa: str = "OFF"
+    captures: bool = False
     carrying: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -115,7 +116,15 @@ class Context:
         object.__setattr__(self, "carrying", carrying(self.rules))
 
     @classmethod
-    def of(cls, rules: Rules, source: Description, target: Description, providers: Iterable[str] = ()) -> Context:
+    def of(
+        cls,
+        rules: Rules,
+        source: Description,
+        target: Description,
+        providers: Iterable[str] = (),
+        *,
+        captures: bool = False,
+    ) -> Context:
         """Put together what the rules and both pools say. Raises SettingsError if they contradict each other.
 
         `providers` are the names of the old pool's identity providers.
@@ -134,6 +143,7 @@ class Context:
             by_phone=source.asks_by_phone,
             of_providers=made_for_providers(source.pool_id, providers),
             old_mfa=source.mfa,
+            captures=captures,
         )
 
     @property

@@ -141,7 +141,13 @@ def connect(
         policy = _policy(pacers[owner], quotas[owner], description, meter)
         sides.append(ConnectedPool(pool.paced_by(policy), description, pacers[owner]))
     source, target = sides
-    context = Context.of(config.rules, source.description, target.description, source.pool.identity_providers())
+    context = Context.of(
+        config.rules,
+        source.description,
+        target.description,
+        source.pool.identity_providers(),
+        captures=config.ledger is not None,
+    )
     if config.ledger and not context.marker:
         raise SettingsError(_without_marker(config))
     if config.users.keep_sub_as and not context.marker:

@@ -23,6 +23,7 @@ from batch.report.page_pictures import Section, Series, Slice, sections, series
 from batch.runtime.text import day, duration
 from batch.settings.config import Config
 from userpool.person import PersonState
+from userpool.plural import plural
 
 OUTCOMES: Mapping[str, tuple[str, str]] = {
     "done": ("done", "in the new pool, with attributes and memberships"),
@@ -281,7 +282,13 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"moment": _moment, "day": _day, "duration": duration, "counts": counts_words}
+    environment.filters |= {
+        "moment": _moment,
+        "day": _day,
+        "duration": duration,
+        "counts": counts_words,
+        "plural": plural,
+    }
     environment.globals |= {"svg": svg, "PROBLEMS": PROBLEMS}
     return environment.from_string(_file("page.html.jinja"))
 

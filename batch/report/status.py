@@ -15,7 +15,7 @@ from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import IS_NOT_DONE
 from batch.plan.changes import Changes
 from batch.plan.jobs import count_pending
-from batch.plan.losses import LossCount, planned_losses
+from batch.plan.losses import LossCount, losses_now
 from batch.plan.user_plan import Context
 from batch.report.estimate import Estimate, estimate
 
@@ -43,7 +43,7 @@ class Status:
 
     `made` counts users by how far they are, `failed` by problem. `runs` are the last runs, the newest first. `estimate`
     is for what is left, None as long as nothing is planned. `conflicts` counts changes of the old pool that were not
-    carried over. `losses` and `mfa_ignored` are the last plan's (`PlanSummary`). `purged` is how far a purge has come,
+    carried over. `losses` are as of now, and `mfa_ignored` is the last plan's. `purged` is how far a purge has come,
     as in `End`.
     """
 
@@ -66,7 +66,7 @@ def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float
     """Count where all users are. `rps_of(operation)` returns the calls a second that the operation may have."""
     end = End.of(inventory)
     actions = _counted(inventory, "SELECT action, count(*) FROM plan GROUP BY action")
-    losses, mfa_ignored = planned_losses(inventory)
+    lost = losses_now(inventory)
     return Status(
         scan=_scanned(inventory),
         actions=actions,
@@ -79,8 +79,8 @@ def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float
         ),
         left=count_pending(inventory) + Changes(inventory, context).left(),
         conflicts=len(conflicts(inventory)),
-        losses=losses,
-        mfa_ignored=mfa_ignored,
+        losses=lost.losses,
+        mfa_ignored=lost.mfa_ignored,
         estimate=estimate(inventory, context, rps_of) if actions else None,
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
         finished=end.at,

@@ -22,7 +22,7 @@ DOORS = {
     """,
     "inventory": """
         backup.back_up baseline.Baseline baseline.BaselineTable baseline.Conflict baseline.Giving baseline.Kept
-        baseline.Preferred baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
+        baseline.Preferred baseline.STANDS baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
         baseline.UserRecord baseline.conflicts baseline.conflicts_since
         baseline.settled_conflicts baseline.user_records erasure.forget
         baseline.ENABLED baseline.Theirs baseline.Writing baseline.group_key
@@ -45,8 +45,9 @@ DOORS = {
         cohort.Cohort cohort.names_in collisions.Contender collisions.colliding collisions.collisions
         collisions.contenders groups.applied_definition groups.differing_fields groups.groups_defined
         groups.groups_to_update groups.groups_wanted groups.old_names jobs.Job jobs.count_memberships_owed
-        jobs.count_pending jobs.pending_subs losses.LossCount losses.MFA_IGNORED losses.loss_lines losses.losses
-        losses.planned_losses naming.Naming plan.make_plan plan.planned_users summary.ONE_CHANNEL
+        jobs.count_pending jobs.pending_subs losses.LossCount losses.NOTHING_LOST losses.Losses losses.MFA_IGNORED
+        losses.loss_lines
+        losses.losses losses.losses_now naming.Naming plan.make_plan plan.planned_users summary.ONE_CHANNEL
         three_way.STAYS_DISABLED three_way.STAYS_ENDED
         summary.PlanSummary summary.spared three_way.ALIAS three_way.Attributes three_way.CHANGED_THERE
         three_way.Change three_way.EXACTLY three_way.FLAGS three_way.FOUND_OTHERWISE three_way.Judge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-SECTIONS = ["glance", "plan", "collisions", "result", "passwords", "calls", "runs"]
+SECTIONS = ["losses", "glance", "plan", "collisions", "result", "passwords", "calls", "runs"]
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 
 
@@ -50,7 +50,8 @@ class Parsed(HTMLParser):
 
     def section(self, name: str) -> str:
         """The text between a heading and the next one."""
-        heads = ["At a glance", "The plan", "Collisions", "The result", "Passwords", "Calls to Cognito", "Runs"]
+        heads = ["Not created, or lost", "At a glance", "The plan", "Collisions", "The result", "Passwords"]
+        heads += ["Calls to Cognito", "Runs"]
         place = SECTIONS.index(name)
         text = self.seen[self.seen.rindex("Runs", 0, self.seen.index("users in the old pool")) :]
         begin = text.index(f"\n  {heads[place]}\n")
