@@ -16,6 +16,7 @@ from sandbox.errors import CognitoError
 from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.limits import Quotas
 from sandbox.messages import Answer, Call, error_answer, json_answer
+from sandbox.point_in_time.controls import controls
 from sandbox.sign_in import keys, managed_login
 from sandbox.wire import HOST, Environ, HttpServer, read_body
 
@@ -186,18 +187,19 @@ class Sandbox:
 
     def _control(self, environ: Environ, body: bytes) -> Answer:
         request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(_CONTROL_PREFIX)}"
-        controls: dict[str, Callable[[bytes], object]] = {
+        known: dict[str, Callable[[bytes], object]] = {
             "GET calls": lambda _: self._counts(),
             "PUT faults": self._put_faults,
             "POST reset-counts": lambda _: self.reset_counts(),
             "PUT latency": self._put_latency,
             "POST sign-in": self._sign_in,
             "POST code": self._code,
+            **controls(self.cognito.world),
         }
-        if request not in controls:
+        if request not in known:
             return json_answer(HTTPStatus.NOT_FOUND, {"message": f"The sandbox has no {request}."})
         try:
-            return json_answer(HTTPStatus.OK, controls[request](body) or {})
+            return json_answer(HTTPStatus.OK, known[request](body) or {})
         except CognitoError as error:
             return error_answer(error.status, error.code, error.message)
         except ValueError as error:

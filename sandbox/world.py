@@ -192,11 +192,12 @@ class World:
 
         It is of 15 minutes ago unless a time is given. The caller does not hold the lock.
         """
+        chosen = Status(status)
         with self.lock:
             now = self.clock.now()
             pool = self.pool(pool_id)
             recovery = self.recoveries.begin(pool.id, now - self.recoveries.rules.least_age if to is None else to, now)
-        self.set_recovery(recovery.id, status)
+        self.set_recovery(recovery.id, chosen)
         return recovery.id
 
     def set_recovery(self, restore_id: str, status: str) -> None:
@@ -204,10 +205,11 @@ class World:
 
         The caller does not hold the lock. Raises ValueError for a status that Cognito does not have.
         """
+        chosen = Status(status)
         with self.lock:
             recovery = self.recoveries.require(restore_id)
             recovery.held = True
-            self.recoveries.move(self, recovery, Status(status))
+            self.recoveries.move(self, recovery, chosen)
 
     def app_client(self, client_id: str) -> tuple[Pool, AppClient]:
         """Return the app client and its pool. Raises ResourceNotFoundException."""
