@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from batch.check.facts import Facts
 from batch.check.finding import Finding, Topic, template
-from batch.check.prepare import attribute_command, room_in, why_not_added
+from batch.check.prepare import attribute_command, marker_attribute, missing_attributes
 from batch.plan.naming import Naming
 from userpool.attributes import Attribute
 from userpool.errors import SettingsError
@@ -15,7 +14,6 @@ from userpool.identity import WORDS, SignIn
 
 _KINDS, _CASE, _ALIASES, _SCHEMA, _MARKER = map(Topic, ("kinds", "case", "aliases", "schema", "marker"))
 _SUB_LENGTH = 36
-_LONGEST_SUB = 64  # of the attribute that is to be added for it
 _PREPARE = "Add it, as `cognito-migrate prepare` does:"
 _NEW_POOL = "It cannot be changed on a pool: make the new pool anew, before anything is in it. In its template:"
 _IN_USE = (
@@ -131,9 +129,10 @@ def _about_schema(facts: Facts) -> Iterator[Finding]:
     new, given = facts.target.description.schema, set(facts.config.attributes.set)
     # What `attributes.set` gives everyone a value for is not taken from the old pool, so the old type does not matter.
     crossing = {name: old for name, old in _crossing(facts).items() if name not in given}
+    yield from _missing(facts)
     for name, old in crossing.items():
-        there = new.get(name)
-        yield from _missing(facts, old, name) if there is None else _different(facts, old, there)
+        if there := new.get(name):
+            yield from _different(facts, old, there)
     had = {name for name, old in crossing.items() if old.required}
     for name in sorted(new.required - had - given):
         yield _SCHEMA.warning(
@@ -153,14 +152,23 @@ def _crossing(facts: Facts) -> dict[str, Attribute]:
     return {name: one for name, one in named.items() if name != keeps}
 
 
-def _missing(facts: Facts, old: Attribute, name: str) -> Iterator[Finding]:
-    wanted, drop = replace(old, name=name), f"attributes.drop: [{old.name}]"
-    what = f"the new pool has no {name}: its values would not cross."
-    if reason := why_not_added(wanted, room_in(facts.target.description.schema)):
-        yield _SCHEMA.error("attribute-missing", what, f"It {reason}; or say that it does not cross: {drop}.")
-        return
-    remedy = f"Add it, as `cognito-migrate prepare` does, or say that it does not cross: {drop}."
-    yield _SCHEMA.error("attribute-missing", what, remedy, attribute_command(facts.config.target, wanted))
+def _missing(facts: Facts) -> Iterator[Finding]:
+    """Yield an error for each attribute that the new pool lacks, with the remedy that `prepare` has for it."""
+    rules, old, new = facts.config.rules, facts.source.description.schema, facts.target.description.schema
+    for one in missing_attributes(rules, old, new):
+        name = one.attribute.name
+        if name == rules.users.keep_sub_as:  # which `marker` judges
+            continue
+        if one.old:
+            said, leave = "its values would not cross", f"say that it does not cross: attributes.drop: [{one.old}]"
+        else:
+            said, leave = "attributes.set gives everybody a value of it", "take it out of attributes.set"
+        what = f"the new pool has no {name}: {said}."
+        if one.why_not:
+            yield _SCHEMA.error("attribute-missing", what, f"It {one.why_not}; or {leave}.")
+            continue
+        remedy = f"Add it, as `cognito-migrate prepare` does, or {leave}."
+        yield _SCHEMA.error("attribute-missing", what, remedy, attribute_command(facts.config.target, one.attribute))
 
 
 def _different(facts: Facts, old: Attribute, new: Attribute) -> Iterator[Finding]:
@@ -221,8 +229,7 @@ def marker(facts: Facts) -> Iterator[Finding]:
         else:  # somebody decided so, or it is the way back
             yield _MARKER.note("marker-not-wanted", f"{said} a rerun knows its users less surely.")
         return
-    wanted = Attribute(name, mutable=False, shortest=0, longest=_LONGEST_SUB)
-    add = attribute_command(facts.config.target, wanted)
+    add = attribute_command(facts.config.target, marker_attribute(name))
     there = facts.target.description.schema.get(name)
     # Cognito adds an attribute to an existing pool, but never changes or removes one. So a missing marker has a
     # command, and an unfit one needs another name.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from batch.pools.managed_pool import attribute_to_api, bare_name
 from userpool.attributes import Attribute, Schema
@@ -47,49 +47,63 @@ def lacking(
 
     Raises SettingsError if rules merge two groups.
     """
-    given: list[Attribute] = []
-    refused: list[tuple[str, str]] = []
-    room = room_in(target)
-    for attribute in _wanted(rules, source):
-        if target.get(attribute.name):
-            continue
-        reason = why_not_added(attribute, room - len(given))
-        if reason:
-            refused.append((attribute.name, reason))
-        else:
-            given.append(attribute)
-    return Lacking(tuple(given), tuple(_groups(names, old_groups, new_groups)), tuple(refused))
+    missing = [*missing_attributes(rules, source, target)]
+    return Lacking(
+        tuple(one.attribute for one in missing if one.why_not is None),
+        tuple(_groups(names, old_groups, new_groups)),
+        tuple((one.attribute.name, one.why_not) for one in missing if one.why_not is not None),
+    )
 
 
-def _wanted(rules: Rules, source: Schema) -> Iterator[Attribute]:
-    """Yield the custom attributes that migrated users will have."""
-    # The marker comes first: if there is room for one attribute only, it must be this one. It is immutable, so that no
-    # user can take another user's old sub.
+@dataclass(frozen=True, slots=True)
+class MissingAttribute:
+    """An attribute that the new pool lacks. `why_not` is why it cannot be added, with the remedy; None if it can.
+
+    `old` is its name in the old pool. The marker, and what only `attributes.set` names, have none.
+    """
+
+    attribute: Attribute
+    old: str | None
+    why_not: str | None
+
+
+def missing_attributes(rules: Rules, source: Schema, target: Schema) -> Iterator[MissingAttribute]:
+    """Yield what migrated users will have and the new pool lacks. Both `check` and `prepare` ask this."""
+    # A colon marks a custom or developer-only attribute. Both count in the limit, standard attributes do not.
+    room = _MOST - sum(":" in name for name in target.attributes)
+    for attribute, old in _wanted(rules, source):
+        if target.get(attribute.name) is None:
+            why_not = _why_not_added(attribute, room)
+            room -= why_not is None
+            yield MissingAttribute(attribute, old, why_not)
+
+
+def _wanted(rules: Rules, source: Schema) -> Iterator[tuple[Attribute, str | None]]:
+    """Yield the attributes that migrated users will have, each with its name in the old pool."""
+    # The marker comes first: if there is room for one attribute only, it must be this one.
     marker = rules.users.keep_sub_as
     if marker:
-        yield Attribute(marker, mutable=False, shortest=0, longest=_LONGEST_SUB)
+        yield marker_attribute(marker), None
     seen = {marker}
     for name, old in sorted(source.attributes.items()):
         new = rules.attributes.rename.get(name, name)
-        if ":" in new and name not in rules.attributes.drop and new not in seen:
+        # Cognito makes each `sub`.
+        if name != "sub" and name not in rules.attributes.drop and new not in seen:
             seen.add(new)
-            yield Attribute(new, old.type, old.mutable, False, old.shortest, old.longest, old.least, old.greatest)  # noqa: FBT003 -- a custom attribute is never required
+            yield replace(old, name=new, required=False), name  # a custom attribute is never required
     for name in sorted(rules.attributes.set):
         # A value of `attributes.set` has no attribute in the old pool to copy, so the default is taken: text of any
         # length.
-        if ":" in name and name not in seen:
-            seen.add(name)
-            yield Attribute(name)
+        if name not in seen:
+            yield Attribute(name), None
 
 
-def room_in(target: Schema) -> int:
-    """Return how many custom attributes can still be added to a pool with this schema."""
-    # A colon marks a custom or developer-only attribute. Both count in the limit, standard attributes do not.
-    return _MOST - sum(":" in name for name in target.attributes)
+def marker_attribute(name: str) -> Attribute:
+    """Return the attribute that keeps the old sub. It is immutable, so that no user can take another user's old sub."""
+    return Attribute(name, mutable=False, shortest=0, longest=_LONGEST_SUB)
 
 
-def why_not_added(attribute: Attribute, room: int) -> str | None:
-    """Return why an attribute cannot be added to a pool, with the remedy, or None if it can. `room`: see `room_in`."""
+def _why_not_added(attribute: Attribute, room: int) -> str | None:
     name = bare_name(attribute.name)
     if name == attribute.name or ":" in name:
         return "has a name that no custom attribute can have: rename or drop it (attributes)"

@@ -178,6 +178,37 @@ def test_check_and_prepare_say_the_same_of_a_developer_only_attribute(client, po
     assert "dev:custom:role" in custom(client, pools.target)
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"set": {"custom:origin": "old"}},
+        {"set": {"custom:tenant": "a"}},
+        {"rename": {"custom:tenant": "custom:firm"}, "set": {"custom:origin": "old"}},
+        {"rename": {"custom:tenant": "custom:a_name_that_is_too_long"}},
+        {"drop": ["custom:tenant"], "set": {"nicname": "a"}},
+    ],
+    ids=str,
+)
+def test_check_and_prepare_find_the_same_attributes(pools, rules):
+    """Whether the old pool has it or only attributes.set names it, both say that the new pool lacks it."""
+    pools.configure(ledger=None, attributes=rules)
+    lacking = pools("prepare", "--dry-run", "--json").json
+    wanted = {one["name"] for one in lacking["attributes"]} | {name for name, _ in lacking["refused"]}
+    findings = [one for one in pools("check", "--json").json["findings"] if one["code"] == "attribute-missing"]
+    said = {one["what"].split()[5].rstrip(":,") for one in findings}
+    assert said == wanted - {"custom:legacy_sub"}
+    assert said
+
+
+def test_what_only_the_rules_set_has_its_remedy(pools):
+    """The line of `check` adds it; the other way out is to set it no more."""
+    pools.configure(ledger=None, attributes={"set": {"custom:origin": "old"}})
+    found = pools("check", "--json").json["findings"]
+    (one,) = [one for one in found if "custom:origin" in one["what"]]
+    assert (one["code"], one["severity"], '"Name":"origin"' in one["command"]) == ("attribute-missing", "error", True)
+    assert "take it out of attributes.set" in one["remedy"]
+
+
 def test_without_a_terminal_nothing_is_added(client, pools):
     """Nobody is there to say yes, so the sentence names --yes."""
     said = pools("prepare")
