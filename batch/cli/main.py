@@ -204,7 +204,9 @@ def main() -> None:
 
 def _run(*, as_json: bool) -> None:
     try:
-        cli.main(standalone_mode=False)
+        code = _called()
+        click.echo(DOCUMENT.success(), nl=False)
+        sys.exit(code)
     except click.ClickException as error:
         if as_json:
             _end(error)
@@ -214,6 +216,14 @@ def _run(*, as_json: bool) -> None:
         raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- what is not foreseen is raised again
         _end(error)
+
+
+def _called() -> int:
+    try:
+        cli.main(standalone_mode=False)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 def _end(error: BaseException) -> NoReturn:

@@ -10,6 +10,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from enum import IntEnum
 from pathlib import Path
@@ -21,7 +22,6 @@ from batch.inventory.inventory import StorageError, explain
 from batch.inventory.lock import LockedError
 from batch.inventory.stages import OutOfTurnError
 from batch.pools.connect import Migration, connect
-from batch.runtime import text
 from batch.runtime.document import DOCUMENT
 from batch.runtime.own_lines import OWN_LINES
 from batch.runtime.stopping import INTERRUPTED, StoppedError
@@ -150,14 +150,11 @@ def show(said: str) -> None:
 
 
 def say(values: Callable[[], Any], lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:
-    """Give the result, as JSON or in lines."""
-    if not as_json:
+    """Give the result: in lines now, or as JSON when the command has ended."""
+    if as_json:
+        DOCUMENT.result = values()
+    else:
         show("\n".join(lines()))
-        return
-    said = text.as_json(OWN_LINES.typed_in(values()))
-    # Before the first byte of it: what fails afterwards must not write a second document.
-    DOCUMENT.due = False
-    click.echo(said)
 
 
 def cut_over_lines(at: float | None) -> Iterator[str]:
@@ -207,17 +204,30 @@ def say_how_it_ended(error: BaseException) -> int:
         document = DOCUMENT.failure(code, name, error.why, unchanged=error.unchanged, remedy=error.remedy)
     else:
         document = DOCUMENT.failure(code, name, said, remedy=remedy)
-    click.echo(document, nl=False)
-    match error:
-        case click.ClickException():
-            error.show()
-        case _ if name == "unexpected":
-            raise error
-        case click.Abort() | KeyboardInterrupt() | StoppedError() | ClosedError():
-            tell(said)
-        case _:
-            tell(f"Error: {said}")
+    with _though_full():
+        click.echo(document, nl=False)
+    with _though_full():
+        match error:
+            case click.ClickException():
+                error.show()
+            case _ if name == "unexpected":
+                raise error
+            case click.Abort() | KeyboardInterrupt() | StoppedError() | ClosedError():
+                tell(said)
+            case _:
+                tell(f"Error: {said}")
     return code
+
+
+@contextmanager
+def _though_full() -> Iterator[None]:
+    """Go on if nothing can be written: the exit code still tells the error. A reader that is gone ends it all."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
 
 
 _AGAIN = "Mend what the message names, and give the same command again."

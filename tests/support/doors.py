@@ -10,7 +10,7 @@ DOORS = {
         document.DOCUMENT engine. output_file.Format output_file.unguarded output_file.whole_file output_file.write_rows
         own_lines.DEFAULT own_lines.OWN_LINES progress_bar.Bar progress_bar.ProgressBars
         same_cause.SameCause stopping.INTERRUPTED stopping.Stop
-        stopping.StoppedError stopping.Why stopping.stop_on_signals text. text.SHOWN text.day text.duration
+        stopping.StoppedError stopping.Why stopping.stop_on_signals text.SHOWN text.day text.duration
         text.iso text.moment text.more
     """,
     "settings": """

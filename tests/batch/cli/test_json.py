@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import sqlite3
+from contextlib import redirect_stderr
 
 import click
 import pytest
 from command_line import command, commands
 from looking import ok
 
-from batch.cli.main import cli
-from batch.cli.terminal import say_how_it_ended
+from batch.cli.main import cli, main
+from batch.cli.terminal import say, say_how_it_ended
 from batch.inventory.lock import LockedError
 from batch.runtime.document import DOCUMENT
 from batch.runtime.stopping import StoppedError
@@ -151,12 +153,55 @@ def test_without_json_a_failure_leaves_stdout_empty(capsys):
 
 
 def test_a_result_that_ends_in_a_failure_is_one_document(half, sandbox):
-    """`status` and `report` write what they know, say on stderr what failed, and write no second document."""
+    """`status` and `report` write what they know with the error beside it, say on stderr what failed, and no more."""
     sandbox.faults.replace([Fault("error", "DynamoDB.Scan", code="AccessDeniedException")])
     for words_of in (["status"], ["report", "--output", str(half.folder / "page.html")]):
         result = half(*words_of, "--json")
         assert result.code == 3, result.err
         assert result.json["ledger_not_read"] in result.err
+        assert result.json["error"]["code"] == 3
+        assert result.json["error"]["message"] in result.err
+
+
+@pytest.mark.parametrize("name", ["scan", "status", "report"])
+def test_what_fails_after_the_result_is_told_in_the_same_document(name, capsys):
+    """A command that cannot even record its end has one document, with its result and the error."""
+    DOCUMENT.expect(due=True)
+    say(lambda: {"command": name}, list, as_json=True)
+    assert say_how_it_ended(sqlite3.OperationalError("database or disk is full")) == 3
+    said = json.loads(capsys.readouterr().out)
+    assert (said["command"], said["error"]["code"]) == (name, 3)
+
+
+class Full(io.StringIO):
+    """A file on a disk that is full."""
+
+    def write(self, _):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "words_of", [["status", "--json"], ["status"], ["plan", "--json"], ["status", "--no"]], ids=" ".join
+)
+def test_a_full_disk_under_the_output_is_told_by_code_and_sentence(half, words_of):
+    """Where stdout takes nothing, the command ends with a code and a sentence, and never with a traceback."""
+    result = command("--config", str(half.config), *words_of, out=Full())
+    assert (result.code, "Traceback" in result.err) == (2 if "--no" in words_of else 3, False)
+    assert "Error: " in result.err
+
+
+def test_a_full_disk_does_not_hide_why_a_command_failed(tmp_path):
+    """A failure whose document cannot be written has its own code, and its sentence on stderr."""
+    result = command("--config", str(tmp_path / "config.yaml"), "status", "--json", out=Full())
+    assert (result.code, "make one with" in result.err) == (2, True)
+
+
+def test_a_full_disk_under_the_errors_leaves_the_code(tmp_path, monkeypatch):
+    """Where stderr takes nothing either, the exit code still tells the kind of the error."""
+    monkeypatch.setattr("sys.argv", ["cognito-migrate", "--config", str(tmp_path / "config.yaml"), "status"])
+    with redirect_stderr(Full()), pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
 
 
 def test_no_result_has_a_time_as_a_number(half, monkeypatch):
