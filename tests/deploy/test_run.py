@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from deployed import Deployed, deploy
+from deployed import SECRET, Deployed, deploy
 from mishaps import quietly
 from triggering import MARKER, NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, World, token_groups
 
@@ -69,6 +69,26 @@ def test_two_functions_with_their_own_permissions_do_it_all(tmp_path, *, other_a
     assert "fault" not in outcomes
     told = "".join(deployed.logs.values())
     assert not [secret for secret in (OLD_PASSWORD, NEW_PASSWORD, WRONG_PASSWORD, "@", '"ada"') if secret in told]
+
+
+def test_a_secret_that_cognito_rotates_costs_nobody_their_sign_in(tmp_path):
+    """The function reads Cognito's JSON with its own role; a warm one goes on after a rotation as if nothing were."""
+    with deploy(tmp_path) as deployed:
+        world = deployed.world
+        client = world.local.world.moto.pools()[world.old_id].clients[world.old_app]
+        for name in ("ada", "bob", "carol"):
+            world.add_old(name)
+        world.publish()
+        world.precreate("ada")
+        world.precreate("bob")
+        for signs_in, name in ((world.captures, "ada"), (world.captures, "bob"), (world.signs_in, "carol")):
+            client.secret = client.secret[::-1]
+            values = {"userPoolId": world.old_id, "userPoolClientId": client.id, "clientSecretValue": client.secret}
+            deployed.gateway.secrets[SECRET] = json.dumps(values)
+            assert signs_in(name, OLD_PASSWORD)
+        assert deployed.gateway.denied == []
+    assert "fault" not in {str(line["outcome"]) for line in said(deployed)}
+    assert client.secret not in "".join(deployed.logs.values())
 
 
 def test_a_right_that_is_missing_is_missed(tmp_path):

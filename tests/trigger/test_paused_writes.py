@@ -25,6 +25,7 @@ CODES = [
     "AccessDeniedException",
     "ACodeOfTomorrowException",
 ]
+SIX_CODES = [*CODES[:5], "InternalErrorException"]
 SERVER_ERROR = refusal("InternalErrorException", status=500)
 
 each_code = pytest.mark.parametrize("code", CODES)
@@ -198,26 +199,31 @@ def test_a_first_token_without_its_groups_leaves_them_owed(world, error):
     assert world.ledger.person(sub).owed == frozenset()
 
 
-def test_whom_cognito_could_not_create_comes_again(world):
-    """UserMigration answers, and Cognito does not create the user: each later attempt is answered as the first was."""
-    sub = world.add_old("bob", groups=["admins"])
+@pytest.mark.parametrize("status", ["PREVIEW_GENERATING", "PREVIEW_GENERATED", "RESTORING", "AWS_ABORTED"])
+@pytest.mark.parametrize("code", SIX_CODES)
+def test_a_point_in_time_recovery_holds_everybody_up_and_harms_nobody(world, status, code):
+    """While it pauses writes nothing is half done by either way, and after it each gets what they would have."""
+    subs = {name: world.add_old(name, groups=["admins"]) for name in ("ann", "bob", "cat")}
     world.publish()
-    function = world.local.world.functions.copy()
-    world.local.world.functions.update({name: stopped_after(act) for name, act in function.items()})
-    for _ in range(3):
+    world.precreate("ann")
+    world.precreate("bob")
+    assert world.captures("ann", OLD_PASSWORD)
+    recoveries = world.local.world.recoveries
+    recoveries.rules.refusal = code
+    recovery = world.local.world.pause_writes(world.new_id, status)
+    users = world.everything()[1]
+    assert token_groups(world.sign_in("ann", OLD_PASSWORD)) == []
+    assert world.capture("bob", OLD_PASSWORD) == "try-later"
+    for _ in range(2):
         with suppress(ClientError):
-            world.sign_in("bob", OLD_PASSWORD)
-        assert (world.state(sub), world.new_users()) == (PersonState.MIGRATING, [])
-    world.local.world.functions.update(function)
-    assert token_groups(world.sign_in("bob", OLD_PASSWORD)) == ["admins"]
-    assert world.state(sub) is PersonState.CAPTURED
-
-
-def stopped_after(function):
-    """A function whose answer Cognito cannot carry out."""
-
-    def act(event, context):
-        function(event, context)
-        raise RuntimeError
-
-    return act
+            world.sign_in("cat", OLD_PASSWORD)
+        assert world.state(subs["cat"]) is PersonState.MIGRATING
+    assert world.everything()[1] == users
+    assert world.ledger.person(subs["ann"]).owed == {"admins"}
+    world.local.world.set_recovery(recovery, "PREVIEW_CANCELLED")
+    world.local.world.clock.advance(21)
+    assert world.captures("bob", OLD_PASSWORD)
+    for name, sub in subs.items():
+        assert token_groups(world.sign_in(name, OLD_PASSWORD)) == ["admins"]
+        assert world.state(sub) is PersonState.CAPTURED
+        assert world.ledger.person(sub).owed == frozenset()

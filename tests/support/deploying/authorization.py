@@ -75,7 +75,7 @@ class Gateway:
     behind: str
     pools: Mapping[str, str]
     tables: Mapping[str, str]
-    secrets: Mapping[str, str]
+    secrets: dict[str, str]
     keys: dict[str, Role] = field(default_factory=dict)
     roles: dict[str, Role] = field(default_factory=dict)
     allowed: set[tuple[str, str, str]] = field(default_factory=set)

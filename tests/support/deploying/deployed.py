@@ -93,7 +93,7 @@ def _gateway(world: World, behind: str, old_account: str) -> Gateway:
         behind,
         {world.old_id: pool.format(old_account, world.old_id), world.new_id: pool.format(ACCOUNT, world.new_id)},
         {world.table.name: f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{world.table.name}"},
-        {SECRET: app["ClientSecret"]},
+        {SECRET: app["ClientSecret"]},  # as plain text; a test may put it there as Cognito writes it
     )
 
 
