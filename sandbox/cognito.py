@@ -9,7 +9,7 @@ from sandbox import constraints, limits
 from sandbox.errors import CognitoError
 from sandbox.point_in_time import operations as point_in_time
 from sandbox.point_in_time import paused
-from sandbox.pools import groups, links, mfa_settings, pools
+from sandbox.pools import extras, groups, links, mfa_settings, pools
 from sandbox.sign_in import auth, tokens
 from sandbox.users import admin_create, factors, list_users, own_account, passwords, recovery, sign_up, users
 from sandbox.world import ACCOUNT, REGION, World
@@ -17,6 +17,7 @@ from sandbox.world import ACCOUNT, REGION, World
 _OWN = {
     **pools.OPERATIONS,
     **mfa_settings.OPERATIONS,
+    **extras.OPERATIONS,
     **users.OPERATIONS,
     **admin_create.OPERATIONS,
     **list_users.OPERATIONS,

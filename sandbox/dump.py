@@ -12,6 +12,7 @@ from typing import Any
 from moto.cognitoidp import models as cognito
 
 from sandbox.errors import CognitoError
+from sandbox.pools.extras import KEPT
 from sandbox.users.directory import User
 from sandbox.world import Pool, World
 
@@ -53,6 +54,7 @@ def _dump_pool(pool: Pool) -> _Document:
         "schema": list(pool.schema.values()),
         "mfa": [moto.mfa_config, moto.sms_mfa_config, moto.token_mfa_config],
         "email_mfa": getattr(moto, "email_mfa_config", None),
+        "extras": {name: kept for name in KEPT if (kept := moto.__dict__.get(name))},
         "clients": [[c.id, c.secret, c.generate_secret, c.extended_config] for c in moto.clients.values()],
         "groups": [[g.group_name, g.description, g.role_arn, g.precedence] for g in moto.groups.values()],
         "identity_providers": [[p.name, p.extended_config] for p in moto.identity_providers.values()],
@@ -72,6 +74,7 @@ def _load_pool(world: World, document: _Document) -> None:
     moto.id = document["id"]
     moto.mfa_config, moto.sms_mfa_config, moto.token_mfa_config = document["mfa"]
     moto.email_mfa_config = document.get("email_mfa")
+    moto.__dict__.update(document.get("extras", {}))
     _load_parts(moto, document)
     _Moto.cognitoidp_backends[world.moto.account][region].user_pools[moto.id] = moto
     pool = world.pool(moto.id)

@@ -83,6 +83,9 @@ _OPERATIONS = {
     "UserPoolRead": ["DescribeUserPool", "ListUserPools"],
     "UserPoolUpdate": ["CreateUserPool", "UpdateUserPool", "DeleteUserPool"],
     "UserPoolResourceRead": [
+        "DescribeRiskConfiguration",
+        "GetUserPoolSessionConfiguration",
+        "ListUserPoolReplicas",
         "ListGroups",
         "GetGroup",
         "GetUserPoolMfaConfig",
@@ -96,6 +99,9 @@ _OPERATIONS = {
         "ListPointInTimeRecoveries",
     ],
     "UserPoolResourceUpdate": [
+        "SetRiskConfiguration",
+        "SetUserPoolSessionConfiguration",
+        "CreateUserPoolReplica",
         "CreateGroup",
         "UpdateGroup",
         "DeleteGroup",

@@ -64,6 +64,12 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "ListGroups": "UserPoolResourceRead",
         "GetUserPoolMfaConfig": "UserPoolResourceRead",
         "ListIdentityProviders": "UserPoolResourceRead",
+        "ListResourceServers": "UserPoolResourceRead",
+        # Of these no page names the category. This one has the least room.
+        **dict.fromkeys(
+            ("DescribeRiskConfiguration", "GetUserPoolSessionConfiguration", "ListUserPoolReplicas"),
+            "UserPoolResourceRead",
+        ),
         "CreateGroup": "UserPoolResourceUpdate",
         "DeleteGroup": "UserPoolResourceUpdate",
         "UpdateGroup": "UserPoolResourceUpdate",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from batch.check.facts import Client, Facts
 from batch.check.finding import Finding, Topic, template
+from batch.check.threats import proving
 from batch.lambda_trigger.capture_way import Way, attached, callable_by_cognito, missing_triggers, new_clients, ours
 from batch.lambda_trigger.findings import StepVerdict
 from userpool.by_hand import make_table, pool_line
@@ -14,6 +16,7 @@ from userpool.function import lets_in
 from userpool.ledger_table import KEY
 
 _OLD_CLIENT, _CLIENTS, _TRIGGERS, _LEDGER = map(Topic, ("old app client", "app clients", "triggers", "ledger"))
+_OF_A_PROOF = ("PreAuthentication", "PostAuthentication", "PreTokenGeneration", "CustomEmailSender", "CustomSMSSender")
 _ALL_AT_ONCE = "Attach the function to all of them at once, by `cognito-migrate trigger attach` or in the template:"
 
 
@@ -24,9 +27,7 @@ def old_client(facts: Facts) -> Iterator[Finding]:
     """
     if not facts.captures:
         return
-    # Without SOURCE_CLIENT_ID it is not known which client the function will use, so any one that fits is enough.
-    named = [one for one in facts.source.clients.value if facts.client_id in (None, one.app.client_id)]
-    good = [one for one in named if one.app.allows("ADMIN_USER_PASSWORD_AUTH")]
+    good = proving(facts.source.clients.value, facts.client_id)
     if not good:
         which = f"its app client {facts.client_id}" if facts.client_id else "an app client"
         yield _OLD_CLIENT.error(
@@ -82,7 +83,12 @@ def app_clients(facts: Facts) -> list[Finding]:
     # An empty list would pass every judgement below and be called well.
     if not (clients or facts.captures):  # with a ledger the flows say so
         return [_CLIENTS.note("no-app-client", "the new pool has none, so nobody can sign in yet.", "Make the app's.")]
-    found = [*_flows(facts, clients), *_manners(facts, clients), *_without_password(facts, clients)]
+    found = [
+        *_flows(facts, clients),
+        *_manners(facts, clients),
+        *_without_password(facts, clients),
+        *_first_factors(facts),
+    ]
     return _CLIENTS.or_ok(found, f"the new pool's {len(clients)} app clients are set up for it.")
 
 
@@ -145,6 +151,37 @@ def _without_password(facts: Facts, clients: Sequence[Client]) -> Iterator[Findi
         )
 
 
+def _first_factors(facts: Facts) -> Iterator[Finding]:
+    """Judge what users may begin a sign-in with: a password at all, and what they begin with in the old pool."""
+    old, new = _allowed_first(facts.source.settings), _allowed_first(facts.target.settings)
+    if facts.captures and "PASSWORD" not in new:
+        yield _CLIENTS.warning(
+            "sign-in-by-no-password",
+            "the new pool lets no sign-in begin with a password, so none is captured.",
+            "In the new pool's template, until the users have come:",
+            _first_of({*new, "PASSWORD"}),
+        )
+    # Only ALLOW_USER_AUTH asks what to begin with.
+    choosing = [one for one in facts.source.clients.value if one.app.allows("USER_AUTH")]
+    if choosing and (lost := old - new - {"PASSWORD"}):
+        yield _CLIENTS.warning(
+            "first-factors-lost",
+            f"users of the old pool may sign in by {', '.join(sorted(lost))} instead of a password, and not in the new "
+            "one: who never had a password has to reset it.",
+            "In the new pool's template, once the users have come (before, such a sign-in ends the capture):",
+            _first_of(new | lost),
+        )
+
+
+def _allowed_first(settings: Mapping[str, Any]) -> set[str]:
+    policy = (settings.get("Policies") or {}).get("SignInPolicy") or {}
+    return {*(policy.get("AllowedFirstAuthFactors") or ("PASSWORD",))}
+
+
+def _first_of(factors: set[str]) -> str:
+    return template("Policies:", f"  SignInPolicy: {{AllowedFirstAuthFactors: [{', '.join(sorted(factors))}]}}")
+
+
 def _names(clients: Sequence[Client]) -> str:
     return "app client " + ", ".join(sorted(one.name for one in clients))
 
@@ -180,7 +217,7 @@ def triggers(facts: Facts) -> Iterator[Finding]:
             _ALL_AT_ONCE,
             _lambda_config(missing, ""),
         )
-    if old := facts.source.description.triggers:
+    if old := [name for name in facts.source.description.triggers if name in _OF_A_PROOF]:
         yield _TRIGGERS.note(
             "old-pools-triggers",
             f"the old pool calls functions of its own ({', '.join(sorted(old))}) whenever a password is proved there, "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from batch.check import account, capture, own_functions, pools, sign_in
+from batch.check import account, capture, own_functions, pools, same_client, same_pool, sign_in, threats
 from batch.check.facts import Facts, PoolFacts, Read, UnreadError
 from batch.check.finding import Finding, Severity, Topic
 
@@ -29,6 +29,14 @@ JUDGES: Mapping[str, Judge] = {
     "app clients": capture.app_clients,
     "triggers": capture.triggers,
     "ledger": capture.ledger,
+    "threat protection": threats.threat_protection,
+    "old functions": same_pool.functions_lost,
+    "managed login": same_client.managed_login,
+    "resource servers": same_client.resource_servers,
+    "tokens": same_client.tokens,
+    "client attributes": same_client.client_attributes,
+    "messages": same_pool.messages,
+    "other settings": same_pool.other_settings,
     "identity providers": account.providers,
     "quotas": account.quotas,
     "permissions": account.permissions,

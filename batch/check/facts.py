@@ -53,12 +53,16 @@ class Read(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An app client, without its secret. `writable` has the attributes that its WriteAttributes names."""
+    """An app client, without its secret. `writable` has the attributes that its WriteAttributes names.
+
+    `settings` is the whole `UserPoolClient` but for the secret.
+    """
 
     app: AppClient
     has_secret: bool
     writable: frozenset[str]
     hides_users: bool
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_api(cls, item: Mapping[str, Any]) -> Self:
@@ -71,6 +75,7 @@ class Client:
             has_secret=AppClient.from_api(item).has_secret,
             writable=frozenset(item.get("WriteAttributes") or ()),
             hides_users=item.get("PreventUserExistenceErrors") == "ENABLED",
+            settings={name: value for name, value in item.items() if name != "ClientSecret"},
         )
 
     @property
@@ -83,11 +88,13 @@ class Client:
 class Described:
     """A pool as DescribeUserPool has it.
 
-    `description` is what a migration depends on, `settings` the whole `UserPool`.
+    `description` is what a migration depends on, `settings` the whole `UserPool`. `unknown` names the settings that
+    this boto3 does not know.
     """
 
     description: Description
     settings: Mapping[str, Any]
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +102,17 @@ class PoolFacts:
     """What was read of one pool.
 
     `mfa` is the answer of GetUserPoolMfaConfig. `providers` has the types of the identity providers, by name.
+    `resource_servers` has the scopes of each by its identifier, `sessions` the answer of
+    GetUserPoolSessionConfiguration, `replicas` the other Regions. These three may not be allowed.
     """
 
     described: Read[Described]
     mfa: Read[Mapping[str, Any]]
     clients: Read[tuple[Client, ...]]
     providers: Read[Mapping[str, str]]
+    resource_servers: Read[Mapping[str, frozenset[str]]] = field(default_factory=Read)
+    sessions: Read[Mapping[str, Any]] = field(default_factory=Read)
+    replicas: Read[tuple[str, ...]] = field(default_factory=Read)
 
     @property
     def description(self) -> Description:
@@ -147,7 +159,8 @@ class Facts:
 
     `policies` are the resource-based policies of the new pool's functions by ARN, None for a function without one.
     `limits` are the provisioned RPS by category. `client_id` is the app client of the old pool that the function uses,
-    if the operator named it.
+    if the operator named it. `risks` are the answers of DescribeRiskConfiguration for those of its app clients that may
+    prove passwords, by id, if threat protection is ENFORCED there.
     """
 
     config: Config
@@ -157,6 +170,7 @@ class Facts:
     policies: Read[Mapping[str, str | None]] = field(default_factory=Read)
     ledger: Read[LedgerFacts] = field(default_factory=Read)
     limits: Read[Mapping[str, float]] = field(default_factory=Read)
+    risks: Read[Mapping[str, Mapping[str, Any]]] = field(default_factory=Read)
     rights: Rights = field(default_factory=dict)
     client_id: str | None = None
     mfa_users: Literal["reset", "capture"] = "reset"

@@ -17,6 +17,10 @@ ONLY_IF_ALLOWED = frozenset(
         "cognito-idp:AdminGetUserAuthFactors",
         "cognito-idp:ListUserPoolClientSecrets",
         "cognito-idp:ListUserPools",
+        "cognito-idp:DescribeRiskConfiguration",
+        "cognito-idp:ListResourceServers",
+        "cognito-idp:GetUserPoolSessionConfiguration",
+        "cognito-idp:ListUserPoolReplicas",
         "lambda:GetPolicy",
         "iam:GetRole",
         "iam:SimulatePrincipalPolicy",
@@ -26,6 +30,10 @@ ONLY_IF_ALLOWED = frozenset(
 
 Without them AWS's default quotas are used, or something is named as not checked.
 """
+_COMPARED = (
+    "ListUserPoolClients DescribeUserPoolClient ListIdentityProviders "
+    "ListResourceServers GetUserPoolSessionConfiguration ListUserPoolReplicas"
+)
 _READ_USERS = "ListUsers ListGroups ListUsersInGroup AdminListGroupsForUser"
 
 
@@ -99,8 +107,8 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
     {
         "check": _needed(
             _REACH,
-            source="ListUserPoolClients DescribeUserPoolClient ListIdentityProviders",
-            target="ListUserPoolClients DescribeUserPoolClient ListIdentityProviders",
+            source=f"{_COMPARED} DescribeRiskConfiguration",
+            target=_COMPARED,
             ledger="DescribeTable GetItem",
             function="GetPolicy",
             caller="iam:GetRole iam:SimulatePrincipalPolicy",

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from batch.check.facts import Client, Described, Facts, Machine, PoolFacts, Read, Rights
 from batch.check.rights import Simulate, rights
+from batch.check.threats import mode, proving
 from batch.inventory.filesystem import is_on_network, kind_of
 from batch.inventory.inventory import StorageError, explain, inventory_to_read
 from batch.lambda_trigger.capture_way import ours
@@ -21,6 +22,7 @@ from batch.ledger.own_ledger import read_ledger
 from batch.ledger.table import ledger_as_it_is
 from batch.pacing.pacer import Pacer
 from batch.settings.config import Config
+from userpool.answers.unknown import UNKNOWN
 from userpool.client import cognito_client, is_loopback
 from userpool.description import Description
 from userpool.errors import MigrationError
@@ -30,6 +32,8 @@ from userpool.ledger_table import LedgerTable
 from userpool.pool import UserPool
 from userpool.quotas import ADJUSTABLE
 
+_FEWER = 50  # a page of ListResourceServers has no more, unlike those of every other listing
+
 
 class PoolReader(UserPool):
     """A user pool with the calls that only a check makes."""
@@ -37,7 +41,8 @@ class PoolReader(UserPool):
     def described(self) -> Described:
         """Read all of the pool's settings with DescribeUserPool. Raises FatalError if there is no such pool."""
         answer = self._call("DescribeUserPool")
-        return Described(Description.from_api(self.pool_id, answer), answer["UserPool"])
+        unknown = tuple(name.removeprefix("UserPool.") for name in answer.get(UNKNOWN, ()))
+        return Described(Description.from_api(self.pool_id, answer), answer["UserPool"], unknown)
 
     def mfa(self) -> Mapping[str, Any]:
         """Read the second factors that the pool allows. Returns the answer of GetUserPoolMfaConfig."""
@@ -52,6 +57,31 @@ class PoolReader(UserPool):
         # Pages of ListUserPoolClients may repeat a client. It would be named twice in a finding.
         for client_id in dict.fromkeys(client_id for page in self.app_clients() for client_id in page):
             yield self._call("DescribeUserPoolClient", ClientId=client_id)["UserPoolClient"]
+
+    def resource_servers(self) -> Mapping[str, frozenset[str]]:
+        """Read the scopes of every resource server, by its identifier."""
+        pages = self._pages("ListResourceServers", "ResourceServers", size="MaxResults", MaxResults=_FEWER)
+        return {
+            item["Identifier"]: frozenset(scope["ScopeName"] for scope in item.get("Scopes") or ())
+            for page in pages
+            for item in page
+        }
+
+    def sessions(self) -> Mapping[str, Any]:
+        """Read the limit of sessions. Returns the answer of GetUserPoolSessionConfiguration."""
+        answer: Mapping[str, Any] = self._call("GetUserPoolSessionConfiguration")
+        return answer
+
+    def replicas(self) -> tuple[str, ...]:
+        """Read the Regions that have a replica of the pool. There are few, so one page has them."""
+        items = self._call("ListUserPoolReplicas")["UserPoolReplicas"]
+        return tuple(sorted(item["RegionName"] for item in items if item.get("Role") == "SECONDARY"))
+
+    def risk(self, client_id: str) -> Mapping[str, Any]:
+        """Read what threat protection does at the sign-ins of an app client."""
+        answer = self._call("DescribeRiskConfiguration", ClientId=client_id)
+        configuration: Mapping[str, Any] = answer["RiskConfiguration"]
+        return configuration
 
     def ask(self, operation: str, *, of_pool: bool = True, **parameters: Any) -> None:
         """Make a call to see whether it is refused. The answer is thrown away. Raises what the call raises."""
@@ -91,6 +121,7 @@ def read_facts(where: CheckSources) -> Facts:
         policies=Read.of(lambda: _policies(where, target)),
         ledger=Read.of(lambda: read_ledger(where.config, table)) if table else Read(),
         limits=_limits(where, target),
+        risks=Read.of(lambda: _risks(where, source)),
         rights=_rights(where, source, target),
         **_of_the_operator(where),
     )
@@ -112,8 +143,23 @@ def _pool(reader: PoolReader) -> PoolFacts:
     if described.found is None:  # then one problem is told, and not the same one four times
         return PoolFacts(described, Read(), Read(), Read())
     return PoolFacts(
-        described, Read.of(reader.mfa), Read.of(reader.clients), Read.of(lambda: dict(reader.identity_providers()))
+        described,
+        Read.of(reader.mfa),
+        Read.of(reader.clients),
+        Read.of(lambda: dict(reader.identity_providers())),
+        Read.of(reader.resource_servers),
+        Read.of(reader.sessions),
+        Read.of(reader.replicas),
     )
+
+
+def _risks(where: CheckSources, source: PoolFacts) -> dict[str, Mapping[str, Any]]:
+    """Read what threat protection does at proofs of passwords. Nothing is asked where it does nothing."""
+    described = source.described.found
+    if not (where.config.ledger and described and mode(described.settings) == "ENFORCED"):
+        return {}
+    clients = proving(source.clients.found or (), where.client_id)
+    return {one.app.client_id: where.source.risk(one.app.client_id) for one in clients}
 
 
 def _policies(where: CheckSources, target: PoolFacts) -> dict[str, str | None]:

@@ -30,7 +30,25 @@ DEFAULT_SENDER_A_DAY = 50
 
 
 def passwords(facts: Facts) -> Iterator[Finding]:
-    """Yield which demands of the new pool's password policy the old pool did not make."""
+    """Yield which demands of the new pool's password policy the old pool did not make, or made alone."""
+    yield from _stricter(facts)
+    yield from _history(facts)
+
+
+def _history(facts: Facts) -> Iterator[Finding]:
+    policies = (facts.source.description.password_policy, facts.target.description.password_policy)
+    was, now = (int(policy.get("PasswordHistorySize") or 0) for policy in policies)
+    if was != now:
+        yield _PASSWORDS.note(
+            "password-history-differs",
+            f"the new pool remembers {now} former passwords of each user, and the old one {was}. No history crosses: a "
+            "reset may choose what the user had before.",
+            "If it is to be as in the old pool, in the new pool's template:",
+            template("Policies:", f"  PasswordPolicy: {{PasswordHistorySize: {was}}}   # beside the rest"),
+        )
+
+
+def _stricter(facts: Facts) -> Iterator[Finding]:
     old, new = facts.source.description.password_policy, facts.target.description.password_policy
     stricter = [words for name, words in _CLASSES.items() if new.get(name) and not old.get(name)]
     was, wanted = (int(policy.get("MinimumLength", _DEFAULT_LENGTH)) for policy in (old, new))
@@ -245,6 +263,7 @@ def recovery(facts: Facts) -> Iterator[Finding]:
         )
     else:
         yield _RECOVERY.ok(f"codes are sent by {', '.join(ways) or 'phone, else e-mail (nothing is set)'}.")
+    yield from _failing(facts)
     if ("verified_phone_number" in ways or not ways) and not settings.get("SmsConfiguration"):
         # Without AccountRecoverySetting nobody decided on SMS: phone first is only Cognito's default, with e-mail after
         # it.
@@ -253,7 +272,32 @@ def recovery(facts: Facts) -> Iterator[Finding]:
             "no-sms-sender",
             "the new pool may reset by SMS and has no SmsConfiguration: no code is sent to phone numbers.",
             "Give the new pool SMS, or recover by verified_email alone. In its template:",
-            template("SmsConfiguration: {SnsCallerArn: …, ExternalId: …}"),
+            template("SmsConfiguration: {SnsCallerArn: …, ExternalId: …}   # where SNS does not send: EumsSms"),
+        )
+
+
+def _failing(facts: Facts) -> Iterator[Finding]:
+    """Judge what Cognito itself says about senders that do not work (SmsConfigurationFailure and the like)."""
+    settings = facts.target.settings
+    if why := settings.get("SmsConfigurationFailure"):
+        resets = "phone_number" in facts.target.description.recovery
+        make = _RECOVERY.error if resets else _RECOVERY.warning
+        sandbox = "SNSSandbox" in why
+        yield make(
+            "sms-fails",
+            f"Cognito says that the new pool cannot send SMS ({why}): "
+            + ("codes reach nobody except the test numbers of the account" if sandbox else "codes reach nobody")
+            + (", and forgot-password sends them to phone numbers." if resets else "."),
+            "Ask AWS to move the account out of the SMS sandbox, which takes days."
+            if sandbox
+            else "Let cognito-idp.amazonaws.com assume the role of SmsConfiguration with its ExternalId, and let that "
+            "role call sns:Publish.",
+        )
+    if why := settings.get("EmailConfigurationFailure"):
+        yield _RECOVERY.error(
+            "mail-fails",
+            f"Cognito says that the new pool cannot send mail ({why}): no code reaches an e-mail address.",
+            "Correct EmailConfiguration: its SES identity must be verified, and allow Cognito to send.",
         )
 
 

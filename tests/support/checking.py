@@ -24,6 +24,7 @@ from batch.scan.scan import Scan
 from batch.settings.config import Config
 from sandbox.cognito import Cognito
 from sandbox.in_process import client
+from sandbox.world import World
 from userpool.errors import NotAllowedError
 from userpool.ledger_table import LedgerTable
 from userpool.pool import UserPool
@@ -87,6 +88,7 @@ NEW: Mapping[str, Any] = {
     },
     "SmsConfiguration": {"SnsCallerArn": "arn:aws:iam::123456789012:role/sms", "ExternalId": "x"},
     "LambdaConfig": dict.fromkeys(TRIGGERS, FUNCTION),
+    "DeletionProtection": "ACTIVE",
 }
 OLD_APP = {"ClientName": "migration", "ExplicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"]}
 NEW_APP = {
@@ -101,6 +103,7 @@ class Setup:
     """A migration: its pools, its ledger, and what is asked of Lambda and IAM instead of AWS."""
 
     cognito: Any
+    world: World
     table: LedgerTable
     config: Config
     refused: set[str] = field(default_factory=set)
@@ -211,7 +214,8 @@ def set_up(
     new_app: Mapping[str, Any] | None = None,
 ) -> Setup:
     """Make a good set-up, published and attached, but for what is given. Nobody is in the old pool."""
-    cognito = client(Cognito())
+    account = Cognito()
+    cognito = client(account)
     pools = []
     for options, app in (
         ({**OLD, **(old or {})}, {**OLD_APP, **(old_app or {})}),
@@ -226,4 +230,4 @@ def set_up(
         state=str(folder / "migration.db"),
         ledger=LedgerSettings(table.name),
     )
-    return Setup(cognito, table, config)
+    return Setup(cognito, account.world, table, config)

@@ -37,6 +37,10 @@ READS = {
     "DescribeUserPoolClient": lambda pool: pool.app_client("c"),
     "ListIdentityProviders": lambda pool: pool.identity_providers(),
     "GetProvisionedLimit": lambda pool: pool.provisioned_rps("UserCreation"),
+    "ListResourceServers": lambda pool: pool.resource_servers(),
+    "GetUserPoolSessionConfiguration": lambda pool: pool.sessions(),
+    "ListUserPoolReplicas": lambda pool: pool.replicas(),
+    "DescribeRiskConfiguration": lambda pool: pool.risk("c"),
     "AdminCreateUser": lambda pool: pool.create("ada", {}, "Passw0rd!"),
     "UpdateGroup": lambda pool: pool.update_group(Group("g")),
 }
