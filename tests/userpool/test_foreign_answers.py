@@ -34,6 +34,7 @@ READS = {
     "AdminListGroupsForUser": lambda pool: list(pool.groups_of("ada")),
     "AdminGetUser": lambda pool: pool.find("ada"),
     "ListUserPoolClients": lambda pool: list(pool.app_clients()),
+    "ListUserPoolClientSecrets": lambda pool: pool.count_client_secrets("c"),
     "DescribeUserPoolClient": lambda pool: pool.app_client("c"),
     "ListIdentityProviders": lambda pool: pool.identity_providers(),
     "GetProvisionedLimit": lambda pool: pool.provisioned_rps("UserCreation"),

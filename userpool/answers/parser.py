@@ -44,6 +44,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "ListGroupsResponse": ("Groups",),
     "ListIdentityProvidersResponse": ("Providers",),
     "ListResourceServersResponse": ("ResourceServers",),
+    "ListUserPoolClientSecretsResponse": ("ClientSecrets",),
     "ListUserPoolClientsResponse": ("UserPoolClients",),
     "ListUserPoolReplicasResponse": ("UserPoolReplicas",),
     "ListUserPoolsResponse": ("UserPools",),
