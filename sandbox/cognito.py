@@ -9,13 +9,14 @@ from sandbox import constraints, limits
 from sandbox.errors import CognitoError
 from sandbox.point_in_time import operations as point_in_time
 from sandbox.point_in_time import paused
-from sandbox.pools import extras, groups, links, mfa_settings, pools
+from sandbox.pools import client_secrets, extras, groups, links, mfa_settings, pools
 from sandbox.sign_in import auth, tokens
 from sandbox.users import admin_create, factors, list_users, own_account, passwords, recovery, sign_up, users
 from sandbox.world import ACCOUNT, REGION, World
 
 _OWN = {
     **pools.OPERATIONS,
+    **client_secrets.OPERATIONS,
     **mfa_settings.OPERATIONS,
     **extras.OPERATIONS,
     **users.OPERATIONS,
@@ -40,24 +41,26 @@ _FROM_MOTO = frozenset(
         "CreateIdentityProvider",
         "CreateResourceServer",
         "CreateUserPool",
-        "CreateUserPoolClient",
         "CreateUserPoolDomain",
         "DeleteIdentityProvider",
-        "DeleteUserPoolClient",
         "DeleteUserPoolDomain",
         "DescribeIdentityProvider",
         "DescribeResourceServer",
-        "DescribeUserPoolClient",
         "DescribeUserPoolDomain",
         "ListIdentityProviders",
         "ListResourceServers",
         "ListUserPoolClients",
         "ListUserPools",
         "UpdateIdentityProvider",
-        "UpdateUserPoolClient",
         "UpdateUserPoolDomain",
     }
 )
+
+
+def settle(world: World) -> None:
+    """Do what Cognito does by itself when its time has come. Called with the lock held."""
+    world.recoveries.settle(world)
+    client_secrets.settle(world)
 
 
 class Cognito:
@@ -71,7 +74,7 @@ class Cognito:
         constraints.check(operation, parameters)
         own = _OWN.get(operation)
         with self.world.lock:
-            self.world.recoveries.settle(self.world)
+            settle(self.world)
             paused.check(self.world, operation, parameters)
             if own is not None:
                 return own(self.world, parameters)

@@ -118,8 +118,14 @@ _OPERATIONS = {
         "StartPointInTimeRecovery",
         "CancelPointInTimeRecovery",
     ],
-    "UserPoolClientRead": ["DescribeUserPoolClient", "ListUserPoolClients"],
-    "UserPoolClientUpdate": ["CreateUserPoolClient", "UpdateUserPoolClient", "DeleteUserPoolClient"],
+    "UserPoolClientRead": ["DescribeUserPoolClient", "ListUserPoolClients", "ListUserPoolClientSecrets"],
+    "UserPoolClientUpdate": [
+        "CreateUserPoolClient",
+        "UpdateUserPoolClient",
+        "DeleteUserPoolClient",
+        "AddUserPoolClientSecret",
+        "DeleteUserPoolClientSecret",
+    ],
     "LimitManagement": ["GetProvisionedLimit", "UpdateProvisionedLimit"],
 }
 CATEGORY: Mapping[str, str] = {

@@ -10,13 +10,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
 from sandbox import cors, other_services
-from sandbox.cognito import Cognito, shared
+from sandbox.cognito import Cognito, settle, shared
 from sandbox.dynamodb import dynamodb
 from sandbox.errors import CognitoError
 from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.limits import Quotas
 from sandbox.messages import Answer, Call, error_answer, json_answer
 from sandbox.point_in_time.controls import controls
+from sandbox.pools import client_secrets
 from sandbox.sign_in import keys, managed_login
 from sandbox.wire import HOST, Environ, HttpServer, read_body
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 _CONTROL_PREFIX = "/_sandbox/"
+_SECRETS_MANAGER = "secretsmanager."
 _KEYS_PATH = "/.well-known/jwks.json"
 _MAX_LATENCY_SECONDS = 60
 _StartResponse = Any
@@ -131,7 +133,15 @@ class Sandbox:
         if environ["PATH_INFO"].endswith(_KEYS_PATH):
             return self._keys(environ["PATH_INFO"].removesuffix(_KEYS_PATH).strip("/"))
         call = Call.of(environ, body)
-        return other_services.answer(environ) if call is None else self._serve(call)
+        return self._other(environ) if call is None else self._serve(call)
+
+    def _other(self, environ: Environ) -> Answer:
+        """Answer a call to a service that moto has. The secrets of app clients are of the account of this Cognito."""
+        if environ.get("HTTP_X_AMZ_TARGET", "").startswith(_SECRETS_MANAGER):
+            environ["HTTP_X_MOTO_ACCOUNT_ID"] = self.cognito.world.moto.account
+            with self.cognito.world.lock:
+                settle(self.cognito.world)
+        return other_services.answer(environ)
 
     def _serve(self, call: Call) -> Answer | None:
         """Answer a call to Cognito or DynamoDB, or return None to hang up."""
@@ -194,6 +204,7 @@ class Sandbox:
             "PUT latency": self._put_latency,
             "POST sign-in": self._sign_in,
             "POST code": self._code,
+            "POST rotate-secret": self._rotate,
             **controls(self.cognito.world),
         }
         if request not in known:
@@ -244,6 +255,14 @@ class Sandbox:
             pool, _ = self.cognito.world.app_client(given["client_id"])
             user = pool.users.find(given["username"])
             return {"code": user.code if user else None}
+
+    def _rotate(self, body: bytes) -> None:
+        """Rotate the secret of an app client."""
+        client_id = json.loads(body)
+        if not isinstance(client_id, str):
+            raise ValueError("A secret is rotated by the ID of its app client.")  # noqa: TRY004 - as any bad value
+        with self.cognito.world.lock:
+            client_secrets.rotate(self.cognito.world, client_id)
 
     def _put_faults(self, body: bytes) -> None:
         documents = json.loads(body)

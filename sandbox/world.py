@@ -103,7 +103,7 @@ class AppClient:
 
     id: str
     config: dict[str, Any]
-    secret: str | None = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # any of which is good, newest first
 
     @property
     def flows(self) -> frozenset[str]:
@@ -138,6 +138,8 @@ class World:
         self.lambda_seconds = 5.0  # "must respond within 5 seconds", by the wall clock; a test may shorten it
         self.hides_resets = False  # whether RESET_REQUIRED looks like a wrong password, see `password_auth`
         self.recoveries = Recoveries()
+        self.client_secrets: dict[str, Any] = {}  # by app client, what moto does not keep, see `client_secrets`
+        self.managed_secrets: set[str] = set()  # app clients whose secret Cognito rotates
         self._directories: dict[str, Directory] = {}
 
     @contextmanager
@@ -215,10 +217,13 @@ class World:
         """Return the app client and its pool. Raises ResourceNotFoundException."""
         for pool_id, pool in self.moto.pools().items():
             if client_id in pool.clients:
-                found = pool.clients[client_id]
-                secret = found.secret if found.generate_secret else None
-                return self.pool(pool_id), AppClient(client_id, found.extended_config, secret)
+                return self.pool(pool_id), self._app_client(pool.clients[client_id])
         raise not_there(f"User pool client {client_id} does not exist.")
+
+    def _app_client(self, found: Any) -> AppClient:
+        more = self.client_secrets.get(found.id)
+        older = (more.older[1],) if more and more.older else ()
+        return AppClient(found.id, found.extended_config, (found.secret, *older) if found.generate_secret else ())
 
 
 Operation = Callable[[World, Parameters], dict[str, Any]]

@@ -36,12 +36,13 @@ def allows(client: AppClient, flow: str) -> bool:
 
 
 def check_secret_hash(client: AppClient, given: str | None, usernames: Iterable[str]) -> None:
-    """Raise NotAuthorizedException unless the hash was made of the client's secret and one of the names."""
-    if client.secret is None:
+    """Raise NotAuthorizedException unless the hash was made of one of the client's secrets and one of the names."""
+    if not client.secrets:
         return
     if not given:
         raise not_authorized(f"Client {client.id} is configured with secret but SECRET_HASH was not received")
-    if not any(_secret_hash(client.secret, name, client.id) == given for name in usernames):
+    good = (_secret_hash(secret, name, client.id) for name in usernames for secret in client.secrets)
+    if given not in good:
         raise not_authorized(f"Unable to verify secret hash for client {client.id}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.errors import invalid_parameter
+from sandbox.pools import client_secrets
 from sandbox.world import Operation, Parameters, Pool, World
 
 _MOST_CUSTOM_ATTRIBUTES = 50  # developer guide, quotas
@@ -53,6 +54,7 @@ def _delete_user_pool(world: World, parameters: Parameters) -> dict[str, Any]:
             "The user pool cannot be deleted because deletion protection is activated. "
             "Deletion protection must be inactivated first."
         )
+    client_secrets.forget(world, pool)
     world.moto.call("DeleteUserPool", parameters, pool.region)
     world.forget_pool(pool.id)
     return {}

@@ -164,7 +164,7 @@ def _seconds(client: AppClient, kind: str) -> int:
 
 def _revoke_token(world: World, parameters: Parameters) -> dict[str, Any]:
     _, client = world.app_client(parameters["ClientId"])
-    if client.secret and parameters.get("ClientSecret") != client.secret:
+    if client.secrets and parameters.get("ClientSecret") not in client.secrets:
         raise CognitoError("UnauthorizedException", "Client secret does not match.")
     grant: Grant | None = world.refresh_tokens.get(parameters["Token"])
     if grant and grant.client_id != client.id:
