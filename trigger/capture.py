@@ -28,6 +28,10 @@ _WRITE_SECONDS = 1.5  # for the password and the write that says so
 _TRIES = 3
 _PAUSE = 0.3  # seconds between them
 _LONGEST_MINIMUM = 99  # that a pool's password policy can ask for (PasswordPolicyType)
+_RIGHT_BUT_NOT_NOW = (
+    "The password was right, and the app was told what to do. If this goes on, see whether a point-in-time recovery of "
+    "the new pool is under way: it pauses writes."
+)
 _TOO_WEAK = {"InvalidPasswordException", "PasswordHistoryPolicyViolationException"}
 
 
@@ -119,7 +123,7 @@ def _postponed(work: Work, person: Person, token: str, postponed: _PostponedErro
     if not postponed.in_doubt:
         _give_up(work, person, token, postponed=work.now())
     work.response["answerCorrect"] = True
-    return fault(postponed.error, person.sub, "The password was right. The app was told that, and what to do.")
+    return fault(postponed.error, person.sub, _RIGHT_BUT_NOT_NOW)
 
 
 def _give_up(work: Work, person: Person, token: str, *, postponed: float = 0) -> None:

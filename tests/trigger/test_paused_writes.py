@@ -72,7 +72,8 @@ def test_a_refused_password_is_to_be_tried_later(world, code):
     assert world.everything()[1] == users
     (fault,) = (line for line in world.log if line["outcome"] == "fault")
     assert "AdminSetUserPassword" in fault["detail"]
-    assert "The password was right." in fault["detail"]
+    assert "The password was right" in fault["detail"]
+    assert "point-in-time recovery" in fault["detail"]
     assert OLD_PASSWORD not in str(world.log)
     end()
     assert told(world.answer("bob", answer, OLD_PASSWORD)) == {"outcome": "captured"}

@@ -467,6 +467,8 @@ def test_the_other_one_of_two_secrets_is_not_called_wrong(listed):
     world.parts.read_secret = lambda _: shown[::-1]
     if listed:
         with_secrets(world, listed)
+    else:
+        on(world.source_client, "ListUserPoolClientSecrets", raising(refusal("AccessDeniedException")))
     found = walk(world)["old app client"]
     assert (found.verdict, "only a password tells" in found.said) == (StepVerdict.UNCHECKED, True), found
     assert shown not in repr(found)
