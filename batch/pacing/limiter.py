@@ -98,6 +98,7 @@ class Limiter:
         self._span = most / per_second
         # When the last calls left, the oldest first; -inf stands for calls that were never made.
         self._left = deque([-math.inf] * most, maxlen=most)
+        self._throttled_since: float | None = None
 
     @property
     def ceiling(self) -> float:
@@ -108,6 +109,16 @@ class Limiter:
     def rate(self) -> float:
         """Slots a second at this moment: fewer than the ceiling after a throttle."""
         return self._pace.at(self._clock())
+
+    @property
+    def standstill(self) -> float:
+        """Seconds in which every call was throttled, up to now; 0 after any other answer."""
+        since = self._throttled_since
+        return 0.0 if since is None else self._clock() - since
+
+    def let_through(self) -> None:
+        """Note that a call was not throttled."""
+        self._throttled_since = None
 
     def wait(self, *, finishing: bool = False) -> float:
         """Take the next free slot, sleep until then, and return when that is.
@@ -152,6 +163,8 @@ class Limiter:
         """
         with self._lock:
             now = self._clock()
+            if self._throttled_since is None:
+                self._throttled_since = now
             pace = self._pace.throttled(left, now)
             # The same pace: this throttle belongs to an event that slowed the calls down already.
             if pace is not self._pace:

@@ -53,6 +53,11 @@ _MANY = 100  # slots a second: from this rate on, a call that is late makes no d
 _LEDGER_ATTEMPTS = 11
 _FIRST_LEDGER_WAIT = 0.05
 _LONGEST_LEDGER_WAIT = 5.0
+_STANDSTILL = 1800.0  # seconds in which Cognito throttles every call: its quota is 0, or others use all of it
+_STANDS_STILL = (
+    "{error}. Every such call was throttled for half an hour: the quota of this account is 0, or other programs use "
+    "all of it. What was done is recorded. Look at the quota in Service Quotas and who else calls Cognito, and rerun."
+)
 _TURN = 0.001  # seconds that a thread may keep the others waiting; Python's default is five times as long
 
 
@@ -110,7 +115,7 @@ class Pacer:
 
     def _enough(self, state: tenacity.RetryCallState) -> bool:
         # A throttled call was not carried out, and its slots come slower now. So throttles do not count as attempts:
-        # they are waited out without end, until somebody wants to stop.
+        # they are waited out until somebody wants to stop, or nothing of the category gets through for long.
         if self._stopping.is_set():
             return state.attempt_number >= _PATIENCE_WHEN_STOPPING
         return state.attempt_number - cast("_Paced", state.fn).throttles >= ATTEMPTS
@@ -132,16 +137,23 @@ class _Paced:
 
     def __call__(self) -> Any:
         try:
-            return self._on_time()
-        except ThrottledError:
+            answer = self._on_time()
+        except ThrottledError as error:
             self.throttles += 1
             self._limiter.slow_down(self._left)
+            if self._limiter.standstill > _STANDSTILL:
+                raise FatalError(_STANDS_STILL.format(error=str(error).rstrip("."))) from None
             raise
         except DroppedError as error:
             if self._repeatable:
                 raise
             # Not repeated: the first attempt may have been carried out, so whoever called must look first.
             raise UnansweredError(f"{error}: no answer, so it may have been carried out") from None
+        except MigrationError:
+            self._limiter.let_through()
+            raise
+        self._limiter.let_through()
+        return answer
 
     def _on_time(self) -> Any:
         self._left = slot = self._limiter.approach(ahead=self._ahead, finishing=self._finishing)

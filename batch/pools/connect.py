@@ -240,8 +240,8 @@ def _provisioned(pool: UserPool, say: Say, stop: threading.Event) -> dict[str, f
     for category in sorted(ADJUSTABLE):
         try:
             found[category] = _asked(pool, category, limiter)
-        # A stop is a MigrationError as well, but no refusal: it ends the command.
-        except StoppedError:
+        # A stop is a MigrationError as well, and so is a quota of 0, but no refusal: it ends the command.
+        except (StoppedError, SettingsError):
             raise
         except MigrationError:
             say("Note: quotas are AWS's defaults (GetProvisionedLimit is not allowed or not there); see rate.limits.")
@@ -255,9 +255,19 @@ def _asked(pool: UserPool, category: str, limiter: Limiter) -> float:
     for _ in range(_ASKS - 1):
         limiter.wait()
         with suppress(ThrottledError):
-            return pool.provisioned_rps(category)
+            return _positive(pool.provisioned_rps(category), category)
     limiter.wait()
-    return pool.provisioned_rps(category)
+    return _positive(pool.provisioned_rps(category), category)
+
+
+def _positive(limit: float, category: str) -> float:
+    """Return a quota. Raises SettingsError if no call may ever be made."""
+    if limit <= 0:
+        raise SettingsError(
+            f"The quota {category} of this account is {limit:g} requests a second (GetProvisionedLimit), so no such "
+            "call can be made: raise it in Service Quotas, or name the limits to keep to in rate.limits."
+        )
+    return limit
 
 
 Way = Literal["group", "user"]

@@ -24,7 +24,16 @@ from batch.pools.connect import connect, default_rps
 from batch.settings.config import Config, RateSettings
 from sandbox.local import local_client
 from sandbox.server import Sandbox
-from userpool.errors import DroppedError, FatalError, ThrottledError, UnansweredError, UnreachableError, UserError
+from userpool.errors import (
+    DroppedError,
+    FatalError,
+    NotFoundError,
+    SettingsError,
+    ThrottledError,
+    UnansweredError,
+    UnreachableError,
+    UserError,
+)
 from userpool.quotas import CATEGORY, DEFAULT_RPS
 from userpool.settings import PoolSettings, UserRules
 
@@ -279,10 +288,40 @@ def test_each_attempt_takes_a_slot(time_):
 
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_a_throttled_call_is_repeated_for_as_long_as_it_takes(time_, repeatable):
-    """A throttle was not carried out, so it is waited out without end, also for what must not be repeated blindly."""
-    attempts = Attempts(*[ThrottledError("slow down")] * 200)
+    """A throttle was not carried out, so it is waited out, also for what must not be repeated blindly."""
+    attempts = Attempts(*[ThrottledError("slow down")] * 60)
     assert carry_out(pacer(time_), attempts, repeatable=repeatable) == "answer"
-    assert attempts.made == 201
+    assert attempts.made == 61
+
+
+@pytest.mark.parametrize("rps", [0.1, 50.0])
+def test_a_quota_of_nothing_ends_in_one_sentence(time_, rps):
+    """Where not one call of a category gets through for half an hour, the command ends, and says why it may be."""
+    attempts, began = Attempts(*[ThrottledError("AdminGetUser was throttled.")] * 10_000), time_.now
+    with pytest.raises(FatalError, match=r"Every such call was throttled.*quota of this account is 0.*rerun"):
+        carry_out(pacer(time_, rps=rps), attempts)
+    assert 1800 < time_.now - began < 1800 + 60 + 20 / rps
+
+
+@pytest.mark.parametrize("answer", ["answer", UserError("no"), NotFoundError("nobody")])
+def test_a_call_that_gets_through_begins_the_half_hour_anew(time_, answer):
+    """A category that lets a call through now and then does not stand still, whatever the answer is."""
+    paced = pacer(time_)
+    for _ in range(8):
+        with suppress(UserError, NotFoundError):
+            carry_out(paced, Attempts(*[ThrottledError("slow down")] * 60, answer))
+
+
+def test_another_category_is_no_sign_of_life(time_):
+    """Calls of another category that get through do not hide that this one stands still."""
+    paced = pacer(time_)
+
+    def throttled():
+        carry_out(paced, Attempts(), operation="ListUsers")
+        raise ThrottledError("AdminGetUser was throttled")
+
+    with pytest.raises(FatalError, match="half an hour"):
+        carry_out(paced, throttled)
 
 
 def test_a_throttle_slows_its_category_alone(time_):
@@ -533,6 +572,16 @@ def test_the_workers_are_as_many_as_the_slowest_category_needs(sandbox, pools, s
 
 def defaults_at_half(migration) -> bool:
     return migration.target.rps("AdminCreateUser") == 25 and migration.source.rps("ListUsers") == 15
+
+
+def test_a_quota_of_zero_that_cognito_tells_is_a_sentence(sandbox, pools):
+    """Where no call of a category may be made, nothing begins, and the sentence names the category."""
+    quotas = {**DEFAULT_RPS, "UserCreation": 0}
+    with (
+        in_front_of(sandbox.endpoint_url, quotas=quotas) as (url, _),
+        pytest.raises(SettingsError, match=r"The quota UserCreation of this account is 0 .*rate\.limits"),
+    ):
+        connected(config(pools, url, url))
 
 
 @pytest.mark.parametrize(
