@@ -23,6 +23,23 @@ _PRIVATE = 0o077
 _NEEDED_BOTOCORE = (1, 44, 8)  # as pyproject.toml has it
 
 
+def lost_users(facts: Facts) -> Iterator[Finding]:
+    """Judge whether the new pool still has everybody whom this migration has created there."""
+    missing, topic = facts.missing.found, Topic("lost users")
+    if missing and missing.is_loss:
+        yield topic.error(
+            "lost-users",
+            missing.sentence,
+            "if that was a mistake, or a recovery of the pool, bring them back by the first line; if they were deleted "
+            "on purpose, say so by the second.",
+            "cognito-migrate recover --missing\ncognito-migrate recover --stay-deleted",
+        )
+    elif missing and missing.made:
+        yield topic.ok("Everybody whom this migration has created is in the new pool, but for who was deleted there.")
+    elif not facts.missing.problem:
+        yield topic.ok("This migration has created nobody yet, as far as the inventory on this machine knows.")
+
+
 def providers(facts: Facts) -> Iterator[Finding]:
     """Yield a warning for each identity provider of the old pool that the new pool lacks.
 

@@ -14,6 +14,7 @@ from batch.check.finding import Finding, Severity, Topic
 Judge = Callable[[Facts], Iterable[Finding]]
 
 JUDGES: Mapping[str, Judge] = {
+    "lost users": account.lost_users,
     "kinds": pools.kinds,
     "case": pools.case,
     "aliases": pools.aliases,
@@ -77,7 +78,7 @@ def findings(facts: Facts) -> list[Finding]:
 def _unread(facts: Facts) -> Iterator[Finding]:
     for side, pool in (("old pool", facts.source), ("new pool", facts.target)):
         yield from _pool_unread(side, pool)
-    reads: Mapping[str, Read[Any]] = {"ledger": facts.ledger, "triggers": facts.policies}
+    reads: Mapping[str, Read[Any]] = {"ledger": facts.ledger, "triggers": facts.policies, "lost users": facts.missing}
     for name, read in reads.items():
         if read.problem:
             # `run` cannot go on without the ledger. The functions' policies are only looked at to give advice.

@@ -95,7 +95,7 @@ _SCAN = _needed(_REACH, source=f"{_READ_USERS} AdminGetUser AdminGetUserAuthFact
 
 _RUN = _needed(
     _REACH,
-    target="ListGroups AdminGetUser AdminListGroupsForUser "
+    target="ListUsers ListGroups AdminGetUser AdminListGroupsForUser "
     "AdminCreateUser AdminSetUserPassword AdminDisableUser AdminEnableUser AdminUpdateUserAttributes "
     "AdminDeleteUserAttributes AdminAddUserToGroup AdminRemoveUserFromGroup CreateGroup UpdateGroup "
     "AdminLinkProviderForUser AdminDisableProviderForUser AdminSetUserMFAPreference",
@@ -108,7 +108,7 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         "check": _needed(
             _REACH,
             source=f"{_COMPARED} DescribeRiskConfiguration",
-            target=_COMPARED,
+            target=f"{_COMPARED} ListUsers AdminGetUser",
             ledger="DescribeTable GetItem",
             function="GetPolicy",
             caller="iam:GetRole iam:SimulatePrincipalPolicy",
@@ -155,6 +155,9 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
             _REACH,
             target="ListUserPoolClients DescribeUserPoolClient",
             ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem Scan",
+        ),
+        "recover": _needed(
+            _REACH, target=f"{_READ_USERS} AdminGetUser", ledger="DescribeTable GetItem UpdateItem Scan"
         ),
         "forget": _needed(_as_a_role(), ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem"),
         "undo": _needed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +18,13 @@ from batch.check.rights import Simulate, rights
 from batch.check.threats import mode, proving
 from batch.inventory.filesystem import is_on_network, kind_of
 from batch.inventory.inventory import StorageError, explain, inventory_to_read
+from batch.inventory.missing import Missing
 from batch.lambda_trigger.capture_way import ours
 from batch.ledger.own_ledger import read_ledger
 from batch.ledger.table import ledger_as_it_is
 from batch.pacing.pacer import Pacer
+from batch.recovery.census import Census
+from batch.runtime.progress_bar import ProgressBars
 from batch.settings.config import Config
 from userpool.answers.unknown import UNKNOWN
 from userpool.client import cognito_client, is_loopback
@@ -122,6 +126,7 @@ def read_facts(where: CheckSources) -> Facts:
         ledger=Read.of(lambda: read_ledger(where.config, table)) if table else Read(),
         limits=_limits(where, target),
         risks=Read.of(lambda: _risks(where, source)),
+        missing=_missing(where, target),
         rights=_rights(where, source, target),
         **_of_the_operator(where),
     )
@@ -136,6 +141,26 @@ def _limits(where: CheckSources, target: PoolFacts) -> Read[Mapping[str, float]]
     if target.described.found is None:
         return Read()
     return Read.of(lambda: {name: where.target.provisioned_rps(name) for name in sorted(ADJUSTABLE)})
+
+
+def _missing(where: CheckSources, target: PoolFacts) -> Read[Missing]:
+    """Look who is missing of those whom the inventory on this machine knows to be in the new pool."""
+    try:
+        opened = inventory_to_read(where.config)
+    except (MigrationError, StorageError):
+        return Read()  # there is none yet, or `state_problem` says why
+    if target.described.found is None:
+        return Read()
+    with opened as inventory:
+        census = Census(
+            where.target,
+            inventory,
+            where.config.loss,
+            stop=threading.Event(),
+            progress=ProgressBars(),
+            now=time.time,
+        )
+        return Read.of(census.count)
 
 
 def _pool(reader: PoolReader) -> PoolFacts:

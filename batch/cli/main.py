@@ -67,6 +67,10 @@ COMMANDS = {
         "batch.cli.prepare:prepare",
         "Add to the new pool the custom attributes and groups that it lacks. `check` says what else is to be done.",
     ),
+    "recover": Listed(
+        "batch.cli.recover:recover",
+        "Let the next run bring back whom the new pool has lost. The new pool itself is not changed.",
+    ),
     "report": Listed(
         "batch.cli.report:make_report",
         "Write the plan and the result as one HTML page, beside a run or without one. Neither pool is asked.",

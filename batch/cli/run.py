@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from batch.cli.plan import show_plan
-from batch.cli.session import Session, session
+from batch.cli.session import Session, census_of, session
 from batch.cli.terminal import (
     Exit,
     Number,
@@ -145,6 +145,7 @@ def run(
         if not (yes or digest or sys.stdin.isatty()):
             raise SettingsError("Nobody is there to confirm: pass --yes, or --plan DIGEST of an approved plan.")
         now = replace(begun, migration=begun.migration.with_removals()) if removals else begun
+        census_of(now).refuse()
         planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
         now.record.plan_digest = planned.digest
         _approve(now.migration, now.inventory, planned, yes=yes, digest=digest)

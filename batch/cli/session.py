@@ -18,9 +18,12 @@ from batch.inventory.stages import refuse
 from batch.ledger.own_ledger import still_there
 from batch.ledger.table import ledger_as_it_is
 from batch.pacing.call_counts import Meter
+from batch.pacing.limiter import HaltedError
 from batch.pacing.pacer import on_time
 from batch.pools.connect import Migration, connect
+from batch.recovery.census import Census
 from batch.runtime.document import DOCUMENT
+from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import Stop, StoppedError, Why, stop_on_signals
 from batch.settings import config as configuration
 from batch.settings.config import Config
@@ -92,6 +95,19 @@ def session(
                 yield Session(command, migration, inventory, stop, record, window)
 
 
+def census_of(now: Session) -> Census:
+    """Return a look at the new pool: who of this migration's users is still there."""
+    migration = now.migration
+    return Census(
+        migration.target.pool,
+        now.inventory,
+        migration.config.loss,
+        stop=now.stop,
+        progress=ProgressBars(),
+        now=migration.target_now,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Apart:
     """What a command works with that asks neither pool. `agent` is the user agent of its calls to the ledger."""
@@ -136,12 +152,14 @@ def _recording(
 
 @contextmanager
 def _in_its_words(stop: Stop, window: Window | None, command: str) -> Iterator[None]:
-    """Turn a stop into a ClosedError if it was the end of the window, and not a signal."""
+    """Turn a stop into a ClosedError if it was the end of the window, and let any other name the command."""
     try:
         yield
-    except StoppedError:
+    except StoppedError as error:
         if window and stop.why is Why.WINDOW:
             raise closed(window, command) from None
+        if isinstance(error, HaltedError):  # which waited for a slot, and knows no command
+            raise StoppedError(f"Stopped; what was done is recorded. Go on with: cognito-migrate {command}") from None
         raise
 
 

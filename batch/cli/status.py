@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from batch.cli.session import READS_ALL, ledger_to_read
-from batch.cli.terminal import as_json_option, cut_over_lines, say, tell
+from batch.cli.terminal import Exit, as_json_option, cut_over_lines, missing_lines, say, tell
 from batch.inventory.inventory import Inventory, inventory_to_read
 from batch.inventory.user_state import UserState
 from batch.ledger.count import DAYS, LedgerCount, count
@@ -45,6 +46,7 @@ def status_json(status: Status, counted: LedgerCount | None, unread: str | None)
 
 def status_lines(status: Status, counted: LedgerCount | None, unread: str | None) -> Iterator[str]:
     """Yield the status in lines. `unread` is why there is no count of the ledger."""
+    yield from missing_lines(status.missing)
     yield from _scan_lines(status)
     yield from cut_over_lines(status.cut_over)
     yield from _end_lines(status)
@@ -167,7 +169,7 @@ def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
     config = configuration.load(config_path)
     with inventory_to_read(config) as inventory:
         # Neither pool is asked, so rules and quotas are as far as the configuration alone tells.
-        standing = status(inventory, connect.rules_alone(config, inventory), connect.default_rps(config))
+        standing = status(inventory, connect.rules_alone(config, inventory), connect.default_rps(config), config.loss)
         counted, failure = None, None
         if config.ledger and not offline:
             try:
@@ -179,6 +181,8 @@ def show_status(config_path: Path, *, offline: bool, as_json: bool) -> None:
     say(lambda: status_json(standing, counted, said), lambda: status_lines(standing, counted, said), as_json=as_json)
     if failure and not isinstance(failure, MissingTableError):  # said, but it is no good end
         raise failure
+    if standing.missing.is_loss:
+        sys.exit(Exit.DIFFERENT)
 
 
 def _count(config: Config, inventory: Inventory) -> LedgerCount:

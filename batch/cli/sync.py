@@ -13,7 +13,7 @@ import click
 
 from batch.cli.run import carry_out, leave, run_json, run_lines
 from batch.cli.scan import read_old_pool, scan_lines
-from batch.cli.session import Session, session
+from batch.cli.session import Session, census_of, session
 from batch.cli.terminal import Number, as_json_option, cut_over_lines, ignore_window_option, say
 from batch.inventory import meta_keys
 from batch.plan.change_limit import ChangeLimit, changes, most_changes, refuse_changing
@@ -61,6 +61,7 @@ def sync(
 ) -> None:
     """Scan, plan and run without asking: for schedulers. Ends with code 3 where a person should look first."""
     with session(config_path, "sync", create=True, backup=True, in_window=not ignore_window) as now:
+        census_of(now).refuse()
         now.begin()
         scanned = read_old_pool(now, accept=partial(refuse_shrinking, percent=max_shrink))
         # Recorded step by step: if a later step refuses, the history still has what was scanned.

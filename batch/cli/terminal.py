@@ -20,8 +20,10 @@ import click
 
 from batch.inventory.inventory import StorageError, explain
 from batch.inventory.lock import LockedError
+from batch.inventory.missing import REMEDY, Missing
 from batch.inventory.stages import OutOfTurnError
 from batch.pools.connect import Migration, connect
+from batch.recovery.census import UsersMissingError
 from batch.runtime.document import DOCUMENT
 from batch.runtime.own_lines import OWN_LINES
 from batch.runtime.stopping import INTERRUPTED, StoppedError
@@ -192,6 +194,13 @@ def gone_lines(gone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield from more(len(gone))
 
 
+def missing_lines(missing: Missing) -> Iterator[str]:
+    """Say how many users the new pool has lost, and what to do, if that is a loss."""
+    if missing.is_loss:
+        yield missing.sentence
+        yield from REMEDY.splitlines()
+
+
 def say_how_it_ended(error: BaseException) -> int:
     """Say why a command ended early, and return its exit code. A mistake of ours is raised again.
 
@@ -203,7 +212,8 @@ def say_how_it_ended(error: BaseException) -> int:
     if isinstance(error, OutOfTurnError):
         document = DOCUMENT.failure(code, name, error.why, unchanged=error.unchanged, remedy=error.remedy)
     else:
-        document = DOCUMENT.failure(code, name, said, remedy=remedy)
+        unchanged = error.unchanged if isinstance(error, UsersMissingError) else None
+        document = DOCUMENT.failure(code, name, said, unchanged=unchanged, remedy=remedy)
     with _though_full():
         click.echo(document, nl=False)
     with _though_full():
@@ -250,8 +260,9 @@ def _ending(error: BaseException) -> tuple[int, str, str, str]:  # noqa: PLR0911
             return code, "interrupted", str(error), "Give the same command again: it goes on from there."
         case ClosedError():
             return code, "outside-window", str(error), "Give it within the window, or with --ignore-window."
-        case OutOfTurnError():
-            return code, "out-of-turn", str(error), error.remedy
+        case OutOfTurnError() | UsersMissingError():
+            name = "out-of-turn" if isinstance(error, OutOfTurnError) else "users-missing"
+            return code, name, str(error), error.remedy
         case LockedError():
             return code, "locked", str(error), "Give the same command again when the other has ended."
         case SettingsError():

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from batch.cli.session import Session, session
-from batch.cli.terminal import Exit, as_json_option, gone_lines, say
+from batch.cli.terminal import Exit, as_json_option, gone_lines, missing_lines, say
 from batch.inventory.milestones import Cutover
+from batch.inventory.missing import MissingTable
 from batch.ledger.table import ledger_as_it_is
 from batch.plan.losses import NOTHING_LOST, Losses, loss_lines, losses_now
 from batch.plan.plan import make_plan
@@ -37,6 +38,8 @@ def compare_pools(now: Session) -> VerifySummary:
         workers=migration.config.worker_count,
         stop=now.stop,
         progress=ProgressBars(),
+        missing=MissingTable(inventory, migration.config.loss),
+        now=migration.target_now,
         saw=sightings.page if is_cut_over else lambda _: None,
     )
     if is_cut_over:
@@ -65,10 +68,11 @@ def verify(config_path: Path, *, as_json: bool) -> None:
         planned = make_plan(now.inventory, migration.context, migration.decisions())
         now.record.plan_digest = planned.digest
         summary, lost = compare_pools(now), losses_now(now.inventory)
+        missing = MissingTable(now.inventory, migration.config.loss).known()
         now.record.counts = dict(summary.counts)
         say(
-            lambda: {**asdict(summary), **asdict(lost)},
-            lambda: verify_lines(summary, lost),
+            lambda: {"missing": missing.users if missing.is_loss else 0, **asdict(summary), **asdict(lost)},
+            lambda: [*missing_lines(missing), *verify_lines(summary, lost)],
             as_json=as_json,
         )
         if summary.differences:

@@ -126,6 +126,7 @@ _FORGET = (
     "DELETE FROM applied WHERE sub = ?",
     "DELETE FROM conflicts WHERE sub = ?",
     "DELETE FROM last_write WHERE sub = ?",
+    "DELETE FROM carried WHERE sub = ?",
 )
 
 Names = tuple[str, ...]
@@ -217,9 +218,12 @@ class BaselineTable:
         """Record every user as enabled that this scan found enabled in the old pool."""
         self._inventory.execute(_ENABLED_AGAIN, (scan,))
 
-    def grant(self, sub: str, groups: Iterable[str]) -> None:
-        """Record that this migration gave the user these memberships."""
-        self._inventory.execute_many("INSERT OR IGNORE INTO granted VALUES (?, ?)", [(sub, name) for name in groups])
+    def grant(self, sub: str, groups: Iterable[str], at: float = 0) -> None:
+        """Record that this migration gave the user these memberships, and when, in Unix seconds (0: not known)."""
+        self._inventory.execute_many(
+            "INSERT OR IGNORE INTO granted (sub, group_name, at) VALUES (?, ?, ?)",
+            [(sub, name, int(at)) for name in groups],
+        )
 
     def written(self, sub: str, at: float) -> None:
         """Record when this migration wrote to the user last; nobody else has written to the user yet."""

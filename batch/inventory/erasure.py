@@ -25,7 +25,7 @@ NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten", "r
 # first, and `stale` last.
 EMPTIED = (
     *("plan", "identifiers", "memberships", "users", "granted", "published", "applied", "changes", "conflicts"),
-    *("last_write", "factors", "revoked", "modified_there", "left_out", "campaign", "stale"),
+    *("last_write", "factors", "revoked", "modified_there", "left_out", "missing", "carried", "campaign", "stale"),
 )
 """Tables whose rows are deleted whole."""
 

@@ -47,3 +47,7 @@ PURGED = "purged"
 """How far the deletion of personal data is: None, begun or done. `finish` writes it."""
 TO_SCRUB = "to_scrub"
 """Whose rows were deleted while the file may still have them: a sub, or everybody. An erasure writes it."""
+
+# The new pool as it is.
+LOOKED_THERE = "looked_there"
+"""When somebody last looked who of this migration's users is still in the new pool. `missing` writes it."""

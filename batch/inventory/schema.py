@@ -46,22 +46,29 @@ CREATE TABLE identifiers (
 
 -- What was done in the target; never deleted. state: intended, created, secured, done, refused, gone,
 -- undoing, undone.
--- Written by: run/journal.py, undo/journal.py, scan/rebuild_evidence.py
+-- Written by: run/journal.py, undo/journal.py, recovery/journal.py, scan/rebuild_evidence.py
 CREATE TABLE progress (
     sub TEXT PRIMARY KEY, state TEXT NOT NULL, intended_at REAL, new_sub TEXT, username TEXT,
     problem_kind TEXT, problem TEXT
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX progress_by_new_sub ON progress (new_sub) WHERE new_sub IS NOT NULL;
--- Written by: inventory/baseline.py, scan/rebuild_evidence.py
+-- `at` is when a run gave the membership, in Unix seconds, 0 if that is not known.
+-- Written by: inventory/baseline.py, recovery/journal.py, scan/rebuild_evidence.py
 CREATE TABLE granted (
-    sub TEXT NOT NULL, group_name TEXT NOT NULL, PRIMARY KEY (sub, group_name)
+    sub TEXT NOT NULL, group_name TEXT NOT NULL, at INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (sub, group_name)
+) WITHOUT ROWID;
+-- When a change of a user was carried over last, by the name of what changed (a membership as in `applied.writing`). A
+-- recovery of the new pool to an earlier time has taken it back.
+-- Written by: inventory/baseline.py, inventory/carried.py
+CREATE TABLE carried (
+    sub TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (sub, name)
 ) WITHOUT ROWID;
 -- Whom the ledger knows, as which digest of a person.
 -- Written by: ledger/publish.py, scan/rebuild_evidence.py
 CREATE TABLE published (sub TEXT PRIMARY KEY, as_of TEXT NOT NULL) WITHOUT ROWID;
 -- Written by: run/create_groups.py, undo/journal.py, scan/rebuild_evidence.py
 CREATE TABLE target_groups (
-    name TEXT PRIMARY KEY, made INTEGER NOT NULL, definition TEXT, old_name TEXT
+    name TEXT PRIMARY KEY, made INTEGER NOT NULL, definition TEXT, old_name TEXT, at INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- What was written last of each user, which a later scan is compared with, and of each group above (`definition`,
@@ -100,7 +107,7 @@ CREATE TABLE runs (
     config_digest TEXT NOT NULL, plan_digest TEXT, counts TEXT, exit_code INTEGER
 ) WITHOUT ROWID;
 -- When the migration last wrote to a user that it gave its password, by Cognito's clock: a later change was another's.
--- Written by: inventory/baseline.py
+-- Written by: inventory/baseline.py, recovery/journal.py
 CREATE TABLE last_write (sub TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
 -- Users whom `undo` took back, or is about to; how far they were; whether they had been used. Never deleted once gone.
 -- Written by: undo/journal.py
@@ -141,6 +148,10 @@ CREATE TABLE modified_there (
 -- Who was left out at the cut-over, by rule, collision or decision, and stays so whatever the old pool changes.
 -- Written by: plan/after_cutover.py
 CREATE TABLE left_out (sub TEXT PRIMARY KEY) WITHOUT ROWID;
+-- Who was in the new pool by this migration and was not there any more when somebody looked, and since when that is
+-- known. `stays`: deleted on purpose, as few at a time are, or as somebody has said.
+-- Written by: inventory/missing.py, recovery/journal.py
+CREATE TABLE missing (sub TEXT PRIMARY KEY, since REAL NOT NULL, stays INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 -- Who asked to be erased, which no scan brings back.
 -- Written by: inventory/erasure.py
 CREATE TABLE forgotten (sub TEXT PRIMARY KEY) WITHOUT ROWID;

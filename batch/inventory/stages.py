@@ -49,7 +49,7 @@ ACTIONS = (
     *("check", "prepare", "scan", "scan --rebuild", "plan", "run", "sync", "verify", "status", "report", "explain"),
     *("export map", "export", "trigger test", "trigger attach", "trigger detach", "undo", "undo --dry-run"),
     *("cutover", "cutover --undo", "reset", "reset --close-by", "reset --send-codes", "close", "init --reverse"),
-    *("finish", "finish --reopen", "finish --purge", "forget"),
+    *("finish", "finish --reopen", "finish --purge", "forget", "recover"),
 )
 """The rows of the table. `export map` stands for all exports that have no names, `export` for the others.
 
@@ -59,10 +59,12 @@ ACTIONS = (
 _ASK_NO_INVENTORY = {"check", "prepare", "trigger test", "trigger attach", "trigger detach", "close"}
 _BEGIN_ONE = {"scan", "scan --rebuild", "sync"}
 _ONLY_READ = {"status", "report", "explain", "export map", "export", "undo --dry-run", "init --reverse"}
-_NEED_A_SCAN = {"plan", "run", "verify", "cutover", "finish", "undo", "undo --dry-run"}
+_NEED_A_SCAN = {"plan", "run", "verify", "cutover", "finish", "undo", "undo --dry-run", "recover"}
 _RESETS = {"reset", "reset --close-by", "reset --send-codes"}
 _UNDOS = {"undo", "undo --dry-run"}
-_MIGRATES = {"scan", "scan --rebuild", "run", "sync", "prepare", "trigger attach", "cutover", "cutover --undo"}
+_MIGRATES = {
+    *("scan", "scan --rebuild", "run", "sync", "prepare", "trigger attach", "cutover", "cutover --undo", "recover"),
+}
 _KEPT_AFTER_A_PURGE = {"status", "report", "export map", "finish", "finish --purge", "explain"} | (
     _ASK_NO_INVENTORY - {"prepare", "trigger attach"}
 )
@@ -109,7 +111,7 @@ _TABLE: Mapping[Phase, tuple[tuple[Collection[str], Refusal], ...]] = {
             Refusal("The scan of the old pool is not complete.", "Complete it first:\n  cognito-migrate scan"),
         ),
     ),
-    Phase.UNMADE: ((_RESETS, _NOBODY), ({"cutover"}, _NOBODY._replace(code=3))),
+    Phase.UNMADE: ((_RESETS | {"recover"}, _NOBODY), ({"cutover"}, _NOBODY._replace(code=3))),
     Phase.KNOWN: (
         (
             {"scan --rebuild"},

@@ -236,6 +236,21 @@ class BatchLedger(Ledger):
             now=now,
         )
 
+    def defer_again(self, sub: str, new_sub: str, owed: frozenset[str], now: float) -> Turn:
+        """Take `returned → deferred` for a federated profile that is gone. Its next federated sign-in makes it."""
+        return self.move(
+            sub,
+            _as_if_new("deferred", owed),
+            "(#state = :returned AND #new_sub = :new_sub) OR (#state = :deferred AND attribute_not_exists(#new_sub))",
+            new_sub=new_sub,
+            owed=owed,
+            now=now,
+        )
+
+    def give_again(self, sub: str, groups: frozenset[str]) -> Turn:
+        """Let memberships that are lost be offered again, whoever gave them."""
+        return self.move(sub, "DELETE #given :groups, #offered :groups", "attribute_exists(#id)", groups=groups)
+
     # What the old pool changed later: owed memberships, locks, and disabled users.
 
     def owe_instead(self, sub: str, epoch: float, groups: frozenset[str]) -> Turn:

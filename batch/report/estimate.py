@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from batch.inventory.inventory import Inventory
+from batch.inventory.missing import MADE
+from batch.inventory.missing import SAMPLE as LOOKED_AT_BY_SAMPLE
 from batch.inventory.user_state import PENDING
 from batch.plan.groups import groups_to_update, groups_wanted
 from batch.plan.jobs import count_memberships_owed
@@ -59,7 +61,7 @@ def estimate(
     """Estimate what is left to do. `rps_of(operation)` returns the calls a second that the operation may have."""
     calls = _calls(inventory, context)
     groups = _groups(inventory, context)
-    loads = _loads({**calls, **groups, **_of_every_run(context)}, rps_of)
+    loads = _loads({**calls, **groups, **_of_every_run(inventory, context)}, rps_of)
     # Every run describes the pools and lists the groups. If that is all, there is nothing to wait for.
     to_do = any(calls.values()) or groups["CreateGroup"] or groups["UpdateGroup"]
     # A user is monthly active once created or read. A changed user is read first, so it is in this sum.
@@ -78,9 +80,16 @@ def estimate(
     )
 
 
-def _of_every_run(context: Context) -> dict[str, int]:
+def _of_every_run(inventory: Inventory, context: Context) -> dict[str, int]:
     asked = 2 * (context.rules.users.mfa == "preferences")
-    return {"DescribeUserPool": 2, "ListIdentityProviders": 1, "GetUserPoolMfaConfig": asked}
+    made = inventory.number(f"SELECT count(*) FROM progress r WHERE {MADE}")  # noqa: S608 -- a constant
+    return {
+        "DescribeUserPool": 2,
+        "ListIdentityProviders": 1,
+        "GetUserPoolMfaConfig": asked,
+        # Who of those is still there is looked at first. Users of others in the new pool make it some more.
+        "ListUsers": min(-(-made // PAGE), LOOKED_AT_BY_SAMPLE),
+    }
 
 
 def _calls(inventory: Inventory, context: Context) -> dict[str, int]:

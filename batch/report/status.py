@@ -11,6 +11,7 @@ from batch.inventory.baseline import conflicts
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.lock import holder_of
 from batch.inventory.milestones import Cutover, End
+from batch.inventory.missing import Missing, MissingTable
 from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import IS_NOT_DONE
 from batch.plan.changes import Changes
@@ -18,6 +19,7 @@ from batch.plan.jobs import count_pending
 from batch.plan.losses import LossCount, losses_now
 from batch.plan.user_plan import Context
 from batch.report.estimate import Estimate, estimate
+from batch.settings.config import LossSettings
 
 _RUNS = 5
 
@@ -43,8 +45,8 @@ class Status:
 
     `made` counts users by how far they are, `failed` by problem. `runs` are the last runs, the newest first. `estimate`
     is for what is left, None as long as nothing is planned. `conflicts` counts changes of the old pool that were not
-    carried over. `losses` are as of now, and `mfa_ignored` is the last plan's. `purged` is how far a purge has come,
-    as in `End`.
+    carried over. `losses` are as of now, `mfa_ignored` is the last plan's, and `missing` are of the last look at the
+    new pool. `purged` is how far a purge has come, as in `End`.
     """
 
     scan: Scanned
@@ -56,13 +58,16 @@ class Status:
     losses: LossCount
     mfa_ignored: str
     estimate: Estimate | None
+    missing: Missing
     cut_over: float | None = None
     finished: float | None = None
     purged: str | None = None
     runs: list[dict[str, Any]] = field(default_factory=list)
 
 
-def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float]) -> Status:
+def status(
+    inventory: Inventory, context: Context, rps_of: Callable[[str], float], loss: LossSettings | None = None
+) -> Status:
     """Count where all users are. `rps_of(operation)` returns the calls a second that the operation may have."""
     end = End.of(inventory)
     actions = _counted(inventory, "SELECT action, count(*) FROM plan GROUP BY action")
@@ -82,6 +87,7 @@ def status(inventory: Inventory, context: Context, rps_of: Callable[[str], float
         losses=lost.losses,
         mfa_ignored=lost.mfa_ignored,
         estimate=estimate(inventory, context, rps_of) if actions else None,
+        missing=MissingTable(inventory, loss or LossSettings()).known(),
         cut_over=cutover.at if (cutover := Cutover.of(inventory)) else None,
         finished=end.at,
         purged=end.purged,

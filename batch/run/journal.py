@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from batch.inventory.baseline import (
+    ENABLED,
     Baseline,
     BaselineTable,
     Giving,
@@ -24,6 +25,7 @@ from batch.inventory.baseline import (
     Writing,
     user_records,
 )
+from batch.inventory.carried import CarriedTable, names_carried
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, user_from_row
@@ -111,6 +113,7 @@ class Journal:
         self._inventory = inventory
         self._context = context
         self._applied = BaselineTable(inventory)
+        self._carried = CarriedTable(inventory)
         self._is_cut_over = Cutover.of(inventory) is not None
         self._now: Callable[[], float] = float  # 0.0, long ago, until the time is known
         self._in_hand: set[str] = set()  # users that this run gave a password, until they are done
@@ -168,8 +171,9 @@ class Journal:
                 execute("UPDATE progress SET state = ? WHERE sub = ?", (UserState.SECURED, fact.sub))
                 if fact.disabled:
                     self._applied.disabled(fact.sub)
+                    self._carried.note(fact.sub, (ENABLED,), self._now())
             case Granted():
-                self._applied.grant(fact.sub, (fact.group,))
+                self._applied.grant(fact.sub, (fact.group,), self._now())
             case Done():
                 execute(
                     "UPDATE progress SET state = ?, problem_kind = NULL, problem = NULL WHERE sub = ?",
@@ -182,6 +186,7 @@ class Journal:
                 execute(_REFUSE, (UserState.REFUSED, fact.sub))
             case Updated() | Kept() | Giving() | Writing() | Theirs() | Removed() | Relinked() | Preferred():
                 self._applied.record(fact, self._now())
+                self._carried.note(fact.sub, names_carried(fact), self._now())
             case _:
                 assert_never(fact)
 

@@ -56,6 +56,25 @@ class RateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LossSettings:
+    """How many users that are missing in the new pool are a loss: so many, and more than this percentage."""
+
+    percent: float = 1.0
+    users: int = 10
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for what is no percentage, or no number of users."""
+        if not 0 <= self.percent <= 100:  # noqa: PLR2004 -- said in the message
+            raise SettingsError("loss.percent is 0 to 100.")
+        if self.users < 1:
+            raise SettingsError("loss.users is 1 or more.")
+
+    def is_loss(self, missing: int, made: int) -> bool:
+        """Whether so many missing users, of so many that this migration has made, are a loss."""
+        return missing >= self.users and missing * 100 > made * self.percent
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything in `config.yaml`. Fields have the names of the keys, and the defaults of keys that are left out."""
 
@@ -72,6 +91,7 @@ class Config:
     groups: GroupRules = field(default_factory=GroupRules)
     collisions: str = "report"
     prices: Prices | None = None
+    loss: LossSettings = field(default_factory=LossSettings)
 
     def __post_init__(self) -> None:
         """Raise SettingsError for settings that contradict each other."""

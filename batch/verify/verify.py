@@ -12,6 +12,7 @@ from typing import Any
 from batch.inventory.baseline import BaselineTable, UserRecord, group_key
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
+from batch.inventory.missing import MissingTable
 from batch.inventory.second_factors import FactorsTable
 from batch.inventory.snapshot import USER_COLUMNS_OF_U, user_from_row
 from batch.inventory.user_state import IS_DONE, IS_NOT_DONE, UserState
@@ -105,7 +106,7 @@ class VerifySummary:
 
 
 class Verify:
-    """One comparison. `saw` is called with the users of the new pool, a page at a time.
+    """One comparison. `saw` is called with the users of the new pool, a page at a time. `now()` is that pool's time.
 
     Whatever the listing shows as different is looked at again, because listings lag behind.
     """
@@ -119,6 +120,8 @@ class Verify:
         workers: int,
         stop: threading.Event,
         progress: ProgressBars,
+        missing: MissingTable,
+        now: Callable[[], float],
         saw: Callable[[Sequence[User]], None] = lambda _: None,
     ) -> None:
         self._target = target
@@ -127,6 +130,8 @@ class Verify:
         self._workers = workers
         self._stop = stop
         self._progress = progress
+        self._missing = missing
+        self._now = now
         self._saw = saw
         self._is_cut_over = Cutover.of(inventory) is not None
         self._summary = VerifySummary()
@@ -150,9 +155,11 @@ class Verify:
 
     def _compare_users(self, expected: int) -> None:
         with self._progress.bar("verify users", total=expected) as bar:
+            self._missing.begin_listing()
             for page in self._target.users():
                 self._refuse_to_go_on()
                 self._saw(page)
+                self._missing.listed(user.sub for user in page)
                 known = self._known([user.sub for user in page])
                 made = self._made_by_us(page)
                 for new in page:
@@ -227,18 +234,25 @@ class Verify:
 
     def _find_missing(self) -> None:
         """Look for each user that the plan creates and the listing did not show."""
-        for old_username, username, new_sub, state, problem, _ in self._pages(_UNSEEN):
+        away = []
+        for old_username, username, new_sub, state, problem, sub in self._pages(_UNSEEN):
             found = self._target.find(username) if new_sub else None
             # A user without a new sub can be gone as well: its own sign-in made it, and it was deleted before a run
             # noted it.
             was_there = new_sub or state == UserState.GONE
             if was_there and (found is None or found.sub != new_sub):
-                self._note(old_username, "missing", problem or "deleted in the target")
+                away.append((sub, old_username, problem or "deleted in the target"))
             elif found is None:
                 self._differ(old_username, "missing", problem or "not created yet")
             elif self._first_seen(new_sub):  # it exists, and the listing lags behind
+                self._missing.listed([new_sub])
                 self._summary.compared += 1
                 self._tell(self._known([new_sub])[new_sub], found)
+        # One at a time is deleted on purpose. Many at once are a loss, whatever its cause.
+        is_loss = self._missing.keep(self._now()).is_loss
+        staying = self._missing.staying()
+        for sub, old_username, why in away:
+            (self._differ if is_loss and sub not in staying else self._note)(old_username, "missing", why)
 
     def _find_unfinished(self) -> None:
         """Add the users that exist in the new pool and still lack something that a run would do."""

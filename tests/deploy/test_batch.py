@@ -235,7 +235,7 @@ def test_what_the_task_may_run_besides_is_documented():
     able = {name for name, needs in COMMANDS.items() if all(needs[one] <= granted.get(one, set()) for one in needs)}
     sentence = re.search(r"may do what `sync` does, and so (.*?)\.\n", section("The nightly job"), re.DOTALL)
     assert sentence
-    assert set(re.findall(r"`(\w+)`", sentence[1])) == able
+    assert set(re.findall(r"`([\w -]+)`", sentence[1])) == able
 
 
 @pytest.mark.parametrize(("heading", "name"), [("The nightly job", "batch.yaml"), ("A fleet", "fleet.yaml")])

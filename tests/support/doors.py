@@ -14,7 +14,8 @@ DOORS = {
         text.iso text.moment text.more
     """,
     "settings": """
-        config. config.Config config.Listing config.template decisions.Decision decisions.read_decisions
+        config. config.Config config.Listing config.LossSettings config.template
+        decisions.Decision decisions.read_decisions
         prices.AS_OF prices.Prices
         text_file.rows_of text_file.text_file
         window.ClosedError window.MARGIN window.Window window.closed window.ended_in_time
@@ -24,11 +25,12 @@ DOORS = {
         backup.back_up baseline.Baseline baseline.BaselineTable baseline.Conflict baseline.Giving baseline.Kept
         baseline.Preferred baseline.STANDS baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
         baseline.UserRecord baseline.conflicts baseline.conflicts_since
-        baseline.settled_conflicts baseline.user_records erasure.forget
+        baseline.settled_conflicts baseline.user_records carried.CarriedTable carried.names_carried erasure.forget
         baseline.ENABLED baseline.Theirs baseline.Writing baseline.group_key
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
         inventory.Inventory inventory.StorageError inventory.decoded inventory.explain
         inventory.fingerprint inventory.inventory_to_read lock.LockedError lock.holder_of
+        missing.AWAY missing.MADE missing.Missing missing.MissingTable missing.REMEDY missing.SAMPLE
         meta_keys.
         milestones.Cutover milestones.End
         runs.Record runs.counting runs.config_digest runs.new_id runs.recorded runs.user_agent
@@ -53,7 +55,8 @@ DOORS = {
         three_way.Change three_way.EXACTLY three_way.FLAGS three_way.FOUND_OTHERWISE three_way.Judge
         three_way.LOCKED three_way.NOT_LINKED three_way.NOT_OURS three_way.NO_PROVIDER three_way.PREFERRED
         three_way.REFUSED_FACTOR three_way.REFUSED_FLAG three_way.UNCHANGEABLE three_way.Wanted
-        three_way.carried three_way.change three_way.differing three_way.factor_names three_way.is_later
+        three_way.carried three_way.change three_way.differing three_way.factor_names three_way.flag_of
+        three_way.is_later
         three_way.link_name three_way.merged three_way.to_send three_way.unlink_name user_plan.Action
         user_plan.Context user_plan.DEFERRED user_plan.FEDERATED user_plan.NEVER_CONFIRMED user_plan.OUTSIDE
         user_plan.marker_of user_plan.plan_user
@@ -76,10 +79,14 @@ DOORS = {
         own_ledger.read_ledger own_ledger.require_last_ledger own_ledger.require_no_ledger
         own_ledger.set_finished own_ledger.still_there persons.HELD persons.native_locks publish.publish_again
         table.ledger_as_it_is table.ledger_table
+        returns.Returns returns.ledger_returns
     """,
     "scan": """
         rebuild.Rebuild rebuild.Rebuilt rebuild.rebuild_of scan.Scan scan.ScanSummary scan.membership_step
         scan.refuse_shrinking
+    """,
+    "recovery": """
+        census.Census census.UsersMissingError journal.Extent journal.SetBackTo recover.Recover recover.RecoverSummary
     """,
     "run": """
         run.Run run.RunSummary run.failures

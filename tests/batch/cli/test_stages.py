@@ -46,6 +46,7 @@ WORDS = {
     "init --reverse": ("init", "--reverse", "--output", "{folder}/reverse.yaml"),
     "finish": ("finish", "--despite-left", "99"),
     "forget": ("forget", "nobody"),
+    "recover": ("recover", "--missing"),
 }
 
 

@@ -51,7 +51,7 @@ def test_completing_the_name_of_a_command_imports_no_command():
     """A shell that completes a command's name gets the names and their help without boto3 and the job."""
     asked = {"COMP_WORDS": "cognito-migrate re", "COMP_CWORD": "1", "_COGNITO_MIGRATE_COMPLETE": "zsh_complete"}
     said, _, modules = started(**asked)
-    assert said.split("\n")[:3] == ["plain", "report", "Write the plan and the result as one HTML..."]
+    assert said.split("\n")[:3] == ["plain", "recover", "Let the next run bring back whom the new..."]
     assert "reset" in said.split("\n")
     assert is_light(modules)
 

@@ -105,7 +105,7 @@ class History:
     def granted(self, name: str, group: str, given: bool) -> None:  # noqa: FBT001 -- as it was drawn
         """A membership was given, or taken."""
         give, take = (
-            "INSERT OR IGNORE INTO granted VALUES (?, ?)",
+            "INSERT OR IGNORE INTO granted (sub, group_name) VALUES (?, ?)",
             "DELETE FROM granted WHERE (sub, group_name) = (?, ?)",
         )
         self.inventory.execute(give if given else take, (f"sub of {name}", group))

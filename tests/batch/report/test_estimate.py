@@ -76,7 +76,7 @@ def test_a_membership_that_was_given_is_not_counted_again(inventory):
     """Of a user who is not done, the memberships that it has are no longer owed."""
     mark_created(inventory, ADA, "ada", "secured")
     with inventory.transaction():
-        inventory.execute("INSERT INTO granted VALUES (?, 'Admins')", (ADA.sub,))
+        inventory.execute("INSERT INTO granted (sub, group_name) VALUES (?, 'Admins')", (ADA.sub,))
     assert calls(inventory) == (1, 1, 1, 2)
 
 

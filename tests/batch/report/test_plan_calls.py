@@ -65,7 +65,10 @@ def test_the_calls_of_a_plan_are_those_of_the_run_that_follows(moving, server):
     planned, counted = run_as_planned(moving, server)
     assert planned == counted
     planned, counted = run_as_planned(moving, server)
-    assert planned == counted == {"UserPoolRead": 2, "ListIdentityProviders": 1, "ListGroups": 1}
+    assert planned == counted
+    pages = counted.pop("UserList")
+    assert pages in {1, 2}  # of users that are looked for in the new pool
+    assert counted == {"UserPoolRead": 2, "ListIdentityProviders": 1, "ListGroups": 1}
 
 
 @pytest.mark.parametrize("moving", [("many groups", False), ("many groups", True)], indirect=True, ids=["", "ledger"])

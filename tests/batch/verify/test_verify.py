@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from io import StringIO
 
 import pytest
 from migrating import GROUPS, LEGACY_SUB, PASSWORD, WRITES, World, empty, person, refused
 
+from batch.inventory.missing import MissingTable
 from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
+from batch.settings.config import LossSettings
 from batch.verify.verify import Difference, Verify
 from userpool.settings import Rules, UserRules
 from userpool.user import Group
@@ -60,6 +63,8 @@ def verify(world, *, by="group", stop=None):
             workers=4,
             stop=stop or threading.Event(),
             progress=ProgressBars(quiet=True, out=StringIO()),
+            missing=MissingTable(inventory, LossSettings()),
+            now=time.time,
         )
         return comparing.run(lambda _users, _groups: by)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from io import StringIO
 
 from batch.inventory.baseline import conflicts_since
+from batch.inventory.missing import MissingTable
 from batch.plan.plan import make_plan
 from batch.runtime.progress_bar import ProgressBars
+from batch.settings.config import LossSettings
 from batch.verify.verify import Verify
 
 
@@ -29,7 +32,16 @@ def verified(world):
     with world.inventory() as inventory:
         make_plan(inventory, world.context, {})
         quiet = ProgressBars(quiet=True, out=StringIO())
-        comparing = Verify(world.target, inventory, world.context, workers=2, stop=threading.Event(), progress=quiet)
+        comparing = Verify(
+            world.target,
+            inventory,
+            world.context,
+            workers=2,
+            stop=threading.Event(),
+            progress=quiet,
+            missing=MissingTable(inventory, LossSettings()),
+            now=time.time,
+        )
         summary = comparing.run(lambda _users, _groups: "group")
     return [(one.username, one.what) for one in summary.differences], [
         (one.username, one.what, one.detail) for one in summary.notes
