@@ -40,11 +40,12 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from userpool.answers.codes import NEXT, Next, after
 from userpool.answers.credentials import why_not_accepted
 from userpool.answers.parser import NotAnAnswerError
 from userpool.answers.redaction import redact
 from userpool.answers.triggers import LET_THEM_COME, REFUSALS, refused_by_trigger
-from userpool.answers.wording import Said, sentences
+from userpool.answers.wording import Said, is_about_the_pool, sentences
 
 
 class MigrationError(Exception):
@@ -141,12 +142,9 @@ class DroppedError(PassingError):
     """The call was sent and no answer came: it may or may not have been carried out."""
 
 
-_THROTTLES = {"TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded"}
 USER_NOT_FOUND = "UserNotFoundException"
 """The code of a NotFoundError that is about the user, and not about the group or provider that the call names."""
 
-_TAKEN = {"UsernameExistsException", "AliasExistsException", "GroupExistsException"}
-_DENIED = {"AccessDeniedException", "AccessDenied"}
 # Calls that name a group or an identity provider as well: the pool is not what is missing.
 _NAMES_MORE_THAN_A_POOL = frozenset(
     {
@@ -161,32 +159,26 @@ _NAMES_MORE_THAN_A_POOL = frozenset(
     }
 )
 _NAMES_AN_APP_CLIENT = frozenset({"AdminInitiateAuth", "DescribeUserPoolClient", "ListUserPoolClientSecrets"})
-# A pool that is a secondary replica, or otherwise not able to do this at all.
-_NOT_THIS_POOL = {"OperationNotEnabledException", "InvalidUserPoolConfigurationException"}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_HTTP_TOO_MANY = 429
-_HTTP_SERVER_ERROR = 500
 
 
 def from_client_error(error: ClientError, *, operation: str, pool_id: str, secrets: Iterable[str]) -> MigrationError:
     """Class what Cognito answered. `secrets` are the values the call carried; none of them stays in the text."""
     code = code_of(error)
-    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    then = after(code, error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     message = str(error.response.get("Error", {}).get("Message", ""))
-    if code in REFUSALS:
+    if NEXT.get(code) is Next.BY_A_FUNCTION:
         trigger, became = refused_by_trigger(operation, code, message)
         said = f"{operation} on {pool_id}: {code}: {became}"
         return UserError(said, code, refusal=Refusal(operation, code, trigger))
     said = f"{operation} on {pool_id}: {code}: {redact(message, secrets)}"
-    if code in _THROTTLES or status == _HTTP_TOO_MANY:
-        return ThrottledError(said)
-    if status >= _HTTP_SERVER_ERROR or code == "InternalErrorException":
-        return DroppedError(said)
+    if passing := _passing(then, said):
+        return passing
     if problem := why_not_accepted(error, pool_id):
         return FatalError(problem)
-    return _fatal(code, operation, pool_id, said) or _about_the_user(
-        code, operation, pool_id, said, sentences(code, message)
-    )
+    if then is Next.MISSING:
+        return _missing(code, operation, pool_id, said, names_pool=is_about_the_pool(message, pool_id))
+    return _fatal(then, operation, pool_id, said) or _about_the_user(then, operation, said, code, message)
 
 
 def code_of(error: ClientError) -> str:
@@ -195,28 +187,53 @@ def code_of(error: ClientError) -> str:
     return code if _CODE.fullmatch(code) else "Unknown"
 
 
-def _fatal(code: str, operation: str, pool_id: str, said: str) -> FatalError | None:
-    if code in _DENIED:
+def _passing(then: Next, said: str) -> PassingError | None:
+    if then is Next.TRY_AGAIN:
+        return ThrottledError(said)
+    return DroppedError(said) if then is Next.LOOK_FIRST else None
+
+
+def _about_the_user(then: Next, operation: str, said: str, code: str, message: str) -> UserError:
+    if then is Next.TAKEN:
+        return AlreadyExistsError(said, code)
+    return UserError(said, code, refusal=Refusal(operation, code), said=sentences(code, message))
+
+
+def _fatal(then: Next, operation: str, pool_id: str, said: str) -> FatalError | None:
+    if then is Next.GRANT:
         return NotAllowedError(
             f"Not allowed to call {operation} on {pool_id}: grant cognito-idp:{operation} and rerun."
         )
-    if code in _NOT_THIS_POOL:
-        return NotEnabledError(f"{said} This pool cannot do it; check its region and settings.")
+    if then is Next.NOT_THIS_POOL:
+        return NotEnabledError(
+            f"{said} This pool cannot do it; check its region and settings, and whether a point-in-time recovery is "
+            "under way."
+        )
+    if then is Next.OTHER_PLAN:
+        return NotEnabledError(
+            f"{said} The plan of this pool does not have it; choose another plan (UserPoolTier) or do without it."
+        )
+    if then is Next.AFTER_THE_IMPORT:
+        return FatalError(
+            f"An import job is under way in {pool_id}, and {operation} has to wait for it. Nothing was changed. Rerun "
+            "the command when the job has ended."
+        )
     return None
 
 
-def _about_the_user(code: str, operation: str, pool_id: str, said: str, meant: frozenset[Said]) -> MigrationError:
-    if code == "ResourceNotFoundException" and operation in _NAMES_AN_APP_CLIENT:
-        said = "in this account and region: check the app client's id, user_pool_id and region."
-        return NoSuchAppClientError(f"There is no such app client of {pool_id} {said}")
-    if code == "ResourceNotFoundException" and operation not in _NAMES_MORE_THAN_A_POOL:
-        said = "in this account and region: check user_pool_id and region."
-        return NoSuchPoolError(f"There is no user pool {pool_id} {said}")
-    if code in _TAKEN:
-        return AlreadyExistsError(said, code)
-    if code in {USER_NOT_FOUND, "ResourceNotFoundException"}:
+def _missing(code: str, operation: str, pool_id: str, said: str, *, names_pool: bool) -> MigrationError:
+    """Return what is missing. `names_pool`: Cognito's sentence names the pool, so it is the pool itself."""
+    where = "in this account and region: check"
+    if code == USER_NOT_FOUND:
         return NotFoundError(said, code)
-    return UserError(said, code, refusal=Refusal(operation, code), said=meant)
+    if operation in _NAMES_AN_APP_CLIENT:
+        return NoSuchAppClientError(
+            f"There is no such app client of {pool_id} {where} the app client's id, user_pool_id and region."
+        )
+    # Of a pool that is gone, a listing of a group's members is not merely empty.
+    if names_pool or operation not in _NAMES_MORE_THAN_A_POOL:
+        return NoSuchPoolError(f"There is no user pool {pool_id} {where} user_pool_id and region.")
+    return NotFoundError(said, code)
 
 
 def not_aws(what: str, service: str) -> ForeignAnswerError:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 from botocore import exceptions as botocore
+from botocore import session
 from botocore.exceptions import ClientError
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from userpool.answers.codes import NEXT, Next
 from userpool.answers.credentials import why_not_accepted
 from userpool.answers.redaction import redact, values_carried
 from userpool.answers.triggers import CALLED_BY, REFUSALS
@@ -32,6 +34,7 @@ from userpool.errors import (
     from_botocore_error,
     from_client_error,
 )
+from userpool.quotas import CATEGORY
 
 POOL = "eu-west-1_OldPool01"
 URL = "https://cognito-idp.example"
@@ -75,6 +78,9 @@ def unanswered(error: botocore.BotoCoreError) -> MigrationError:
         ("InvalidSignatureException", 400, FatalError),
         ("OperationNotEnabledException", 400, NotEnabledError),
         ("InvalidUserPoolConfigurationException", 400, NotEnabledError),
+        ("FeatureUnavailableInTierException", 400, NotEnabledError),
+        ("UserImportInProgressException", 400, FatalError),
+        ("ConcurrentModificationException", 400, UserError),
         ("ResourceNotFoundException", 400, NoSuchPoolError),
         ("UsernameExistsException", 400, AlreadyExistsError),
         ("AliasExistsException", 400, AlreadyExistsError),
@@ -110,6 +116,43 @@ def test_an_answer_is_classed_by_what_happens_next(code, status, kind):
 def test_a_missing_group_is_no_reason_to_stop_and_a_missing_pool_is(operation, kind):
     """ResourceNotFoundException is about the group or app client where a call names one, else about the pool."""
     assert type(answered("ResourceNotFoundException", operation=operation)) is kind
+
+
+@pytest.mark.parametrize(
+    "operation", ["ListUsersInGroup", "AdminListGroupsForUser", "DeleteGroup", "AdminAddUserToGroup"]
+)
+def test_a_pool_that_is_gone_is_no_empty_group(operation):
+    """Where Cognito's sentence names the pool, the pool is missing, whatever else the call names."""
+    gone = answered("ResourceNotFoundException", operation=operation, message=f"User pool {POOL} does not exist.")
+    assert type(gone) is NoSuchPoolError
+    for other in ("Group not found.", f"Identity provider X does not exist in user pool {POOL}."):
+        assert type(answered("ResourceNotFoundException", operation=operation, message=other)) is NotFoundError
+
+
+MODEL = session.Session().get_service_model("cognito-idp")
+WIRE = {"ThrottlingException", "Throttling", "RequestLimitExceeded", "AccessDenied"}
+
+
+@pytest.mark.parametrize("operation", sorted(CATEGORY))
+def test_every_code_of_every_call_is_in_the_table(operation):
+    """What an operation of ours may answer is classed on purpose: a code that a newer model brings is noticed here."""
+    if operation not in MODEL.operation_names:
+        pytest.skip("this botocore does not know it")
+    assert [shape.name for shape in MODEL.operation_model(operation).error_shapes if shape.name not in NEXT] == []
+
+
+def test_no_code_is_in_the_table_that_nothing_answers():
+    """Each code is one of Cognito's model, or one that every service of AWS answers; a function's have words."""
+    modelled = {shape.name for name in MODEL.operation_names for shape in MODEL.operation_model(name).error_shapes}
+    assert NEXT.keys() - modelled == WIRE
+    assert {code for code, then in NEXT.items() if then is Next.BY_A_FUNCTION} == set(REFUSALS)
+
+
+def test_an_import_job_is_waited_for():
+    """What an import job keeps from being changed is told in sentences of its own, which say that nothing was."""
+    said = str(answered("UserImportInProgressException", operation="UpdateUserPool"))
+    assert said.startswith(f"An import job is under way in {POOL}, and UpdateUserPool has to wait for it.")
+    assert "Nothing was changed." in said
 
 
 @pytest.mark.parametrize(

@@ -42,3 +42,8 @@ def sentences(code: str, message: str) -> frozenset[Said]:
     return frozenset(
         said for said, codes, wordings in _SENTENCES if code in codes and any(words in told for words in wordings)
     )
+
+
+def is_about_the_pool(message: str, pool_id: str) -> bool:
+    """Whether a sentence begins with the pool. One about a provider or group may name the pool it is not in."""
+    return message.lower().startswith(f"user pool {pool_id.lower()}")
