@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mishaps import on
+from signing_in import FLOWS
 from triggering import OLD_PASSWORD, WRONG_PASSWORD, World, new_world
 
+from sandbox.server import Sandbox
 from trigger.deadline import NoTimeError
 from userpool.app_client import AppClient, secret_in
+from userpool.client import secret_text
 from userpool.errors import FatalError, SettingsError
 from userpool.person import PersonState
 
@@ -214,3 +217,63 @@ def test_what_cognito_tells_of_a_clients_secret():
     assert (managed.has_secret, managed.secret, managed.secret_arn) == (True, None, told["ClientSecretArn"])
     assert AppClient.from_api({"ClientId": CLIENT, "ClientSecret": SECRET}).has_secret
     assert not AppClient.from_api({"ClientId": CLIENT}).has_secret
+
+
+# With the sandbox's Secrets Manager: Cognito rotates a secret that it keeps there.
+
+WEEK = 7 * 86_400
+
+
+@pytest.fixture
+def managed(monkeypatch):
+    """A migration in which Cognito keeps the secret of the old app client; the function reads it over HTTP."""
+    world = new_world(old_secret=True)
+    client = {"UserPoolId": world.old_id, "ClientId": world.old_app}
+    publish(world, published=True)
+    arn = world.cognito.describe_user_pool_client(**client)["UserPoolClient"]["ClientSecretArn"]
+    world.parts.settings = replace(world.parts.settings, client_secret_arn=arn)
+    world.parts.read_secret = secret_text
+    for name in ("ann", "bob", "cat"):
+        world.add_old(name)
+    world.publish()
+    world.precreate("ann")
+    world.precreate("bob")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with Sandbox(cognito=world.local) as served:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", served.endpoint_url)
+        yield world
+
+
+def publish(world: World, *, published: bool) -> None:
+    """Let Cognito keep the old app client's secret in Secrets Manager, or not any more."""
+    world.cognito.update_user_pool_client(
+        UserPoolId=world.old_id,
+        ClientId=world.old_app,
+        ExplicitAuthFlows=FLOWS,
+        PublishSecretsInAWSSecretsManager=published,
+    )
+
+
+def test_a_secret_that_cognito_keeps_and_rotates(managed):
+    """The secret of last week is still good; after the next rotation it is read again in the event that finds out."""
+    assert managed.captures("ann", OLD_PASSWORD)
+    assert managed.calls["old.AdminInitiateAuth"] == 1
+    managed.local.world.clock.advance(WEEK)
+    assert managed.captures("bob", OLD_PASSWORD)
+    assert managed.calls["old.AdminInitiateAuth"] == 2
+    managed.local.world.clock.advance(WEEK)
+    assert managed.signs_in("cat", OLD_PASSWORD)
+    assert managed.calls["old.AdminInitiateAuth"] == 4
+    assert "fault" not in {line["outcome"] for line in managed.log}
+
+
+def test_a_secret_that_cognito_keeps_no_more(managed):
+    """A warm function goes on with the secret that it has; a cold one says which secret cannot be read."""
+    assert managed.captures("ann", OLD_PASSWORD)
+    publish(managed, published=False)
+    assert managed.captures("bob", OLD_PASSWORD)
+    managed.parts.forget_app()
+    assert not managed.signs_in("cat", OLD_PASSWORD)
+    assert managed.log[-1]["outcome"] == "fault"
+    assert "secretsmanager" in managed.log[-1]["detail"]

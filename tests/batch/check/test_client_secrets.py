@@ -65,3 +65,17 @@ def test_a_secret_of_the_new_pools_client_rotates_as_well(made):
     facts = made.facts()
     before, after = by_code(findings(facts)), by_code(findings(with_secret_at(facts, "target", arn)))
     assert after.keys() - before.keys() == {"client-has-secret", "client-secret-rotates"}
+
+
+def test_clients_whose_secret_cognito_keeps_are_read_without_it(tmp_path):
+    """Of both pools' clients the ARN is known, the old one's is named, and there is neither an error nor a warning."""
+    kept = {"GenerateSecret": True, "PublishSecretsInAWSSecretsManager": True}
+    made = set_up(tmp_path, old_app=kept, new_app=kept)
+    made.announce()
+    facts = made.facts()
+    found = by_code(findings(facts))
+    assert {"old-client-secret-rotates", "client-secret-rotates", "client-has-secret"} <= found.keys()
+    (old,) = facts.source.clients.value
+    assert old.app.secret_arn
+    assert old.app.secret_arn in found["old-client-secret-rotates"].remedy
+    assert not {one.severity for one in found.values()} & {Severity.ERROR, Severity.WARNING}
