@@ -118,13 +118,19 @@ _OPERATIONS = {
         "StartPointInTimeRecovery",
         "CancelPointInTimeRecovery",
     ],
-    "UserPoolClientRead": ["DescribeUserPoolClient", "ListUserPoolClients", "ListUserPoolClientSecrets"],
+    "UserPoolClientRead": [
+        "DescribeUserPoolClient",
+        "ListUserPoolClients",
+        "ListUserPoolClientSecrets",
+        "GetUserPoolClientSessionConfiguration",
+    ],
     "UserPoolClientUpdate": [
         "CreateUserPoolClient",
         "UpdateUserPoolClient",
         "DeleteUserPoolClient",
         "AddUserPoolClientSecret",
         "DeleteUserPoolClientSecret",
+        "SetUserPoolClientSessionConfiguration",
     ],
     "LimitManagement": ["GetProvisionedLimit", "UpdateProvisionedLimit"],
 }

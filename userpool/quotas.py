@@ -59,6 +59,7 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "ListUserPools": "UserPoolRead",
         "ListUserPoolClients": "UserPoolClientRead",
         "DescribeUserPoolClient": "UserPoolClientRead",
+        "GetUserPoolClientSessionConfiguration": "UserPoolClientRead",  # no page names its category
         "ListUserPoolClientSecrets": "UserPoolClientRead",
         "CreateUserPoolClient": "UserPoolClientUpdate",
         "ListGroups": "UserPoolResourceRead",

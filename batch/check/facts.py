@@ -104,7 +104,8 @@ class PoolFacts:
 
     `mfa` is the answer of GetUserPoolMfaConfig. `providers` has the types of the identity providers, by name.
     `resource_servers` has the scopes of each by its identifier, `sessions` the answer of
-    GetUserPoolSessionConfiguration, `replicas` the other Regions. These three may not be allowed.
+    GetUserPoolSessionConfiguration, `replicas` the other Regions. `reused_minutes` is how long each app client, by its
+    id, reuses a session; it is asked only where sessions are tracked. These four may not be allowed.
     """
 
     described: Read[Described]
@@ -114,6 +115,12 @@ class PoolFacts:
     resource_servers: Read[Mapping[str, frozenset[str]]] = field(default_factory=Read)
     sessions: Read[Mapping[str, Any]] = field(default_factory=Read)
     replicas: Read[tuple[str, ...]] = field(default_factory=Read)
+    reused_minutes: Read[Mapping[str, int]] = field(default_factory=Read)
+
+    @property
+    def tracks_sessions(self) -> bool:
+        """Whether the sessions of each user are limited. False where that is not known."""
+        return (self.sessions.found or {}).get("UserSessionTracking") == "ENABLED"
 
     @property
     def description(self) -> Description:

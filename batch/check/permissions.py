@@ -20,6 +20,7 @@ ONLY_IF_ALLOWED = frozenset(
         "cognito-idp:DescribeRiskConfiguration",
         "cognito-idp:ListResourceServers",
         "cognito-idp:GetUserPoolSessionConfiguration",
+        "cognito-idp:GetUserPoolClientSessionConfiguration",
         "cognito-idp:ListUserPoolReplicas",
         "lambda:GetPolicy",
         "iam:GetRole",
@@ -32,7 +33,7 @@ Without them AWS's default quotas are used, or something is named as not checked
 """
 _COMPARED = (
     "ListUserPoolClients DescribeUserPoolClient ListIdentityProviders "
-    "ListResourceServers GetUserPoolSessionConfiguration ListUserPoolReplicas"
+    "ListResourceServers GetUserPoolSessionConfiguration GetUserPoolClientSessionConfiguration ListUserPoolReplicas"
 )
 _READ_USERS = "ListUsers ListGroups ListUsersInGroup AdminListGroupsForUser"
 

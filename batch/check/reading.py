@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -75,6 +75,11 @@ class PoolReader(UserPool):
         """Read the limit of sessions. Returns the answer of GetUserPoolSessionConfiguration."""
         answer: Mapping[str, Any] = self._call("GetUserPoolSessionConfiguration")
         return answer
+
+    def reused_minutes(self, client_id: str) -> int:
+        """Read for how many minutes an app client reuses a session (GetUserPoolClientSessionConfiguration)."""
+        answer = self._call("GetUserPoolClientSessionConfiguration", ClientId=client_id)
+        return int(answer["SSOSession"]["MaxValidityMinutes"])
 
     def replicas(self) -> tuple[str, ...]:
         """Read the Regions that have a replica of the pool. There are few, so one page has them."""
@@ -167,7 +172,7 @@ def _pool(reader: PoolReader) -> PoolFacts:
     described = Read.of(reader.described)
     if described.found is None:  # then one problem is told, and not the same one four times
         return PoolFacts(described, Read(), Read(), Read())
-    return PoolFacts(
+    found = PoolFacts(
         described,
         Read.of(reader.mfa),
         Read.of(reader.clients),
@@ -176,6 +181,14 @@ def _pool(reader: PoolReader) -> PoolFacts:
         Read.of(reader.sessions),
         Read.of(reader.replicas),
     )
+    return replace(found, reused_minutes=Read.of(lambda: _reused_minutes(reader, found)))
+
+
+def _reused_minutes(reader: PoolReader, pool: PoolFacts) -> dict[str, int]:
+    if not pool.tracks_sessions:
+        return {}
+    ids = [client.app.client_id for client in pool.clients.found or ()]
+    return {client_id: reader.reused_minutes(client_id) for client_id in ids}
 
 
 def _risks(where: CheckSources, source: PoolFacts) -> dict[str, Mapping[str, Any]]:

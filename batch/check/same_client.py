@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from batch.check.facts import Client, Facts
 from batch.check.finding import Finding, Topic, template
+from userpool.by_hand import pool_line
 
 _TOKENS, _ATTRIBUTES, _LOGIN, _SERVERS = map(
     Topic, ("tokens", "client attributes", "managed login", "resource servers")
@@ -35,23 +36,29 @@ class _Difference(NamedTuple):
 
 
 def pairs(facts: Facts) -> list[tuple[Client, Client]]:
-    """Return the old and the new app client of each name that one client of either pool has."""
-    old, new = _by_name(facts.source.clients.value), _by_name(facts.target.clients.value)
+    """Return the old and the new app client of each name that one client of either pool has.
+
+    If each pool has a single one, the two are a pair, whatever their names are: a template makes names up.
+    """
+    there = [*_of_apps(facts)], facts.target.clients.value
+    if all(len(clients) == 1 for clients in there):
+        return [(there[0][0], there[1][0])]
+    old, new = map(_by_name, there)
     return [(old[name], new[name]) for name in sorted(old.keys() & new.keys())]
 
 
-def without_counterpart(facts: Facts) -> list[str]:
-    """Return the names of the old pool's app clients that are not in a pair, without those that only prove passwords.
+def _of_apps(facts: Facts) -> Iterator[Client]:
+    """Yield the old pool's app clients without those that only prove passwords: the function's has no counterpart."""
+    for one in facts.source.clients.value:
+        only_proves = one.app.flows <= {"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH"}
+        if one.app.client_id != facts.client_id and not only_proves:
+            yield one
 
-    The function's own app client has no counterpart, and needs none.
-    """
+
+def without_counterpart(facts: Facts) -> list[str]:
+    """Return the names of the old pool's app clients that are not in a pair."""
     paired = {old.app.client_id for old, _ in pairs(facts)}
-    return sorted(
-        one.name
-        for one in facts.source.clients.value
-        if one.app.client_id not in paired | {facts.client_id}
-        and not one.app.flows <= {"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ADMIN_NO_SRP_AUTH"}
-    )
+    return sorted(one.name for one in _of_apps(facts) if one.app.client_id not in paired)
 
 
 def _by_name(clients: Collection[Client]) -> dict[str, Client]:
@@ -123,8 +130,28 @@ def tokens(facts: Facts) -> list[Finding]:
             "a challenge has to be answered sooner than in the old pool",
             _each(facts, _session),
         ),
+        *_reuse(facts),
     ]
     return _TOKENS.or_ok(found, "app clients of the same name give tokens as in the old pool.")
+
+
+def _reuse(facts: Facts) -> Iterator[Finding]:
+    """Compare how long managed login reuses a session without asking the user, where both pools track sessions."""
+    before, after = (pool.reused_minutes.found or {} for pool in (facts.source, facts.target))
+    for old, new in pairs(facts):
+        was, now = before.get(old.app.client_id), after.get(new.app.client_id)
+        if was is not None and now is not None and was != now:
+            yield _TOKENS.note(
+                "sessions-reused-otherwise",
+                f"managed login reuses a session for {now} minutes instead of {was}: {_name(new)}.",
+                "If it is to be as in the old pool:",
+                pool_line(
+                    facts.config.target,
+                    "set-user-pool-client-session-configuration",
+                    *("--client-id", new.app.client_id),
+                    *("--sso-session", json.dumps({"MaxValidityMinutes": was}, separators=(",", ":"))),
+                ),
+            )
 
 
 def _lifetime(settings: Mapping[str, Any], token: str) -> tuple[int, str]:
@@ -138,7 +165,7 @@ def _lifetimes(old: Client, new: Client, *, shorter: bool) -> _Difference | None
     found = {}
     for token in _LIFETIMES:
         was, now = _lifetime(old.settings, token), _lifetime(new.settings, token)
-        longer_by = now[0] * _SECONDS[now[1]] - was[0] * _SECONDS[was[1]]
+        longer_by = now[0] * _SECONDS.get(now[1], 0) - was[0] * _SECONDS.get(was[1], 0)
         if longer_by and (longer_by < 0) is shorter:
             found[token] = (was, now)
     if not found:
@@ -211,7 +238,8 @@ def _more(facts: Facts, old: Client, new: Client) -> _Difference | None:
     gained = (now - was) & _crossed(facts, facts.source.description.schema.attributes) - _NOT_WRITTEN_BY_USERS
     if not gained:
         return None
-    kept = ", ".join(sorted(now - gained))
+    # An empty list would mean all standard attributes once more.
+    kept = ", ".join(sorted(now - gained or was)) or "…   # at least one, or all standard attributes are written"
     return _Difference(_name(new), f"newly written: {_listed(gained)}", [f"WriteAttributes: [{kept}]"])
 
 

@@ -318,6 +318,7 @@ def _not_known(facts: Facts) -> Iterator[Finding]:
             ("resource servers", pool.resource_servers),
             ("session limits", pool.sessions),
             ("replicas", pool.replicas),
+            ("reuse of sessions", pool.reused_minutes),
         )
         if read.problem
     }

@@ -17,6 +17,7 @@ from userpool.by_hand import pool_line
 _THREATS = Topic("threat protection")
 _NOTHING = "NO_ACTION"
 _RISKS = ("LowAction", "MediumAction", "HighAction")
+_LEVELS = ("OFF", "AUDIT", "ENFORCED")
 _TAKEOVER, _COMPROMISED = "AccountTakeoverRiskConfiguration", "CompromisedCredentialsRiskConfiguration"
 
 
@@ -101,8 +102,7 @@ def _of_captures(facts: Facts) -> Iterator[Finding]:
 
 def _lost(facts: Facts) -> Iterator[Finding]:
     old, new = mode(facts.source.settings), mode(facts.target.settings)
-    levels = ("OFF", "AUDIT", "ENFORCED")
-    if levels.index(new) < levels.index(old):
+    if old in _LEVELS and new in _LEVELS and _LEVELS.index(new) < _LEVELS.index(old):
         yield _THREATS.note(
             "threat-protection-lost",
             f"threat protection is {old} in the old pool and {new} in the new one.",

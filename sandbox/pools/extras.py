@@ -10,8 +10,8 @@ from typing import Any
 from sandbox.errors import invalid_parameter
 from sandbox.world import Operation, Parameters, World
 
-_RISKS, _SESSIONS, _REPLICAS = "risk_configurations", "session_configuration", "replicas"
-KEPT = (_RISKS, _SESSIONS, _REPLICAS, "passkey_config")
+_RISKS, _SESSIONS, _REUSE, _REPLICAS = "risk_configurations", "session_configuration", "session_reuse", "replicas"
+KEPT = (_RISKS, _SESSIONS, _REUSE, _REPLICAS, "passkey_config")
 """What is kept with moto's pool, by its names there."""
 
 _UNLIMITED = {"UserSessionTracking": "DISABLED", "TokenSession": {"MaxPerUser": 20}}  # API reference
@@ -45,6 +45,19 @@ def _get_sessions(world: World, parameters: Parameters) -> dict[str, Any]:
     return {"UserPoolId": parameters["UserPoolId"], **_UNLIMITED, **_kept(world, parameters, _SESSIONS, {})}
 
 
+def _set_reuse(world: World, parameters: Parameters) -> dict[str, Any]:
+    if _get_sessions(world, parameters)["UserSessionTracking"] != "ENABLED":
+        raise invalid_parameter("Session tracking must be enabled for the user pool.")
+    _kept(world, parameters, _REUSE, {})[parameters["ClientId"]] = parameters["SSOSession"]
+    return _get_reuse(world, parameters)
+
+
+def _get_reuse(world: World, parameters: Parameters) -> dict[str, Any]:
+    named = {name: parameters[name] for name in ("UserPoolId", "ClientId")}
+    kept = _kept(world, parameters, _REUSE, {}).get(parameters["ClientId"], {"MaxValidityMinutes": 60})
+    return {**named, "SSOSession": kept}
+
+
 def _add_replica(world: World, parameters: Parameters) -> dict[str, Any]:
     replicas = _kept(world, parameters, _REPLICAS, {})
     region = parameters["RegionName"]
@@ -63,6 +76,8 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeRiskConfiguration": _get_risk,
     "SetUserPoolSessionConfiguration": _set_sessions,
     "GetUserPoolSessionConfiguration": _get_sessions,
+    "SetUserPoolClientSessionConfiguration": _set_reuse,
+    "GetUserPoolClientSessionConfiguration": _get_reuse,
     "CreateUserPoolReplica": _add_replica,
     "ListUserPoolReplicas": _list_replicas,
 }

@@ -40,6 +40,7 @@ READS = {
     "GetProvisionedLimit": lambda pool: pool.provisioned_rps("UserCreation"),
     "ListResourceServers": lambda pool: pool.resource_servers(),
     "GetUserPoolSessionConfiguration": lambda pool: pool.sessions(),
+    "GetUserPoolClientSessionConfiguration": lambda pool: pool.reused_minutes("c"),
     "ListUserPoolReplicas": lambda pool: pool.replicas(),
     "DescribeRiskConfiguration": lambda pool: pool.risk("c"),
     "AdminCreateUser": lambda pool: pool.create("ada", {}, "Passw0rd!"),

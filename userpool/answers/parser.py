@@ -39,6 +39,8 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "DescribeUserPoolResponse": ("UserPool",),
     "GetProvisionedLimitResponse": ("Limit",),
     "GetUserPoolMfaConfigResponse": ("MfaConfiguration",),
+    "ClientSSOSessionConfigType": ("MaxValidityMinutes",),
+    "GetUserPoolClientSessionConfigurationResponse": ("SSOSession",),
     "GetUserPoolSessionConfigurationResponse": ("UserSessionTracking",),
     "GroupType": ("GroupName",),
     "ListGroupsResponse": ("Groups",),

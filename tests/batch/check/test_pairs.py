@@ -114,6 +114,8 @@ GOOGLES = both(
 )
 FIRST = {"PasswordPolicy": POLICY, "SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]}}
 
+TRACKED = {"UserSessionTracking": "ENABLED", "TokenSession": {"MaxPerUser": 3}}
+
 
 class Pair(NamedTuple):
     """What is to be said of which difference, and what both pools have before."""
@@ -308,9 +310,19 @@ PAIRS = [
         call(
             "source",
             "set_user_pool_session_configuration",
-            UserSessionTracking="ENABLED",
-            TokenSession={"MaxPerUser": 3},
+            **TRACKED,
         ),
+    ),
+    Pair(
+        "sessions-reused-otherwise",
+        N,
+        "set-user-pool-client-session-configuration",
+        lambda setup: setup.cognito.set_user_pool_client_session_configuration(
+            UserPoolId=id_of(setup, "source"),
+            ClientId=client_of(setup, "source"),
+            SSOSession={"MaxValidityMinutes": 5},
+        ),
+        both(*(call(side, "set_user_pool_session_configuration", **TRACKED) for side in ("source", "target"))),
     ),
     Pair("issuer-differs", N, "Type: ORIGINAL", new(IssuerConfiguration={"Type": "UPDATED"})),
     Pair("deletion-protection-off", N, "DeletionProtection: ACTIVE", new(DeletionProtection="INACTIVE")),
@@ -418,6 +430,23 @@ def test_a_function_of_ones_own_in_the_place_of_ours_is_not_missed(same):
     assert "UserMigration" not in said.what
     assert "CustomMessage" not in said.what
     assert said.command == ""
+
+
+def test_the_only_app_client_of_each_pool_is_compared_whatever_its_name(same):
+    """Names that a template made up keep nothing from being compared, if there is one app client on either side."""
+    app("source", RefreshTokenValidity=90, ClientName="stack-app-1A2B")(same)
+    assert same.bad().keys() == {"tokens-expire-sooner"}
+    call("target", "create_user_pool_client", ClientName="another")(same)
+    assert "tokens-expire-sooner" not in codes(same)
+    assert codes(same)["clients-not-compared"] is N
+
+
+@pytest.mark.parametrize("differ", [told(**add_on("NEWER")), app("target", WriteAttributes=["name"])], ids=["a", "b"])
+def test_what_a_newer_cognito_may_tell_ends_in_no_mistake(same, differ):
+    """A value that nobody knows yet is compared or passed over, and no list that is printed means everything."""
+    app("source", WriteAttributes=["email"])(same)
+    differ(same)
+    assert "WriteAttributes: []" not in "\n".join(one.command for one in same.findings())
 
 
 def test_attributes_are_compared_by_their_names_in_the_new_pool(same):

@@ -72,6 +72,14 @@ def test_an_error_is_code_5(client, made):
     assert "\x1b[" not in result.out
 
 
+def test_a_setting_that_boto3_does_not_know_is_named(made, sandbox):
+    """What a newer Cognito has set on a pool is not compared, and so it is named."""
+    sandbox.cognito.world.newer[made.target] = {"Policies": {"Rounds": {"Number": 7}}}
+    result = made("check")
+    assert result.code == 0
+    assert "this boto3 does not know Policies.Rounds of the new pool" in " ".join(result.out.split())
+
+
 def test_a_pool_that_is_not_there(made):
     """A pool that cannot be read is an error of the check, not its end: the other is judged all the same."""
     made.configure(source={**made.settings["source"], "user_pool_id": "us-east-1_Nowhere00"})
