@@ -9,9 +9,12 @@ from pathlib import Path
 
 import click
 
-from batch.cli.terminal import as_json_option, connect_from_file, say
+from batch.cli.session import recorded_if_free
+from batch.cli.terminal import as_json_option, say, tell
 from batch.ledger.close import Closed, close
 from batch.ledger.table import ledger_table
+from batch.pools.connect import connect
+from batch.settings import config as configuration
 from userpool.ledger import Ledger
 
 
@@ -22,10 +25,13 @@ from userpool.ledger import Ledger
 def close_user(config_path: Path, user: str, *, as_json: bool) -> None:
     """Let the old password of USER, by a name of the new pool, count no more: after AdminSetUserPassword, say."""
     # Never set: a handful of calls for one user needs no stop.
-    stop = threading.Event()
-    migration = connect_from_file(config_path, stop)
-    ledger = Ledger(ledger_table(migration.config, stop=stop))
-    closed = close(user, migration.target.pool, ledger, migration.context.marker, now=migration.target_now())
+    stop, config = threading.Event(), configuration.load(config_path)
+    with recorded_if_free(config, "close") as record:
+        migration = connect(config, stop=stop, say=tell, run_id=record.id)
+        ledger = Ledger(ledger_table(config, stop=stop, agent=migration.agent))
+        marker, now = migration.context.marker, migration.target_now()
+        closed = close(user, migration.target.pool, ledger, marker, now=now, begin=record.begin)
+        record.counts = {"closed": int(closed.was != closed.state)}
     say(lambda: asdict(closed), lambda: close_lines(closed), as_json=as_json)
 
 

@@ -17,7 +17,7 @@ from batch.inventory.user_state import NO_FAILURES, Problem
 from batch.lambda_trigger.attach_text import finding_lines
 from batch.lambda_trigger.capture_way import Way, attached, new_clients, ours
 from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, unchecked
-from batch.ledger.own_ledger import any_ledger
+from batch.ledger.own_ledger import any_ledger, in_turn
 from batch.plan.after_cutover import record_cutover, take_back, unread
 from batch.plan.changes import Changes
 from batch.plan.jobs import count_pending
@@ -120,10 +120,12 @@ def _cut_over(now: Session, planned: PlanSummary, left: Left, said: Cutover | No
     table = _ledger(now)
     confirm("Is the new pool in use since then?" if said else "Is the new pool in use from now on?", yes=yes)
     done = said or _at(now, now.migration.target_now())
-    now.begin()
-    _note(now, table, done.at)  # first: an inventory that knows less than the ledger is refused
-    with now.inventory.transaction():
-        record_cutover(now.inventory, done)
+    # Not while a run elsewhere carries changes over that do not count any more.
+    with in_turn(table, now.inventory, now.migration.target_now):
+        now.begin()
+        _note(now, table, done.at)  # first: an inventory that knows less than the ledger is refused
+        with now.inventory.transaction():
+            record_cutover(now.inventory, done)
     return done
 
 
@@ -180,10 +182,11 @@ def _undo(now: Session, before: Cutover | None, *, yes: bool) -> Cutover | None:
         "From the next run on, what the old pool has changed since is carried over, unless the new pool changed it too."
     )
     confirm("Is the old pool the one in use again?", yes=yes)
-    now.begin()
-    _note(now, table, None)
-    with now.inventory.transaction():
-        take_back(now.inventory)
+    with in_turn(table, now.inventory, now.migration.target_now):
+        now.begin()
+        _note(now, table, None)
+        with now.inventory.transaction():
+            take_back(now.inventory)
     return known
 
 

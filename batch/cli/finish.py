@@ -15,9 +15,8 @@ from batch.cli.session import Session, apart, session
 from batch.cli.terminal import Exit, Number, as_json_option, confirm, say, tell
 from batch.cutover.finish_checklist import DETACH, ChecklistItem, EndError, Remaining, checklist, refuse_left
 from batch.inventory.milestones import Cutover, End
-from batch.ledger import lease
 from batch.ledger.count import count
-from batch.ledger.own_ledger import any_ledger, last_ledger, lease_owner, set_finished
+from batch.ledger.own_ledger import any_ledger, in_turn, last_ledger, set_finished
 from batch.plan.after_cutover import unread
 from batch.plan.changes import Changes
 from batch.plan.jobs import pending_subs
@@ -92,9 +91,9 @@ def _finish(now: Session, despite: int, *, yes: bool) -> tuple[End, list[Checkli
         # The checklist is the answer, so the refusal is no error. Exit code 5 tells a scheduler.
         return End(None), findings
     confirm("End the migration? No old password counts any more, and nobody is created.", yes=yes)
-    now.begin()
-    if table:  # under the lease, so that no run elsewhere goes on creating
-        with lease.held(table, lease_owner(now.inventory), now=clock):
+    with in_turn(table, now.inventory, clock):  # so that no run elsewhere goes on creating
+        now.begin()
+        if table:
             set_finished(table, finished=True)
     # The ledger comes first. If this is interrupted, functions refuse already, and the command is repeated.
     end = End(clock())

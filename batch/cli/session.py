@@ -131,6 +131,23 @@ def apart(config_path: Path, command: str, *, action: str | None = None) -> Iter
 
 
 @contextmanager
+def recorded_if_free(config: Config, command: str) -> Iterator[Record]:
+    """Record a command that needs no inventory, if the inventory is on this machine and no other command has it.
+
+    A help desk may have none, and does not wait for a run. The record's id is in the user agent of the calls, too.
+    """
+    run_id = new_id()
+    with ExitStack() as until_the_end:
+        try:
+            opened = Inventory.open(Path(config.state), fingerprint(config))
+        except (MigrationError, StorageError):
+            yield Record(run_id)
+            return
+        inventory = until_the_end.enter_context(opened)
+        yield until_the_end.enter_context(_recording(inventory, run_id, command, config))
+
+
+@contextmanager
 def _recording(
     inventory: Inventory, run_id: str, command: str, config: Config, prepare: Callable[[], None] = lambda: None
 ) -> Iterator[Record]:

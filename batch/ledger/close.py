@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from userpool.errors import SettingsError
@@ -24,8 +25,18 @@ class Closed:
     under_way: bool = False
 
 
-def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, now: float) -> Closed:
+def close(
+    name: str,
+    target: UserPool,
+    ledger: Ledger,
+    marker: str | None,
+    *,
+    now: float,
+    begin: Callable[[], object] = lambda: None,
+) -> Closed:
     """Make the person of a user of the new pool `reset`. Safe to repeat. `now` is in seconds since 1970, UTC.
+
+    `begin` is called right before the ledger is written.
 
     Raises SettingsError if there is no such user, if the user is not this migration's, or if the ledger does not know
     the person or knows them as another user.
@@ -36,6 +47,7 @@ def close(name: str, target: UserPool, ledger: Ledger, marker: str | None, *, no
     sub = found.attributes.get(marker or "")
     if not sub:
         raise SettingsError(f"{name!r} was not made by this migration (it has no {marker}): there is nothing to close.")
+    begin()
     turn = ledger.reset(sub, now, found.sub)
     if turn.state is None:
         raise SettingsError(f"{name!r} is not in the ledger: `cognito-migrate run` publishes everybody; run it first.")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory, StorageError, inventory_to_read
 from batch.inventory.snapshot import Snapshot
 from batch.inventory.user_state import IS_LOST
+from batch.ledger import lease
+from batch.ledger.lease import Clock
 from batch.ledger.table import ledger_table
 from batch.settings.config import Config
 from userpool.errors import FatalError, MigrationError, SettingsError
@@ -105,6 +107,14 @@ def set_finished(table: LedgerTable, *, finished: bool, purged: bool = False) ->
     """
     if terms := Terms.of(table):
         replace(terms, finished=finished, purged=terms.purged or purged).save(table, reopen=not finished)
+
+
+def in_turn(table: LedgerTable | None, inventory: Inventory, now: Clock) -> AbstractContextManager[object]:
+    """Keep every other run out meanwhile, whatever machine it is on, if the migration has a ledger.
+
+    Raises LeasedError if another run goes on.
+    """
+    return lease.held(table, lease_owner(inventory), now=now) if table else nullcontext()
 
 
 def lease_owner(inventory: Inventory) -> str:

@@ -75,7 +75,7 @@ DOORS = {
         claims.Claim claims.Claims claims.Hold claims.RefusedError close.Closed close.close count.DAYS
         count.KEEP_OUT count.KEPT_OUT count.LedgerCount count.count erasure.Emptying erasure.disabled_federated
         erasure.erase lease. lease.CALL_SECONDS lease.KEY lease.Lease ledger.BatchLedger opening.Opening
-        own_ledger.LedgerFacts own_ledger.any_ledger own_ledger.last_ledger own_ledger.lease_owner
+        own_ledger.LedgerFacts own_ledger.any_ledger own_ledger.in_turn own_ledger.last_ledger own_ledger.lease_owner
         own_ledger.read_ledger own_ledger.require_last_ledger own_ledger.require_no_ledger
         own_ledger.set_finished own_ledger.still_there persons.HELD persons.native_locks publish.publish_again
         table.ledger_as_it_is table.ledger_table

@@ -24,6 +24,7 @@ from signing_in import set_password
 from batch.cutover.cutover import stale
 from batch.inventory.baseline import Baseline
 from batch.inventory.milestones import Cutover
+from batch.ledger import lease
 from batch.plan.after_cutover import as_applied, record_cutover
 from batch.plan.three_way import change
 from batch.plan.user_plan import AFTER_CUTOVER
@@ -33,6 +34,7 @@ from sandbox.local import backdate
 from sandbox.made_up.seed import make_target
 from userpool.factors import MAIL, SMS, Preference
 from userpool.identities import Identity
+from userpool.ledger_table import LedgerTable
 
 HOUR = timedelta(hours=1)
 NAMES = ("ada", "bob", "cyd", "dan", "eve")
@@ -457,6 +459,16 @@ def test_an_inventory_that_does_not_know_of_the_cut_over_brings_nobody(client, o
     step(older, "cutover", "--undo", "--yes")
     step(older, "run", "--yes")
     assert "late" in read_pool(client, older.target, by_name).users
+
+
+def test_a_cut_over_waits_for_a_run_elsewhere(older):
+    """While another inventory's run has the lease, no cut-over is recorded or taken back, and nothing is written."""
+    name = older.settings["ledger"]["table"]
+    with lease.held(LedgerTable(dynamodb_client(), name), "elsewhere", now=time.time):
+        for words in (("--at", "2026-03-01T20:05"), ("--undo",)):
+            refused = older("cutover", *words, "--yes")
+            assert (refused.code, "Another run" in refused.err) == (6, True)
+    assert older("status", "--json").json["cut_over"] is None
 
 
 def test_what_the_ledger_alone_knows_of_a_cut_over_can_be_taken_back(client, older):

@@ -10,6 +10,7 @@ from killing import kill_when
 from looking import made
 from pools import MARKER, read_pool
 
+from batch.inventory.inventory import Inventory
 from batch.ledger.lease import KEY
 from batch.ledger.ledger import BatchLedger
 from sandbox.faults import Fault
@@ -283,6 +284,26 @@ def test_close_makes_a_person_reset(finished):
     again = moving("close", user.username)
     assert again.code == 0
     assert "closed already" in again.out
+
+
+def test_close_is_recorded_unless_another_command_has_the_inventory(finished):
+    """Its record has what it did; without an inventory, and beside a run, a help desk can close all the same."""
+    moving, user = finished
+
+    def runs():
+        return [run for run in moving("status", "--json").json["runs"] if run["command"] == "close"]
+
+    assert moving("close", user.username).code == 0
+    assert [(run["exit_code"], run["counts"]) for run in runs()][:1] == [(0, {"closed": 1})]
+    recorded = len(runs())
+    assert moving("close", "nobody-at-all").code == 2
+    with Inventory.open(moving.state, {}):
+        assert moving("close", user.username).code == 0
+    assert len(runs()) == recorded
+    moving.configure(state=str(moving.folder / "nowhere.db"))
+    assert moving("close", user.username).code == 0
+    moving.configure(state=str(moving.state))
+    assert not (moving.folder / "nowhere.db").exists()
 
 
 def test_close_leaves_a_captured_person_captured(finished):
