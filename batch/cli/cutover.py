@@ -13,7 +13,7 @@ from batch.cli.terminal import Number, as_json_option, confirm, say, tell
 from batch.cutover.cutover import Left, stale
 from batch.inventory import meta_keys
 from batch.inventory.milestones import Cutover
-from batch.inventory.user_state import NO_FAILURES, Problem
+from batch.inventory.user_state import Problem
 from batch.lambda_trigger.attach_text import finding_lines
 from batch.lambda_trigger.capture_way import Way, attached, new_clients, ours
 from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, unchecked
@@ -23,7 +23,8 @@ from batch.plan.changes import Changes
 from batch.plan.jobs import count_pending
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
-from batch.run.run import failures
+from batch.report.status import failed_by_problem
+from batch.run.run import not_as_planned
 from batch.runtime.text import moment
 from userpool.cohort import Moment, seconds
 from userpool.errors import NotAllowedError, SettingsError
@@ -90,12 +91,12 @@ def left_in(now: Session, said: Cutover | None = None) -> Left:
     With `said`, a cut-over of before, changes are not counted, because they are no longer carried over in any case.
     """
     inventory, context = now.inventory, now.migration.context
-    problems = [one["problem"] for one in failures(inventory)]
+    problems = [one["problem"] for one in not_as_planned(inventory)]
     return Left(
         # A user whose second factors Cognito did not tell waits for another scan, and is left until then.
         to_create=count_pending(inventory) - problems.count(Problem.SIGNING_IN) + len(unread(inventory)),
         to_change=0 if said else Changes(inventory, context).left(),
-        failed=sum(problem not in NO_FAILURES for problem in problems),
+        failed=sum(failed_by_problem(inventory).values()),
     )
 
 

@@ -34,7 +34,7 @@ from userpool.errors import SettingsError
 def export(config_path: Path, what: str, *, as_: Format, output: str | None, force: bool, as_json: bool) -> None:
     """Write a list of users to a file of yours alone.
 
-    pending, captured, reset, deferred, returned and new-passwords read the whole ledger, the others only the inventory.
+    held, pending, captured, reset, deferred, returned and new-passwords read the ledger, the others only the inventory.
     """
     if as_json and output == "-":
         raise SettingsError("--json and the rows would both go to stdout: name a file with --output, or leave one out.")

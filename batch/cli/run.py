@@ -36,12 +36,13 @@ from batch.plan.losses import loss_lines, losses_now
 from batch.plan.plan import make_plan
 from batch.plan.summary import PlanSummary
 from batch.pools.connect import Migration, Say
-from batch.run.run import Run, RunSummary, failures
+from batch.run.run import Run, RunSummary, not_as_planned
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import INTERRUPTED, Why
 from batch.runtime.text import SHOWN, more
 from batch.settings.window import closed
 from userpool.errors import SettingsError
+from userpool.plural import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def carry_out(
         with counting(now.record, lambda: {part: _counts(run.summary)} if part else _counts(run.summary)):
             summary = run.run(now=migration.target_now, limit=limit, disable_gone=disable_gone)
     # All users that are not as planned, also those that failed in an earlier run and were not reached by this one.
-    carried = CarriedOut(summary, failures(inventory))
+    carried = CarriedOut(summary, not_as_planned(inventory))
     # A pilot with --limit is not a first whole run: after it the bulk is still expected.
     if limit is None and not summary.stopped:
         with inventory.transaction():
@@ -198,10 +199,24 @@ def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Itera
         )
         yield "  cognito-migrate verify"
     yield from _change_lines(summary)
+    yield from _failed_lines(failed)
+
+
+def _failed_lines(found: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Yield who failed, then who is not as planned and needs nobody: signing in at this moment, or deleted."""
+    failed = [one for one in found if one["problem"] not in NO_FAILURES]
     if failed:
-        yield f"{len(failed)} users are not as planned; the next run tries again, but for those who are gone:"
-        yield from (f"  {one['username']}: {one['problem']}: {one['reason']}" for one in failed[:SHOWN])
-        yield from more(len(failed))
+        said = plural(len(failed), "user")
+        yield f"{said} failed; the next run tries again. Who and why: cognito-migrate export failed"
+        yield from _some(failed)
+    if others := [one for one in found if one["problem"] in NO_FAILURES]:
+        yield f"{plural(len(others), 'user is', 'users are')} not as planned, and nobody has to do anything:"
+        yield from _some(others)
+
+
+def _some(found: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    yield from (f"  {one['username']}: {one['problem']}: {one['reason']}" for one in found[:SHOWN])
+    yield from more(len(found))
 
 
 def _change_lines(summary: RunSummary) -> Iterator[str]:

@@ -27,6 +27,7 @@ from batch.settings.config import Config
 from userpool.errors import MigrationError
 from userpool.ledger_table import MissingTableError
 from userpool.person import PersonState
+from userpool.plural import plural
 
 _CONFLICTS = "cognito-migrate export conflicts"
 
@@ -88,11 +89,14 @@ def _work_lines(status: Status) -> Iterator[str]:
     there = {state: number for state, number in status.made.items() if state != UserState.GONE}
     yield f"In the new pool: {sum(there.values())} users of this migration ({_counts(there) or 'nobody yet'})."
     if gone := status.made.get(UserState.GONE, 0):
-        yield f"Deleted there by somebody: {gone} users, who stay deleted. Who: cognito-migrate export gone"
+        who = plural(gone, "user, who stays deleted", "users, who stay deleted")
+        yield f"Deleted there by somebody: {who}. Who: cognito-migrate export gone"
     if status.failed:
-        yield f"Failed: {_counts(status.failed)}. Who and why: cognito-migrate export failed"
-    if colliding := status.actions.get("collide", 0):
-        yield f"Collisions: {colliding} users wait for a decision. Who: cognito-migrate export collisions"
+        said = plural(sum(status.failed.values()), "user")
+        yield f"Failed: {said} ({_counts(status.failed)}). Who and why: cognito-migrate export failed"
+    if status.colliding:
+        said = plural(status.colliding, "user")
+        yield f"Collisions: {said} would be one account with another. Who: cognito-migrate export collisions"
     if status.conflicts:
         yield f"Changes of the old pool that were not carried over: {status.conflicts}. Which: {_CONFLICTS}"
     yield from loss_lines(Losses(status.losses, status.mfa_ignored))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from batch.ledger.count import KEEP_OUT, KEPT_OUT
 from userpool.errors import SettingsError
 from userpool.person import PersonState
+from userpool.plural import plural
 from userpool.terms import FRESH_SECONDS
 
 DETACH = "cognito-migrate trigger detach --capture ARN --gate ARN --apply (if one function is both: --function ARN)"
@@ -86,7 +87,8 @@ def checklist(standing: Remaining) -> Iterator[ChecklistItem]:
 
 def _to_look_at(standing: Remaining) -> Iterator[ChecklistItem]:
     if held := standing.states.get(PersonState.HELD, 0):
-        yield ChecklistItem(f"{held} are held: left out by rule or by a decision.", "cognito-migrate export held")
+        said = plural(held, "person is held", "persons are held")
+        yield ChecklistItem(f"{said}: left out by a rule, a collision or a decision.", "cognito-migrate export held")
     if standing.kept_out:
         yield ChecklistItem(KEPT_OUT.format(count=standing.kept_out), KEEP_OUT)
     if standing.has_ledger:

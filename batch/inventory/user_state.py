@@ -41,7 +41,12 @@ class Problem(StrEnum):
 NO_FAILURES = frozenset({Problem.GONE, Problem.SIGNING_IN})
 """Problems that nobody needs to do anything about."""
 
-# Conditions of statements: on the progress r of a user, and on what l was published of one.
+# Conditions of statements: on the plan p and the progress r of a user, and on what l was published of one.
 IS_DONE = f"r.state = '{UserState.DONE}'"
 IS_NOT_DONE = f"r.state <> '{UserState.DONE}'"
+NOT_AS_PLANNED = f"r.problem IS NOT NULL AND (p.action = 'update' OR (p.action = 'create' AND {IS_NOT_DONE}))"
+"""A user whom a run could not finish or change. If the plan is `skip` or `collide` by now, no run tries again."""
+_NONE = ", ".join(f"'{problem}'" for problem in sorted(NO_FAILURES))
+FAILED = f"{NOT_AS_PLANNED} AND coalesce(r.problem_kind, '') NOT IN ({_NONE})"
+"""Those of them that somebody has to look at. Every message that says `failed` counts these, and no others."""
 IS_LOST = f"l.as_of = '{LOST}'"

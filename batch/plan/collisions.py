@@ -45,6 +45,11 @@ def colliding(inventory: Inventory) -> list[set[str]]:
     return [*{id(members): members for members in sets.values()}.values()]
 
 
+def count_contenders(inventory: Inventory) -> int:
+    """Count the users of all sets: as many as `export collisions` has rows."""
+    return sum(map(len, colliding(inventory)))
+
+
 def contenders(inventory: Inventory, subs: Iterable[str]) -> list[Contender]:
     """Return the users with these subs, sorted by user name. `groups` are names of the old pool."""
     snapshot = Snapshot(inventory)

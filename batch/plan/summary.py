@@ -16,10 +16,14 @@ from userpool.groups import GroupNames
 # A condition on a plan s and its user u: the user has a verified channel, but only ones that get its second factors.
 # Cognito sends no reset code to such a channel.
 ONE_CHANNEL = (
-    "s.factors IS NOT NULL AND s.reset_channel = 0 AND 'true' IN "
+    "s.action = 'create' AND s.factors IS NOT NULL AND s.reset_channel = 0 AND 'true' IN "
     "(json_extract(u.attributes, '$.email_verified'), json_extract(u.attributes, '$.phone_number_verified'))"
 )
 
+NO_CHANNEL = "s.username IS NOT NULL AND s.reset_channel = 0"
+"""A condition on a plan s: the user cannot reset the password alone."""
+BLOCKED = "s.action = 'blocked' AND r.new_sub IS NULL"
+"""A condition on a plan s and its progress r: the user is blocked, and does not exist."""
 _NAMES = (
     "SELECT j.value, count(*) FROM plan p, json_each(p.{column}) j WHERE p.{column} IS NOT NULL GROUP BY 1 ORDER BY 1"
 )
@@ -94,7 +98,7 @@ def summarize(
         enrol=_names(inventory, "enrol"),
         without_reset_channel=without_channel,
         one_channel=inventory.number(
-            f"SELECT count(*) FROM plan s JOIN users u ON u.sub = s.sub WHERE s.action = 'create' AND {ONE_CHANNEL}"  # noqa: S608 -- a constant
+            f"SELECT count(*) FROM plan s JOIN users u ON u.sub = s.sub WHERE {ONE_CHANNEL}"  # noqa: S608 -- a constant
         ),
         disabled=disabled,
         gone=count_gone(inventory),

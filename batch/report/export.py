@@ -11,10 +11,10 @@ from typing import Any
 
 from batch.inventory.baseline import conflicts
 from batch.inventory.inventory import Inventory
+from batch.inventory.user_state import FAILED
 from batch.plan.collisions import collisions
 from batch.plan.losses import losses
-from batch.plan.summary import ONE_CHANNEL
-from batch.report.status import FAILED
+from batch.plan.summary import BLOCKED, NO_CHANNEL, ONE_CHANNEL
 from batch.runtime.text import iso
 from batch.verify.new_passwords import new_passwords
 from batch.verify.revoked import revoked
@@ -106,6 +106,22 @@ _NEW = ("new_username", "new_sub")
 _MADE = "progress s LEFT JOIN users u ON u.sub = s.sub"
 _PLANNED = "plan s JOIN users u ON u.sub = s.sub LEFT JOIN progress r ON r.sub = s.sub"
 
+_held_by_plan = _paged(
+    "u.username, s.sub, s.action, s.reason",
+    _PLANNED,
+    # A user that was created before the plan changed is not held: it exists.
+    "s.action IN ('collide', 'skip', 'blocked') AND r.new_sub IS NULL",
+)
+
+
+def _held(inventory: Inventory, ledger: Ledger | None) -> Iterator[Row]:
+    """Yield who is held by the ledger, as `status` and `finish` count them; without a ledger, by the plan."""
+    if ledger is None:
+        return _held_by_plan(inventory, None)
+    people = (one for some in ledger.persons() for one in some if one.state is PersonState.HELD)
+    return ((one.username, one.sub, str(one.state), one.reason) for one in people)
+
+
 EXPORTS = {
     # A user that was deleted in the new pool has no account to map to.
     "map": Export(
@@ -125,15 +141,8 @@ EXPORTS = {
             of="r",
         ),
     ),
-    "held": Export(
-        (*_OLD, "action", "reason"),
-        _paged(
-            "u.username, s.sub, s.action, s.reason",
-            _PLANNED,
-            # A user that was created before the plan changed is not held: it exists.
-            "s.action IN ('collide', 'skip', 'blocked') AND r.new_sub IS NULL",
-        ),
-    ),
+    "held": Export((*_OLD, "action", "reason"), _held, of_ledger=True, without_ledger=True),
+    "blocked": Export((*_OLD, "reason"), _paged("u.username, s.sub, s.reason", _PLANNED, BLOCKED)),
     "skipped": Export(
         (*_OLD, "reason"), _paged("u.username, s.sub, s.reason", _PLANNED, "s.action = 'skip' AND r.new_sub IS NULL")
     ),
@@ -148,7 +157,7 @@ EXPORTS = {
             # The name that the user got comes before the planned one, which a later plan may have changed.
             "u.username, s.sub, coalesce(r.username, s.username), r.new_sub",
             _PLANNED,
-            "s.username IS NOT NULL AND s.reset_channel = 0",
+            NO_CHANNEL,
         ),
     ),
     "re-enrol": Export(

@@ -147,31 +147,32 @@ def next_steps(facts: PageFacts, counted: LedgerCount | None) -> Iterator[NextSt
     yield from _about_users(facts)
     if standing.left:
         time = f", {duration(standing.estimate.seconds)} at the configured pace" if standing.estimate else ""
-        yield NextStep(f"{standing.left:,} users are left to do{time}.", RUN)
+        yield NextStep(f"{plural(standing.left, 'user is', 'users are')} left to do{time}.", RUN)
     elif not facts.failures.total:
         yield NextStep("Nothing is left to do: compare the new pool with the plan.", "cognito-migrate verify")
     if counted and (pending := counted.states.get(PersonState.PENDING, 0)):
         yield NextStep(
-            f"{pending:,} persons wait for their first sign-in. If one fails, ask why.",
+            f"{plural(pending, 'person waits', 'persons wait')} for the first sign-in. If one fails, ask why.",
             "cognito-migrate trigger test --username NAME",
         )
 
 
 def _about_users(facts: PageFacts) -> Iterator[NextStep]:
-    if colliding := facts.standing.actions.get("collide", 0):
+    if colliding := facts.standing.colliding:
         yield NextStep(
-            f"{colliding:,} users wait for a decision who gets the account: fill in the file, and name it "
-            "in config.yaml, under collisions.",
+            f"{plural(colliding, 'user')} would be one account with another, and a person decides who gets it: fill in "
+            "the file, and name it in config.yaml, under collisions.",
             "cognito-migrate export collisions",
         )
     if facts.failures.total:
-        yield NextStep(f"{facts.failures.total:,} users failed.", "cognito-migrate export failed")
-    if facts.standing.actions.get("blocked"):
-        yield NextStep("Some users are blocked: mend what the reasons name.", "cognito-migrate export held")
+        yield NextStep(f"{plural(facts.failures.total, 'user')} failed.", "cognito-migrate export failed")
+    if facts.blocked:
+        said = plural(facts.blocked, "user is blocked", "users are blocked")
+        yield NextStep(f"{said}: mend what the reasons name.", "cognito-migrate export blocked")
     if facts.without_reset_channel:
         yield NextStep(
-            f"{facts.without_reset_channel:,} users have no verified e-mail address or phone number, so they cannot "
-            "reset a password alone: tell your help desk.",
+            f"{plural(facts.without_reset_channel, 'user')} cannot reset a password alone, because no verified e-mail "
+            "address or phone number gets the code: tell your help desk.",
             "cognito-migrate export no-reset-channel",
         )
 

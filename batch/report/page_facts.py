@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.lock import holder_of
+from batch.inventory.user_state import FAILED
 from batch.plan.changes import count_gone
 from batch.plan.collisions import Contender, colliding, contenders
+from batch.plan.summary import BLOCKED, NO_CHANNEL
 from batch.plan.user_plan import Context
 from batch.report.explain import DoneCase, InOldPool, PlannedCase, SeenByScans, UserCase
 from batch.report.next_step import NextStep, next_step
-from batch.report.status import FAILED, Status, status
+from batch.report.status import Status, failed_by_problem, status
 from userpool.user import Status as UserStatus
 
 SHOWN = 500  # rows of any list: a page is looked at, an export is complete
 _SHOWN_OF_SET = 20
 _RUNS = 100
-# A user that was deleted in the new pool stays deleted, which is no failure.
-_FAILED = f"{FAILED} AND r.state <> 'gone'"
 # Every user falls into exactly one outcome, so the order matters: the sum must be the number of scanned users.
 _OUTCOMES = f"""
 SELECT CASE
@@ -89,6 +89,7 @@ class PageFacts:
     outcomes: Mapping[str, int]
     plan: Mapping[str, Any] | None
     gone: int
+    blocked: int
     without_reset_channel: int
     collisions: Part
     problems: Mapping[str, int]
@@ -105,11 +106,14 @@ def gather(inventory: Inventory, context: Context, rps_of: Callable[[str], float
         outcomes=dict(inventory.execute(_OUTCOMES, (inventory.get_meta(meta_keys.SCAN, 0),)).fetchall()),
         plan=inventory.get_meta(meta_keys.PLAN_SUMMARY),
         gone=count_gone(inventory),
+        blocked=inventory.number(
+            f"SELECT count(*) FROM plan s LEFT JOIN progress r ON r.sub = s.sub WHERE {BLOCKED}"  # noqa: S608 -- a constant
+        ),
         without_reset_channel=inventory.number(
-            "SELECT count(*) FROM plan WHERE username IS NOT NULL AND reset_channel = 0"
+            f"SELECT count(*) FROM plan s WHERE {NO_CHANNEL}"  # noqa: S608 -- a constant
         ),
         collisions=_collisions(inventory, names=names),
-        problems=_problems(inventory),
+        problems=failed_by_problem(inventory),
         failures=_failures(inventory, names=names),
         conflicts=_conflicts(inventory, names=names),
         runs=_runs(inventory, names=names),
@@ -131,17 +135,8 @@ def _collisions(inventory: Inventory, *, names: bool) -> Part:
     return Part(shown, len(sets))
 
 
-def _problems(inventory: Inventory) -> dict[str, int]:
-    """Count the failures by problem, the most frequent first."""
-    rows = inventory.execute(
-        "SELECT r.problem_kind, count(*) FROM progress r JOIN plan p ON p.sub = r.sub "  # noqa: S608 -- a constant
-        f"WHERE {_FAILED} GROUP BY 1 ORDER BY 2 DESC, 1"
-    )
-    return dict(rows.fetchall())
-
-
 def _failures(inventory: Inventory, *, names: bool) -> Part:
-    tables = f"FROM progress r JOIN plan p ON p.sub = r.sub JOIN users u ON u.sub = r.sub WHERE {_FAILED}"
+    tables = f"FROM progress r JOIN plan p ON p.sub = r.sub JOIN users u ON u.sub = r.sub WHERE {FAILED}"
     total = inventory.number(f"SELECT count(*) {tables}")
     # Every failure is one user, so without names nothing but the number can be told.
     if not names:

@@ -13,8 +13,9 @@ from batch.inventory.lock import holder_of
 from batch.inventory.milestones import Cutover, End
 from batch.inventory.missing import Missing, MissingTable
 from batch.inventory.snapshot import Snapshot
-from batch.inventory.user_state import IS_NOT_DONE
+from batch.inventory.user_state import FAILED, UserState
 from batch.plan.changes import Changes
+from batch.plan.collisions import count_contenders
 from batch.plan.jobs import count_pending
 from batch.plan.losses import LossCount, losses_now
 from batch.plan.user_plan import Context
@@ -22,10 +23,14 @@ from batch.report.estimate import Estimate, estimate
 from batch.settings.config import LossSettings
 
 _RUNS = 5
-
-# A condition on `progress r` and `plan p`: the user is not done, and a reason was recorded. A failed user whose plan
-# has become `skip` or `collide` since is no failure any more, because no run tries it again.
-FAILED = f"r.problem IS NOT NULL AND {IS_NOT_DONE} AND p.action IN ('create', 'update')"
+_MADE = (
+    "SELECT state, count(*) FROM progress "  # noqa: S608 -- a constant
+    f"WHERE new_sub IS NOT NULL OR state = '{UserState.GONE}' GROUP BY state"
+)
+_FAILED = (
+    "SELECT r.problem_kind, count(*) FROM progress r JOIN plan p ON p.sub = r.sub JOIN users u ON u.sub = r.sub "  # noqa: S608 -- a constant
+    f"WHERE {FAILED} GROUP BY r.problem_kind"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class Scanned:
 class Status:
     """Where the migration stands. Times are seconds since 1970.
 
-    `made` counts users by how far they are, `failed` by problem. `runs` are the last runs, the newest first. `estimate`
+    `colliding` counts the users that would be one account with another, also those that exist. `made` counts users by
+    how far they are, `failed` by problem. `runs` are the last runs, the newest first. `estimate`
     is for what is left, None as long as nothing is planned. `conflicts` counts changes of the old pool that were not
     carried over. `losses` are as of now, `mfa_ignored` is the last plan's, and `missing` are of the last look at the
     new pool. `purged` is how far a purge has come, as in `End`.
@@ -51,6 +57,7 @@ class Status:
 
     scan: Scanned
     actions: Mapping[str, int]
+    colliding: int
     made: Mapping[str, int]
     failed: Mapping[str, int]
     left: int
@@ -75,13 +82,10 @@ def status(
     return Status(
         scan=_scanned(inventory),
         actions=actions,
+        colliding=count_contenders(inventory),
         # A user without `new_sub` was only intended: nothing is known to exist in the new pool.
-        made=_counted(inventory, "SELECT state, count(*) FROM progress WHERE new_sub IS NOT NULL GROUP BY state"),
-        failed=_counted(
-            inventory,
-            "SELECT r.problem_kind, count(*) FROM progress r JOIN plan p ON p.sub = r.sub "  # noqa: S608 -- a constant
-            f"WHERE {FAILED} GROUP BY r.problem_kind",
-        ),
+        made=_counted(inventory, _MADE),
+        failed=failed_by_problem(inventory),
         left=count_pending(inventory) + Changes(inventory, context).left(),
         conflicts=len(conflicts(inventory)),
         losses=lost.losses,
@@ -93,6 +97,11 @@ def status(
         purged=end.purged,
         runs=_runs(inventory),
     )
+
+
+def failed_by_problem(inventory: Inventory) -> dict[str, int]:
+    """Count the users that failed, by problem: as many as `export failed` has rows."""
+    return _counted(inventory, _FAILED)
 
 
 def _counted(inventory: Inventory, statement: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from batch.inventory.baseline import Kept, Removed, Updated, conflicts_since, settled_conflicts
 from batch.inventory.inventory import Inventory, StorageError
-from batch.inventory.user_state import IS_NOT_DONE, Problem, UserState
+from batch.inventory.user_state import NOT_AS_PLANNED, Problem, UserState
 from batch.ledger.claims import Claims
 from batch.plan.changes import Changes, count_gone, gone, gone_jobs
 from batch.plan.jobs import Job, count_pending
@@ -252,11 +252,10 @@ class Run:
                 summary.failed[fact.problem] = summary.failed.get(fact.problem, 0) + 1
 
 
-def failures(inventory: Inventory) -> list[dict[str, str]]:
-    """Return every user that is not done, with the reason, ordered by user name. A user who is done has none."""
+def not_as_planned(inventory: Inventory) -> list[dict[str, str]]:
+    """Return every user that is not as planned, with the reason, ordered by user name."""
     rows = inventory.execute(
         "SELECT u.username, r.problem_kind, r.problem FROM progress r JOIN users u ON u.sub = r.sub "  # noqa: S608 -- constants
-        "JOIN plan p ON p.sub = r.sub WHERE r.problem IS NOT NULL "
-        f"AND (p.action = 'update' OR (p.action = 'create' AND {IS_NOT_DONE})) ORDER BY u.username"
+        f"JOIN plan p ON p.sub = r.sub WHERE {NOT_AS_PLANNED} ORDER BY u.username"
     )
     return [{"username": username, "problem": kind, "reason": reason} for username, kind, reason in rows]

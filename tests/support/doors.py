@@ -37,7 +37,8 @@ DOORS = {
         second_factors.Asked second_factors.FactorsTable second_factors.require_read
         stages.OutOfTurnError stages.refuse stages.refuse_undo
         snapshot.Snapshot snapshot.USER_COLUMNS snapshot.USER_COLUMNS_OF_U snapshot.user_from_row
-        user_state.AGAIN user_state.IS_DONE user_state.IS_LOST user_state.IS_NOT_DONE user_state.LOST
+        user_state.AGAIN user_state.FAILED user_state.IS_DONE user_state.IS_LOST user_state.LOST
+        user_state.NOT_AS_PLANNED user_state.IS_NOT_DONE
         user_state.NO_FAILURES user_state.PENDING user_state.Problem user_state.UserState
     """,
     "plan": """
@@ -45,11 +46,13 @@ DOORS = {
         after_cutover.unread change_limit.ChangeLimit change_limit.changes change_limit.most_changes
         change_limit.refuse_changing changes.Changes changes.count_gone changes.gone changes.gone_jobs
         cohort.Cohort cohort.names_in collisions.Contender collisions.colliding collisions.collisions
-        collisions.contenders groups.applied_definition groups.differing_fields groups.groups_defined
+        collisions.contenders collisions.count_contenders
+        groups.applied_definition groups.differing_fields groups.groups_defined
         groups.groups_to_update groups.groups_wanted groups.old_names jobs.Job jobs.count_memberships_owed
         jobs.count_pending jobs.pending_subs losses.LossCount losses.NOTHING_LOST losses.Losses losses.MFA_IGNORED
         losses.loss_lines
         losses.losses losses.losses_now naming.Naming plan.make_plan plan.planned_users summary.ONE_CHANNEL
+        summary.BLOCKED summary.NO_CHANNEL
         three_way.STAYS_DISABLED three_way.STAYS_ENDED
         summary.PlanSummary summary.spared three_way.ALIAS three_way.Attributes three_way.CHANGED_THERE
         three_way.Change three_way.EXACTLY three_way.FLAGS three_way.FOUND_OTHERWISE three_way.Judge
@@ -89,7 +92,7 @@ DOORS = {
         census.Census census.UsersMissingError journal.Extent journal.SetBackTo recover.Recover recover.RecoverSummary
     """,
     "run": """
-        run.Run run.RunSummary run.failures
+        run.Run run.RunSummary run.not_as_planned
     """,
     "undo": """
         claims.ReadOnly claims.UndoClaims claims.ledger_undo_claims claims.require_own_ledger journal.survey
@@ -133,5 +136,6 @@ DOORS = {
         estimate.Estimate explain.Explaining explain.InNewPool explain.InOldPool explain.UserCase export.EXPORTS
         export.OF_SUBS next_step.next_step outlook.AskingForFactors outlook.Outlook outlook.Peak
         outlook.look_ahead page.GENERATOR page.page page_facts.gather status.Status status.status
+        status.failed_by_problem
     """,
 }

@@ -92,7 +92,7 @@ def test_status_of_failures(scanned, client):
     assert scanned("run", "--yes").code == 1
     assert scanned("status", "--offline", "--json").json["failed"] == {"taken": 1}
     said = ok(scanned("status", "--offline")).out
-    assert "Failed: 1 taken. Who and why: cognito-migrate export failed" in said
+    assert "Failed: 1 user (1 taken). Who and why: cognito-migrate export failed" in said
     assert "cognito-migrate export collisions" in said
     assert [row["username"] for row in table(scanned("export", "failed", "--output", "-"))] == [taken]
 

@@ -61,6 +61,9 @@ def people(inventory):
     add(inventory, "kim", action="skip", reason="federated")
     add(inventory, "lea", action="blocked", reason="no e-mail")
     add(inventory, "zoe")
+    add(inventory, "upd", action="update", state="done", problem_kind="rejected", problem="refused")
+    add(inventory, "now", state="intended", problem_kind="signing-in", problem="by their own sign-in")
+    add(inventory, "old", action="skip", reason="x", state="refused", problem_kind="taken", problem="y")
     for sub, name, reason in (
         ("", "staff", "no such role"),
         ("old-ada", "email", "was changed in the new pool as well"),
@@ -81,12 +84,17 @@ def people(inventory):
                 ("gus", "old-gus", "gus", "new-gus", "gone"),
             ],
         ),
+        ("failed", [("tom", "old-tom", "taken", "a user of that name"), ("upd", "old-upd", "rejected", "refused")]),
+        ("blocked", [("lea", "old-lea", "no e-mail")]),
         (
-            "failed",
-            [("gus", "old-gus", "gone", "deleted"), ("tom", "old-tom", "taken", "a user of that name")],
+            "held",
+            [
+                ("kim", "old-kim", "skip", "federated"),
+                ("lea", "old-lea", "blocked", "no e-mail"),
+                ("old", "old-old", "skip", "x"),
+            ],
         ),
-        ("held", [("kim", "old-kim", "skip", "federated"), ("lea", "old-lea", "blocked", "no e-mail")]),
-        ("skipped", [("kim", "old-kim", "federated")]),
+        ("skipped", [("kim", "old-kim", "federated"), ("old", "old-old", "x")]),
         ("no-reset-channel", [("bob", "old-bob", "uuid-bob", "new-bob")]),
         ("gone", [("gus", "old-gus", "gus", "new-gus")]),
         ("collisions", []),
@@ -100,6 +108,13 @@ def test_what_the_inventory_tells(people, what, expected):
     """Each export has exactly the users that it is called after, by old sub, and a value for each column."""
     assert rows(what, people) == expected
     assert all(len(row) == len(EXPORTS[what].columns) for row in expected)
+
+
+def test_with_a_ledger_held_is_its_state(people, ledger):
+    """Who is held is as many as `status` and `finish` count in the ledger, with the ledger's reason."""
+    introduce(ledger, Person("old-zoe", PersonState.HELD, "zoe", reason="departed"))
+    introduce(ledger, Person("old-ada", PersonState.CAPTURED, "ada", name="ada", new_sub="new-ada"))
+    assert rows("held", people, ledger) == [("zoe", "old-zoe", "held", "departed")]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from batch.pacing.pacer import Pacer
 from batch.plan.naming import Naming
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context, marker_of
-from batch.run.run import Run, RunSummary, failures
+from batch.run.run import Run, RunSummary, not_as_planned
 from batch.runtime.progress_bar import ProgressBars
 from userpool.identity import SignIn
 from userpool.pool import UserPool
@@ -153,7 +153,7 @@ class World:
     def failures(self) -> dict[str, str]:
         """Say what problem each user has who is not done."""
         with self.inventory() as inventory:
-            return {one["username"]: one["problem"] for one in failures(inventory)}
+            return {one["username"]: one["problem"] for one in not_as_planned(inventory)}
 
     def there(self) -> dict[str, tuple[bool, Status, tuple[str, ...]]]:
         """Say who is in the new pool: enabled, status, groups."""

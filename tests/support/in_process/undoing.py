@@ -20,7 +20,7 @@ from batch.ledger.table import PatientTable
 from batch.pacing.pacer import Pacer, Patience
 from batch.plan.plan import make_plan
 from batch.plan.user_plan import Context
-from batch.run.run import Run, RunSummary, failures
+from batch.run.run import Run, RunSummary, not_as_planned
 from batch.runtime.progress_bar import ProgressBars
 from batch.scan.scan import Scan
 from batch.undo.claims import ReadOnly, UndoClaims, ledger_undo_claims
@@ -175,7 +175,7 @@ class Moved:
     def failures(self) -> dict[str, str]:
         """What problem each user has, as a run reports it."""
         with self.open() as inventory:
-            return {one["username"]: one["problem"] for one in failures(inventory)}
+            return {one["username"]: one["problem"] for one in not_as_planned(inventory)}
 
     def groups(self) -> list[str]:
         """The groups of the new pool."""
