@@ -166,13 +166,16 @@ class LedgerTable:
 
     def create(self) -> None:
         """Create the table and wait for it. For stand-ins: on AWS it belongs to a stack that outlives the others."""
-        self._client.create_table(
-            TableName=self.name,
-            AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        self._client.get_waiter("table_exists").wait(TableName=self.name)
+        try:
+            self._client.create_table(
+                TableName=self.name,
+                AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+            self._client.get_waiter("table_exists").wait(TableName=self.name)
+        except (ClientError, BotoCoreError) as error:
+            self._explain(error, "CreateTable")
 
     def _call(self, operation: str, **parameters: Any) -> Any:
         try:

@@ -73,6 +73,7 @@ TABLE_CALLS = {
     "TransactWriteItems": lambda table: table.write_all([Write("a", item={"x": "y"})]),
     "Scan": lambda table: list(table.items("a")),
     "DescribeTable": lambda table: table.identity(),
+    "CreateTable": lambda table: table.create(),
 }
 
 
