@@ -87,6 +87,7 @@ def route_of(event: Event) -> Route | None:
     source = event.get("triggerSource")
     if not isinstance(source, str):
         return None
+    # By the beginning of the source's name, since nothing else in an event tells that a token follows.
     # Whoever gets a token by a way that no document of today names is looked at and settled like everybody.
     return ROUTES.get(source, _NEW_WAY_TO_TOKENS if source.startswith("TokenGeneration_") else None)
 

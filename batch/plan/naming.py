@@ -17,6 +17,7 @@ from userpool.identity import WORDS, SignIn, UsernameFrom, is_true
 from userpool.user import User
 
 _LONGEST_USERNAME = 128
+# By its looks, because Cognito itself refuses a user name by its looks where the pool has such an alias.
 _LOOKS_LIKE = {
     "email": re.compile(r"[^@\s]+@[^@\s]+"),
     "phone_number": re.compile(r"\+[0-9]+"),

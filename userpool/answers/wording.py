@@ -46,4 +46,5 @@ def sentences(code: str, message: str) -> frozenset[Said]:
 
 def is_about_the_pool(message: str, pool_id: str) -> bool:
     """Whether a sentence begins with the pool. One about a provider or group may name the pool it is not in."""
+    # One code stands for a pool, a user, a group and a provider that does not exist, and no field says which.
     return message.lower().startswith(f"user pool {pool_id.lower()}")
