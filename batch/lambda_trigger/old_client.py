@@ -87,7 +87,7 @@ def _kept_by_cognito(described: AppClient, arn: str, configured: ConfiguredSecre
 
 def _same_secret(one: str, other: str) -> bool:
     """Whether two ARNs name one secret: in any Region, with or without the six characters at the end."""
-    # Secrets Manager takes both forms for the same secret, and the function may have the one where Cognito has the other.
+    # Secrets Manager takes both forms for one secret, and the function may have another form than Cognito.
     first, second = _SECRET.fullmatch(one), _SECRET.fullmatch(other)
     if not (first and second):
         return one == other
