@@ -6,10 +6,10 @@ import json
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from batch.inventory.baseline import BaselineTable, UserRecord, group_key
+from batch.inventory.baseline import Baseline, BaselineTable, UserRecord, group_key
 from batch.inventory.inventory import Inventory
 from batch.inventory.milestones import Cutover
 from batch.inventory.missing import MissingTable
@@ -204,6 +204,8 @@ class Verify:
             kept = as_kept(old, facts, self._context) if self._is_cut_over else None
             wanted = kept or self._context.wanted(old, translated, facts)
             base, fixed = applied.get(old.sub), unchangeable.get(old.sub, frozenset())
+            if state == UserState.CREATED:  # nobody was disabled yet
+                base = replace(base or Baseline(wanted.attributes), enabled=True)
             found[new_sub] = Compared(old.username, wanted, base, state == UserState.DONE, fixed)
         return found
 

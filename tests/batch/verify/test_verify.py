@@ -223,6 +223,22 @@ def test_who_is_not_created_yet_is_missing(world):
     assert found(world) == [("user3", "missing", "not created yet")]
 
 
+def test_who_is_not_disabled_yet_is_a_difference_and_no_choice_of_the_new_pool(world):
+    """A run that ended before it disabled a user leaves a difference, which the next run mends."""
+    world.scanned(PEOPLE, GROUPS)
+
+    def rejected(_attempt, _params):
+        raise refused("InvalidParameterException")
+
+    world.watched.acts["AdminDisableUser"] = rejected
+    world.run()
+    world.watched.acts.clear()
+    assert ("user2", "enabled", "is enabled") in found(world)
+    assert noted(world) == []
+    world.run()
+    assert found(world) == []
+
+
 def test_who_could_not_be_created_is_missing_with_the_reason(world, change):
     """A user whose name is taken is missing, and what the run said of it is repeated."""
     change("admin_create_user", Username="user1", MessageAction="SUPPRESS")
