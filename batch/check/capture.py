@@ -194,10 +194,7 @@ def triggers(facts: Facts) -> Iterator[Finding]:
     there = facts.target.description.triggers
     missing = missing_triggers(there)
     if not facts.captures:
-        if there:
-            yield _TRIGGERS.note("triggers-of-others", f"the new pool calls functions on {', '.join(sorted(there))}.")
-        else:
-            yield _TRIGGERS.ok("none, and without a ledger none is needed.")
+        yield _unneeded(facts)
         return
     # Only these two take an old password. Without them nobody is captured yet, so a missing trigger does no harm.
     challenge_or_migration = {"UserMigration", "VerifyAuthChallengeResponse"} & there.keys()
@@ -223,6 +220,21 @@ def triggers(facts: Facts) -> Iterator[Finding]:
             f"the old pool calls functions of its own ({', '.join(sorted(old))}) whenever a password is proved there, "
             "inside the five seconds that the new pool waits.",
         )
+
+
+def _unneeded(facts: Facts) -> Finding:
+    there = facts.target.description.triggers
+    if not there:
+        when = "the migration is finished, so" if facts.finished else "without a ledger"
+        return _TRIGGERS.ok(f"none, and {when} none is needed.")
+    said = f"the new pool calls functions on {', '.join(sorted(there))}."
+    if facts.finished:
+        return _TRIGGERS.note(
+            "triggers-after-the-end",
+            f"the migration is finished, and {said}",
+            "Detach those of the migration, by `cognito-migrate trigger detach` or in the template.",
+        )
+    return _TRIGGERS.note("triggers-of-others", said)
 
 
 def _lambda_config(missing: Sequence[str], arn: str) -> str:
@@ -278,6 +290,8 @@ def ledger(facts: Facts) -> Iterator[Finding]:
 
 def _published(facts: Facts) -> Finding:
     found, attached_already = facts.ledger.value, not missing_triggers(facts.target.description.triggers)
+    if found.finished:
+        return _LEDGER.ok("the migration is finished: no old password counts any more.")
     # The ledger keeps the identity of the table that it was written to. A restored table has the old content and a new
     # identity. What was captured since the backup is unknown in it, so the function refuses everyone.
     if found.written is not None and found.written != found.identity:

@@ -187,5 +187,10 @@ class Facts:
 
     @property
     def captures(self) -> bool:
-        """Whether passwords are captured at sign-in. The ledger is what makes that possible."""
-        return self.config.ledger is not None
+        """Whether passwords are captured at sign-in: with a ledger, until the migration is finished."""
+        return self.config.ledger is not None and not self.finished
+
+    @property
+    def finished(self) -> bool:
+        """Whether the ledger says that the migration has ended."""
+        return self.ledger.found is not None and self.ledger.found.finished

@@ -327,6 +327,8 @@ def sign_up(facts: Facts) -> Iterator[Finding]:
     admins_only = (facts.target.settings.get("AdminCreateUserConfig") or {}).get("AllowAdminCreateUserOnly")
     if admins_only:
         yield _SIGN_UP.ok("nobody signs up in the new pool by themselves.")
+    elif facts.finished:
+        yield _SIGN_UP.ok("the migration is finished: no name waits for its owner any more.")
     # The customer's own function has a finding of its own (`own_functions`).
     elif "PreSignUp" in own(facts.target.description.triggers):
         return

@@ -172,7 +172,7 @@ def change_lines(change: TriggerChange, undo: str) -> Iterator[str]:
     replaced = change.replaced
     for trigger, arn in change.set.items():
         yield f"{trigger}: {arn}" + (f", instead of {replaced[trigger]}" if trigger in replaced else "")
-    yield from (f"{trigger}: nothing any more; now {arn}" for trigger, arn in change.removed.items())
+    yield from (f"{trigger}: nothing any more; before {arn}" for trigger, arn in change.removed.items())
     yield from (f"{trigger}: {arn}, as now" for trigger, arn in change.kept.items())
     for trigger, instead in change.stand_ins.items():
         yield (

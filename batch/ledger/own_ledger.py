@@ -134,7 +134,11 @@ def read_ledger(config: Config, table: LedgerTable) -> LedgerFacts:
         return LedgerFacts(there=True, identity=identity, whose=str(error))
     lasting = Lasting.of(table)
     return LedgerFacts(
-        there=True, identity=identity, written=lasting.table if lasting else None, unpublished=_unpublished(config)
+        there=True,
+        identity=identity,
+        written=lasting.table if lasting else None,
+        unpublished=_unpublished(config),
+        finished=bool(lasting and lasting.finished),
     )
 
 
@@ -160,7 +164,7 @@ class LedgerFacts:
     """The ledger's table. `written` is the identity that it had when it was published to, None if it never was.
 
     `whose` is why it is not this migration's. `lost` is what to do if it does not exist any more. `unpublished` counts
-    scanned users whom the ledger does not know, None if there is no inventory to tell.
+    scanned users whom the ledger does not know, None if there is no inventory to tell. `finished`: nobody is captured.
     """
 
     there: bool
@@ -169,3 +173,4 @@ class LedgerFacts:
     whose: str = ""
     unpublished: int | None = None
     lost: str = ""
+    finished: bool = False

@@ -19,6 +19,7 @@ from batch.check.finding import Severity
 from batch.check.own_functions import own
 from batch.check.reading import machine
 from batch.inventory.inventory import Inventory, fingerprint
+from batch.ledger.own_ledger import set_finished
 from batch.settings.config import RateSettings
 from userpool.errors import NotAllowedError
 from userpool.ledger_table import LedgerTable, Write
@@ -644,3 +645,17 @@ def test_the_functions_of_this_migration_are_not_the_customers(good):
     assert own(dict.fromkeys(TRIGGERS, FUNCTION) | {"PreSignUp": GATE}) == {"PreSignUp"}
     assert own(gates) == gates.keys()
     assert "own-pre-sign-up" not in good().bad()
+
+
+@pytest.mark.parametrize(("attached", "code"), [(False, set()), (True, {"triggers-after-the-end"})])
+def test_after_the_end_nothing_of_the_capture_is_asked_for(good, attached, code):
+    """Once finished, a detached function, apps on SRP and an open sign-up are well; an attached one may go."""
+    made = good(new_app={"ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]})
+    set_finished(made.table, finished=True)
+    if not attached:
+        made.new(LambdaConfig=None)
+    assert made.bad() == {}
+    found = made.findings()
+    assert {one.code for one in found if one.severity is Severity.NOTE and one.code.startswith("triggers")} == code
+    set_finished(made.table, finished=False)
+    assert "user-password-auth-not-allowed" in made.bad()
