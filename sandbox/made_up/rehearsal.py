@@ -30,7 +30,8 @@ def fill_from_inventory(cognito: Cognito, inventory: Path, *, real: bool = False
 
     Everybody's password is `seed.PASSWORD`. Every custom attribute becomes text of any length. Personal values, user
     names included, are replaced by made-up ones unless `real`; the names of identity providers are kept. Second factors
-    are there if the scan read them. The inventory is only read. Raises RehearsalError if it is not one.
+    are there if the scan read them; MFA is optional, too, if `plan` found it. The inventory is only read. Raises
+    RehearsalError if it is not one.
     """
     if not inventory.is_file():
         raise RehearsalError(f"There is no inventory at {inventory}: scan the old pool first.")
@@ -58,9 +59,15 @@ def _fill(cognito: Cognito, database: sqlite3.Connection, disguise: Disguise | N
             _link(pool, user)
         _join(pool, database)
         _enrol(pool, database)
-    if any(user.mfa for user in pool.users):
+    if any(user.mfa for user in pool.users) or _has_mfa(database):
         cognito.call("SetUserPoolMfaConfig", {"UserPoolId": pool_id, "MfaConfiguration": "OPTIONAL", **EVERY_FACTOR})
     return pool_id
+
+
+def _has_mfa(database: sqlite3.Connection) -> bool:
+    """Return whether `plan` found MFA in an old pool whose factors the scan did not read."""
+    kept = database.execute("SELECT value ->> 'mfa_ignored' FROM meta WHERE key = 'plan_summary'").fetchone()
+    return kept is not None and bool(kept[0])
 
 
 def offer_alike(cognito: Cognito, source_pool_id: str, target_pool_id: str) -> None:

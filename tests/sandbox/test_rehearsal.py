@@ -197,6 +197,19 @@ def test_factors_are_rehearsed(client, mixed):
         assert client.get_user_pool_mfa_config(UserPoolId=one)["MfaConfiguration"] == "OPTIONAL"
 
 
+@pytest.mark.parametrize("mode", ["OPTIONAL", "OFF"])
+def test_mfa_is_rehearsed_without_factors_that_were_read(client, scanned, mode):
+    """Where `plan` found MFA in the old pool, both pools of the rehearsal have it, so a scan may ask for factors."""
+    client.set_user_pool_mfa_config(
+        UserPoolId=scanned.source, MfaConfiguration=mode, SoftwareTokenMfaConfiguration={"Enabled": mode != "OFF"}
+    )
+    assert scanned("plan").code == 0
+    pool_id, target = filled(scanned), make_target(client, kind="plain")
+    offer_alike(shared(), pool_id, target)
+    for one in (pool_id, target):
+        assert client.get_user_pool_mfa_config(UserPoolId=one)["MfaConfiguration"] == mode
+
+
 @pytest.mark.parametrize("real", [True, False])
 def test_links_and_profiles_are_rehearsed(client, mixed, real):
     """Links and profiles are of the same providers, of other subjects unless `real`, and sign in through them."""
