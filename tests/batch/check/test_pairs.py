@@ -441,12 +441,26 @@ def test_the_only_app_client_of_each_pool_is_compared_whatever_its_name(same):
     assert codes(same)["clients-not-compared"] is N
 
 
-@pytest.mark.parametrize("differ", [told(**add_on("NEWER")), app("target", WriteAttributes=["name"])], ids=["a", "b"])
-def test_what_a_newer_cognito_may_tell_ends_in_no_mistake(same, differ):
-    """A value that nobody knows yet is compared or passed over, and no list that is printed means everything."""
+def test_a_mode_of_a_newer_cognito_is_passed_over(same):
+    """A value that nobody knows yet is no reason to fail, and is not called lower."""
+    told(**add_on("NEWER"))(same)
+    old(**add_on("AUDIT"))(same)
+    assert "threat-protection-lost" not in codes(same)
+
+
+def test_no_list_that_is_printed_means_every_attribute(same):
+    """An empty WriteAttributes would let users write all standard attributes, so what the old app writes is printed."""
     app("source", WriteAttributes=["email"])(same)
-    differ(same)
-    assert "WriteAttributes: []" not in "\n".join(one.command for one in same.findings())
+    app("target", WriteAttributes=["name"])(same)
+    assert "WriteAttributes: [email]" in same.bad()["attributes-newly-writable"].command
+
+
+def test_what_only_the_new_pool_has_is_nobodys_loss(same):
+    """The marker has a finding of its own, and an attribute that the old pool lacks was not kept from anybody."""
+    added = {"Name": "added", "AttributeDataType": "String", "Mutable": True}
+    call("target", "add_custom_attributes", CustomAttributes=[added])(same)
+    app("target", WriteAttributes=["email", "name", "custom:added", "custom:legacy_sub"])(same)
+    assert same.bad().keys() == {"marker-writable"}
 
 
 def test_attributes_are_compared_by_their_names_in_the_new_pool(same):
