@@ -25,11 +25,12 @@ from userpool.client import bare_session, instant
 _TARGET = "X-Amz-Target"
 
 
-def client(cognito: Cognito, region: str = REGION, *, whole: bool = False) -> Any:
+def client(cognito: Cognito, region: str = REGION, *, whole: bool = False, models: str | None = None) -> Any:
     """Return a boto3 `cognito-idp` client that calls this sandbox alone.
 
     It reads no credentials, profile or endpoint of the machine, tries once, and can not reach the network. Safe to use
-    from many threads. With `whole` its calls go through all of botocore, and cost what that costs.
+    from many threads. With `whole` its calls go through all of botocore, and cost what that costs. `models` is a folder
+    whose API models count before botocore's own, as AWS_DATA_PATH names one.
     """
 
     def carry_out(operation: str, parameters: dict[str, Any]) -> dict[str, Any] | Answer:
@@ -38,7 +39,7 @@ def client(cognito: Cognito, region: str = REGION, *, whole: bool = False) -> An
         except CognitoError as error:
             return error_answer(error.status, error.code, error.message)
 
-    return _client("cognito-idp", region, carry_out, carry_out, whole=whole)
+    return _client("cognito-idp", region, carry_out, carry_out, whole=whole, models=models)
 
 
 def dynamodb_client(region: str = REGION, *, whole: bool = False) -> Any:
@@ -60,17 +61,19 @@ def dynamodb_client(region: str = REGION, *, whole: bool = False) -> Any:
     return _client("dynamodb", region, carry_out, answer, whole=whole)
 
 
-def _client(service: str, region: str, carry_out: CarryOut, answer: CarryOut, *, whole: bool) -> Any:
+def _client(
+    service: str, region: str, carry_out: CarryOut, answer: CarryOut, *, whole: bool, models: str | None = None
+) -> Any:
     def make_whole() -> Any:
-        made = _made(service, region)
+        made = _made(service, region, models)
         made.meta.events.register_first("before-send", lambda request, **_: _response(request, answer))
         return made
 
-    return make_whole() if whole else short_client(_pattern(service, region), carry_out, make_whole)
+    return make_whole() if whole else short_client(_pattern(service, region, models), carry_out, make_whole)
 
 
-def _made(service: str, region: str) -> Any:
-    return _session().client(
+def _made(service: str, region: str, models: str | None) -> Any:
+    return _session(models).client(
         service,
         region_name=region,
         endpoint_url=f"https://{service}.{region}.amazonaws.com",
@@ -82,10 +85,10 @@ _pattern = cache(_made)  # of the clients that do not go the whole way: none is 
 
 
 @cache
-def _session() -> Any:
+def _session(models: str | None) -> Any:
     # Shared: making one takes as long as making a client, which copies what it needs of it.
     core: Any = bare_session()
-    core.register_component("data_loader", _loader())
+    core.register_component("data_loader", _loader(models))
     # The product's clients look whether it is Cognito that answers. Here it is, and tests let it answer anything.
     factory = ResponseParserFactory()
     factory.set_parser_defaults(timestamp_parser=instant)
@@ -94,9 +97,9 @@ def _session() -> Any:
 
 
 @cache
-def _loader() -> Any:
+def _loader(models: str | None) -> Any:
     # Shared, or each client would read the whole API model again.
-    return Loader()
+    return Loader([models] if models else None)
 
 
 def _response(request: Any, carry_out: CarryOut) -> Any:

@@ -43,9 +43,10 @@ def share_models() -> None:
     make_provider, providers = botocore.regions.EndpointProvider, {}
 
     def class_of(creator: Any, name: str, model: Any) -> Any:
-        if name not in classes:
-            classes[name] = make_class(creator, name, model)
-        return classes[name]
+        key = name, *model.operation_names  # an older model has fewer of them
+        if key not in classes:
+            classes[key] = make_class(creator, name, model)
+        return classes[key]
 
     def provider_of(ruleset_data: Any, **others: Any) -> Any:
         if id(ruleset_data) not in providers:  # beside the rules themselves, so that no others have their place
