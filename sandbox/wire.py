@@ -49,7 +49,7 @@ class _Handler(MotoRequestHandler):
 
     def _send(self, status: str, headers: Headers, body: bytes) -> None:
         code, _, reason = status.partition(" ")
-        self.send_response(int(code), reason)
+        self.send_response_only(int(code), reason)  # without a Date of this machine's
         for name, value in headers:
             if name.lower() != "content-length":
                 self.send_header(name, value)

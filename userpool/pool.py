@@ -12,6 +12,7 @@ from userpool.door import Door
 from userpool.errors import AlreadyExistsError, NotFoundError
 from userpool.factors import MAIL, SMS, Factors, Preference, offered
 from userpool.identities import Identity
+from userpool.recovery import Recovery
 from userpool.user import Group, User
 
 
@@ -54,6 +55,18 @@ class UserPool(Door):
         """Yield every app client once, with its secret."""
         for client_id in dict.fromkeys(client_id for page in self.app_clients() for client_id in page):
             yield self.app_client(client_id)
+
+    def recoveries(self) -> list[Recovery]:
+        """Return the point-in-time recoveries of the pool, the newest first.
+
+        Raises UserError if boto3, Cognito or the pool's plan does not know them.
+        """
+        pages = self._pages("ListPointInTimeRecoveries", "Restorations", size="MaxResults")
+        return [Recovery.from_api(item) for items in pages for item in items]
+
+    def recovery(self, restore_id: str) -> Recovery:
+        """Return a recovery, with the time at which it was begun. Raises as `recoveries` does."""
+        return Recovery.from_api(self._call("DescribePointInTimeRecovery", RestoreId=restore_id)["Restoration"])
 
     def users(self, *, sub_prefix: str = "") -> Iterator[list[User]]:
         """Yield every user, a page at a time. Pages repeat when a page token expires; some may be empty.

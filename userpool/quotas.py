@@ -57,6 +57,9 @@ CATEGORY: Mapping[str, str] = MappingProxyType(
         "ListUsersInGroup": "UserList",
         "DescribeUserPool": "UserPoolRead",
         "ListUserPools": "UserPoolRead",
+        # No document says which category these two are in. One call at the start of a command is little in any.
+        "ListPointInTimeRecoveries": "UserPoolRead",
+        "DescribePointInTimeRecovery": "UserPoolRead",
         "ListUserPoolClients": "UserPoolClientRead",
         "DescribeUserPoolClient": "UserPoolClientRead",
         "GetUserPoolClientSessionConfiguration": "UserPoolClientRead",  # no page names its category

@@ -40,6 +40,27 @@ def lost_users(facts: Facts) -> Iterator[Finding]:
         yield topic.ok("This migration has created nobody yet, as far as the inventory on this machine knows.")
 
 
+def recoveries(facts: Facts) -> Iterator[Finding]:
+    """Judge whether a pool is being set back to an earlier time, or was, and nobody has dealt with it."""
+    topic = Topic("recoveries")
+    for standing in facts.recoveries:
+        words = standing.side.words
+        if standing.paused:
+            yield topic.error("writes-paused", standing.paused, "look at it, and wait.", standing.side.line)
+        elif standing.fresh:
+            new = standing.side.name == "target"
+            what = (
+                f"{words[0].upper()}{words[1:]} was set back to an earlier time, and this migration does not know it."
+            )
+            command = "cognito-migrate recover" if new else "cognito-migrate scan --after-recovery"
+            yield topic.error("pool-set-back", what, "let this migration know.", command)
+        elif not standing.known:
+            what = f"Whether {words} was set back is not known: its plan, boto3 or a permission lacks it."
+            yield topic.note("recoveries-not-known", what)
+    if not any(standing.paused or standing.fresh for standing in facts.recoveries):
+        yield topic.ok("No recovery of a pool to an earlier time is known that is under way, or not dealt with.")
+
+
 def providers(facts: Facts) -> Iterator[Finding]:
     """Yield a warning for each identity provider of the old pool that the new pool lacks.
 

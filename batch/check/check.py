@@ -15,6 +15,7 @@ Judge = Callable[[Facts], Iterable[Finding]]
 
 JUDGES: Mapping[str, Judge] = {
     "lost users": account.lost_users,
+    "recoveries": account.recoveries,
     "kinds": pools.kinds,
     "case": pools.case,
     "aliases": pools.aliases,

@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from batch.check.permissions import Resource
 from batch.inventory.missing import Missing
 from batch.ledger.own_ledger import LedgerFacts
+from batch.recovery.gate import Standing
 from batch.runtime.stopping import StoppedError
 from batch.settings.config import Config
 from userpool.app_client import AppClient
@@ -169,7 +170,7 @@ class Facts:
     `limits` are the provisioned RPS by category. `client_id` is the app client of the old pool that the function uses,
     if the operator named it. `risks` are the answers of DescribeRiskConfiguration for those of its app clients that may
     prove passwords, by id, if threat protection is ENFORCED there.
-    `missing` are users of this migration who are not there any more.
+    `recoveries` are those of both pools, `missing` users of this migration who are not there any more.
     """
 
     config: Config
@@ -181,6 +182,7 @@ class Facts:
     limits: Read[Mapping[str, float]] = field(default_factory=Read)
     risks: Read[Mapping[str, Mapping[str, Any]]] = field(default_factory=Read)
     missing: Read[Missing] = field(default_factory=Read)
+    recoveries: tuple[Standing, ...] = ()
     rights: Rights = field(default_factory=dict)
     client_id: str | None = None
     mfa_users: Literal["reset", "capture"] = "reset"

@@ -15,6 +15,8 @@ ONLY_IF_ALLOWED = frozenset(
     {
         "cognito-idp:GetProvisionedLimit",
         "cognito-idp:AdminGetUserAuthFactors",
+        "cognito-idp:ListPointInTimeRecoveries",
+        "cognito-idp:DescribePointInTimeRecovery",
         "cognito-idp:ListUserPoolClientSecrets",
         "cognito-idp:ListUserPools",
         "cognito-idp:DescribeRiskConfiguration",
@@ -82,20 +84,23 @@ def _as_a_role() -> Needed:
     return _needed(role="sts:AssumeRole")
 
 
+_RECOVERIES = "ListPointInTimeRecoveries DescribePointInTimeRecovery"
 _REACH = _needed(
     _as_a_role(),
     source="DescribeUserPool GetUserPoolMfaConfig ListIdentityProviders",
     target="DescribeUserPool GetUserPoolMfaConfig",
     account="cognito-idp:GetProvisionedLimit",
 )
+# What a command asks before it begins: was a pool set back to an earlier time, and who is missing then?
+_BEGINNING = _needed(_REACH, source=_RECOVERIES, target=f"{_RECOVERIES} ListUsers AdminGetUser")
 
 
 # Of the old pool no command ever needs more than reading, so nothing that writes may be added to a `source`.
-_SCAN = _needed(_REACH, source=f"{_READ_USERS} AdminGetUser AdminGetUserAuthFactors")
+_SCAN = _needed(_BEGINNING, source=f"{_READ_USERS} AdminGetUser AdminGetUserAuthFactors")
 
 
 _RUN = _needed(
-    _REACH,
+    _BEGINNING,
     target="ListUsers ListGroups AdminGetUser AdminListGroupsForUser "
     "AdminCreateUser AdminSetUserPassword AdminDisableUser AdminEnableUser AdminUpdateUserAttributes "
     "AdminDeleteUserAttributes AdminAddUserToGroup AdminRemoveUserFromGroup CreateGroup UpdateGroup "
@@ -107,7 +112,7 @@ _RUN = _needed(
 COMMANDS: Mapping[str, Needed] = MappingProxyType(
     {
         "check": _needed(
-            _REACH,
+            _BEGINNING,
             source=f"{_COMPARED} DescribeRiskConfiguration",
             target=f"{_COMPARED} ListUsers AdminGetUser",
             ledger="DescribeTable GetItem",
@@ -135,9 +140,9 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         "plan": _REACH,
         "run": _RUN,
         "sync": _needed(_SCAN, _RUN),
-        "verify": _needed(_REACH, target=f"{_READ_USERS} AdminGetUser", ledger="GetItem"),
+        "verify": _needed(_BEGINNING, target=f"{_READ_USERS} AdminGetUser", ledger="GetItem"),
         "cutover": _needed(
-            _REACH, target="ListUserPoolClients DescribeUserPoolClient", ledger="DescribeTable GetItem UpdateItem"
+            _BEGINNING, target="ListUserPoolClients DescribeUserPoolClient", ledger="DescribeTable GetItem UpdateItem"
         ),
         "status": _needed(_as_a_role(), ledger="Scan"),
         "explain": _needed(
@@ -150,19 +155,19 @@ COMMANDS: Mapping[str, Needed] = MappingProxyType(
         "report": _needed(_as_a_role(), ledger="Scan"),
         "close": _needed(_REACH, target="AdminGetUser", ledger="DescribeTable UpdateItem"),
         "reset": _needed(
-            _REACH, target="ListUsers AdminResetUserPassword", ledger="DescribeTable GetItem UpdateItem Scan"
+            _BEGINNING, target="ListUsers AdminResetUserPassword", ledger="DescribeTable GetItem UpdateItem Scan"
         ),
         "finish": _needed(
-            _REACH,
+            _BEGINNING,
             target="ListUserPoolClients DescribeUserPoolClient",
             ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem Scan",
         ),
         "recover": _needed(
-            _REACH, target=f"{_READ_USERS} AdminGetUser", ledger="DescribeTable GetItem UpdateItem Scan"
+            _BEGINNING, target=f"{_READ_USERS} AdminGetUser", ledger="DescribeTable GetItem UpdateItem Scan"
         ),
         "forget": _needed(_as_a_role(), ledger="DescribeTable GetItem PutItem UpdateItem DeleteItem"),
         "undo": _needed(
-            _REACH,
+            _BEGINNING,
             target="ListGroups ListUsersInGroup AdminGetUser AdminListGroupsForUser AdminDeleteUser DeleteGroup",
             ledger="DescribeTable GetItem UpdateItem",
         ),

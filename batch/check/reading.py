@@ -24,6 +24,7 @@ from batch.ledger.own_ledger import read_ledger
 from batch.ledger.table import ledger_as_it_is
 from batch.pacing.pacer import Pacer
 from batch.recovery.census import Census
+from batch.recovery.gate import Side, Standing
 from batch.runtime.progress_bar import ProgressBars
 from batch.settings.config import Config
 from userpool.answers.unknown import UNKNOWN
@@ -132,6 +133,7 @@ def read_facts(where: CheckSources) -> Facts:
         limits=_limits(where, target),
         risks=Read.of(lambda: _risks(where, source)),
         missing=_missing(where, target),
+        recoveries=_recoveries(where),
         rights=_rights(where, source, target),
         **_of_the_operator(where),
     )
@@ -166,6 +168,16 @@ def _missing(where: CheckSources, target: PoolFacts) -> Read[Missing]:
             now=time.time,
         )
         return Read.of(census.count)
+
+
+def _recoveries(where: CheckSources) -> tuple[Standing, ...]:
+    sides = (Side("target", where.target, where.config.target), Side("source", where.source, where.config.source))
+    try:
+        opened = inventory_to_read(where.config)
+    except (MigrationError, StorageError):
+        return tuple(Standing.of(side, None) for side in sides)
+    with opened as inventory:
+        return tuple(Standing.of(side, inventory) for side in sides)
 
 
 def _pool(reader: PoolReader) -> PoolFacts:

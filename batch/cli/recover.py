@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batch.cli.session import READS_ALL, Session, census_of, session
+from batch.cli.session import READS_ALL, Session, census_of, new_pool, session
 from batch.cli.terminal import Exit, as_json_option, confirm, say, tell
 from batch.inventory.missing import MissingTable
 from batch.inventory.runs import counting
 from batch.ledger.own_ledger import require_no_ledger
 from batch.ledger.returns import Returns, ledger_returns
 from batch.ledger.table import ledger_table
+from batch.recovery.gate import remember, unknown, window
 from batch.recovery.journal import Extent, SetBackTo
 from batch.recovery.recover import Recover, RecoverSummary
 from batch.runtime.progress_bar import ProgressBars
@@ -25,10 +26,11 @@ from batch.runtime.stopping import INTERRUPTED
 from batch.runtime.text import SHOWN, moment, more
 from userpool.cohort import Moment, seconds
 from userpool.errors import SettingsError
+from userpool.recovery import Recovery
 
 _HOW = (
-    "Say what became of the new pool: --missing if users were deleted by mistake, or --to TIME if it was set back to "
-    "that time. --stay-deleted if whoever is missing was deleted on purpose."
+    "Say one of these: --missing if users were deleted by mistake, --to TIME if the new pool was set back to it, "
+    "--stay-deleted if whoever is missing was deleted on purpose."
 )
 
 
@@ -53,14 +55,24 @@ def recover(
     as_json: bool,
 ) -> None:
     """Let the next run bring back whom the new pool has lost. The new pool itself is not changed."""
-    if missing + (said is not None) + stay_deleted != 1:
+    if missing + (said is not None) + stay_deleted > 1:
         raise SettingsError(_HOW)
     with session(config_path, "recover", backup=True) as now:
         if stay_deleted:
             _let_stay(now, yes=yes, dry_run=dry_run, as_json=as_json)
         else:
-            since = _time(now, said) if said else None
-            _bring_back(now, SetBackTo(since, everybody=everybody), yes=yes, dry_run=dry_run, as_json=as_json)
+            fresh = [] if missing else unknown(now.inventory, "target", new_pool(now.migration).recoveries() or ())
+            set_back = SetBackTo() if missing else _window(now, said, fresh)
+            _bring_back(now, replace(set_back, everybody=everybody), fresh, yes=yes, dry_run=dry_run, as_json=as_json)
+
+
+def _window(now: Session, said: str | None, fresh: Sequence[Recovery]) -> SetBackTo:
+    """Return what was taken back, as was said, or as Cognito tells. Raises SettingsError if nobody knows."""
+    if said:
+        return SetBackTo(_time(now, said))
+    if not fresh:
+        raise SettingsError(f"No recovery of the new pool is known that is not dealt with. {_HOW}")
+    return SetBackTo(*window(new_pool(now.migration), fresh))
 
 
 def _time(now: Session, text: str) -> float:
@@ -74,7 +86,7 @@ def _time(now: Session, text: str) -> float:
 
 
 def _let_stay(now: Session, *, yes: bool, dry_run: bool, as_json: bool) -> None:
-    census = census_of(now)
+    census = census_of(now.migration, now.inventory, now.stop)
     missing = census.count() if dry_run else census.take()
     if not dry_run and missing.users:
         tell(missing.sentence)
@@ -89,7 +101,9 @@ def _let_stay(now: Session, *, yes: bool, dry_run: bool, as_json: bool) -> None:
     )
 
 
-def _bring_back(now: Session, window: SetBackTo, *, yes: bool, dry_run: bool, as_json: bool) -> None:
+def _bring_back(
+    now: Session, set_back: SetBackTo, fresh: Sequence[Recovery], *, yes: bool, dry_run: bool, as_json: bool
+) -> None:
     migration = now.migration
     with _returns(now) as returns:
         recovering = Recover(
@@ -97,13 +111,15 @@ def _bring_back(now: Session, window: SetBackTo, *, yes: bool, dry_run: bool, as
             now.inventory,
             migration.context,
             MissingTable(now.inventory, migration.config.loss),
-            window,
+            set_back,
             workers=migration.config.worker_count,
             stop=now.stop,
             progress=ProgressBars(),
         )
         survey = recovering.look(returns)
         if dry_run or not survey.anything:
+            if not dry_run:
+                remember(now.inventory, "target", fresh)
             say(lambda: {"dry_run": dry_run, **asdict(survey)}, lambda: _would(survey), as_json=as_json)
             return
         for line in _would(survey):
@@ -112,6 +128,9 @@ def _bring_back(now: Session, window: SetBackTo, *, yes: bool, dry_run: bool, as
         now.begin()
         with counting(now.record, lambda: asdict(recovering.summary)):
             summary = recovering.run(returns, survey)
+        # Only a recovery of which everything was brought back is dealt with: until then, no run is begun.
+        if not (summary.stopped or summary.failed):
+            remember(now.inventory, "target", fresh)
     say(lambda: _values(recovering), lambda: _lines(recovering), as_json=as_json)
     if summary.stopped:
         tell("Stopped; what was done is recorded. Give the same command again: it goes on from there.")

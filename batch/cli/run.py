@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from batch.cli.plan import show_plan
-from batch.cli.session import Session, census_of, session
+from batch.cli.session import Session, census_of, session, unpaced
 from batch.cli.terminal import (
     Exit,
     Number,
@@ -85,6 +85,7 @@ def carry_out(
             stop=now.stop,
             progress=ProgressBars(),
             claims=claims,
+            why_paused=unpaced(migration).why_paused,
         )
         with counting(now.record, lambda: {part: _counts(run.summary)} if part else _counts(run.summary)):
             summary = run.run(now=migration.target_now, limit=limit, disable_gone=disable_gone)
@@ -146,7 +147,7 @@ def run(
         if not (yes or digest or sys.stdin.isatty()):
             raise SettingsError("Nobody is there to confirm: pass --yes, or --plan DIGEST of an approved plan.")
         now = replace(begun, migration=begun.migration.with_removals()) if removals else begun
-        census_of(now).refuse()
+        census_of(now.migration, now.inventory, now.stop).refuse()
         planned = make_plan(now.inventory, now.migration.context, now.migration.decisions())
         now.record.plan_digest = planned.digest
         _approve(now.migration, now.inventory, planned, yes=yes, digest=digest)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
-from batch.cli.session import Session, session
-from batch.cli.terminal import as_json_option, cut_over_lines, say, tell
+from batch.cli.session import Session, old_pool, session
+from batch.cli.terminal import as_json_option, cut_over_lines, gone_lines, say, tell
+from batch.inventory import meta_keys
 from batch.inventory.milestones import Cutover
+from batch.plan.changes import gone
+from batch.plan.plan import make_plan
 from batch.pools.connect import Migration
+from batch.recovery.gate import remember
+from batch.recovery.hold_back import HoldBack
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.text import SHOWN, more
 from batch.scan.rebuild import Rebuild, Rebuilt, rebuild_of
@@ -22,16 +27,32 @@ from userpool.errors import SettingsError
 
 @click.command()
 @click.option("--rebuild", is_flag=True, help="The inventory is lost: find out what was done.")
+@click.option(
+    "--after-recovery",
+    is_flag=False,
+    flag_value="hold",
+    type=click.Choice(["hold", "carry"]),
+    help="The old pool was set back to an earlier time: hold back what that changed, or carry it over.",
+)
 @click.option("--give-missing", is_flag=True, help="With --rebuild, without a ledger: give what is missing.")
 @as_json_option
 @click.pass_obj
-def scan(config_path: Path, *, rebuild: bool, give_missing: bool, as_json: bool) -> None:
+def scan(
+    config_path: Path,
+    *,
+    rebuild: bool,
+    give_missing: bool,
+    after_recovery: Literal["hold", "carry"] | None,
+    as_json: bool,
+) -> None:
     """Read the old pool into the inventory. It is not changed."""
     if give_missing and not rebuild:
         raise SettingsError("--give-missing goes with --rebuild: a run gives what the inventory knows to be missing.")
     action = "scan --rebuild" if rebuild else "scan"
-    with session(config_path, "scan", action=action, create=True, backup=True) as now:
+    again = after_recovery is not None
+    with session(config_path, "scan", action=action, create=True, backup=True, after_recovery=again) as now:
         now.begin()
+        holding = _hold_back(now) if after_recovery == "hold" and not rebuild else None
         migration = now.migration
         rebuilding = rebuild_of(migration, now.inventory, stop=now.stop) if rebuild else None
         if rebuilding:
@@ -41,8 +62,46 @@ def scan(config_path: Path, *, rebuild: bool, give_missing: bool, as_json: bool)
         # After the scan, because users of the new pool are recognized by the old subs that it has read.
         rebuilt = _rebuilt(rebuilding, migration, give_missing=give_missing) if rebuilding else None
         now.record.counts = _counts(summary, rebuilt)
+        held = _held_back(now, holding) if holding else None
+        if after_recovery:
+            _dealt_with(now)
         cutover = Cutover.of(now.inventory)
-        say(lambda: _values(summary, rebuilt), lambda: _lines(summary, rebuilt, cutover), as_json=as_json)
+        values = {} if held is None else {"held_back": held, "gone": gone(now.inventory)}
+        say(
+            lambda: {**_values(summary, rebuilt), **values},
+            lambda: [*_lines(summary, rebuilt, cutover), *_held_lines(now, held)],
+            as_json=as_json,
+        )
+
+
+def _hold_back(now: Session) -> HoldBack | None:
+    """Note who is waiting for a run, before the old pool is read. Nobody waits before the first scan."""
+    if not now.inventory.get_meta(meta_keys.SCAN_COMPLETED):
+        return None
+    holding = HoldBack(now.inventory, now.migration.context)
+    if now.inventory.get_meta(meta_keys.HOLDING_BACK) is None:
+        make_plan(now.inventory, now.migration.context, now.migration.decisions())
+    holding.begin()
+    return holding
+
+
+def _held_back(now: Session, holding: HoldBack) -> int:
+    make_plan(now.inventory, now.migration.context, now.migration.decisions())
+    return holding.end()
+
+
+def _dealt_with(now: Session) -> None:
+    remember(now.inventory, "source", old_pool(now.migration).recoveries() or ())
+    with now.inventory.transaction():
+        now.inventory.set_meta(meta_keys.HOLDING_BACK, None)
+
+
+def _held_lines(now: Session, held: int | None) -> Iterator[str]:
+    if held is None:
+        return
+    yield f"Changes of {held} users came with the recovery of the old pool, and are not carried over. Which:"
+    yield "  cognito-migrate export conflicts"
+    yield from gone_lines(gone(now.inventory))
 
 
 def _rebuilt(rebuilding: Rebuild, migration: Migration, *, give_missing: bool) -> Rebuilt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batch.cli.terminal import exit_code, tell
@@ -22,6 +22,8 @@ from batch.pacing.limiter import HaltedError
 from batch.pacing.pacer import on_time
 from batch.pools.connect import Migration, connect
 from batch.recovery.census import Census
+from batch.recovery.gate import Gate, Side
+from batch.recovery.look_first import LookFirstError
 from batch.runtime.document import DOCUMENT
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import Stop, StoppedError, Why, stop_on_signals
@@ -29,7 +31,8 @@ from batch.settings import config as configuration
 from batch.settings.config import Config
 from batch.settings.window import Window, closed, ended_in_time, require_open
 from userpool.client import caller_arn
-from userpool.errors import MigrationError
+from userpool.door import call_once
+from userpool.errors import FatalError, MigrationError
 from userpool.ledger import Ledger
 
 READS_ALL = "Reading the whole ledger: a Scan of its table, which DynamoDB bills by size"
@@ -63,11 +66,13 @@ def session(
     create: bool = False,
     backup: bool = False,
     in_window: bool = False,
+    after_recovery: bool = False,
 ) -> Iterator[Session]:
     """Prepare a command, and see to its end. `action` is its row in the table of stages, where that has several.
 
-    Raises OutOfTurnError if the stage of the migration forbids it, and ClosedError outside the window, or if the
-    window's end stopped the command.
+    `after_recovery`: go on although the old pool was set back to an earlier time. Raises OutOfTurnError if the stage of
+    the migration forbids the command, LookFirstError if a recovery of a pool does, and ClosedError outside the window,
+    or if the window's end stopped the command.
     """
     config = configuration.load(config_path)
     window = config.window if in_window else None
@@ -78,6 +83,8 @@ def session(
         migration = connect(config, stop=stop, say=tell, run_id=run_id, meter=meter)
         with migration.open_inventory(create=create) as inventory, ExitStack() as until_the_end:
             refuse(inventory, action or command)
+            migration.target.pacer.why_silent = unpaced(migration).why_paused
+            _refuse_recoveries(migration, inventory, stop, action or command, after_recovery=after_recovery)
             _warn_of_network(inventory, config)
 
             def prepare() -> None:
@@ -91,21 +98,58 @@ def session(
             with (
                 _recording(inventory, run_id, command, config, prepare) as record,
                 _in_its_words(stop, window, command),
+                _unless_paused(migration, command),
             ):
                 yield Session(command, migration, inventory, stop, record, window)
 
 
-def census_of(now: Session) -> Census:
+def census_of(migration: Migration, inventory: Inventory, stop: Stop) -> Census:
     """Return a look at the new pool: who of this migration's users is still there."""
-    migration = now.migration
     return Census(
         migration.target.pool,
-        now.inventory,
+        inventory,
         migration.config.loss,
-        stop=now.stop,
+        stop=stop,
         progress=ProgressBars(),
         now=migration.target_now,
     )
+
+
+def old_pool(migration: Migration) -> Side:
+    """Return the old pool, to ask for its recoveries."""
+    return Side("source", migration.source.pool, migration.config.source)
+
+
+def new_pool(migration: Migration) -> Side:
+    """Return the new pool, to ask for its recoveries."""
+    return Side("target", migration.target.pool, migration.config.target)
+
+
+def unpaced(migration: Migration) -> Side:
+    """Return the new pool, to ask why its calls fail: a pace would refuse that in a command that stops."""
+    return replace(new_pool(migration), pool=migration.target.pool.paced_by(call_once))
+
+
+def _refuse_recoveries(
+    migration: Migration, inventory: Inventory, stop: Stop, action: str, *, after_recovery: bool
+) -> None:
+    look = census_of(migration, inventory, stop).count
+    gate = Gate(inventory, new_pool(migration), old_pool(migration), missing=look)
+    gate.refuse(action, after_recovery=after_recovery)
+
+
+@contextmanager
+def _unless_paused(migration: Migration, command: str) -> Iterator[None]:
+    """Let an error name the recovery that pauses writes, if that is its cause: no code of Cognito's says so."""
+    try:
+        yield
+    except LookFirstError:
+        raise
+    except FatalError as error:
+        if (why := unpaced(migration).why_paused()) is None:
+            raise
+        remedy = f"Then go on:\n  cognito-migrate {command}"
+        raise LookFirstError("writes-paused", why, "What was done until then is recorded.", remedy) from error
 
 
 @dataclass(frozen=True, slots=True)

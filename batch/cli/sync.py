@@ -61,7 +61,7 @@ def sync(
 ) -> None:
     """Scan, plan and run without asking: for schedulers. Ends with code 3 where a person should look first."""
     with session(config_path, "sync", create=True, backup=True, in_window=not ignore_window) as now:
-        census_of(now).refuse()
+        census_of(now.migration, now.inventory, now.stop).refuse()
         now.begin()
         scanned = read_old_pool(now, accept=partial(refuse_shrinking, percent=max_shrink))
         # Recorded step by step: if a later step refuses, the history still has what was scanned.

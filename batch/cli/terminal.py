@@ -23,7 +23,7 @@ from batch.inventory.lock import LockedError
 from batch.inventory.missing import REMEDY, Missing
 from batch.inventory.stages import OutOfTurnError
 from batch.pools.connect import Migration, connect
-from batch.recovery.census import UsersMissingError
+from batch.recovery.look_first import LookFirstError
 from batch.runtime.document import DOCUMENT
 from batch.runtime.own_lines import OWN_LINES
 from batch.runtime.stopping import INTERRUPTED, StoppedError
@@ -209,11 +209,10 @@ def say_how_it_ended(error: BaseException) -> int:
     if isinstance(error, StorageError):
         return say_how_it_ended(explain(error, "The inventory"))
     code, name, said, remedy = _ending(error)
-    if isinstance(error, OutOfTurnError):
+    if isinstance(error, OutOfTurnError | LookFirstError):
         document = DOCUMENT.failure(code, name, error.why, unchanged=error.unchanged, remedy=error.remedy)
     else:
-        unchanged = error.unchanged if isinstance(error, UsersMissingError) else None
-        document = DOCUMENT.failure(code, name, said, unchanged=unchanged, remedy=remedy)
+        document = DOCUMENT.failure(code, name, said, remedy=remedy)
     with _though_full():
         click.echo(document, nl=False)
     with _though_full():
@@ -260,9 +259,8 @@ def _ending(error: BaseException) -> tuple[int, str, str, str]:  # noqa: PLR0911
             return code, "interrupted", str(error), "Give the same command again: it goes on from there."
         case ClosedError():
             return code, "outside-window", str(error), "Give it within the window, or with --ignore-window."
-        case OutOfTurnError() | UsersMissingError():
-            name = "out-of-turn" if isinstance(error, OutOfTurnError) else "users-missing"
-            return code, name, str(error), error.remedy
+        case OutOfTurnError() | LookFirstError():
+            return code, "out-of-turn" if isinstance(error, OutOfTurnError) else error.name, str(error), error.remedy
         case LockedError():
             return code, "locked", str(error), "Give the same command again when the other has ended."
         case SettingsError():

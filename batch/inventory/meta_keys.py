@@ -49,5 +49,9 @@ TO_SCRUB = "to_scrub"
 """Whose rows were deleted while the file may still have them: a sub, or everybody. An erasure writes it."""
 
 # The new pool as it is.
+RECOVERIES = "recoveries"
+"""The ids of the completed recoveries of each pool that this migration knows of, by `source` and `target`."""
+HOLDING_BACK = "holding_back"
+"""Who was waiting for a run before a scan after a recovery of the old pool, as long as that is not dealt with."""
 LOOKED_THERE = "looked_there"
 """When somebody last looked who of this migration's users is still in the new pool. `missing` writes it."""

@@ -92,6 +92,7 @@ class Limiter:
         self._pace = Pace(per_second)
         self._clock = clock
         self._ending = ending or Ending(clock=clock, sleep=sleep)
+        self._unanswered = 0
         self._lock = threading.Lock()
         self._next = clock()
         most = min(math.ceil(per_second), _REMEMBERED)
@@ -117,8 +118,15 @@ class Limiter:
         return 0.0 if since is None else self._clock() - since
 
     def let_through(self) -> None:
-        """Note that a call was not throttled."""
+        """Note that a call got an answer that is no throttle."""
         self._throttled_since = None
+        self._unanswered = 0
+
+    def unanswered(self) -> int:
+        """Note that a call got no answer. Return how many there were in a row."""
+        with self._lock:
+            self._unanswered += 1
+            return self._unanswered
 
     def wait(self, *, finishing: bool = False) -> float:
         """Take the next free slot, sleep until then, and return when that is.

@@ -53,6 +53,7 @@ _MANY = 100  # slots a second: from this rate on, a call that is late makes no d
 _LEDGER_ATTEMPTS = 11
 _FIRST_LEDGER_WAIT = 0.05
 _LONGEST_LEDGER_WAIT = 5.0
+_SILENT = 5  # calls in a row without an answer, after which it is asked whether the cause is known
 _STANDSTILL = 1800.0  # seconds in which Cognito throttles every call: its quota is 0, or others use all of it
 _STANDS_STILL = (
     "{error}. Every such call was throttled for half an hour: the quota of this account is 0, or other programs use "
@@ -84,6 +85,8 @@ class Pacer:
         rates = {pace_key(operation): _rate(operation, rps, share) for operation in CATEGORY}
         self._limiters = {key: Limiter(rate, clock=clock, ending=self._ending) for key, rate in rates.items()}
         # Made once and shared by all threads: tenacity keeps what it knows of a call by thread.
+        self.why_silent: Callable[[], str | None] = lambda: None
+        self._silent: str | None = None
         self._retrying = {finishing: self._repeats(finishing=finishing) for finishing in (False, True)}
 
     def limiter(self, operation: str) -> Limiter:
@@ -98,11 +101,19 @@ class Pacer:
         finishing = operation in _FINISHING
         limiter = self.limiter(operation)
         ahead = self._ahead if limiter.ceiling < _MANY else 0.0
-        paced = _Paced(limiter, attempt, ahead=ahead, repeatable=repeatable, finishing=finishing)
+        paced = _Paced(
+            limiter, attempt, ahead=ahead, repeatable=repeatable, finishing=finishing, why_silent=self._known_why
+        )
         try:
             return self._retrying[finishing](paced)
         except PassingError as error:
             raise _given_up(error) from None
+
+    def _known_why(self, in_a_row: int) -> str | None:
+        """Return why calls get no answer, if that is known. It is asked once for so many of them in a row."""
+        if self._silent is None and in_a_row % _SILENT == 0:
+            self._silent = self.why_silent()
+        return self._silent
 
     def _repeats(self, *, finishing: bool) -> tenacity.Retrying:
         return tenacity.Retrying(
@@ -125,8 +136,16 @@ class _Paced:
     """A call that may be attempted several times, each time in a slot of its own."""
 
     def __init__(
-        self, limiter: Limiter, attempt: Callable[[], Any], *, ahead: float, repeatable: bool, finishing: bool
+        self,
+        limiter: Limiter,
+        attempt: Callable[[], Any],
+        *,
+        ahead: float,
+        repeatable: bool,
+        finishing: bool,
+        why_silent: Callable[[int], str | None],
     ) -> None:
+        self._why_silent = why_silent
         self._limiter = limiter
         self._attempt = attempt
         self._ahead = ahead
@@ -145,6 +164,8 @@ class _Paced:
                 raise FatalError(_STANDS_STILL.format(error=str(error).rstrip("."))) from None
             raise
         except DroppedError as error:
+            if told := self._why_silent(self._limiter.unanswered()):
+                raise FatalError(told) from None
             if self._repeatable:
                 raise
             # Not repeated: the first attempt may have been carried out, so whoever called must look first.

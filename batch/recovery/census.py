@@ -8,25 +8,15 @@ from typing import TypeVar
 
 from batch.inventory.inventory import Inventory
 from batch.inventory.missing import REMEDY, SAMPLE, Missing, MissingTable
+from batch.recovery.look_first import LookFirstError
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import StoppedError
 from batch.settings.config import LossSettings
 from userpool.door import PAGE
-from userpool.errors import FatalError
 from userpool.pool import UserPool
 
 T = TypeVar("T")
 _LOOKED_AT_AGAIN = 60
-
-
-class UsersMissingError(FatalError):
-    """So many of this migration's users are missing in the new pool that a person has to look first."""
-
-    unchanged = "Nothing was changed."
-
-    def __init__(self, missing: Missing) -> None:
-        super().__init__(f"{missing.sentence} {self.unchanged} {REMEDY}")
-        self.remedy = REMEDY
 
 
 class Census:
@@ -63,9 +53,9 @@ class Census:
         return self._table.count(self._now())
 
     def refuse(self) -> None:
-        """Look who is missing, and keep it. Raises UsersMissingError if that is a loss."""
+        """Look who is missing, and keep it. Raises LookFirstError if that is a loss."""
         if (missing := self.take()).is_loss:
-            raise UsersMissingError(missing)
+            raise LookFirstError("users-missing", missing.sentence, "Nothing was changed.", REMEDY)
 
     def _is_to_be_listed(self) -> bool:
         made = self._table.made()

@@ -85,6 +85,7 @@ def _of_every_run(inventory: Inventory, context: Context) -> dict[str, int]:
     made = inventory.number(f"SELECT count(*) FROM progress r WHERE {MADE}")  # noqa: S608 -- a constant
     return {
         "DescribeUserPool": 2,
+        "ListPointInTimeRecoveries": 2,
         "ListIdentityProviders": 1,
         "GetUserPoolMfaConfig": asked,
         # Who of those is still there is looked at first. Users of others in the new pool make it some more.

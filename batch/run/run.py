@@ -84,8 +84,10 @@ class Run:
         stop: threading.Event,
         progress: ProgressBars,
         claims: Claims | None = None,
+        why_paused: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._target = target
+        self._why_paused = why_paused
         self._inventory = inventory
         self._context = context
         self._journal = Journal(inventory, context)
@@ -104,7 +106,7 @@ class Run:
         self._changes = Changes(inventory, context)
         self.summary = RunSummary()
         self._settled: set[tuple[str, str]] = set()
-        self._same: SameCause[Failed | Kept] = SameCause(target.last_success)
+        self._same: SameCause[Failed | Kept] = SameCause(target.last_success, why_paused)
 
     def run(self, *, now: Callable[[], float], limit: int | None = None, disable_gone: bool = False) -> RunSummary:
         """Carry over changes and create pending users, `limit` users at most. `now()` is the new pool's time.
@@ -172,7 +174,7 @@ class Run:
             self._carry_out("create", total, jobs, self._migration.step)
 
     def _carry_out(self, what: str, total: int, jobs: Iterator[Job], step: Callable[[Job], Iterator[Fact]]) -> None:
-        self._same = SameCause(self._target.last_success)
+        self._same = SameCause(self._target.last_success, self._why_paused)
         with (
             self._progress.bar(what, total=total) as bar,
             closing(
@@ -198,6 +200,8 @@ class Run:
                 for fact in batch:
                     self._count(fact)
                     self._compare(fact, known=id(fact) in known)
+                if self._same.everybody:
+                    self._stop.set()  # users under way end before their next call
                 bar.advance(sum(isinstance(fact, Done | Failed) for fact in batch))
         self._end_if_nobody_succeeds()
 

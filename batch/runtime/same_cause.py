@@ -14,6 +14,7 @@ from userpool.errors import FatalError, Refusal
 
 T = TypeVar("T")
 Item = TypeVar("Item")
+_SUSPICIOUS = 2  # refusals in a row after which it is asked once whether the cause is known
 MOST = 25
 """Users in a row who meet the same refusal: the fault is not theirs."""
 
@@ -23,10 +24,15 @@ class SameCause(Generic[T]):
 
     `succeeded` returns a mark of the last success of an operation: another mark means that it has succeeded since. All
     methods are called by the thread that records the facts. `T` is whatever takes back the record of a failure.
+
+    `known` is asked early on whether the cause is known already, and returns the sentence about it. Then nothing more
+    is to be tried (`everybody`).
     """
 
-    def __init__(self, succeeded: Callable[[str], object]) -> None:
+    def __init__(self, succeeded: Callable[[str], object], known: Callable[[], str | None] = lambda: None) -> None:
         self._succeeded = succeeded
+        self._known = known
+        self.everybody = False
         self._answered = object()
         self._goes_well = False
         self._streaks: dict[Refusal | None, tuple[object, list[T]]] = {}
@@ -54,6 +60,8 @@ class SameCause(Generic[T]):
         failures = failures if before is mark else []
         failures.append(failure)
         self._streaks[cause] = (mark, failures)
+        if not self._sentence and len(failures) == (1 if cause is None else _SUSPICIOUS) and (told := self._known()):
+            self._over, self._sentence, self.everybody = cause, told, True
         if not self._sentence and len(failures) >= MOST:
             self._over = cause
             self._sentence = f"{said}: the cause concerns everybody, so none of them counts as failed. {remedy}"
@@ -83,6 +91,8 @@ class SameCause(Generic[T]):
     @property
     def struck(self) -> list[T]:
         """The failures that are none, because one cause refused everybody. Empty until that shows."""
+        if self.everybody:
+            return [failure for _, failures in self._streaks.values() for failure in failures]
         return self._streaks[self._over][1] if self._sentence else []
 
     def end(self) -> None:

@@ -36,9 +36,11 @@ OPTIONAL = {
     "AssumedRoles": _ROLE,
 }
 TEMPLATES = sorted(path.name for path in DEPLOY.glob("*.yaml"))
+NEWER = ("ListPointInTimeRecoveries", "DescribePointInTimeRecovery")
 MISTAKEN = {
     "Unknown action cognito-idp:GetProvisionedLimit",  # of July 2026, and newer than parliament's list
     "Unknown action cognito-idp:AdminGetUserAuthFactors",  # the same
+    *(f"Unknown action cognito-idp:{one}" for one in NEWER),  # of November 2026
     # An execution of a state machine that is not express has the other form, which the action takes as well.
     "[{'action': 'states:DescribeExecution', 'required_format': 'arn:*:states:*:*:express:*:*:*'}]",
 }
@@ -67,7 +69,10 @@ def test_cfn_lint_finds_nothing(name):
 
     text = (DEPLOY / name).read_text(encoding="utf-8")
     assert "Transform" not in template(name)
-    assert lint(text, config=ManualArgs(regions=["us-east-1", "eu-west-1"])) == []
+    found = lint(text, config=ManualArgs(regions=["us-east-1", "eu-west-1"]))
+    # Its list of actions is of before November 2026.
+    newer = tuple(f"'{one.lower()}' is not one of" for one in NEWER)
+    assert [one for one in found if not (one.rule.id == "W3037" and one.message.startswith(newer))] == []
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the least", "with everything"])

@@ -89,7 +89,9 @@ DOORS = {
         scan.refuse_shrinking
     """,
     "recovery": """
-        census.Census census.UsersMissingError journal.Extent journal.SetBackTo recover.Recover recover.RecoverSummary
+        census.Census gate.Gate gate.Side gate.Standing gate.remember gate.unknown gate.window
+        hold_back.HoldBack journal.Extent journal.SetBackTo look_first.LookFirstError
+        recover.Recover recover.RecoverSummary
     """,
     "run": """
         run.Run run.RunSummary run.not_as_planned

@@ -45,7 +45,12 @@ def test_users_the_target_rejects_stop_nobody_else(client, plain_pool, migration
         assert (again.code, again.json["created"], again.json["done"], again.json["left"]) == (1, 0, 0, 5)
         assert_blamed(again.json["failures"])
         assert server.failed - met == {"AdminCreateUser": len(BAD)}
-        assert (server.calls - calls).keys() == {"DescribeUserPool", "ListGroups", "ListUsers"}
+        assert (server.calls - calls).keys() == {
+            "DescribeUserPool",
+            "ListGroups",
+            "ListUsers",
+            "ListPointInTimeRecoveries",
+        }
         assert {name: user.entirely for name, user in read_pool(client, target, by_name).users.items()} == {
             name: user.entirely for name, user in before.users.items()
         }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
+
 import pytest
 from command_line import step
 from triggering import NEW_PASSWORD
 from whole_pool import PASSWORD, whole_pool
 
+from sandbox.cognito import shared
 from userpool.identities import linked
 from userpool.person import PersonState
 
@@ -118,3 +122,226 @@ def test_a_dry_run_changes_nothing(pool):
     assert told["lost"] > 20
     assert pool.job("run", "--yes").code == 3
     assert step(pool.job, "recover", "--missing", "--dry-run", "--json").json == told
+
+
+# A new pool that was set back to an earlier time.
+
+
+@pytest.fixture
+def recovering(pool):
+    """The same, in a Cognito whose open questions are answered one way; a test may answer them otherwise."""
+    rules = shared().world.recoveries.rules
+    before = dict(vars(rules))
+    yield pool
+    vars(rules).update(before)
+
+
+def later(seconds=300.0):
+    """Let time pass, and return what time it is."""
+    shared().world.clock.advance(seconds)
+    return shared().world.clock.now()
+
+
+ANSWERS = [
+    {},
+    {"admin_set_is_changed": True},
+    {"admin_set_is_changed": True, "status_is_kept": False},
+    {"modified_is_now": True},
+]
+
+
+@pytest.mark.parametrize("answers", ANSWERS, ids=lambda answers: " ".join(answers) or "as expected")
+def test_a_pool_set_back_to_before_the_run(recovering, tmp_path, sandbox, answers):
+    """Nothing is begun before `recover`; then everybody is there again, as before."""
+    pool = recovering
+    vars(shared().world.recoveries.rules).update(answers)
+    created = {sub: account(user) for sub, user in pool.new_users().items()}
+    start = min(user.created for user in pool.new_users().values())
+    later()
+    shared().world.recover(pool.new_id, to=start - 60)
+    assert pool.new_users() == {}
+    for words in (("run", "--yes"), ("sync",), ("undo", "--yes"), ("finish",)):
+        ended = pool.job(*words)
+        assert ended.code == 3, words
+        assert f"{len(created)} of the {len(created)} users" in ended.err
+        assert "cognito-migrate recover" in ended.err
+    for words in (("verify",), ("check",), ("status",)):
+        assert pool.job(*words).code == 5, words
+    step(pool.job, "recover", "--yes")
+    step(pool.job, "run", "--yes")
+    assert {sub: account(user) for sub, user in pool.new_users().items()} == created
+    assert step(pool.job, "verify", "--json").json["differences"] == []
+
+
+@pytest.mark.parametrize("answers", ANSWERS, ids=lambda answers: " ".join(answers) or "as expected")
+def test_a_pool_set_back_to_between_two_nights(recovering, answers):
+    """What the second night carried over is carried over again, and the disabling first."""
+    pool, old = recovering, recovering.old_id
+    vars(shared().world.recoveries.rules).update(answers)
+    there = pool.new_users()
+    active = [known for known in pool.natives if known.sub in there and known.enabled and not known.factors]
+    ends, banned, moved, joins, linked_since, recycles = active[:6]
+    for group in ("pitr-a", "pitr-b"):
+        pool.cognito.create_group(UserPoolId=old, GroupName=group)
+    pool.cognito.admin_add_user_to_group(UserPoolId=old, Username=ends.username, GroupName="pitr-a")
+    step(pool.job, "sync")
+    point = later()
+    later()
+    pool.cognito.admin_remove_user_from_group(UserPoolId=old, Username=ends.username, GroupName="pitr-a")
+    pool.cognito.admin_disable_user(UserPoolId=old, Username=banned.username)
+    address = shared().world.pool(old).users.named(moved.username).attributes["email"]
+    change(pool, moved, "moved-away@example.com")
+    change(pool, recycles, address)
+    for group in ("pitr-a", "pitr-b"):
+        pool.cognito.admin_add_user_to_group(UserPoolId=old, Username=joins.username, GroupName=group)
+    shared().world.pool(old).users.named(linked_since.username)
+    step(pool.job, "sync")
+    after = {sub: account(user) for sub, user in pool.new_users().items()}
+    later()
+    shared().world.recover(pool.new_id, to=point)
+    assert pool.new_users()[banned.sub].enabled
+    assert pool.job("sync").code == 3
+    told = step(pool.job, "recover", "--yes", "--json").json
+    assert told["failed"] == 0
+    step(pool.job, "sync")
+    assert {sub: account(user) for sub, user in pool.new_users().items()} == after
+    assert not pool.new_users()[banned.sub].enabled
+    assert step(pool.job, "verify", "--json").json["differences"] == []
+
+
+def change(pool, known, address):
+    """Give a user of the old pool another verified address."""
+    pairs = [{"Name": "email", "Value": address}, {"Name": "email_verified", "Value": "true"}]
+    pool.cognito.admin_update_user_attributes(UserPoolId=pool.old_id, Username=known.username, UserAttributes=pairs)
+
+
+REFUSALS = (
+    "OperationNotEnabledException",
+    "InternalErrorException",
+    "NotAuthorizedException",
+    "InvalidParameterException",
+    "LimitExceededException",
+    "ConcurrentModificationException",
+)
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_writes_that_are_paused_stop_a_run_in_one_sentence(recovering, sandbox, code):
+    """Nothing is begun meanwhile, nobody counts as failed for it, and a rerun completes."""
+    pool = recovering
+    shared().world.recoveries.rules.refusal = code
+    everybody = {sub: account(user) for sub, user in pool.new_users().items()}
+    change_names(pool)
+    paused = Paused(pool)
+    sandbox.reset_counts()
+    with paused.after(sandbox, "AdminUpdateUserAttributes", 5):
+        ended = pool.job("sync")
+    assert ended.code == 3
+    assert f"Writes to the new pool {pool.new_id} are paused" in ended.err
+    assert sandbox.calls["AdminUpdateUserAttributes"] <= 5 + 25
+    assert "Nothing was begun." in pool.job("run", "--yes").err
+    assert pool.job("check").code == 5
+    assert pool.job("export", "failed", "--output", "-").out.count("\n") == 1
+    paused.end()
+    step(pool.job, "run", "--yes")
+    assert step(pool.job, "verify", "--json").json["differences"] == []
+    assert set(pool.new_users()) == set(everybody)
+
+
+@pytest.mark.parametrize("status", ["AWS_ABORTED", "TEMPORARY_INTERNAL_ERROR_SEE_SUPPORT_CASE"])
+def test_a_recovery_that_aws_has_to_end_is_told_as_that(recovering, status):
+    """The sentence says that only AWS Support ends it."""
+    pool = recovering
+    restore_id = shared().world.pause_writes(pool.new_id, status)
+    ended = pool.job("run", "--yes")
+    assert ended.code == 3
+    assert "only AWS Support can end it" in ended.err
+    assert restore_id in ended.err
+
+
+def change_names(pool):
+    """Change everybody's name in the old pool."""
+    for known in pool.natives:
+        pool.cognito.admin_update_user_attributes(
+            UserPoolId=pool.old_id,
+            Username=known.username,
+            UserAttributes=[{"Name": "given_name", "Value": "Another"}],
+        )
+    step(pool.job, "scan")
+
+
+class Paused:
+    """Pauses the writes of the new pool after so many calls of an operation."""
+
+    def __init__(self, pool):
+        self.pool = pool
+        self.restore_id = None
+
+    @contextmanager
+    def after(self, sandbox, operation, calls):
+        """Pause once the server has counted so many calls."""
+        ended = threading.Event()
+
+        def watch():
+            while not ended.wait(0.001):
+                if sandbox.calls[operation] >= calls:
+                    self.restore_id = shared().world.pause_writes(self.pool.new_id, "PREVIEW_GENERATING")
+                    return
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+        assert self.restore_id
+
+    def end(self):
+        """Let writes go on."""
+        shared().world.set_recovery(self.restore_id, "PREVIEW_CANCELLED")
+
+
+def test_an_old_pool_set_back_takes_no_ban_back(recovering):
+    """A scan refuses once. Then nothing crosses that only the recovery changed, and who is missing is named."""
+    pool, old = recovering, recovering.old_id
+    active = [known for known in pool.natives if known.sub in pool.new_users() and known.enabled]
+    banned, moved = active[:2]
+    point = later()
+    later()
+    pool.cognito.admin_disable_user(UserPoolId=old, Username=banned.username)
+    change(pool, moved, "moved-away@example.com")
+    late = pool.cognito.admin_create_user(UserPoolId=old, Username="came-late", MessageAction="SUPPRESS")["User"]
+    pool.cognito.admin_set_user_password(UserPoolId=old, Username="came-late", Password=PASSWORD, Permanent=True)
+    step(pool.job, "sync")
+    before = {sub: account(user) for sub, user in pool.new_users().items()}
+    later()
+    shared().world.recover(old, to=point)
+    refused = pool.job("sync")
+    assert refused.code == 3
+    assert "scan --after-recovery" in refused.err
+    told = step(pool.job, "scan", "--after-recovery", "--json").json
+    assert told["held_back"] >= 2
+    assert [one["username"] for one in told["gone"]] == ["came-late"]
+    step(pool.job, "sync")
+    assert {sub: account(user) for sub, user in pool.new_users().items()} == before
+    assert not pool.new_users()[banned.sub].enabled
+    assert late["Username"] == "came-late"
+    pool.cognito.admin_disable_user(UserPoolId=old, Username=moved.username)
+    step(pool.job, "sync")
+    assert not pool.new_users()[moved.sub].enabled
+
+
+def test_what_an_old_pool_set_back_has_changed_may_be_carried_over(recovering):
+    """Whoever says so has it carried over as any other change."""
+    pool, old = recovering, recovering.old_id
+    banned = next(known for known in pool.natives if known.sub in pool.new_users() and known.enabled)
+    point = later()
+    later()
+    pool.cognito.admin_disable_user(UserPoolId=old, Username=banned.username)
+    step(pool.job, "sync")
+    later()
+    shared().world.recover(old, to=point)
+    step(pool.job, "scan", "--after-recovery", "carry")
+    step(pool.job, "sync")
+    assert pool.new_users()[banned.sub].enabled

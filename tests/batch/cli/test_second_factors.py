@@ -96,7 +96,7 @@ def test_the_calls_of_a_plan_with_factors_are_those_of_the_run_that_follows(movi
     assert (
         planned
         == counted
-        == {"UserPoolRead": 2, "ListIdentityProviders": 1, "GetUserPoolMfaConfig": 2, "ListGroups": 1, "UserList": 1}
+        == {"UserPoolRead": 4, "ListIdentityProviders": 1, "GetUserPoolMfaConfig": 2, "ListGroups": 1, "UserList": 1}
     )
 
 

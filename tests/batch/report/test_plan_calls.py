@@ -68,7 +68,7 @@ def test_the_calls_of_a_plan_are_those_of_the_run_that_follows(moving, server):
     assert planned == counted
     pages = counted.pop("UserList")
     assert pages in {1, 2}  # of users that are looked for in the new pool
-    assert counted == {"UserPoolRead": 2, "ListIdentityProviders": 1, "ListGroups": 1}
+    assert counted == {"UserPoolRead": 4, "ListIdentityProviders": 1, "ListGroups": 1}
 
 
 @pytest.mark.parametrize("moving", [("many groups", False), ("many groups", True)], indirect=True, ids=["", "ledger"])
