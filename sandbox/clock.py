@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Clock:
@@ -18,3 +20,13 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let so much time have passed."""
         self._ahead += seconds
+
+    @contextmanager
+    def ahead(self, seconds: float = 0.0) -> Iterator[None]:
+        """Let so much time have passed, and go back at the end, whatever has passed until then."""
+        before = self._ahead
+        self._ahead += seconds
+        try:
+            yield
+        finally:
+            self._ahead = before
