@@ -80,12 +80,14 @@ ROUTES = {
     "PreSignUp_ExternalProvider": Route("sign_up.before_profile"),
 }
 _NEW_WAY_TO_TOKENS = Route("tokens.generate")
+_OF_NO_USER = "TokenGeneration_ClientCredentials"
+"""The token of an app itself, where the trigger has V3_0 (developer guide, "Pre token generation Lambda trigger")."""
 
 
 def route_of(event: Event) -> Route | None:
     """Return what is done for an event, None if it is to pass through."""
     source = event.get("triggerSource")
-    if not isinstance(source, str):
+    if not isinstance(source, str) or source == _OF_NO_USER:
         return None
     # By the beginning of the source's name, since nothing else in an event tells that a token follows.
     # Whoever gets a token by a way that no document of today names is looked at and settled like everybody.

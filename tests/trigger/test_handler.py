@@ -131,6 +131,14 @@ def test_an_unknown_source_passes_untouched(monkeypatch, capsys, source):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("named", [{}, {"userName": None}, {"userName": "bob"}], ids=["absent", "null", "a name"])
+def test_a_token_of_no_user_passes_untouched(world, named):
+    """An app's own token is given, published or not: it is no user's (event V3_0; @types/aws-lambda 8.10.164)."""
+    event = {"version": "3", "triggerSource": "TokenGeneration_ClientCredentials", "userPoolId": world.new_id, **named}
+    event |= {"request": {"scopes": ["orders/read"]}, "response": {"claimsAndScopeOverrideDetails": None}}
+    assert world.handler(json.loads(json.dumps(event)), None) == event
+
+
 def test_a_handler_of_ones_own_may_call_ours(world):
     """An app's function changes what ours returned, and Cognito takes both."""
     world.add_old("bob", groups=["admins"])
