@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -30,6 +30,7 @@ from batch.settings.config import Config
 from userpool.answers.unknown import UNKNOWN
 from userpool.client import cognito_client, is_loopback
 from userpool.description import Description
+from userpool.door import call_once
 from userpool.errors import MigrationError
 from userpool.function import resource_policy
 from userpool.iam import allowed_by_policies
@@ -122,7 +123,7 @@ def read_facts(where: CheckSources) -> Facts:
     if source.described.found is None and target.described.found is None:
         # One cause, most often: nothing else is asked, so that the two errors do not drown.
         return Facts(where.config, source, target, machine(where.config), **_of_the_operator(where))
-    table = where.table
+    table, recoveries = where.table, _recoveries(where)
     return Facts(
         config=where.config,
         source=source,
@@ -133,8 +134,8 @@ def read_facts(where: CheckSources) -> Facts:
         limits=_limits(where, target),
         risks=Read.of(lambda: _risks(where, source)),
         missing=_missing(where, target),
-        recoveries=_recoveries(where),
-        rights=_rights(where, source, target),
+        recoveries=recoveries,
+        rights=_rights(where, source, target, paused={one.side.name for one in recoveries if one.paused}),
         **_of_the_operator(where),
     )
 
@@ -217,9 +218,11 @@ def _policies(where: CheckSources, target: PoolFacts) -> dict[str, str | None]:
     return {arn: where.policy_of(arn) for arn in ours(described.description.triggers)} if described else {}
 
 
-def _rights(where: CheckSources, source: PoolFacts, target: PoolFacts) -> Rights:
+def _rights(where: CheckSources, source: PoolFacts, target: PoolFacts, *, paused: Collection[str]) -> Rights:
     there = {"source": source.described.found, "target": target.described.found}
     readers = {"source": where.source, "target": where.target}
+    # What a pool answers whose writes are paused may look like a failure that passes, and none of them does.
+    readers |= {side: readers[side].paced_by(call_once) for side in paused}
     return rights(
         {side: (readers[side].ask, described.description) for side, described in there.items() if described},
         where.table,

@@ -87,6 +87,7 @@ class Pacer:
         # Made once and shared by all threads: tenacity keeps what it knows of a call by thread.
         self.why_silent: Callable[[], str | None] = lambda: None
         self._silent: str | None = None
+        self._asking = threading.Lock()
         self._retrying = {finishing: self._repeats(finishing=finishing) for finishing in (False, True)}
 
     def limiter(self, operation: str) -> Limiter:
@@ -111,9 +112,13 @@ class Pacer:
 
     def _known_why(self, in_a_row: int) -> str | None:
         """Return why calls get no answer, if that is known. It is asked once for so many of them in a row."""
-        if self._silent is None and in_a_row % _SILENT == 0:
-            self._silent = self.why_silent()
-        return self._silent
+        if in_a_row < _SILENT:
+            return self._silent
+        # Whoever gets no answer meanwhile waits for what is told, and does not call once more.
+        with self._asking:
+            if self._silent is None and in_a_row % _SILENT == 0:
+                self._silent = self.why_silent()
+            return self._silent
 
     def _repeats(self, *, finishing: bool) -> tenacity.Retrying:
         return tenacity.Retrying(

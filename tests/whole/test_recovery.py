@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 
 import pytest
 from command_line import step
@@ -11,6 +10,7 @@ from triggering import NEW_PASSWORD
 from whole_pool import PASSWORD, whole_pool
 
 from sandbox.cognito import shared
+from sandbox.faults import Faults
 from userpool.identities import linked
 from userpool.person import PersonState
 
@@ -233,10 +233,9 @@ def test_writes_that_are_paused_stop_a_run_in_one_sentence(recovering, sandbox, 
     shared().world.recoveries.rules.refusal = code
     everybody = {sub: account(user) for sub, user in pool.new_users().items()}
     change_names(pool)
-    paused = Paused(pool)
     sandbox.reset_counts()
-    with paused.after(sandbox, "AdminUpdateUserAttributes", 5):
-        ended = pool.job("sync")
+    sandbox.faults = paused = PauseAfter(pool, "AdminUpdateUserAttributes", 5)
+    ended = pool.job("sync")
     assert ended.code == 3
     assert f"Writes to the new pool {pool.new_id} are paused" in ended.err
     assert sandbox.calls["AdminUpdateUserAttributes"] <= 5 + 25
@@ -271,32 +270,22 @@ def change_names(pool):
     step(pool.job, "scan")
 
 
-class Paused:
-    """Pauses the writes of the new pool after so many calls of an operation."""
+class PauseAfter(Faults):
+    """No fault: pauses the writes of the new pool once an operation has been called so many times."""
 
-    def __init__(self, pool):
-        self.pool = pool
+    def __init__(self, pool, operation, calls):
+        super().__init__()
+        self.pool, self.operation, self.left = pool, operation, calls
         self.restore_id = None
+        self.counting = threading.Lock()
 
-    @contextmanager
-    def after(self, sandbox, operation, calls):
-        """Pause once the server has counted so many calls."""
-        ended = threading.Event()
-
-        def watch():
-            while not ended.wait(0.001):
-                if sandbox.calls[operation] >= calls:
-                    self.restore_id = shared().world.pause_writes(self.pool.new_id, "PREVIEW_GENERATING")
-                    return
-
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-        assert self.restore_id
+    def choose(self, operation, username=None):
+        """Count a call, and pause before the one that is too many."""
+        with self.counting:
+            self.left -= operation == self.operation
+            if self.left < 0 and self.restore_id is None:
+                self.restore_id = shared().world.pause_writes(self.pool.new_id, "PREVIEW_GENERATING")
+        return super().choose(operation, username)
 
     def end(self):
         """Let writes go on."""
