@@ -148,8 +148,14 @@ class LedgerSettings:
             )
 
 
-_REGION = r"[a-z]{2}(?:-[a-z]+)+-\d+"
-_AWS_HOST = re.compile(rf"https?://[a-z-]+\.({_REGION})\.(?:amazonaws\.com|api\.aws)(?:\.cn)?(?::\d+)?(?:/.*)?")
+_REGION = r"(?:[a-z]{2}|eusc)(?:-[a-z]+)+-\d+"
+# What AWS's addresses end with, alone and for dual stack: its partitions in botocore, but for the isolated ones.
+_AWS_DOMAINS = (
+    *("amazonaws.com", "api.aws"),
+    *("amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    *("amazonaws.eu", "api.amazonwebservices.eu"),
+)
+_AWS_HOST = re.compile(rf"https?://[a-z-]+\.({_REGION})\.(?:{'|'.join(map(re.escape, _AWS_DOMAINS))})(?::\d+)?(?:/.*)?")
 
 
 def _region_of(url: str | None) -> str | None:

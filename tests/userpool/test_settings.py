@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
 
+import botocore.session
 import pytest
 from configured import NEW, OLD, read_config, refusal
 
@@ -174,6 +175,27 @@ def test_a_region_that_contradicts_the_id_is_refused(side, settings, named):
     assert named in said
     assert "the pool eu-west-1_AbCdEf123 is in eu-west-1" in said
     assert f"{side}: " in said
+
+
+_PARTITIONS = [
+    one for one in botocore.session.get_session().get_data("partitions")["partitions"] if "-iso" not in one["id"]
+]
+
+
+@pytest.mark.parametrize("service", ["cognito-idp", "cognito-idp-fips", "dynamodb"])
+@pytest.mark.parametrize("domain", ["dnsSuffix", "dualStackDnsSuffix"])
+@pytest.mark.parametrize("partition", _PARTITIONS, ids=[one["id"] for one in _PARTITIONS])
+def test_an_address_of_every_partition_tells_its_region(partition, domain, service):
+    """AWS's own address in another region is refused, in each partition but the isolated ones (botocore 1.44.8)."""
+    for region in partition["regions"]:
+        if region.endswith("-global"):
+            continue
+        url = f"https://{service}.{region}.{partition['outputs'][domain]}"
+        assert PoolSettings(f"{region}_AbCdEf123", endpoint_url=url).region_name == region
+        assert LedgerSettings("cognito-migration", region=region, endpoint_url=url).region == region
+        elsewhere = "eu-west-2" if region == "eu-west-1" else "eu-west-1"
+        with pytest.raises(SettingsError, match=f"which is in {region}"):
+            PoolSettings(f"{elsewhere}_AbCdEf123", endpoint_url=url)
 
 
 @pytest.mark.parametrize("url", ["https://cognito-idp.eu-west-1.amazonaws.com", "https://vpce-1.example.com"])
