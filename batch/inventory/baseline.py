@@ -58,11 +58,11 @@ class Giving:
 class Writing:
     """These states are about to be written, and the new pool did not have them. Recorded before the calls.
 
-    A rerun takes a state that it finds so for the write of a run that was killed.
+    A rerun takes a state that it finds so for the write of a run that was killed. `states` as in `Baseline.writing`.
     """
 
     sub: str
-    states: Mapping[str, bool] = field(repr=False)
+    states: Mapping[str, bool | str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,8 @@ STANDS = "(c.final OR p.action = 'update' OR EXISTS (SELECT 1 FROM stale s WHERE
 """A condition on a conflict c and the plan p of its user: the change of the old pool is still not carried over."""
 ENABLED = "enabled"
 """The name of a user's state in `Baseline.writing` and `Baseline.theirs`, and of a conflict about it."""
+# The name of a provider has no blank in it, by CreateIdentityProvider's pattern.
+_ATTRIBUTE, _LINK = "attribute ", "link "
 
 
 class BaselineTable:
@@ -363,6 +365,21 @@ def group_key(group: str) -> str:
     return f"group {group}"
 
 
+def attribute_key(name: str) -> str:
+    """Name an attribute, or a verified flag, in `Baseline.writing` and `Baseline.theirs`."""
+    return f"{_ATTRIBUTE}{name}"
+
+
+def link_key(identity: Identity) -> str:
+    """Name a link in `Baseline.writing` and `Baseline.theirs`. The name is personal: it has the id at the provider."""
+    return f"{_LINK}{identity.provider} {identity.subject}"
+
+
+def factor_key(factor: str) -> str:
+    """Name a second factor, or the preferred one, in `Baseline.writing` and `Baseline.theirs`."""
+    return f"factor {factor}"
+
+
 def _pairs(links: Iterable[Identity]) -> str | None:
     return json.dumps(sorted(links), ensure_ascii=False) if links else None
 
@@ -397,7 +414,9 @@ class Baseline:
     `writing`: states that the new pool may have by now. A run was about to write them, and did not record that it had.
     `theirs`: states that the new pool changed itself. This migration does not change them back.
 
-    In the last two, a user's state is named `ENABLED`, and a membership as `group_key` says.
+    In the last two, a user's state is named `ENABLED`, and everything else as `group_key`, `attribute_key`, `link_key`
+    and `factor_key` say. What is written of an attribute is its value, "" where it is deleted; of the preferred factor
+    its name; of everything else whether it is to be.
     """
 
     attributes: Mapping[str, str] = field(repr=False)
@@ -409,8 +428,23 @@ class Baseline:
     at: float | None = None
     rules: str | None = None
     spared: Names = ()
-    writing: Mapping[str, bool] = field(default_factory=dict)
-    theirs: frozenset[str] = frozenset()
+    writing: Mapping[str, bool | str] = field(default_factory=dict, repr=False)
+    theirs: frozenset[str] = field(default_factory=frozenset, repr=False)
+
+    @property
+    def values_in_doubt(self) -> dict[str, str]:
+        """The values that the new pool may have by now by a run that was killed, by attribute; "" for none."""
+        return {
+            key.removeprefix(_ATTRIBUTE): str(value)
+            for key, value in self.writing.items()
+            if key.startswith(_ATTRIBUTE)
+        }
+
+    @property
+    def links_in_doubt(self) -> frozenset[Identity]:
+        """The links that the new pool may have by now by a run that was killed."""
+        made = [key.removeprefix(_LINK) for key, value in self.writing.items() if key.startswith(_LINK) and value]
+        return frozenset(Identity(*key.split(" ", 1)) for key in made)
 
 
 @dataclass(frozen=True, slots=True)

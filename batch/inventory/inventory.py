@@ -21,7 +21,7 @@ from batch.settings.config import Config
 from userpool.errors import FatalError, MigrationError, SettingsError
 
 _APPLICATION_ID = 0x436F676D  # "Cogm": tells our files from other SQLite files
-_VERSION = 5
+_VERSION = 6
 _CACHE_KIB = 64 * 1024
 _NOT_OURS = "not an inventory of cognito-migrate"
 StorageError = sqlite3.Error  # any method may raise it; under this name, other files need not know sqlite3

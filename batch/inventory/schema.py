@@ -68,11 +68,13 @@ CREATE TABLE carried (
 CREATE TABLE published (sub TEXT PRIMARY KEY, as_of TEXT NOT NULL) WITHOUT ROWID;
 -- Written by: run/create_groups.py, undo/journal.py, scan/rebuild_evidence.py
 CREATE TABLE target_groups (
-    name TEXT PRIMARY KEY, made INTEGER NOT NULL, definition TEXT, old_name TEXT, at INTEGER NOT NULL DEFAULT 0
+    name TEXT PRIMARY KEY, made INTEGER NOT NULL, definition TEXT, old_name TEXT, at INTEGER NOT NULL DEFAULT 0,
+    writing TEXT, theirs INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 -- What was written last of each user, which a later scan is compared with, and of each group above (`definition`,
--- by the old group that it stands for: `old_name`, null if not known).
+-- by the old group that it stands for: `old_name`, null if not known). `writing` and `theirs` of a group: a definition
+-- that a run was about to write, and whether the new pool came to the last one itself.
 -- `groups` were wanted then, null if that is not known; `giving` may be given by now. `rules` are the rules of then;
 -- `spared` names what only changed rules would have taken away, and what therefore stayed. `writing` are states that a
 -- run was about to write, and that may be there by now. `theirs` names states that the new pool came to itself.

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import tenacity
@@ -24,6 +25,7 @@ from userpool.errors import (
     DroppedError,
     FatalError,
     MigrationError,
+    NotEnabledError,
     PassingError,
     ThrottledError,
     UnansweredError,
@@ -53,6 +55,7 @@ _MANY = 100  # slots a second: from this rate on, a call that is late makes no d
 _LEDGER_ATTEMPTS = 11
 _FIRST_LEDGER_WAIT = 0.05
 _LONGEST_LEDGER_WAIT = 5.0
+_READS = ("AdminGet", "AdminList", "Describe", "Get", "List")  # operations that write nothing begin so
 _SILENT = 5  # calls in a row without an answer, after which it is asked whether the cause is known
 _STANDSTILL = 1800.0  # seconds in which Cognito throttles every call: its quota is 0, or others use all of it
 _STANDS_STILL = (
@@ -88,6 +91,7 @@ class Pacer:
         self.why_silent: Callable[[], str | None] = lambda: None
         self._silent: str | None = None
         self._asking = threading.Lock()
+        self._not_enabled: dict[str, NotEnabledError] = {}
         self._retrying = {finishing: self._repeats(finishing=finishing) for finishing in (False, True)}
 
     def limiter(self, operation: str) -> Limiter:
@@ -103,12 +107,32 @@ class Pacer:
         limiter = self.limiter(operation)
         ahead = self._ahead if limiter.ceiling < _MANY else 0.0
         paced = _Paced(
-            limiter, attempt, ahead=ahead, repeatable=repeatable, finishing=finishing, why_silent=self._known_why
+            limiter,
+            partial(self._attempt, operation, attempt),
+            ahead=ahead,
+            repeatable=repeatable,
+            finishing=finishing,
+            why_silent=self._known_why,
         )
         try:
             return self._retrying[finishing](paced)
         except PassingError as error:
             raise _given_up(error) from None
+
+    def _attempt(self, operation: str, attempt: Callable[[], Any]) -> Any:
+        """Make the call, unless it is known by now that no such call can be answered."""
+        if self._silent:
+            raise FatalError(self._silent)
+        if operation in self._not_enabled:
+            raise self._not_enabled[operation]
+        try:
+            return attempt()
+        except NotEnabledError as error:
+            # A write that a pool cannot do is refused for everybody, and many of them may wait for their turn. A read
+            # may be refused for the old pool alone.
+            if not operation.startswith(_READS):
+                self._not_enabled[operation] = error
+            raise
 
     def _known_why(self, in_a_row: int) -> str | None:
         """Return why calls get no answer, if that is known. It is asked once for so many of them in a row."""

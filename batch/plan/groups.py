@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from batch.inventory.inventory import Inventory, decoded
 from batch.inventory.milestones import Cutover
@@ -29,7 +30,7 @@ def groups_wanted(inventory: Inventory, context: Context) -> Mapping[str, Group]
     if Cutover.of(inventory) is None:
         return defined
     owed = context.groups.target_names(name for (name,) in inventory.execute(_OWED, (DEFERRED,)))
-    return {name: applied_definition(inventory, name) or group for name, group in defined.items() if name in owed}
+    return {name: Definition.of(inventory, name).applied or group for name, group in defined.items() if name in owed}
 
 
 def groups_defined(inventory: Inventory, context: Context) -> Mapping[str, Group]:
@@ -70,16 +71,41 @@ def refuse_another_group(inventory: Inventory, context: Context) -> None:
 def groups_to_update(inventory: Inventory, wanted: Mapping[str, Group]) -> Iterator[Group]:
     """Yield the groups whose wanted definition differs from the one that this migration wrote last."""
     for name, group in wanted.items():
-        applied = applied_definition(inventory, name)
+        known = Definition.of(inventory, name)
         # If it is not known what was written, a difference says nothing about the old pool: the group is left alone.
-        if applied is not None and differing_fields(group, applied):
+        if known.applied is not None and any(
+            differing_fields(group, one) for one in (known.applied, known.writing) if one
+        ):
             yield group
 
 
-def applied_definition(inventory: Inventory, name: str) -> Group | None:
-    """Return the definition that this migration wrote last, or None if it is not known."""
-    row = inventory.execute("SELECT definition FROM target_groups WHERE name = ?", (name,)).fetchone()
-    return Group(name, *decoded(row[0])) if row and row[0] is not None else None
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """How the definition of a group of the new pool came about.
+
+    `applied` is what this migration wrote last, None if that is not known. `writing` is what a run was about to write,
+    and did not record that it had. `theirs`: the new pool came to the last definition itself.
+    """
+
+    applied: Group | None = None
+    writing: Group | None = None
+    theirs: bool = False
+
+    @classmethod
+    def of(cls, inventory: Inventory, name: str) -> Definition:
+        """Return what the inventory knows of a group of the new pool."""
+        row = inventory.execute(
+            "SELECT definition, writing, theirs FROM target_groups WHERE name = ?", (name,)
+        ).fetchone()
+        if row is None:
+            return cls()
+        applied, writing = (Group(name, *decoded(text)) if text else None for text in row[:2])
+        return cls(applied, writing, bool(row[2]))
+
+    def changed_there(self, there: Group) -> bool:
+        """Whether the new pool has changed the definition since this migration wrote it."""
+        written = [group for group in (self.applied, self.writing) if group]
+        return bool(written) and all(differing_fields(group, there) for group in written)
 
 
 def differing_fields(one: Group, other: Group) -> str:

@@ -7,11 +7,19 @@ What the new pool changed itself wins.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from batch.inventory.baseline import ENABLED, Baseline, Conflict, group_key
+from batch.inventory.baseline import (
+    ENABLED,
+    Baseline,
+    Conflict,
+    attribute_key,
+    factor_key,
+    group_key,
+    link_key,
+)
 from userpool.attributes import VERIFIABLE, Schema
 from userpool.factors import SECOND, Preference
 from userpool.identities import ATTRIBUTE, Identity
@@ -131,34 +139,53 @@ def factor_names(before: Preference, wanted: Preference) -> tuple[str, ...]:
     return tuple(sorted(before.on ^ wanted.on)) or (PREFERRED,)
 
 
+def factors_as_written(applied: Baseline, there: Preference) -> Preference:
+    """Return the factors that this migration wrote last, of a user with these factors. A run that was killed counts."""
+    states = {factor_key(name): name in there.on for name in SECOND}
+    ours = {name for name in SECOND if applied.writing.get(factor_key(name)) == states[factor_key(name)]}
+    on = frozenset(name for name in SECOND if name in (there.on if name in ours else applied.factors.on))
+    chosen = applied.writing.get(factor_key(PREFERRED)) == (there.preferred or "")
+    preferred = there.preferred if chosen else applied.factors.preferred
+    return Preference(on, preferred if preferred in on else None)
+
+
+def _factors_in_doubt(applied: Baseline, wanted: Preference) -> tuple[str, ...]:
+    """Name the factors that a run which was killed may have switched, and that are wanted otherwise now."""
+    return tuple(
+        name for name in SECOND if applied.writing.get(factor_key(name), name in wanted.on) != (name in wanted.on)
+    )
+
+
 def change(applied: Baseline, wanted: Wanted, granted: frozenset[str], marker: str | None) -> Change:
     """Return what differs between the baseline and what is wanted. `marker`: the attribute with the old sub."""
     # After a rebuild it is not known what was wanted last. Then no membership counts as new, and only memberships that
     # this migration gave can end.
     known = applied.groups if applied.groups is not None else wanted.groups
+    factors = wanted.preference(applied.factors)
     # A membership may have been given without a record, if a run was killed after the call. It is ours to end as well.
     ours = granted | applied.giving
     taken = Change(
         leaves=tuple(sorted(ours - wanted.groups)),
         orphaned=tuple(sorted(known - wanted.groups - ours)),
-        unlinks=tuple(sorted(applied.links - wanted.links)),
-        factors=factor_names(applied.factors, wanted.preference(applied.factors)),
+        unlinks=tuple(sorted((applied.links | applied.links_in_doubt) - wanted.links)),
+        factors=factor_names(applied.factors, factors) or _factors_in_doubt(applied, factors),
         disables=not wanted.enabled and (applied.enabled or applied.writing.get(ENABLED) is True),
     )
     if wanted.restricted:
         return taken
     before, now = values(applied.attributes, marker), values(wanted.attributes, marker)
-    changed = _changed(before, now)
+    changed = _changed(before, now, applied.values_in_doubt)
     # A run was killed while it ended these memberships. By now the old pool has them again.
     ended = frozenset(group for group in granted if applied.writing.get(group_key(group)) is False)
     joins = (wanted.groups - known - granted) | (wanted.groups & ended)
+    unlinked = frozenset(link for link in wanted.links if applied.writing.get(link_key(link)) is False)
     return Change(
         sets=tuple(name for name in changed if name in now),
         deletes=tuple(name for name in changed if name not in now),
         joins=tuple(sorted(group for group in joins if f"-{group}" not in wanted.spared)),
         leaves=taken.leaves,
         orphaned=taken.orphaned,
-        links=tuple(sorted(wanted.links - applied.links)),
+        links=tuple(sorted((wanted.links - applied.links) | unlinked)),
         unlinks=taken.unlinks,
         factors=taken.factors,
         disables=taken.disables,
@@ -187,9 +214,13 @@ def _flag(attributes: Mapping[str, str], flag: str) -> str:
     return "true" if is_true(attributes, flag) else "false"
 
 
-def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Name what differs, sorted. A flag is named only if its attribute stays the same: else it goes with that."""
+def _changed(before: Mapping[str, str], now: Mapping[str, str], in_doubt: Mapping[str, str]) -> list[str]:
+    """Name what differs, sorted. A flag is named only if its attribute stays the same: else it goes with that.
+
+    What is `in_doubt` differs if it may not be as it is now.
+    """
     names = {name for name in before.keys() | now if before.get(name) != now.get(name)}
+    names |= {name for name, value in in_doubt.items() if value != now.get(name, "")}
     return sorted(name for name in names if FLAGS.get(name) not in names)
 
 
@@ -215,23 +246,25 @@ def differing(
 class Attributes:
     """What happens to the attributes of a user, by name.
 
-    `sets` are written and `deletes` deleted. `there` are as wanted already. `conflicts` are left as they are.
+    `sets` are written and `deletes` deleted. `there` are as wanted already. `conflicts` are left as they are. `own` are
+    attributes and verified flags that the new pool changed itself, to what is wanted.
     """
 
     sets: tuple[str, ...] = ()
     deletes: tuple[str, ...] = ()
     there: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    own: tuple[str, ...] = ()
 
     def without(self, conflicts: Iterable[Conflict]) -> Attributes:
         """Return the same, with these conflicts left as they are as well."""
         left = tuple(conflicts)
         names = {conflict.name for conflict in left}
-        return Attributes(
-            tuple(name for name in self.sets if name not in names),
-            tuple(name for name in self.deletes if name not in names),
-            self.there,
-            (*self.conflicts, *left),
+        return replace(
+            self,
+            sets=tuple(name for name in self.sets if name not in names),
+            deletes=tuple(name for name in self.deletes if name not in names),
+            conflicts=(*self.conflicts, *left),
         )
 
 
@@ -253,9 +286,8 @@ class Judge:
         `contested`: another user has the new sign-in names of this one as well.
         """
         changed = change(applied, wanted, frozenset(), self.marker)
-        before, now, there = (
-            values(some, self.marker) for some in (applied.attributes, wanted.attributes, found.attributes)
-        )
+        now, there = values(wanted.attributes, self.marker), values(found.attributes, self.marker)
+        written = before = self._as_written(applied, there)
         sets, done, conflicts = [*changed.sets], [], []
         for name in changed.sets:
             flag = flag_of(name)
@@ -268,7 +300,7 @@ class Judge:
             same = self._same_address(name, there, now)
             if same and self._is_there(name, there, before, now):
                 done.append(name)
-            elif not same or not self._untouched(name, there, before):
+            elif not same or _is_theirs(name, applied) or not self._untouched(name, there, before):
                 conflicts.append(Conflict(name, CHANGED_THERE))
             elif not self._mutable(name):
                 conflicts.append(Conflict(name, UNCHANGEABLE))
@@ -282,7 +314,28 @@ class Judge:
             tuple(name for name in changed.deletes if name not in left),
             tuple(done),
             tuple(conflicts),
+            tuple(one for name in done for one in self._own(name, there, written, now)),
         )
+
+    def _as_written(self, applied: Baseline, there: Mapping[str, str]) -> dict[str, str]:
+        """Return the values that this migration wrote last. What a run that was killed may have written counts."""
+        written = values(applied.attributes, self.marker)
+        for name, value in applied.values_in_doubt.items():
+            if self.sign_in.is_same(name, there.get(name), value or None):
+                written = {key: kept for key, kept in written.items() if key != name}
+                written |= {name: there[name]} if name in there else {}
+        return written
+
+    def _own(
+        self, name: str, there: Mapping[str, str], written: Mapping[str, str], now: Mapping[str, str]
+    ) -> Iterator[str]:
+        """Yield what the new pool changed itself, of an attribute that is as wanted: its name, its verified flag."""
+        if self._untouched(name, there, written):
+            return
+        if not self._same(name, there, written):
+            yield name
+        if (flag := flag_of(name)) and there.get(flag) == now.get(flag):
+            yield flag
 
     def signs_in_with(self, name: str) -> bool:
         """Whether users of the new pool sign in with this attribute, or with the one that this flag says verified."""
@@ -317,6 +370,11 @@ class Judge:
     def _mutable(self, name: str) -> bool:
         attribute = self.schema.get(name)
         return attribute is not None and attribute.mutable
+
+
+def _is_theirs(name: str, applied: Baseline) -> bool:
+    """Whether the new pool changed an attribute, or its flag, itself, so that no change of the old pool is carried."""
+    return any(attribute_key(one) in applied.theirs for one in (name, flag_of(name)) if one)
 
 
 def to_send(names: Iterable[str], wanted: Mapping[str, str]) -> dict[str, str]:

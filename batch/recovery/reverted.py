@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from batch.inventory.baseline import ENABLED, Baseline, group_key
+from batch.inventory.baseline import ENABLED, Baseline, attribute_key, factor_key, group_key, link_key
 from batch.inventory.user_state import UserState
 from batch.plan.three_way import PREFERRED, flag_of, link_name, unlink_name
 from userpool.factors import SECOND, Preference
@@ -88,7 +88,9 @@ def _attributes(applied: Baseline, since: frozenset[str], user: User) -> Baselin
     names &= {*applied.attributes, *user.attributes}
     values = {name: value for name, value in applied.attributes.items() if name not in names}
     values |= {name: user.attributes[name] for name in names if name in user.attributes}
-    return replace(applied, attributes=values)
+    # What the new pool had come to itself is lost as well: the old pool's change is carried over again.
+    lost = {attribute_key(name) for name in names if values.get(name) != applied.attributes.get(name)}
+    return replace(applied, attributes=values, theirs=applied.theirs - lost)
 
 
 def _enabled(applied: Baseline, since: frozenset[str], user: User) -> Baseline:
@@ -103,7 +105,8 @@ def _links(applied: Baseline, since: frozenset[str], user: User) -> Baseline:
     there = frozenset(linked(user.attributes))
     lost = frozenset(one for one in applied.links - there if link_name(one) in since)
     again = frozenset(one for one in there - applied.links if unlink_name(one) in since)
-    return replace(applied, links=(applied.links - lost) | again)
+    theirs = applied.theirs - {link_key(one) for one in lost | again}
+    return replace(applied, links=(applied.links - lost) | again, theirs=theirs)
 
 
 def _factors(applied: Baseline, since: frozenset[str], there: Preference | None) -> Baseline:
@@ -112,4 +115,5 @@ def _factors(applied: Baseline, since: frozenset[str], there: Preference | None)
     changed = {name for name in SECOND if name in since}
     on = frozenset(name for name in SECOND if name in (there.on if name in changed else applied.factors.on))
     preferred = there.preferred if there.preferred in on else None
-    return replace(applied, factors=Preference(on, preferred))
+    switched = {factor_key(name) for name in on ^ applied.factors.on}
+    return replace(applied, factors=Preference(on, preferred), theirs=applied.theirs - switched)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from batch.inventory.baseline import BaselineTable, Conflict, Kept
 from batch.inventory.inventory import Inventory
-from batch.plan.groups import applied_definition, differing_fields, groups_to_update, groups_wanted, old_names
+from batch.plan.groups import Definition, differing_fields, groups_to_update, groups_wanted, old_names
 from batch.plan.three_way import CHANGED_THERE
 from batch.plan.user_plan import Context
 from batch.runtime.progress_bar import ProgressBars
@@ -89,12 +89,14 @@ class Grouping:
     def _change(self, wanted: Group, there: Group) -> None:
         """Give a group its new definition. If the new pool has changed the group, its own definition stays."""
         conflict = ""
-        # A run that was killed after the call finds the group as it is wanted. That is no conflict.
+        known = Definition.of(self._inventory, wanted.name)
+        changed_there = known.changed_there(there)
         if not differing_fields(wanted, there):
-            pass
-        elif differing_fields(applied_definition(self._inventory, wanted.name) or wanted, there):
+            self._begin(wanted, written=False, theirs=known.theirs or changed_there)
+        elif known.theirs or changed_there:
             conflict = CHANGED_THERE
         else:
+            self._begin(wanted, written=True, theirs=False)
             try:
                 there = self._target.update_group(wanted)
             except UserError as error:
@@ -106,10 +108,22 @@ class Grouping:
             conflict = _UNDEFINED if differing_fields(wanted, there) else ""
         self._record(wanted, conflict)
 
+    def _begin(self, wanted: Group, *, written: bool, theirs: bool) -> None:
+        """Record what is about to be written, and whether the new pool came to its definition itself.
+
+        Recorded before the call, so that a rerun knows the write of a run that was killed.
+        """
+        with self._inventory.transaction():
+            self._inventory.execute(
+                "UPDATE target_groups SET writing = ?, theirs = ? WHERE name = ?",
+                (_definition(wanted) if written else None, int(theirs), wanted.name),
+            )
+
     def _record(self, wanted: Group, conflict: str) -> None:
         with self._inventory.transaction():
             self._inventory.execute(
-                "UPDATE target_groups SET definition = ? WHERE name = ?", (_definition(wanted), wanted.name)
+                "UPDATE target_groups SET definition = ?, writing = NULL WHERE name = ?",
+                (_definition(wanted), wanted.name),
             )
             name = f"group {wanted.name}"
             baseline = BaselineTable(self._inventory)

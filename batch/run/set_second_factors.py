@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from batch.inventory.baseline import Conflict, Kept, Preferred, UpdateFact
+from batch.inventory.baseline import Baseline, Conflict, Kept, Preferred, Theirs, UpdateFact, Writing, factor_key
 from batch.plan.jobs import Job
-from batch.plan.three_way import CHANGED_THERE, PREFERRED, REFUSED_FACTOR, factor_names
+from batch.plan.three_way import CHANGED_THERE, PREFERRED, REFUSED_FACTOR, factor_names, factors_as_written
 from userpool.errors import NotFoundError, UserError
-from userpool.factors import CROSSING, Preference
+from userpool.factors import CROSSING, SECOND, Preference
 from userpool.pool import UserPool
 from userpool.user import User
 
 Hold = Callable[[], None]
+_NAMES = (*SECOND, PREFERRED)
 
 
 @dataclass(frozen=True, slots=True)
 class FactorChange:
-    """What the second factors of a user become (`goal`), and which changes of the old pool are not carried over."""
+    """What the second factors of a user become (`goal`).
+
+    `left` are changes of the old pool that are not carried over. `own` are changes that the new pool has made itself,
+    just as the old pool did.
+    """
 
     goal: Preference
     left: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
-def judge(before: Preference, wanted: Preference, there: Preference) -> FactorChange:
+def judge(
+    before: Preference, wanted: Preference, there: Preference, theirs: Collection[str] = frozenset()
+) -> FactorChange:
     """Compare what was applied, what is wanted and what the new pool has, each factor by itself.
 
-    Two changes of the old pool are not carried over. One is a preferred factor, if the new pool has chosen another one
-    or has switched that one off. The other is a change that would take the last factor from a user who has to have one.
+    Three changes of the old pool are not carried over. One is a factor that the new pool has switched itself, just as
+    the old pool did before (`theirs`). One is a preferred factor, if the new pool has chosen another one or has
+    switched that one off. The last is a change that would take the last factor from a user who has to have one.
     """
-    changed = before.on ^ wanted.on
+    switched = before.on ^ wanted.on
+    own = switched - (wanted.on ^ there.on)
+    left = (switched & frozenset(theirs)) - own
+    change = _judge(before, wanted, there, switched - left, chosen=PREFERRED in theirs)
+    chosen = there.choice is not None and there.choice == wanted.choice != before.choice
+    return replace(
+        change,
+        left=tuple(sorted(left)) or change.left,
+        own=(*sorted(own), PREFERRED) if chosen else tuple(sorted(own)),
+    )
+
+
+def _judge(
+    before: Preference, wanted: Preference, there: Preference, changed: frozenset[str], *, chosen: bool
+) -> FactorChange:
     on = (there.on - changed) | (wanted.on & changed)
     # The old pool switched one factor off and keeps another, which the user has switched off in the new pool. With the
     # change carried over, a password alone would be enough.
     if wanted.on and there.on and not on:
         return FactorChange(there, tuple(sorted(there.on & changed)))
-    chosen_there = there.choice not in {before.choice, wanted.choice}
+    chosen_there = there.choice not in {before.choice, wanted.choice} or (chosen and there.choice != wanted.choice)
     switched_off = wanted.preferred is not None and wanted.preferred not in on
     # With a single factor, Cognito asks for it whether it is preferred or not. Its preference need not be kept.
     stays = len(on) > 1 and (chosen_there or switched_off or before.choice == wanted.choice)
@@ -54,17 +77,24 @@ class SecondFactors:
         self._target = target
 
     def set(
-        self, job: Job, found: User, before: Preference, wanted: Preference, *, untouched: bool, hold: Hold
+        self, job: Job, found: User, applied: Baseline, wanted: Preference, *, untouched: bool, hold: Hold
     ) -> Iterator[UpdateFact]:
         """Bring a user from the factors that were applied to the wanted ones. `hold` is called right before each call.
 
         A refusal stops nothing. It is recorded as a conflict, and the next run tries again. Raises NotFoundError if the
         user does not exist.
         """
-        names, there = factor_names(before, wanted), found.preference
-        verdict = judge(before, wanted, there)
+        there = found.preference
+        before = factors_as_written(applied, there)
+        names = factor_names(applied.factors, wanted) or factor_names(before, wanted)
+        verdict = judge(before, wanted, there, [name for name in _NAMES if factor_key(name) in applied.theirs])
+        if verdict.own:
+            yield Theirs(job.sub, tuple(map(factor_key, verdict.own)))
+        refused: Mapping[str, UserError] = {}
         # No call if the new pool already has what is wanted: a rerun after a kill writes nothing.
-        refused = {} if verdict.goal.like(there) else self._write(found.username, there, verdict.goal, hold)
+        if not verdict.goal.like(there):
+            yield Writing(job.sub, _states(there, verdict.goal))
+            refused = self._write(found.username, there, verdict.goal, hold)
         conflicts = [Conflict(name, CHANGED_THERE) for name in verdict.left]
         conflicts += [
             Conflict(name, REFUSED_FACTOR.format(code=error.code), final=False) for name, error in refused.items()
@@ -103,6 +133,11 @@ class SecondFactors:
                 raise
             return error
         return None
+
+
+def _states(there: Preference, goal: Preference) -> dict[str, bool | str]:
+    states: dict[str, bool | str] = {factor_key(name): name in goal.on for name in there.on ^ goal.on}
+    return states if there.preferred == goal.preferred else {**states, factor_key(PREFERRED): goal.preferred or ""}
 
 
 def _reached(before: Preference, wanted: Preference, refused: Mapping[str, UserError]) -> Preference:

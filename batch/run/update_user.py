@@ -22,7 +22,9 @@ from batch.inventory.baseline import (
     Updated,
     UpdateFact,
     Writing,
+    attribute_key,
     group_key,
+    link_key,
 )
 from batch.ledger.claims import Claims
 from batch.ledger.persons import native_locks
@@ -134,9 +136,10 @@ class Updates:
         if changed.leaves or changed.orphaned:
             yield from self._end_memberships(job, applied, changed, there)
         if changed.unlinks:
-            yield from self._end_links(job, found, applied.links, changed.unlinks)
+            yield from self._end_links(job, found, applied, changed.unlinks)
         if changed.links:
-            yield from self._make_links(job, found, applied.links - frozenset(changed.unlinks), changed.links)
+            ours = applied.links - frozenset(changed.unlinks)
+            yield from self._make_links(job, found, replace(applied, links=ours), changed.links)
         if changed.factors:
             yield from self._set_factors(job, found, applied, self._claims.hold)
         if changed.enables:
@@ -190,7 +193,7 @@ class Updates:
         """
         if applied is None or job.wanted is None or not (missing := job.wanted.links - applied.links):
             return applied
-        yield from self._make_links(job, user, applied.links, sorted(missing))
+        yield from self._make_links(job, user, applied, sorted(missing))
         return replace(applied, links=applied.links | missing)
 
     def set_factors(
@@ -207,19 +210,32 @@ class Updates:
     def _set_factors(self, job: Job, user: User, applied: Baseline, hold: Callable[[], None]) -> Iterator[UpdateFact]:
         wanted = job.wanted.preference(applied.factors) if job.wanted else applied.factors
         try:
-            yield from self._factors.set(job, user, applied.factors, wanted, untouched=untouched(job, user), hold=hold)
+            yield from self._factors.set(job, user, applied, wanted, untouched=untouched(job, user), hold=hold)
         except NotFoundError:
             raise GoneError(DELETED) from None
 
     def _make_links(
-        self, job: Job, user: User, ours: frozenset[Identity], identities: Iterable[Identity]
+        self, job: Job, user: User, applied: Baseline, identities: Iterable[Identity]
     ) -> Iterator[UpdateFact]:
+        """Make links, except those that the new pool has made or ended itself. These count as settled."""
+        ours, there = applied.links, linked(user.attributes)
         for identity in identities:
-            if kept := self._link(job.sub, user.username, identity):
-                yield kept
+            name, key = link_name(identity), link_key(identity)
+            kept: Kept | None = None
+            if identity in there:
+                if identity not in ours and applied.writing.get(key) is not True:
+                    yield Theirs(job.sub, (key,))
+            elif key in applied.theirs:
+                kept = Kept(job.sub, (Conflict(name, STAYS_ENDED),))
             else:
-                ours |= {identity}
-                yield Relinked(job.sub, untouched(job, user), link_name(identity), ours)
+                yield Writing(job.sub, {key: True})
+                if refused := self._link(job.sub, user.username, identity):
+                    yield refused
+                    continue
+            ours |= {identity}
+            yield Relinked(job.sub, untouched(job, user), name, ours)
+            if kept:
+                yield kept
 
     def _link(self, sub: str, username: str, identity: Identity) -> Kept | None:
         """Make a link. Return the conflict if it cannot be made, or None if the link exists now."""
@@ -244,17 +260,26 @@ class Updates:
         return None
 
     def _end_links(
-        self, job: Job, found: User, ours: frozenset[Identity], identities: Iterable[Identity]
+        self, job: Job, found: User, applied: Baseline, identities: Iterable[Identity]
     ) -> Iterator[UpdateFact]:
-        """End links that the old pool has ended, but only links of this user. Others belong to somebody else."""
+        """End links that the old pool has ended, but only links of this user that the new pool did not make itself."""
+        ours, there = applied.links, linked(found.attributes)
         for identity in identities:
+            name, key = unlink_name(identity), link_key(identity)
+            is_own = identity in there and key in applied.theirs
             # AdminDisableProviderForUser ends the link of whoever has the identity. Without this look it could be
             # another user.
-            if identity in linked(found.attributes):
+            if identity in there and not is_own:
+                yield Writing(job.sub, {key: False})
                 with suppress(NotFoundError):
                     self._target.unlink(identity, before=self._claims.hold)
+            # The new pool has ended what was made. If the old pool makes the link again, it is not made again.
+            elif identity in applied.links - there and applied.writing.get(key) is not False:
+                yield Theirs(job.sub, (key,))
             ours -= {identity}
-            yield Relinked(job.sub, untouched(job, found), unlink_name(identity), ours)
+            yield Relinked(job.sub, untouched(job, found), name, ours)
+            if is_own:
+                yield Kept(job.sub, (Conflict(name, NOT_OURS),))
 
     def disable(self, job: Job, found: User, applied: Baseline | None) -> Iterator[UpdateFact]:
         """Disable the user, unless it is disabled already. The ledger is told in both cases.
@@ -295,6 +320,10 @@ class Updates:
 
     def _write(self, job: Job, found: User, applied: Baseline, wanted: Wanted) -> Iterator[UpdateFact]:
         judged = self._judge.attributes(applied, wanted, found, contested=job.contested)
+        if judged.own:
+            yield Theirs(job.sub, tuple(map(attribute_key, judged.own)))
+        if judged.sets or judged.deletes:
+            yield Writing(job.sub, _states(judged, wanted.attributes))
         done = self._sent(job, found, judged, wanted.attributes)
         if done.conflicts:
             yield Kept(job.sub, done.conflicts)
@@ -387,6 +416,11 @@ class Updates:
             # If only the group is gone, the membership has ended, which is what was wanted.
             if error.code == USER_NOT_FOUND:
                 raise GoneError(DELETED) from None
+
+
+def _states(todo: Attributes, wanted: Mapping[str, str]) -> dict[str, bool | str]:
+    values = to_send(todo.sets, wanted) | dict.fromkeys(todo.deletes, "")
+    return {attribute_key(name): value for name, value in values.items()}
 
 
 def _refused_flags(todo: Attributes, error: UserError) -> Iterator[Conflict]:

@@ -104,13 +104,15 @@ Fact = Begun | Undone | Withdrawn | Gone | LeftAlone | UndoFailed | Would
 class Sight:
     """A user as it was looked at. `left` is why it is left alone. With `used`, it is taken back although used.
 
-    `user` is None if no user of this migration was found under the name.
+    `user` is None if no user of this migration was found under the name. `given` are the memberships that it was given,
+    by this job or with its own tokens.
     """
 
     user: User | None
     left: Reason | None = None
     used: bool = False
     groups: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
 
 
 class _ChangedError(UserError):
@@ -160,7 +162,7 @@ class TakingBack:
             return
         # Memberships that were given and do not exist any more were ended by somebody. A new user must not get them
         # back.
-        revoked = made.given - sight.groups
+        revoked = sight.given - sight.groups
         yield Begun(made, sight.user.sub, sight.user.username, sight.used, revoked)
         try:
             self._claims.take(made, sight.user.sub, used=sight.used)
@@ -189,7 +191,8 @@ class TakingBack:
         reason = by_ledger or why_used(made, found, groups, person)
         if reason and not (reason.forcible and self._force_used):
             return Sight(found, reason)
-        return Sight(found, used=reason is not None, groups=groups)
+        given = made.given | (person.given if person else frozenset())
+        return Sight(found, used=reason is not None, groups=groups, given=given)
 
     def _nothing_there(self, made: Made) -> Fact:
         # The undo that was killed had begun with the user, so its own deletion may have been carried out.

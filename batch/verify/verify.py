@@ -18,7 +18,7 @@ from batch.inventory.snapshot import USER_COLUMNS_OF_U, user_from_row
 from batch.inventory.user_state import IS_DONE, IS_NOT_DONE, UserState
 from batch.plan.after_cutover import as_kept
 from batch.plan.changes import gone
-from batch.plan.groups import applied_definition, differing_fields, groups_wanted
+from batch.plan.groups import Definition, differing_fields, groups_wanted
 from batch.plan.three_way import UNCHANGEABLE
 from batch.plan.user_plan import Context
 from batch.pools.connect import Way, pages_of
@@ -290,7 +290,7 @@ class Verify:
             if name not in there:
                 self._differ("", "group missing", name)
             elif fields := differing_fields(wanted, there[name]):
-                applied = applied_definition(self._inventory, name)
+                applied = Definition.of(self._inventory, name).applied
                 carried = applied is not None and not differing_fields(wanted, applied)
                 (self._note if carried else self._differ)("", "group definition", f"{name}: {fields}")
         return sorted(there)

@@ -24,9 +24,9 @@ DOORS = {
     "inventory": """
         backup.back_up baseline.Baseline baseline.BaselineTable baseline.Conflict baseline.Giving baseline.Kept
         baseline.Preferred baseline.STANDS baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
-        baseline.UserRecord baseline.conflicts baseline.conflicts_since
+        baseline.UserRecord baseline.attribute_key baseline.conflicts baseline.conflicts_since
         baseline.settled_conflicts baseline.user_records carried.CarriedTable carried.names_carried erasure.forget
-        baseline.ENABLED baseline.Theirs baseline.Writing baseline.group_key
+        baseline.ENABLED baseline.Theirs baseline.Writing baseline.factor_key baseline.group_key baseline.link_key
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
         inventory.Inventory inventory.StorageError inventory.decoded inventory.explain
         inventory.fingerprint inventory.inventory_to_read lock.LockedError lock.holder_of
@@ -47,7 +47,7 @@ DOORS = {
         change_limit.refuse_changing changes.Changes changes.count_gone changes.gone changes.gone_jobs
         cohort.Cohort cohort.names_in collisions.Contender collisions.colliding collisions.collisions
         collisions.contenders collisions.count_contenders
-        groups.applied_definition groups.differing_fields groups.groups_defined
+        groups.Definition groups.differing_fields groups.groups_defined
         groups.groups_to_update groups.groups_wanted groups.old_names jobs.Job jobs.count_memberships_owed
         jobs.count_pending jobs.pending_subs losses.LossCount losses.NOTHING_LOST losses.Losses losses.MFA_IGNORED
         losses.loss_lines
@@ -58,7 +58,8 @@ DOORS = {
         three_way.Change three_way.EXACTLY three_way.FLAGS three_way.FOUND_OTHERWISE three_way.Judge
         three_way.LOCKED three_way.NOT_LINKED three_way.NOT_OURS three_way.NO_PROVIDER three_way.PREFERRED
         three_way.REFUSED_FACTOR three_way.REFUSED_FLAG three_way.UNCHANGEABLE three_way.Wanted
-        three_way.carried three_way.change three_way.differing three_way.factor_names three_way.flag_of
+        three_way.carried three_way.change three_way.differing three_way.factor_names three_way.factors_as_written
+        three_way.flag_of
         three_way.is_later
         three_way.link_name three_way.merged three_way.to_send three_way.unlink_name user_plan.Action
         user_plan.Context user_plan.DEFERRED user_plan.FEDERATED user_plan.NEVER_CONFIRMED user_plan.OUTSIDE

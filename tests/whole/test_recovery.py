@@ -233,6 +233,8 @@ def test_writes_that_are_paused_stop_a_run_in_one_sentence(recovering, sandbox, 
     shared().world.recoveries.rules.refusal = code
     everybody = {sub: account(user) for sub, user in pool.new_users().items()}
     change_names(pool)
+    # Nothing paces these pools. As many calls as there are workers may be on their way when writes are paused.
+    pool.job.configure(workers=16)
     sandbox.reset_counts()
     sandbox.faults = paused = PauseAfter(pool, "AdminUpdateUserAttributes", 5)
     ended = pool.job("sync")

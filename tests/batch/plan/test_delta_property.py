@@ -2,23 +2,29 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from delta_world import Old
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_world import LedgerWorld
+from linking import add_providers, identities
 from migrating import LEGACY_SUB, PASSWORD, PowerCutError, World, empty, person
+from second_factors import OldWithFactors, put
 
 from batch.plan.plan import make_plan
+from userpool.factors import MAIL, SMS, Preference
+from userpool.identities import Identity, linked
 from userpool.ledger_table import Write
 from userpool.person import PERSON, PersonState
+from userpool.settings import Rules, UserRules
+from userpool.user import User
 
 NUMBERS, GROUPS, VALUES = (1, 2, 3), ("admins", "readers"), ("a", "b", "c", None)
-FIELDS = ("nickname", "enabled", *GROUPS)
+FLAG, LINK = "email_verified", "link"
+FIELDS = ("nickname", "enabled", *GROUPS, FLAG, LINK, SMS)
 
 numbers = st.sampled_from(NUMBERS)
 fields = st.one_of(
@@ -29,6 +35,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("old"), numbers, fields),
         st.tuples(st.just("new"), numbers, fields),
+        *[st.tuples(st.just("both"), numbers, fields)] * 3,
         st.tuples(st.just("old deletes"), numbers),
         st.tuples(st.just("new deletes"), numbers),
         st.tuples(st.just("password"), numbers),
@@ -42,7 +49,9 @@ steps = st.lists(
 @pytest.fixture(scope="module")
 def pool_id(client):
     """A new pool that can keep the old sub, shared by the examples."""
-    return client.create_user_pool(PoolName="new", Schema=[LEGACY_SUB])["UserPool"]["Id"]
+    pool_id = client.create_user_pool(PoolName="new", Schema=[LEGACY_SUB])["UserPool"]["Id"]
+    add_providers(client, pool_id)
+    return pool_id
 
 
 @dataclass(frozen=True)
@@ -55,15 +64,19 @@ class Standing:
 
     def carried(self, name: str, wanted: Any, before: Any) -> tuple[Any, set[bool]]:
         """Return what a run makes of a field, and whether the state may count as the new pool's own after it."""
-        if self.base == wanted or name == "nickname":
-            return (wanted if before == self.base else before), {self.theirs}
+        if self.base == wanted:
+            return before, {self.theirs}
         if name == "enabled":
             if wanted:  # a ban that the new pool came to itself stays
                 return (before if self.theirs else wanted), {self.theirs}
             return wanted, {not before, False} if self.doubt else {not before}  # a new ban always counts
         if self.theirs:
             return before, {True}
-        return wanted, {before == wanted, False} if self.doubt else {before == wanted}
+        if before == self.base:
+            return wanted, {False}
+        # Both pools changed it. If they made the same of it, that is the new pool's own, or what a killed run wrote.
+        alike = before == wanted
+        return before, {alike, False} if self.doubt else {alike}
 
 
 @dataclass
@@ -98,12 +111,31 @@ class Model:
             }
 
 
+def with_phone(number: int) -> User:
+    user = person(number)
+    return replace(user, attributes={**user.attributes, "phone_number": f"+1555010{number}"})
+
+
+def identity(number: int) -> Identity:
+    return Identity("Google", str(number))
+
+
+def word(value: bool) -> str:  # noqa: FBT001 -- what a flag says
+    return "true" if value else "false"
+
+
+def factors(sms: bool) -> frozenset[str]:  # noqa: FBT001 -- from a list of steps
+    return frozenset({SMS, MAIL} if sms else {MAIL})
+
+
 class Story:
     """Two pools, what happens to them, and the model that looks on."""
 
     def __init__(self, world: Any) -> None:
         self.world = world
-        self.old = Old(world, *(person(number) for number in NUMBERS))
+        self.old = OldWithFactors(world, *map(with_phone, NUMBERS))
+        for sub in self.old.users:
+            self.old.prefer(sub, MAIL, preferred=MAIL)
         self.model = Model()
         self.deleted: set[int] = set()
         self.passwords: set[str] = set()
@@ -114,8 +146,13 @@ class Story:
         if sub not in self.old.users:
             return None
         user = self.old.users[sub]
-        groups = {name: (sub, name) in self.old.members for name in GROUPS}
-        return {"nickname": user.attributes.get("nickname"), "enabled": user.enabled, **groups}
+        return {
+            "nickname": user.attributes.get("nickname"),
+            "enabled": user.enabled,
+            FLAG: user.attributes[FLAG] == "true",
+            LINK: bool(linked(user.attributes)),
+            SMS: SMS in self.old.factors[sub].second,
+        } | {name: (sub, name) in self.old.members for name in GROUPS}
 
     def there(self, number: int) -> dict[str, Any] | None:
         """What the new pool has."""
@@ -123,14 +160,20 @@ class Story:
         if found is None:
             return None
         groups = self.world.groups_of(found.username)
-        attributes = {"nickname": found.attributes.get("nickname"), "enabled": found.enabled}
-        return attributes | {name: name in groups for name in GROUPS}
+        return {
+            "nickname": found.attributes.get("nickname"),
+            "enabled": found.enabled,
+            FLAG: found.attributes[FLAG] == "true",
+            LINK: bool(linked(found.attributes)),
+            SMS: SMS in found.preference.on,
+        } | {name: name in groups for name in GROUPS}
 
     def step(self, what: str, *more: Any) -> None:
         """Let one thing happen."""
         {
             "old": self.change_old,
             "new": self.change_new,
+            "both": self.change_both,
             "old deletes": self.delete_old,
             "new deletes": self.delete_new,
             "password": self.choose_password,
@@ -145,6 +188,12 @@ class Story:
             return
         if name in GROUPS:
             (self.old.members.add if value else self.old.members.discard)((sub, name))
+        elif name == FLAG:
+            self.old.change(sub, email_verified=word(value))
+        elif name == LINK:
+            self.old.change(sub, identities=identities(identity(number)) if value else None)
+        elif name == SMS:
+            self.old.prefer(sub, *factors(value), preferred=MAIL)
         else:
             self.old.change(sub, **{name: value})
 
@@ -164,8 +213,32 @@ class Story:
                 target.update_attributes(username, {"nickname": value})
         elif name == "enabled":
             (target.enable if value else target.disable)(username)
+        elif name == FLAG:
+            target.update_attributes(username, {FLAG: word(value)})
+        elif name == LINK:
+            self.link_there(number, made=value)
+        elif name == SMS:
+            put(self.world, username, Preference(factors(value), MAIL))
         else:
             (target.add_to_group if value else target.remove_from_group)(username, name)
+
+    def change_both(self, number: int, change: tuple[str, Any]) -> None:
+        """Let both pools come to the same, each by itself, and the migration hear of it; then the old pool go back."""
+        wanted = self.wanted(number)
+        if wanted is None or not self.finished(number):
+            return
+        self.change_new(number, change)
+        self.change_old(number, change)
+        self.whole()
+        self.change_old(number, (change[0], wanted[change[0]]))
+
+    def link_there(self, number: int, *, made: bool) -> None:
+        """Link a user of the new pool, or end its link."""
+        user = self.world.direct.find(f"user{number}")
+        if made and not linked(user.attributes):
+            self.world.direct.link(user.username, identity(number))
+        elif not made and linked(user.attributes):
+            self.world.direct.unlink(identity(number))
 
     def delete_old(self, number: int) -> None:
         """Delete a user of the old pool."""
@@ -242,12 +315,14 @@ class Story:
     max_examples=20,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(happens=steps)
-def test_whatever_happens_both_pools_end_as_the_three_way_rules_say(client, pool_id, kind, happens):
+@given(begun=st.booleans(), happens=steps)
+def test_whatever_happens_both_pools_end_as_the_three_way_rules_say(client, pool_id, kind, begun, happens):
     """Changes of both pools between runs, killed or not, end as an independent model of the rules says they may."""
     with tempfile.TemporaryDirectory() as folder:
-        story = Story(kind(Path(folder), client, pool_id))
+        story = Story(kind(Path(folder), client, pool_id, rules=Rules(UserRules(mfa="preferences"))))
         try:
+            if begun:
+                story.whole()
             for what, *more in happens:
                 story.step(what, *more)
             story.whole()
