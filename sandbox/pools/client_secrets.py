@@ -46,9 +46,17 @@ def _create_client(world: World, parameters: Parameters) -> dict[str, Any]:
 def _update_client(world: World, parameters: Parameters) -> dict[str, Any]:
     pool, client = _client(world, parameters)
     given = {name: value for name, value in parameters.items() if name != PUBLISH}
-    answer = world.moto.call("UpdateUserPoolClient", given, pool.region)
+    world.moto.call("UpdateUserPoolClient", given, pool.region)
+    _reset_what_is_not(given, client)
     _publish(world, pool, client.id, wanted=parameters.get(PUBLISH))
-    return _told(world, pool, answer)
+    return _describe_client(world, {"UserPoolId": pool.id, "ClientId": client.id})
+
+
+def _reset_what_is_not(given: Parameters, client: Any) -> None:
+    """Set all but the name to its default: moto 5.2.5 keeps it (API reference, UpdateUserPoolClient)."""
+    new = type(client)(client.user_pool_id, client.generate_secret, None).extended_config
+    kept = {name: value for name, value in client.extended_config.items() if name in {*given, "ClientName"}}
+    client.extended_config = {**new, **kept}
 
 
 def _describe_client(world: World, parameters: Parameters) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from live import refused
 from pools import client_of
-from signing_in import PASSWORD, add_bob, initiate, new_client, secret_hash
+from signing_in import FLOWS, PASSWORD, add_bob, initiate, new_client, secret_hash
 
 from sandbox.cognito import Cognito
 from sandbox.server import Sandbox
@@ -67,7 +67,8 @@ def described(cognito, pool_id, client_id):
 
 
 def update(cognito, pool_id, client_id, **options):
-    """Update the app client, and return what the answer tells."""
+    """Update the app client, whose flows stay, and return what the answer tells."""
+    options = {"ExplicitAuthFlows": FLOWS, **options}
     return cognito.update_user_pool_client(UserPoolId=pool_id, ClientId=client_id, **options)["UserPoolClient"]
 
 
@@ -196,6 +197,20 @@ def test_a_test_rotates_a_secret(served, cognito, vault, client_id, managed):
 def test_an_update_that_does_not_say_leaves_the_secret_where_it_is(cognito, pool_id, client_id, managed):
     """UpdateUserPoolClient without the option changes nothing about the secret."""
     assert update(cognito, pool_id, client_id, ClientName="other")["ClientSecretArn"] == managed
+
+
+def test_an_update_of_a_client_resets_what_it_does_not_give(cognito, pool_id, client_id):
+    """UpdateUserPoolClient sets to its default what it is not given (moto 5.2.5 keeps it); name and secret stay."""
+    secret = described(cognito, pool_id, client_id)["ClientSecret"]
+    given = {"AuthSessionValidity": 5, "ReadAttributes": ["email"], "CallbackURLs": ["https://example.com"]}
+    name = update(cognito, pool_id, client_id, **given)["ClientName"]
+    answer = update(cognito, pool_id, client_id, PreventUserExistenceErrors="ENABLED")
+    assert answer == described(cognito, pool_id, client_id)
+    assert answer["AuthSessionValidity"] == 3
+    assert not answer.get("ReadAttributes")
+    assert not answer.get("CallbackURLs")
+    assert (answer["ClientName"], answer["ClientSecret"]) == (name, secret)
+    assert answer["PreventUserExistenceErrors"] == "ENABLED"
 
 
 def test_a_secret_moved_back_is_told_again(cognito, vault, pool_id, client_id, managed):
