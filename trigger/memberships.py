@@ -6,7 +6,7 @@ import uuid
 from contextlib import suppress
 
 from trigger.parts import Work
-from userpool.errors import MigrationError, UserError
+from userpool.errors import DroppedError, MigrationError, UserError
 from userpool.person import Person
 
 _LEASE_SECONDS = 20.0  # longer than Cognito waits for all its tries of one event
@@ -21,15 +21,26 @@ def give_owed(work: Work, person: Person) -> frozenset[str]:
     turn = work.ledger.begin_giving(person.sub, giver, now=now, until=now + _LEASE_SECONDS)
     if not turn.done or turn.before is None:
         return frozenset()
-    given = frozenset(_given(work, sorted(turn.before.owed)))
-    # Given all the same: at worst it is given again when the lease has run out.
-    with suppress(MigrationError):
-        work.ledger.end_giving(person.sub, giver, given)
+    # What the user has before anybody gave it is the new pool's own: it does not end when the old pool ends its own.
+    # Whoever was cut off while giving may have given any of these.
+    own = turn.before.owed & _memberships(work) if turn.before.giver is None else frozenset[str]()
+    given, cut_off = _given(work, sorted(turn.before.owed - own))
+    # Given all the same: at worst it is given again when the lease has run out. So is what was cut off.
+    if not cut_off:
+        with suppress(MigrationError):
+            work.ledger.end_giving(person.sub, giver, given, settled=own)
     return given
 
 
-def _given(work: Work, groups: list[str]) -> list[str]:
-    given = []
+def _memberships(work: Work) -> frozenset[str]:
+    """Return the groups that the user has by the event; none where it does not tell them (PostAuthentication)."""
+    configuration = work.request.get("groupConfiguration") or {}
+    return frozenset(configuration.get("groupsToOverride") or ())
+
+
+def _given(work: Work, groups: list[str]) -> tuple[frozenset[str], bool]:
+    """Give these; return what was given, and whether a call was cut off, which may have been carried out."""
+    given = set[str]()
     for group in groups:
         if work.deadline.left < _EACH:
             break
@@ -37,7 +48,9 @@ def _given(work: Work, groups: list[str]) -> list[str]:
             work.target.add_to_group(work.username, group)
         except UserError:
             continue  # the group is not there (yet): still owed
+        except DroppedError:
+            return frozenset(given), True
         except MigrationError:
             break
-        given.append(group)
-    return given
+        given.add(group)
+    return frozenset(given), False

@@ -49,7 +49,8 @@ class Person:
     `owed` are groups of the new pool still to be given, `given` those that a token has given; `enrol` second factors
     that do not cross, or not at once, until the user has them in the new pool. `disabled` tells who was disabled in the
     old pool when published; `checked` that the old pool was asked again at the first token. `postponed` tells when the
-    last capture proved the password and could not set it, because the new pool did not take it at that moment.
+    last capture proved the password and could not set it, because the new pool did not take it at that moment. `giver`
+    is who gives memberships just now, or was cut off in it.
     """
 
     sub: str
@@ -69,6 +70,7 @@ class Person:
     until: float = 0
     postponed: float = 0
     changed: float = 0
+    giver: str | None = None
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:

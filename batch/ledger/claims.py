@@ -112,6 +112,10 @@ class Claims:
         """Return the memberships that the user's own tokens have given."""
         return frozenset()
 
+    def promised(self, job: Job) -> frozenset[str]:  # noqa: ARG002 -- for the ledger
+        """Return the memberships that the user's own tokens have given, or are still to give."""
+        return frozenset()
+
     def refresh(self, job: Job) -> None:
         """Make the memberships that are wanted now the owed ones, if the user never had a token."""
 
@@ -254,6 +258,10 @@ class LedgerClaims(Claims):
     def given(self, job: Job) -> frozenset[str]:
         person = self._ledger.person(job.sub)
         return person.given if person else frozenset()
+
+    def promised(self, job: Job) -> frozenset[str]:
+        person = self._ledger.person(job.sub)
+        return person.given | person.owed if person else frozenset()
 
     def refresh(self, job: Job) -> None:
         self._ledger.owe_instead(job.sub, self._lease.epoch, frozenset(job.owed))

@@ -108,6 +108,9 @@ class UserMigration:
             if finished:  # perhaps it has been used since, so nothing about it is changed
                 if applied and (differences := self._updates.left_as_found(job, user)):
                     yield Kept(job.sub, differences)
+                if applied and claim.by_sign_in:
+                    job = replace(job, username=user.username)
+                    job = yield from self._updates.follow_sign_in(job, applied)
                 if claim.hold is Hold.MIGRATED:  # except its second factors: a sign-in cannot set e-mail as one
                     yield from self._updates.set_factors(job, user, applied, self._claims.hold)
                 yield from self._give(job, user.username, claim, found=True)
@@ -328,7 +331,8 @@ def _as_found(job: Job, claim: Claim) -> Baseline | None:
     """Return what counts as applied to a user that somebody has finished.
 
     All that is wanted counts as applied, so the user keeps whatever differs. A user that its own sign-in created is the
-    exception: that sign-in makes no links, and creates nobody who is disabled. Both follow with the next run.
+    exception: that sign-in makes no links, and creates nobody who is disabled. Both follow with the next run. What the
+    old pool changed of its memberships since follows at once (`Updates.follow_sign_in`).
     """
     if job.wanted is None:
         return None

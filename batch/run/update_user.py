@@ -144,13 +144,7 @@ class Updates:
             yield from self._set_factors(job, found, applied, self._claims.hold)
         if changed.enables:
             yield from self._enable(job, found, applied)
-        left = yield from self._left_to_the_new_pool(job, applied, changed.joins, there)
-        if joins := tuple(group for group in changed.joins if group not in left):
-            # Recorded before the memberships are given, and after the look that did not find them. If the old pool ends
-            # them before a rerun, they count as given by this migration, which then ends them.
-            yield Giving(job.sub, tuple(applied.giving.union(joins)))
-            self._claims.owe(job, joins)
-        return replace(job, owed=tuple(group for group in job.owed if group not in left))
+        return (yield from self._begin_memberships(job, applied, changed, there))
 
     def _with_given(self, job: Job, applied: Baseline, changed: Change) -> tuple[Job, Change]:
         """Count the memberships that the user's own tokens have given as given by this migration, which ends them."""
@@ -161,11 +155,39 @@ class Updates:
         orphaned = tuple(group for group in changed.orphaned if group not in given)
         return replace(job, granted=job.granted | given), replace(changed, leaves=leaves, orphaned=orphaned)
 
+    def follow_sign_in(self, job: Job, applied: Baseline) -> Generator[UpdateFact, None, Job]:
+        """Carry over what the old pool changed of a user's memberships since the user's own sign-in created it.
+
+        Returns the job as `carry` does.
+        """
+        wanted = job.wanted
+        if wanted is None:
+            return job
+        job = replace(job, granted=job.granted | self._claims.given(job))
+        then = replace(applied, groups=self._claims.promised(job))
+        changed = change(then, wanted, job.granted, self._judge.marker)
+        there = self._groups_there(job, changed)
+        if changed.leaves or changed.orphaned:
+            yield from self._end_memberships(job, applied, changed, there)
+        return (yield from self._begin_memberships(job, applied, changed, there))
+
     def _groups_there(self, job: Job, changed: Change) -> frozenset[str]:
         """Return the user's groups in the new pool. Asks only if a membership has changed."""
         if not (changed.joins or changed.leaves or changed.orphaned):
             return frozenset()
         return frozenset(name for page in self._target.groups_of(job.username) for name in page)
+
+    def _begin_memberships(
+        self, job: Job, applied: Baseline, changed: Change, there: frozenset[str]
+    ) -> Generator[UpdateFact, None, Job]:
+        """Owe the memberships that the old pool began. Returns the job as `carry` does."""
+        left = yield from self._left_to_the_new_pool(job, applied, changed.joins, there)
+        if joins := tuple(group for group in changed.joins if group not in left):
+            # Recorded before the memberships are given, and after the look that did not find them. If the old pool ends
+            # them before a rerun, they count as given by this migration, which then ends them.
+            yield Giving(job.sub, tuple(applied.giving.union(joins)))
+            self._claims.owe(job, joins)
+        return replace(job, owed=tuple(group for group in job.owed if group not in left))
 
     def _left_to_the_new_pool(
         self, job: Job, applied: Baseline, joins: Iterable[str], there: frozenset[str]

@@ -40,7 +40,7 @@ def test_a_person_survives_being_stored(person):
 
 def test_what_a_person_is_not_about_is_left_unread():
     """Attributes of an item that belong to somebody else's concern are passed over."""
-    item = {"id": "person#ada", "state": "known", "giver": "one", "giver_until": 5.0}
+    item = {"id": "person#ada", "state": "known", "giver_until": 5.0}
     assert Person.from_item(item) == Person("ada", PersonState.KNOWN)
 
 

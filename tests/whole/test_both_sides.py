@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jobs import Job
 from triggering import NEW_PASSWORD, OLD_PASSWORD, WRONG_PASSWORD, new_world, token_groups
 
@@ -155,3 +159,85 @@ def test_a_name_typed_in_another_case_is_settled(tmp_path, kind, name):
         follows = (kind, name) != ("alias", "bob@x.com")
         assert (last.updated, last.conflicts) == (follows, [])
         assert world.signs_in("bobby@x.com" if follows else "bob@x.com", OLD_PASSWORD)
+
+
+def test_a_membership_that_the_new_pool_gave_before_the_token_is_its_own(tmp_path):
+    """Owed by the run, given by an administrator and then found by the token, it stays when the old pool ends it."""
+    world = new_world()
+    sub = world.add_old("early", groups=["staff"])
+    with begun(world, tmp_path) as job:
+        job.run()
+        world.put(sub, PersonState.PENDING, new_sub=world.user("early").sub, owed=frozenset({"admins"}))
+        world.cognito.create_group(UserPoolId=world.new_id, GroupName="admins")
+        world.cognito.admin_add_user_to_group(UserPoolId=world.new_id, Username="early", GroupName="admins")
+        assert world.capture("early", OLD_PASSWORD) == "captured"
+        assert sorted(token_groups(world.sign_in("early", OLD_PASSWORD))) == ["admins", "staff"]
+    person = world.ledger.person(sub)
+    assert (person.owed, person.given) == (frozenset(), frozenset())
+
+
+EDITS = st.lists(
+    st.tuples(st.sampled_from(["old", "new", "sign in", "run"]), st.booleans()),
+    max_size=9,
+)
+
+
+@dataclass
+class Membership:
+    """What becomes of a membership by the rules: `ours` was given by this migration, `theirs` by the new pool alone."""
+
+    there: bool = False
+    ours: bool = False
+    applied: bool = False
+    theirs: bool = False
+
+    def created(self, *, wanted: bool) -> None:
+        """Be given to a user that the migration creates."""
+        self.there = self.ours = self.applied = wanted
+
+    def carried(self, *, wanted: bool) -> None:
+        """Follow the old pool, unless the new pool came to the same by itself."""
+        changed, self.applied = wanted != self.applied, wanted
+        if not changed:
+            return
+        if self.there == wanted:
+            self.theirs = self.theirs or self.ours != wanted
+        elif self.ours or (wanted and not self.theirs):
+            self.there = wanted
+        self.ours = self.ours and wanted if self.theirs else self.there and wanted
+
+
+def make_member(world, pool_id, *, member):
+    change = world.cognito.admin_add_user_to_group if member else world.cognito.admin_remove_user_from_group
+    change(UserPoolId=pool_id, Username="late", GroupName="staff")
+
+
+@settings(max_examples=15)
+@given(edits=EDITS)
+def test_a_membership_is_undone_only_by_whoever_made_it(edits):
+    """Whatever the old pool, administrators, sign-ins and runs do in any order, it ends as the model says."""
+    world, model, wanted, created = new_world(), Membership(), True, False
+    world.add_old("late", groups=["staff"])
+    with tempfile.TemporaryDirectory() as folder, begun(world, Path(folder)) as job:
+        world.publish()
+        for what, member in (*edits, ("sign in", True), ("run", True)):
+            if what == "old":
+                wanted = member
+                make_member(world, world.old_id, member=member)
+            elif what == "new" and created:
+                model.there = member
+                make_member(world, world.new_id, member=member)
+            elif what == "sign in":
+                if not (created or world.signs_in("late", OLD_PASSWORD)):
+                    continue
+                if not created:
+                    model.created(wanted=wanted)
+                elif world.capture("late", OLD_PASSWORD) == "captured":
+                    world.signs_in("late", OLD_PASSWORD)
+                created = True
+            elif what == "run":
+                job.scan()
+                job.run()
+                (model.carried if created else model.created)(wanted=wanted)
+                created = True
+            assert ("staff" in world.new_groups("late")) == (created and model.there), what
