@@ -192,6 +192,11 @@ class UserMigration:
         """Give the memberships that are owed, until the run is stopped or may not give any more."""
         # A user created by its own sign-in gets its memberships with its first token, not from the run.
         left = () if claim.hold is Hold.MIGRATED else self._claims.begin_giving(job, found=found)
+        # What the user's tokens have given is on record here as well. If somebody takes it away in the new pool, it
+        # counts as revoked, and not as missing.
+        if not_left := frozenset(job.owed).difference(left):
+            for group in sorted(not_left & self._claims.given(job)):
+                yield Granted(job.sub, group)
         while left and not self._stop.is_set() and self._claims.may_give(job):
             try:
                 self._add_to_group(username, left[0])

@@ -241,3 +241,17 @@ def test_a_membership_is_undone_only_by_whoever_made_it(edits):
                 (model.carried if created else model.created)(wanted=wanted)
                 created = True
             assert ("staff" in world.new_groups("late")) == (created and model.there), what
+
+
+def test_a_membership_given_by_a_token_and_revoked_is_no_loss(tmp_path):
+    """What a first token gave and an administrator took away counts for `verify` as the new pool's own change."""
+    world = new_world()
+    world.add_old("late", groups=["staff"])
+    with begun(world, tmp_path) as job:
+        world.publish()
+        assert token_groups(world.sign_in("late", OLD_PASSWORD)) == ["staff"]
+        job.run()
+        world.cognito.admin_remove_user_from_group(UserPoolId=world.new_id, Username="late", GroupName="staff")
+        job.scan()
+        job.run()
+        assert job.verify() == ([], [("late", "membership lost", "staff")])

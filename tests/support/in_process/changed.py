@@ -31,18 +31,22 @@ def verified(world):
     """What verify calls a difference, and what it notes."""
     with world.inventory() as inventory:
         make_plan(inventory, world.context, {})
-        quiet = ProgressBars(quiet=True, out=StringIO())
-        comparing = Verify(
-            world.target,
-            inventory,
-            world.context,
-            workers=2,
-            stop=threading.Event(),
-            progress=quiet,
-            missing=MissingTable(inventory, LossSettings()),
-            now=time.time,
-        )
-        summary = comparing.run(lambda _users, _groups: "group")
+        return compared(world.target, inventory, world.context)
+
+
+def compared(target, inventory, context):
+    """The same of a pool and an inventory."""
+    comparing = Verify(
+        target,
+        inventory,
+        context,
+        workers=2,
+        stop=threading.Event(),
+        progress=ProgressBars(quiet=True, out=StringIO()),
+        missing=MissingTable(inventory, LossSettings()),
+        now=time.time,
+    )
+    summary = comparing.run(lambda _users, _groups: "group")
     return [(one.username, one.what) for one in summary.differences], [
         (one.username, one.what, one.detail) for one in summary.notes
     ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Any
 
+from changed import compared
 from triggering import World
 
 from batch.inventory.inventory import Inventory
@@ -52,7 +54,7 @@ class Job:
         made.meta.events.register("before-call", count)
         target, stop = UserPool(made, self._world.new_id), threading.Event()
         described = UserPool(self._world.cognito, self._world.new_id).describe()
-        context = Context.of(Rules(), UserPool(self._world.cognito, self._world.old_id).describe(), described)
+        context = self._context()
         decided = decisions or {}
         make_plan(self._inventory, context, decided)
         opening = Opening(
@@ -80,3 +82,11 @@ class Job:
                 claims=claims,
             )
             return run.run(now=self._now)
+
+    def verify(self) -> Any:
+        """What verify calls a difference, and what it notes."""
+        return compared(UserPool(self._world.cognito, self._world.new_id), self._inventory, self._context())
+
+    def _context(self) -> Context:
+        pools = [UserPool(self._world.cognito, pool_id) for pool_id in (self._world.old_id, self._world.new_id)]
+        return Context.of(Rules(), *(pool.describe() for pool in pools))
