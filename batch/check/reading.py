@@ -36,9 +36,10 @@ from userpool.function import resource_policy
 from userpool.iam import allowed_by_policies
 from userpool.ledger_table import LedgerTable
 from userpool.pool import UserPool
-from userpool.quotas import ADJUSTABLE
+from userpool.quotas import ADJUSTABLE, DEFAULT_RPS
 
 _FEWER = 50  # a page of ListResourceServers has no more, unlike those of every other listing
+_BELOW = 0.9  # of one request a second: requests that leave a second apart may arrive closer together
 
 
 class PoolReader(UserPool):
@@ -272,7 +273,9 @@ def where(
     Raises SettingsError for what cannot be asked at all.
     """
     stop = threading.Event()
-    policy = Pacer({}, share=config.rate.share, stopping=stop).policy()
+    # Nothing else of an account asks for limits, so at a share of one request a second a person would wait in vain.
+    limits = {"LimitManagement": DEFAULT_RPS["LimitManagement"] * _BELOW}
+    policy = Pacer(limits, share=config.rate.share, stopping=stop).policy()
     sides = {"source": config.source, "target": config.target}
     readers = {
         name: PoolReader(cognito_client(settings, connections=1), settings.user_pool_id, policy)
