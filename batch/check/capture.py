@@ -14,6 +14,7 @@ from batch.lambda_trigger.findings import StepVerdict
 from userpool.by_hand import make_table, pool_line
 from userpool.function import lets_in
 from userpool.ledger_table import KEY
+from userpool.plural import plural
 
 _OLD_CLIENT, _CLIENTS, _TRIGGERS, _LEDGER = map(Topic, ("old app client", "app clients", "triggers", "ledger"))
 _OF_A_PROOF = ("PreAuthentication", "PostAuthentication", "PreTokenGeneration", "CustomEmailSender", "CustomSMSSender")
@@ -89,7 +90,9 @@ def app_clients(facts: Facts) -> list[Finding]:
         *_without_password(facts, clients),
         *_first_factors(facts),
     ]
-    return _CLIENTS.or_ok(found, f"the new pool's {len(clients)} app clients are set up for it.")
+    return _CLIENTS.or_ok(
+        found, f"the new pool's {plural(len(clients), 'app client is', 'app clients are')} set up for it."
+    )
 
 
 def _flows(facts: Facts, clients: Sequence[Client]) -> Iterator[Finding]:
@@ -307,7 +310,7 @@ def _published(facts: Facts) -> Finding:
         return _LEDGER.ok(f"published for these two pools{known}.")
     said = "nothing was published to the ledger yet"
     if found.written is not None:
-        said = f"{found.unpublished} scanned users are not published to the ledger"
+        said = f"{plural(found.unpublished or 0, 'scanned user is', 'scanned users are')} not published to the ledger"
     # Before the triggers are attached an empty ledger is the normal order of work. Afterwards it locks users out.
     severity = _LEDGER.error if attached_already else _LEDGER.note
     late = ", and the function is attached already: they are refused" if attached_already else ""

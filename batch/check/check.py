@@ -10,6 +10,7 @@ from typing import Any
 from batch.check import account, capture, own_functions, pools, same_client, same_pool, sign_in, threats
 from batch.check.facts import Facts, PoolFacts, Read, UnreadError
 from batch.check.finding import Finding, Severity, Topic
+from userpool.plural import plural
 
 Judge = Callable[[Facts], Iterable[Finding]]
 
@@ -92,7 +93,7 @@ def _pool_unread(side: str, pool: PoolFacts) -> Iterator[Finding]:
         yield Topic(side).error("not-readable", str(pool.described.problem), _AGAIN)
         return
     description = pool.description
-    yield Topic(side).ok(f"{description.pool_id}, about {description.estimated_users} users.")
+    yield Topic(side).ok(f"{description.pool_id}, about {plural(description.estimated_users, 'user')}.")
     parts: tuple[Read[Any], ...] = (pool.mfa, pool.clients, pool.providers)
     for problem in (part.problem for part in parts if part.problem):
         yield Topic(side).warning("not-readable", str(problem), _AGAIN)

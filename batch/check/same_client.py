@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from batch.check.facts import Client, Facts
 from batch.check.finding import Finding, Topic, template
 from userpool.by_hand import pool_line
+from userpool.plural import plural
 
 _TOKENS, _ATTRIBUTES, _LOGIN, _SERVERS = map(
     Topic, ("tokens", "client attributes", "managed login", "resource servers")
@@ -143,7 +144,7 @@ def _reuse(facts: Facts) -> Iterator[Finding]:
         if was is not None and now is not None and was != now:
             yield _TOKENS.note(
                 "sessions-reused-otherwise",
-                f"managed login reuses a session for {now} minutes instead of {was}: {_name(new)}.",
+                f"managed login reuses a session for {plural(now, 'minute')} instead of {was}: {_name(new)}.",
                 "If it is to be as in the old pool:",
                 pool_line(
                     facts.config.target,
@@ -195,7 +196,7 @@ def _session(old: Client, new: Client) -> _Difference | None:
     was, now = (int(one.settings.get("AuthSessionValidity") or _SESSION_MINUTES) for one in (old, new))
     if now >= was:
         return None
-    return _Difference(_name(new), f"{now} minutes instead of {was}", [f"AuthSessionValidity: {was}"])
+    return _Difference(_name(new), f"{plural(now, 'minute')} instead of {was}", [f"AuthSessionValidity: {was}"])
 
 
 def client_attributes(facts: Facts) -> list[Finding]:

@@ -14,6 +14,7 @@ from batch.check.finding import Finding, Topic, template
 from batch.check.own_functions import own
 from userpool.by_hand import pool_line
 from userpool.factors import MAIL, SMS, TOTP, offered
+from userpool.plural import plural
 
 _PASSWORDS, _MFA, _RECOVERY, _MAIL, _SIGN_UP = map(Topic, ("passwords", "MFA", "recovery", "mail", "sign-up"))
 _CLASSES = {
@@ -313,7 +314,7 @@ def mail(facts: Facts) -> Iterator[Finding]:
     yield severity(
         "default-sender",
         f"the new pool sends by Cognito's own address: {DEFAULT_SENDER_A_DAY} mails a day for the whole account, and "
-        f"the old pool has about {users} users who may have to reset their password.",
+        f"the old pool has about {plural(users, 'user')} who may have to reset their password.",
         "Let it send by Amazon SES, out of its sandbox. In the new pool's template:",
         template("EmailConfiguration:", "  EmailSendingAccount: DEVELOPER", "  SourceArn: …", "  From: …"),
     )

@@ -20,6 +20,7 @@ from batch.settings.config import Config
 from userpool.by_hand import pool_line
 from userpool.client import caller_arn
 from userpool.errors import FatalError, NotAllowedError, SettingsError
+from userpool.plural import plural
 
 InLines = Callable[[list[Finding], str], list[str]]
 """Lays out findings and a last sentence as lines."""
@@ -123,4 +124,4 @@ def _to_delete_by_hand(pool: LeftOver, config: Config) -> str:
 
 
 def _pools(number: int) -> str:
-    return "1 user pool" if number == 1 else f"{number} user pools"
+    return plural(number, "user pool")

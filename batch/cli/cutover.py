@@ -29,6 +29,7 @@ from batch.runtime.text import moment
 from userpool.cohort import Moment, seconds
 from userpool.errors import NotAllowedError, SettingsError
 from userpool.ledger_table import LedgerTable
+from userpool.plural import plural
 from userpool.pool import UserPool
 from userpool.terms import Lasting, note_cut_over
 
@@ -139,7 +140,10 @@ def _before(now: Session, planned: PlanSummary, left: Left, said: Cutover | None
     if not said:
         yield from stale(now.inventory.get_meta(meta_keys.SCAN_COMPLETED), now.migration.target_now())
     if left.users:
-        yield f"{left.to_create} users are left for a run to create; {left.to_change} changes do not cross any more."
+        yield (
+            f"{plural(left.to_create, 'user is', 'users are')} left for a run to create; "
+            f"{plural(left.to_change, 'change does', 'changes do')} not cross any more."
+        )
     out = {name: count for name, count in planned.actions.items() if count and name in {"skip", "collide", "blocked"}}
     if out:
         numbers = ", ".join(f"{count} {name}" for name, count in out.items())

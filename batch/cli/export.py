@@ -15,6 +15,7 @@ from batch.report.export import EXPORTS, OF_SUBS
 from batch.runtime.output_file import Format, whole_file, write_rows
 from batch.settings import config as configuration
 from userpool.errors import SettingsError
+from userpool.plural import plural
 
 
 @click.command()
@@ -64,7 +65,7 @@ def export(config_path: Path, what: str, *, as_: Format, output: str | None, for
 def _say_written(what: str, name: str, rows: int, *, as_json: bool) -> None:
     """Say how many rows were written. The sentence goes to stderr if the rows went to stdout."""
     if name == "-":
-        tell(f"Wrote {rows} rows to stdout.")
+        tell(f"Wrote {plural(rows, 'row')} to stdout.")
         return
     values = {"what": what, "output": name, "rows": rows}
-    say(lambda: values, lambda: [f"Wrote {rows} rows to {name}."], as_json=as_json)
+    say(lambda: values, lambda: [f"Wrote {plural(rows, 'row')} to {name}."], as_json=as_json)

@@ -31,6 +31,7 @@ from userpool.by_hand import pool_line
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
+from userpool.plural import plural
 
 
 def purge(now: Apart, *, yes: bool) -> End:
@@ -107,7 +108,10 @@ def forget(config_path: Path, user: str, *, yes: bool, as_json: bool) -> None:
         forget_here(inventory, sub)
         copies += scrub(inventory)
         values = {"sub": sub, "in_ledger": known, "backups_deleted": copies}
-        said = f"Forgot {sub}; {copies} backup copies are deleted. Exports and reports made before are yours to delete."
+        said = (
+            f"Forgot {sub}; {plural(copies, 'backup copy is', 'backup copies are')} deleted. Exports and "
+            "reports made before are yours to delete."
+        )
         say(lambda: values, lambda: [said], as_json=as_json)
 
 

@@ -17,6 +17,7 @@ from batch.report.outlook import AskingForFactors, Outlook, Peak
 from batch.runtime.text import SHOWN, day, duration, more
 from batch.settings.prices import AS_OF
 from userpool.factors import PASSKEY, SECOND
+from userpool.plural import plural
 
 _ACTION_WORDS = {
     "create": "to be created",
@@ -97,9 +98,12 @@ def _loss_lines(summary: PlanSummary) -> Iterator[str]:
 
 def _notes(summary: PlanSummary, recovery: Sequence[str]) -> Iterator[str]:
     for name, users in summary.dropped.items():
-        yield f"Attribute {name}: the target has no place for the old value; {users} users lose it."
+        yield (
+            f"Attribute {name}: the target has no place for the old value; "
+            f"{plural(users, 'user loses', 'users lose')} it."
+        )
     for name, users in summary.lacking.items():
-        yield f"Attribute {name}: required in the target; {users} users are created without it."
+        yield f"Attribute {name}: required in the target; {plural(users, 'user is', 'users are')} created without it."
     for name, role in summary.of_providers.items():
         lost = f"; its role is {role}: give it to the new one, once that is there" if role else ""
         yield f"Group {name} stays behind: Cognito made it for a provider, and makes one of the new pool{lost}."
@@ -111,7 +115,7 @@ def _notes(summary: PlanSummary, recovery: Sequence[str]) -> Iterator[str]:
     if summary.links:
         yield f"Links to other identity providers: {_counted(summary.links)}."
     if summary.disabled:
-        yield f"{summary.disabled} of them are disabled, and stay so."
+        yield f"{plural(summary.disabled, 'of them is disabled, and stays', 'of them are disabled, and stay')} so."
     # A user whose only channel became a second factor is told in `_factor_lines`, unless nobody gets a code anyway.
     unreachable = summary.without_reset_channel - (summary.one_channel if recovery else 0)
     if unreachable:
@@ -128,7 +132,8 @@ def _asking_lines(mfa: str, asking: AskingForFactors, *, crossing: bool) -> Iter
         )
     asks = "Each scan asks" if crossing else "  With users.mfa: preferences each scan would ask"
     yield (
-        f"{asks} for each of {asking.users:,} users, in {duration(asking.seconds)}. That may make them monthly active "
+        f"{asks} for each of {plural(asking.users, 'user')}, in {duration(asking.seconds)}. That may "
+        "make them monthly active "
         f"users of the old pool: about ${asking.dollars:,.0f} in each month with such a scan."
     )
 
@@ -140,7 +145,8 @@ def _factor_lines(summary: PlanSummary, context: Context) -> Iterator[str]:
     for name, users in summary.enrol.items():
         if name in SECOND and name not in context.offered:
             yield (
-                f"The new pool does not offer {name}: {users} users would lose it. Offer it there, with the factors "
+                f"The new pool does not offer {name}: {plural(users, 'user')} would lose it. Offer it "
+                "there, with the factors "
                 "that it has already (SetUserPoolMfaConfig), and plan again."
             )
     if enrol := {name: users for name, users in summary.enrol.items() if name in {*context.offered, PASSKEY}}:
@@ -200,7 +206,8 @@ def _time_lines(ahead: Outlook) -> Iterator[str]:
 def _money_lines(ahead: Outlook) -> Iterator[str]:
     estimated: Estimate = ahead.estimate
     yield (
-        f"Cost: {estimated.mau:,} monthly active users in the new pool this month; about ${estimated.dollars:,.0f} on "
+        f"Cost: {plural(estimated.mau, 'monthly active user')} in the new pool this month; about "
+        f"${estimated.dollars:,.0f} on "
         f"the {ahead.feature_plan.capitalize()} plan (list price, {AS_OF}; set `prices` to yours)."
     )
     if estimated.ledger_writes:
@@ -221,7 +228,7 @@ def _peak_lines(peak: Peak) -> Iterator[str]:
     # Rounded down: the quota must not look greater than it is.
     most = int(peak.most_per_minute)
     yield (
-        f"At {peak.per_minute:,} first sign-ins a minute: the quotas take {most:,} captures a minute "
+        f"At {plural(peak.per_minute, 'first sign-in')} a minute: the quotas take {plural(most, 'capture')} a minute "
         f"({peak.category}), of the whole account."
     )
     if peak.cohorts > 1:

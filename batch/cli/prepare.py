@@ -21,6 +21,7 @@ from batch.settings.config import Config
 from userpool.attributes import Attribute
 from userpool.errors import SettingsError
 from userpool.groups import GroupNames, made_for_providers
+from userpool.plural import plural
 from userpool.settings import PoolSettings
 from userpool.user import Group
 
@@ -90,7 +91,7 @@ def _lines(config: Config, found: Lacking, added: list[str], *, dry_run: bool) -
         lacking_still = len(found.attributes) + len(found.groups) - len(added)
         yield f"Added to {pool_id}: {', '.join(added) or 'nothing'}."
         if lacking_still:
-            yield f"{lacking_still} are lacking still; the same command asks again."
+            yield f"{plural(lacking_still, 'is', 'are')} lacking still; the same command asks again."
     if not dry_run and any(":" in name for name in added):
         yield "If a template owns the pool, add the attributes there as well, just as they are."
     yield "Everything else: cognito-migrate check"

@@ -33,6 +33,7 @@ from userpool.cohort import CohortRules
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
+from userpool.plural import plural
 
 _ONLY_WITH = {
     "export": ("per_day", "first", "output", "help_desk", "force"),
@@ -254,7 +255,10 @@ def _end(records: CampaignRecords, summary: CampaignSummary, *, as_json: bool) -
 
 def before_closing(total: int, pool: str) -> Iterator[str]:
     """Yield what closing does, before the question."""
-    yield f"{total} users still wait for a first sign-in to {pool}. Their old passwords would count no more;"
+    yield (
+        f"{plural(total, 'user still waits', 'users still wait')} for a first sign-in to {pool}. Their "
+        "old passwords would count no more;"
+    )
     yield "they are told nothing, and choose a new one by forgot-password."
 
 
@@ -269,11 +273,18 @@ def before_sending(
 ) -> Iterator[str]:
     """Yield how many messages there will be, by which way, what they cost and how many days they take."""
     each = {MAIL: prices.mail, SMS: prices.sms}
-    yield f"{found.channels.total()} users still wait for a first sign-in, and can be sent a code:"
+    yield (
+        f"{plural(found.channels.total(), 'user still waits', 'users still wait')} for a first sign-in, "
+        "and can be sent a code:"
+    )
     for by, number in sorted(found.channels.items()):
         most, out = per_day.get(by, 0), spent.get((today, by), 0)
         # Rounded up: the last day may be a short one.
-        takes = f"{-(-number // most)} days" if most else f"nobody, without --{'mail' if by == MAIL else 'sms'}-per-day"
+        takes = (
+            plural(-(-number // most), "day")
+            if most
+            else f"nobody, without --{'mail' if by == MAIL else 'sms'}-per-day"
+        )
         yield (
             f"{number:>9}  by {_BY[by]}, about ${number * each[by]:,.2f}; at most {most} a day (UTC), "
             f"{out} went out today: {takes}"
@@ -282,25 +293,31 @@ def before_sending(
     if waiting := found.turns[Turn.HELP_DESK]:
         yield f"{waiting} cannot be reached by a code: `cognito-migrate reset` lists them."
     if later := found.turns[Turn.LATER]:
-        yield f"{later} wait for the day that they were given."
+        yield f"{plural(later, 'waits', 'wait')} for the day that they were given."
     for reason, number in found.left_out.items():
-        yield f"{number} are left out: {reason}."
+        yield f"{plural(number, 'is', 'are')} left out: {reason}."
     if doubtful := counts.get(CodeState.DOUBTFUL, 0):
         yield f"{doubtful} of earlier runs may have been sent one, and are sent none again."
 
 
 def export_lines(summary: ExportSummary, files: Files) -> Iterator[str]:
     """Yield which lists were written, and who is in neither."""
-    yield f"Wrote {summary.mailing} users who still wait for a first sign-in to {files.mailing}."
+    yield (
+        f"Wrote {plural(summary.mailing, 'user who still waits', 'users who still wait')} for a first "
+        f"sign-in to {files.mailing}."
+    )
     if summary.let_go:
-        yield f"{summary.let_go} of them were let go and sent no code (`reset`): they have to choose a password."
+        yield (
+            f"{plural(summary.let_go, 'of them was', 'of them were')} let go and sent no code (`reset`): "
+            "they have to choose a password."
+        )
     yield f"Wrote {summary.help_desk} whom somebody has to look at, each with the reason, to {files.help_desk}."
     if summary.days:
         first, last = next(iter(summary.days)), next(reversed(summary.days))
         without = summary.mailing - sum(summary.days.values())
-        yield f"Days: {first} to {last}" + (f"; {without} have none (--per-day)." if without else ".")
+        yield f"Days: {first} to {last}" + (f"; {plural(without, 'has', 'have')} none (--per-day)." if without else ".")
     for reason, number in summary.left_out.items():
-        yield f"{number} are in neither: {reason}."
+        yield f"{plural(number, 'is', 'are')} in neither: {reason}."
 
 
 def run_lines(summary: CampaignSummary) -> Iterator[str]:
@@ -315,13 +332,20 @@ def run_lines(summary: CampaignSummary) -> Iterator[str]:
 
 def _done_lines(summary: CampaignSummary) -> Iterator[str]:
     if summary.let_go is not None:
-        yield f"Closed {summary.let_go} users: their old passwords count no more."
+        yield f"Closed {plural(summary.let_go, 'user')}: their old passwords count no more."
     else:
-        yield f"Sent {summary.sent} codes; {summary.doubtful} more may have been sent, and are not sent again."
+        yield (
+            f"Sent {plural(summary.sent, 'code')}; {summary.doubtful} more may have been sent, and are not sent again."
+        )
     if summary.refused:
-        yield f"{summary.refused} were refused by Cognito; they can use forgot-password, or the help desk sees to them."
+        yield (
+            f"{plural(summary.refused, 'was', 'were')} refused by Cognito; they can use forgot-password, "
+            "or the help desk sees to them."
+        )
     if summary.held:
-        yield f"{summary.held} were let go and sent nothing: a later run tries again, after the others."
+        yield (
+            f"{plural(summary.held, 'was', 'were')} let go and sent nothing: a later run tries again, after the others."
+        )
     if summary.failed:
         yield f"{summary.failed} could not be looked at; a rerun tries again."
 
@@ -330,7 +354,7 @@ def _left_lines(summary: CampaignSummary) -> Iterator[str]:
     if summary.ended:
         yield f"Ended, since the next ones would be refused too: {summary.ended}"
     if summary.capturing:
-        yield f"{summary.capturing} are signing in for the first time just now: rerun in a minute."
+        yield f"{plural(summary.capturing, 'is', 'are')} signing in for the first time just now: rerun in a minute."
     if summary.is_unfinished:
         when = "" if summary.let_go is not None else ", once a day has numbers left, or has come"
         yield f"More is left: the same command goes on{when}."

@@ -185,17 +185,19 @@ def run_json(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> dict[s
 def run_lines(summary: RunSummary, failed: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """Yield what a run did, what it found, and the first users that are not as planned."""
     if summary.changed_nothing and not failed:
-        yield f"Nothing changed. {summary.there} users are in the new pool."
+        yield f"Nothing changed. {plural(summary.there, 'user is', 'users are')} in the new pool."
     else:
         yield (
-            f"Created {summary.created} users, {summary.groups} groups and {summary.memberships} memberships; "
-            f"{summary.done} users are done, {summary.left} are left."
+            f"Created {plural(summary.created, 'user')}, {plural(summary.groups, 'group')} and "
+            f"{plural(summary.memberships, 'membership')}; "
+            f"{plural(summary.done, 'user is', 'users are')} done, {plural(summary.left, 'is', 'are')} left."
         )
     if summary.came:
-        yield f"{summary.came} user{'s' if summary.came > 1 else ''} came by their own first sign-in."
+        yield f"{plural(summary.came, 'user')} came by their own first sign-in."
     if summary.found:
         yield (
-            f"{summary.found} users already existed and carry this migration's marker. They were not changed. "
+            f"{plural(summary.found, 'user already existed and carries', 'users already existed and carry')} this "
+            "migration's marker. They were not changed. "
             "To see what they lack, run:"
         )
         yield "  cognito-migrate verify"
@@ -223,8 +225,8 @@ def _some(found: Sequence[Mapping[str, str]]) -> Iterator[str]:
 def _change_lines(summary: RunSummary) -> Iterator[str]:
     if summary.updated or summary.disabled or summary.groups_updated:
         yield (
-            f"Changed {summary.updated} users ({summary.disabled} disabled, "
-            f"{summary.memberships_ended} memberships ended) and {summary.groups_updated} groups."
+            f"Changed {plural(summary.updated, 'user')} ({summary.disabled} disabled, "
+            f"{plural(summary.memberships_ended, 'membership')} ended) and {plural(summary.groups_updated, 'group')}."
         )
     yield from _conflict_lines(summary)
     yield from spared_lines(summary.spared)
@@ -235,12 +237,14 @@ def _conflict_lines(summary: RunSummary) -> Iterator[str]:
     """Yield the conflicts of this run, and how many of earlier runs stay. Those would hide the new ones."""
     fresh = len(summary.conflicts) - summary.earlier
     if fresh:
-        yield f"{fresh} changes of the old pool are not carried over:"
+        yield f"{plural(fresh, 'change of the old pool is', 'changes of the old pool are')} not carried over:"
         for one in summary.conflicts[: min(fresh, SHOWN)]:
             yield f"  {one['username'] or 'the pool'}: {one['what']} {one['reason']}"
         yield from more(fresh)
     if summary.earlier:
-        yield f"{summary.earlier} changes that earlier runs did not carry over stay as they are. To see them, run:"
+        yield (
+            f"{plural(summary.earlier, 'change', 'changes')} of earlier runs did not cross either. To see it all, run:"
+        )
         yield "  cognito-migrate report --with-names --output report.html"
 
 

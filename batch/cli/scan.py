@@ -23,6 +23,7 @@ from batch.runtime.text import SHOWN, more
 from batch.scan.rebuild import Rebuild, Rebuilt, rebuild_of
 from batch.scan.scan import Scan, ScanSummary
 from userpool.errors import SettingsError
+from userpool.plural import plural
 
 
 @click.command()
@@ -99,7 +100,7 @@ def _dealt_with(now: Session) -> None:
 def _held_lines(now: Session, held: int | None) -> Iterator[str]:
     if held is None:
         return
-    yield f"Changes of {held} users came with the recovery of the old pool, and are not carried over. Which:"
+    yield f"Changes of {plural(held, 'user')} came with the recovery of the old pool, and are not carried over. Which:"
     yield "  cognito-migrate export conflicts"
     yield from gone_lines(gone(now.inventory))
 
@@ -155,18 +156,22 @@ def read_old_pool(now: Session, accept: Callable[[int, int], None] = lambda _bef
 def rebuilt_lines(rebuilt: Rebuilt) -> Iterator[str]:
     """Yield what was restored, and what nobody knows any more."""
     yield (
-        f"Restored {rebuilt.users} users of the new pool, {rebuilt.unfinished} of them unfinished, and "
-        f"{rebuilt.memberships} memberships; {rebuilt.others} others there are not this migration's."
+        f"Restored {plural(rebuilt.users, 'user')} of the new pool, {rebuilt.unfinished} of them unfinished, and "
+        f"{plural(rebuilt.memberships, 'membership')}; "
+        f"{plural(rebuilt.others, 'other there is', 'others there are')} not this migration's."
     )
     if rebuilt.with_ledger:
-        yield f"{rebuilt.gone} were deleted in the new pool, and stay so."
+        yield (f"{plural(rebuilt.gone, 'user')} of this migration, deleted in the new pool: no run creates them again.")
     else:
         yield (
             "Without a ledger nobody knows whom somebody deleted in the new pool: a run creates them again. "
             "Leave them out in the file of `collisions`."
         )
     if rebuilt.taken_away:
-        yield f"{rebuilt.taken_away} memberships that the ledger says were given are missing there, and stay so."
+        yield (
+            f"Missing there, and not given again: {plural(rebuilt.taken_away, 'membership')} that the "
+            "ledger says were given."
+        )
     yield from _missing(rebuilt.missing)
     yield from _listed("These carry the old sub of somebody they are not known to be; look at them:", rebuilt.doubtful)
     yield "Was the new pool in use already? Then say since when, before the next run: cognito-migrate cutover --at TIME"
@@ -176,7 +181,8 @@ def rebuilt_lines(rebuilt: Rebuilt) -> Iterator[str]:
 
 def _missing(missing: Sequence[tuple[str, str]]) -> Iterator[str]:
     heading = (
-        f"{len(missing)} memberships are missing in the new pool, not given yet or taken away since, and are not given "
+        f"Missing in the new pool: {plural(len(missing), 'membership')}, not given yet or taken away "
+        "since, and not given now "
         "(to give them all, remove the inventory and rebuild with --give-missing):"
     )
     yield from _listed(heading, [f"{name}: {group}" for name, group in missing])
@@ -193,8 +199,9 @@ def _listed(heading: str, lines: Sequence[str]) -> Iterator[str]:
 def scan_lines(summary: ScanSummary) -> Iterator[str]:
     """Yield what a scan found."""
     yield (
-        f"Scanned {summary.users} users, {summary.groups} groups and {summary.memberships} memberships "
+        f"Scanned {plural(summary.users, 'user')}, {plural(summary.groups, 'group')} and "
+        f"{plural(summary.memberships, 'membership')} "
         f"(read by {summary.read_by})."
     )
     if summary.factors is not None:
-        yield f"{summary.factors} of the users have a second factor or a passkey."
+        yield f"{plural(summary.factors, 'of the users has', 'of the users have')} a second factor or a passkey."

@@ -62,7 +62,7 @@ def status_lines(status: Status, counted: LedgerCount | None, unread: str | None
 
 def _scan_lines(status: Status) -> Iterator[str]:
     scan = status.scan
-    read = f"{scan.users} users, {scan.groups} groups, {scan.memberships} memberships"
+    read = f"{plural(scan.users, 'user')}, {plural(scan.groups, 'group')}, {plural(scan.memberships, 'membership')}"
     if scan.completed is not None:
         yield f"Scan: {read}; completed {moment(scan.completed)}."
     else:
@@ -87,7 +87,9 @@ def _work_lines(status: Status) -> Iterator[str]:
     yield f"Plan: {_counts(status.actions)}."
     # A deleted user was created by this migration, but is not in the new pool, and has a line of its own.
     there = {state: number for state, number in status.made.items() if state != UserState.GONE}
-    yield f"In the new pool: {sum(there.values())} users of this migration ({_counts(there) or 'nobody yet'})."
+    yield (
+        f"In the new pool: {plural(sum(there.values()), 'user')} of this migration ({_counts(there) or 'nobody yet'})."
+    )
     if gone := status.made.get(UserState.GONE, 0):
         who = plural(gone, "user, who stays deleted", "users, who stay deleted")
         yield f"Deleted there by somebody: {who}. Who: cognito-migrate export gone"
@@ -109,7 +111,7 @@ def _left(status: Status) -> str:
         return "Left to do: nothing."
     estimated = status.estimate
     time = f", {duration(estimated.seconds)} at the configured pace ({estimated.slowest})" if estimated else ""
-    return f"Left to do: {status.left} users{time}. Go on with: cognito-migrate run"
+    return f"Left to do: {plural(status.left, 'user')}{time}. Go on with: cognito-migrate run"
 
 
 def _run_lines(status: Status) -> Iterator[str]:
@@ -135,19 +137,23 @@ def _ended(run: Mapping[str, Any]) -> str:
 def _created(counts: Mapping[str, Any] | None) -> str:
     """Say how many users a run created, also one that failed."""
     done = (counts or {}).get("run", counts or {})
-    return f"; created {done['created']} users" if done.get("created") else ""
+    return f"; created {plural(done['created'], 'user')}" if done.get("created") else ""
 
 
 def _ledger_lines(counted: LedgerCount) -> Iterator[str]:
-    yield f"Ledger: {counted.persons} persons ({_counts(_in_order(counted.states)) or 'nobody is published'})."
+    yield (
+        f"Ledger: {plural(counted.persons, 'person')} ({_counts(_in_order(counted.states)) or 'nobody is published'})."
+    )
     if counted.held:
         yield f"  held: {_counts(counted.held)}"
     if counted.without_channel:
         yield f"  {counted.without_channel} of those pending have no verified e-mail or phone number to reset by"
     if counted.owing:
-        yield f"  {counted.owing} persons are owed {counted.owed} memberships"
+        yield f"  {plural(counted.owing, 'person is', 'persons are')} owed {plural(counted.owed, 'membership')}"
     for state, number in counted.stale.items():
-        yield f"  {number} are {state} from a sign-in that ended half-way; the next sign-in takes it up"
+        yield (
+            f"  {plural(number, 'is', 'are')} {state} from a sign-in that ended half-way; the next sign-in takes it up"
+        )
     settled = {day: numbers for day, numbers in counted.settled.items() if numbers}
     yield f"  Captured, or reset (chose a password, or closed), in {DAYS} days (UTC):{'' if settled else ' nobody'}"
     for date, numbers in settled.items():

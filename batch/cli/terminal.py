@@ -31,6 +31,7 @@ from batch.runtime.text import SHOWN, moment, more
 from batch.settings import config as configuration
 from batch.settings.window import ClosedError
 from userpool.errors import MigrationError, SettingsError
+from userpool.plural import plural
 
 
 class Exit(IntEnum):
@@ -181,7 +182,7 @@ def spared_lines(spared: Mapping[str, int]) -> Iterator[str]:
     """Yield what users of the new pool keep although the changed settings would take it away, and how to take it."""
     if spared:
         yield "Your changed settings, not a change in the old pool, would take this from users of the new pool:"
-        yield from (f"  {name}: {users} user{'s' if users > 1 else ''}" for name, users in spared.items())
+        yield from (f"  {name}: {plural(users, 'user')}" for name, users in spared.items())
         yield "They keep it. To see the plan that takes it away, run:"
         yield "  cognito-migrate plan --with-removals"
 
@@ -189,7 +190,7 @@ def spared_lines(spared: Mapping[str, int]) -> Iterator[str]:
 def gone_lines(gone: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Say which users have left the old pool."""
     if gone:
-        yield f"{len(gone)} users are not in the old pool any more, and stay in the new one:"
+        yield f"Not in the old pool any more, and left in the new one: {plural(len(gone), 'user')}."
         yield from (f"  {one['username']}{', disabled' if one['disabled'] else ''}" for one in gone[:SHOWN])
         yield from more(len(gone))
 

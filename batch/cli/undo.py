@@ -33,6 +33,7 @@ from batch.undo.journal import survey
 from batch.undo.undo import Undo, UndoSummary
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
+from userpool.plural import plural
 
 
 @click.command("undo")
@@ -115,7 +116,10 @@ def _approve(migration: Migration, inventory: Inventory, *, yes: bool, force_use
     made, target = survey(inventory), migration.config.target.user_pool_id
     # Deleting is the slowest part: AdminDeleteUser shares its quota with other writes, and it cannot be raised.
     minutes = made.users / migration.target.rps("AdminDeleteUser") / 60
-    tell(f"This migration made {made.users - made.in_doubt} users and {made.groups} groups in {target}.")
+    tell(
+        f"This migration made {plural(made.users - made.in_doubt, 'user')} and "
+        f"{plural(made.groups, 'group')} in {target}."
+    )
     # A kill between the call and its record leaves it open whether a user was created.
     if made.in_doubt:
         tell(f"Of {made.in_doubt} more it is not known whether they were created; that is looked up.")
@@ -124,7 +128,7 @@ def _approve(migration: Migration, inventory: Inventory, *, yes: bool, force_use
         if force_used
         else "They are deleted, but for those who were used or changed since (`undo --dry-run` counts them)."
     )
-    tell(f"It takes {minutes:.0f} minutes at most of what AdminDeleteUser may have.")
+    tell(f"It takes {plural(round(minutes), 'minute')} at most of what AdminDeleteUser may have.")
     click.confirm(f"Go on, and delete them from {target}?", abort=True, err=True)
 
 
@@ -139,15 +143,17 @@ def _say(undoing: Undo, summary: UndoSummary, *, as_json: bool) -> None:
 def _lines(undoing: Undo, summary: UndoSummary) -> Iterator[str]:
     done = "would be taken back" if summary.dry_run else "taken back"
     used = f", {summary.used} of them although they had been used" if summary.used else ""
-    yield f"{summary.undone} users {done}{used}."
+    yield f"{plural(summary.undone, 'user')} {done}{used}."
     if summary.dry_run:
-        yield f"{summary.groups} groups were made; those that nobody is left in would be deleted."
+        yield (
+            f"{plural(summary.groups, 'group was', 'groups were')} made; those that nobody is left in would be deleted."
+        )
     else:
-        yield f"{summary.groups} groups deleted, {len(summary.groups_left)} left."
+        yield f"{plural(summary.groups, 'group')} deleted, {len(summary.groups_left)} left."
     if summary.gone:
-        yield f"{summary.gone} users had been deleted by somebody else; they stay deleted."
+        yield f"{plural(summary.gone, 'user')} had been deleted by somebody else; they stay deleted."
     if summary.left:
-        yield f"{summary.left} users left alone:"
+        yield f"{plural(summary.left, 'user')} left alone:"
         for reason, count in summary.reasons.items():
             yield f"{count:>9}  {reason}"
     for name, reason in list(summary.groups_left.items())[:SHOWN]:

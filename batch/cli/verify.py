@@ -22,6 +22,7 @@ from batch.verify.comparison import Difference
 from batch.verify.revoked import Sightings
 from batch.verify.verify import Verify, VerifySummary
 from userpool.ledger import Ledger
+from userpool.plural import plural
 
 
 def compare_pools(now: Session) -> VerifySummary:
@@ -83,12 +84,13 @@ def verify_lines(summary: VerifySummary, lost: Losses = NOTHING_LOST) -> Iterato
     """Yield what is lost, then what a comparison found: differences, and what changed in the new pool and stays so."""
     yield from loss_lines(lost)
     yield (
-        f"Compared {summary.compared} users, {summary.memberships} memberships and {summary.groups} groups; "
-        f"{summary.others} users of the target are not of this migration."
+        f"Compared {plural(summary.compared, 'user')}, {plural(summary.memberships, 'membership')} "
+        f"and {plural(summary.groups, 'group')}; "
+        f"{plural(summary.others, 'user of the target is', 'users of the target are')} not of this migration."
     )
     if summary.unplanned:
         yield (
-            f"{summary.unplanned} users of the target are of this migration and were not compared, because they have "
+            f"Not compared: {plural(summary.unplanned, 'user')} of this migration in the target, because they have "
             "left the old pool or are left out by now."
         )
     if not summary.differences:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from userpool.errors import FatalError
+from userpool.plural import plural
 
 _SYNC = "sync first (cognito-migrate sync), unless these are conflicts that stand (cognito-migrate export conflicts)."
 _NO_SYNC = "a sync before this is said would bring over what came after it."
@@ -26,7 +27,7 @@ def stale(scanned: float, at: float) -> Iterator[str]:
     """Yield a sentence if the last scan is older than a day. `scanned` and `at` are in seconds since 1970, UTC."""
     if at - scanned > _A_DAY:
         days = int((at - scanned) / _A_DAY)
-        old = f"{days} day{'s' if days > 1 else ''} old"
+        old = f"{plural(days, 'day')} old"
         yield f"The last scan is {old}: sync first, or what happened in the old pool since does not cross."
 
 
@@ -54,7 +55,8 @@ class Left:
             remedy = _NO_SYNC if again else _SYNC
             failed = f"; {self.failed} of them failed (cognito-migrate export failed)" if self.failed else ""
             raise CutoverError(
-                f"{self.to_create} users are still to be created in the new pool and {self.to_change} to be changed"
+                f"{plural(self.to_create, 'user is', 'users are')} still to be created in the new "
+                f"pool and {self.to_change} to be changed"
                 f"{failed}: {remedy} To cut over all the same: --despite-left {self.users}; "
                 "a later run still creates those, and the changes do not cross any more."
             )

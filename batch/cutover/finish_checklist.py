@@ -125,7 +125,8 @@ def refuse_left(standing: Remaining, despite: int) -> None:
     left = standing.people
     if left > despite:
         raise EndError(
-            f"{left} people are left, each counted once, though some stand in several lines above. To finish all the "
+            f"{plural(left, 'person is', 'people are')} left, each counted once, though some stand in "
+            "several lines above. To finish all the "
             f"same: --despite-left {left}; no old password counts after "
             "that, and nobody is created; what is owed is still given with a token while the function is attached, and "
             "forgot-password stays open."

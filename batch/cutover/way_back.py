@@ -17,6 +17,7 @@ from batch.settings.config import Config
 from userpool.attributes import AttributeRules
 from userpool.cohort import CohortRules, Moment
 from userpool.groups import GroupRules
+from userpool.plural import plural
 from userpool.settings import UserRules
 
 _HEAD = """\
@@ -106,7 +107,10 @@ def doubts(config: Config, marker: str | None) -> Iterator[str]:
     for what, renamed in (("attributes", config.attributes.rename), ("groups", config.groups.rename)):
         for new, number in Counter(renamed.values()).items():
             if number > 1:
-                yield f"{what}.rename makes {new} of {number} old names: which one cannot be told, so the name stays."
+                yield (
+                    f"{what}.rename makes {new} of {plural(number, 'old name')}: which one cannot be "
+                    "told, so the name stays."
+                )
     if config.groups.drop:
         yield "groups.drop stays as it is: nobody is to get into such a group of the old pool by one of the same name."
     if config.users.username_from != "auto":

@@ -17,6 +17,7 @@ from batch.inventory.inventory import Inventory, StorageError, decoded, is_for_w
 from batch.inventory.milestones import Cutover
 from batch.inventory.user_state import AGAIN, LOST
 from userpool.errors import FatalError, SettingsError
+from userpool.plural import plural
 
 NOBODYS = frozenset({"meta", "groups", "target_groups", "calls", "forgotten", "rule_sets"})
 """Tables without personal data: groups and rules belong to the pool, and `forgotten` has subs only."""
@@ -86,7 +87,9 @@ def sub_of(inventory: Inventory, user: str) -> str | None:
     for statement in (_BY_OLD, _BY_NEW):
         found = [sub for (sub,) in inventory.execute(statement, (user,))]
         if len(found) > 1:
-            raise SettingsError(f"{len(found)} persons have that: {', '.join(found)}. Name one by the old sub.")
+            raise SettingsError(
+                f"{plural(len(found), 'person has', 'persons have')} that: {', '.join(found)}. Name one by the old sub."
+            )
         if found:
             return str(found[0])
     return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
 from batch.settings.config import LossSettings
+from userpool.plural import plural
 
 SAMPLE = 400
 """Of so many users it is asked, in a large pool, whether one is missing: it costs as many calls as the pages of 24,000.
@@ -43,7 +44,8 @@ class Missing:
     def sentence(self) -> str:
         """Say how many are missing. It is true of one user, and of all."""
         return (
-            f"{self.users} of the {self.made} users that this migration has created are missing in the new pool: they "
+            f"{self.users} of the {plural(self.made, 'user')} that this migration has created are "
+            "missing in the new pool: they "
             "were deleted there, or the pool was set back to an earlier time."
         )
 

@@ -13,6 +13,7 @@ from batch.lambda_trigger.findings import DiagnosisStep, StepVerdict, ok, unchec
 from batch.ledger.count import KEEP_OUT, KEPT_OUT, LedgerCount
 from batch.ledger.own_ledger import LedgerFacts
 from userpool.person import PersonState
+from userpool.plural import plural
 
 _OWN = 'docs/trigger.md, "Functions of your own"'
 _RUN = "Publish everybody first: cognito-migrate run"
@@ -108,7 +109,8 @@ def published(found: LedgerFacts, table: str, *, elsewhere: bool) -> DiagnosisSt
         said = "there is no inventory here to tell whether everybody is published."
         remedy = "Give the command where migration.db is (`state` in config.yaml)."
     elif found.unpublished:
-        said, remedy = f"{found.unpublished} scanned users are not published: the function would refuse them.", _RUN
+        unpublished = plural(found.unpublished, "scanned user is", "scanned users are")
+        said, remedy = f"{unpublished} not published: the function would refuse them.", _RUN
     else:
         return ok("ledger", "everybody is published for these two pools.")
     return wrong("ledger", said, remedy, "not-published")
@@ -123,7 +125,7 @@ def let_in(counted: LedgerCount) -> Iterator[DiagnosisStep]:
         said = KEPT_OUT.format(count=counted.kept_out)
         yield unchecked("disabled profiles", f"{said} {KEEP_OUT.capitalize()}.")
     if counted.again:
-        said = f"{counted.again} have to reset their password once more: the old one may stand"
+        said = f"{plural(counted.again, 'has', 'have')} to reset their password once more: the old one may stand"
         yield unchecked("passwords", f"{said}, and only the function refuses it. Let them go by forgot-password first.")
 
 
@@ -134,9 +136,9 @@ def nobody_waits(counted: LedgerCount) -> DiagnosisStep:
     }
     said = [f"{number} {state}" for state, number in waiting.items()]
     if counted.owing:
-        said.append(f"{counted.owing} owed {counted.owed} memberships")
+        said.append(f"{counted.owing} owed {plural(counted.owed, 'membership')}")
     if not said:
-        return ok("ledger", f"nobody of {counted.persons} persons waits for the function.")
+        return ok("ledger", f"nobody of {plural(counted.persons, 'person')} waits for the function.")
     return wrong(
         "ledger",
         f"persons wait for the function: {', '.join(said)}.",
@@ -149,7 +151,10 @@ def is_over(counted: LedgerCount) -> Iterator[DiagnosisStep]:
     """Yield, for a finished migration, that no password waits for the function, and what is still owed by it."""
     yield ok("ledger", "the migration is finished: no old password counts any more.")
     if counted.owing:
-        said = f"{counted.owing} are owed {counted.owed} memberships, which only the function gives, with a token."
+        said = (
+            f"{plural(counted.owing, 'is', 'are')} owed {plural(counted.owed, 'membership')}, which only "
+            "the function gives, with a token."
+        )
         yield unchecked("memberships", said)
 
 

@@ -11,6 +11,7 @@ from userpool.app_client import AppClient
 from userpool.by_hand import function_line
 from userpool.passwords import has_settable_form
 from userpool.person import Person, PersonState
+from userpool.plural import plural
 from userpool.settings import PoolSettings
 from userpool.user import Status, User
 
@@ -86,7 +87,7 @@ def new_clients(clients: Sequence[AppClient], way: Way) -> DiagnosisStep:
     named = " or ".join(f"ALLOW_{flow}" for flow in flows)
     # One client is enough, but a user of another app would not be captured, so the others are named.
     if good:
-        said = f"{len(good)} of {len(clients)} app clients of the new pool let {way} happen"
+        said = f"{len(good)} of {plural(len(clients), 'app client')} of the new pool let {way} happen"
         return ok("app clients", f"{said}; these do not: {', '.join(others)}." if others else f"{said}.")
     why = "; with SRP, UserMigration never fires" if managed else ""
     return wrong(
@@ -134,7 +135,7 @@ def _of_a_profile(person: Person, new: User | None) -> tuple[Way, DiagnosisStep]
     if person.disabled:
         return Way.NONE, refused(_STEP, "old-user-disabled")
     if person.state is PersonState.DEFERRED:
-        said = f"federated: its first sign-in gives it its old sub and {len(person.owed)} groups."
+        said = f"federated: its first sign-in gives it its old sub and {plural(len(person.owed), 'group')}."
         return Way.FEDERATED, ok(_STEP, said)
     # A profile that was deleted and signed in again has a new sub. What the ledger knows is not that profile's.
     if new is None or new.sub == person.new_sub or person.new_sub is None:

@@ -40,6 +40,7 @@ from userpool.door import Policy, call_once
 from userpool.errors import MigrationError, NoSuchAppClientError, NotAllowedError, UnansweredError
 from userpool.function import lets_in, resource_policy
 from userpool.person import Person
+from userpool.plural import plural
 from userpool.user import Status, User
 
 Ask = Callable[[], str | None]
@@ -286,7 +287,10 @@ class Diagnosis:
             if refusal.reason != "attributes-the-new-pool-refuses" or not problems:
                 raise
             return wrong("attributes", f"{problems}.", refused("", refusal.reason).remedy, refusal.reason)
-        return ok("attributes", f"{len(kept)} cross, and {len(owed_groups(work, person))} groups are given.")
+        return ok(
+            "attributes",
+            f"{len(kept)} cross, and {plural(len(owed_groups(work, person)), 'group is', 'groups are')} given.",
+        )
 
     def _password(self) -> DiagnosisStep:
         # A wrong attempt counts towards the old pool's lockout, so it is made only if it can still decide anything.

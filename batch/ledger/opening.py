@@ -26,6 +26,7 @@ from batch.settings.decisions import Decision
 from userpool.errors import SettingsError
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, PersonState
+from userpool.plural import plural
 from userpool.pool import UserPool
 from userpool.terms import FINISHED, FinishedError, Lasting, Terms, note_cut_over, refuse_another
 
@@ -131,7 +132,8 @@ class Opening:
             raise StoppedError("Stopped; the ledger's table is another, and a rerun goes on to look at its persons.")
         if count:
             self.say(
-                f"Note: the ledger {self.table.name} is another table than before; {count} persons in it are reset, "
+                f"Note: the ledger {self.table.name} is another table than before; "
+                f"{plural(count, 'person in it is', 'persons in it are')} reset, "
                 "because they may have a password of their own by now."
             )
 
@@ -148,7 +150,7 @@ class Opening:
             progress=self.progress,
         ).run()
         if count:
-            self.say(f"Published {count} users to the ledger {self.table.name}.")
+            self.say(f"Published {plural(count, 'user')} to the ledger {self.table.name}.")
 
 
 def _is_open(person: Person) -> bool:

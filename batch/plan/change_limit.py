@@ -9,6 +9,7 @@ from batch.inventory.inventory import Inventory
 from batch.inventory.user_state import IS_DONE, PENDING
 from batch.plan.changes import count_to_disable
 from userpool.errors import FatalError
+from userpool.plural import plural
 
 _USUAL_PERCENT = 10.0
 _ALWAYS_ALLOWED = 100  # users: in a small pool a handful is many per cent
@@ -75,7 +76,8 @@ def refuse_changing(count: int, users: int, most: ChangeLimit | None, digest: st
     if most is None or count <= most.of_users(users):
         return
     raise GuardError(
-        f"The plan changes {count} users of the new pool; at most {most} may (--max-changes), in an old pool of "
-        f"{users}. Nothing was written to the new pool: look at it with `cognito-migrate plan`; if it is right, "
+        f"The plan changes {plural(count, 'user')} of the new pool; at most {most} may "
+        "(--max-changes), in an old pool of "
+        f"{users:,}. Nothing was written to the new pool: look at it with `cognito-migrate plan`; if it is right, "
         f"`cognito-migrate run --plan {digest}`."
     )

@@ -28,6 +28,7 @@ from batch.scan.scan import Memberships, membership_step
 from userpool.errors import SettingsError
 from userpool.ledger import Ledger
 from userpool.ledger_table import LedgerTable
+from userpool.plural import plural
 from userpool.pool import UserPool
 from userpool.terms import Lasting, refuse_another
 from userpool.user import User
@@ -93,7 +94,7 @@ class Rebuild:
         """
         if known := self._inventory.number("SELECT count(*) FROM progress"):
             raise SettingsError(
-                f"{self._inventory.path} is not lost: it knows what was done for {known} users. Scan without "
+                f"{self._inventory.path} is not lost: it knows what was done for {plural(known, 'user')}. Scan without "
                 "--rebuild, or move the file away."
             )
         if not self._where.context.marker:

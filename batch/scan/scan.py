@@ -23,6 +23,7 @@ from batch.scan.read_second_factors import read_factors
 from batch.scan.shards import Shards, ShardsError, in_shards
 from batch.settings.config import Listing
 from userpool.errors import FatalError
+from userpool.plural import plural
 from userpool.pool import UserPool
 from userpool.user import User
 
@@ -292,7 +293,7 @@ def refuse_shrinking(before: int, users: int, *, percent: float) -> None:
         return
     shrank = (before - users) * 100 / before
     raise RefusedScanError(
-        f"The old pool lists {users} users, {shrank:.3g} % fewer than the {before} of the last scan; at most "
+        f"The old pool lists {plural(users, 'user')}, {shrank:.3g} % fewer than the {before} of the last scan; at most "
         f"{percent:g} % are believed (--max-shrink). Nothing was changed, and the last scan stands: look at the old "
         "pool and rerun; if the users are gone indeed, once with a greater --max-shrink."
     )

@@ -17,6 +17,7 @@ from batch.runtime import engine
 from batch.settings.config import Listing
 from userpool.door import PageExpiredError
 from userpool.errors import MigrationError, NotAllowedError, UserError
+from userpool.plural import plural
 from userpool.pool import UserPool
 from userpool.user import User
 
@@ -75,7 +76,7 @@ class Shards:
         """
         listed = self._snapshot.count("users")
         if listed < estimated * (1 - _TOLERANCE):
-            raise ShardsError(f"it lists {listed} users, and Cognito estimates {estimated}")
+            raise ShardsError(f"it lists {plural(listed, 'user')}, and Cognito estimates {estimated}")
         missing = self._snapshot.not_found(self._last, self._sample, most=_MOST_LOOKED_UP + 1)
         # Each look-up is one call. With so many users missing, a listing in sequence decides for less.
         if len(missing) > _MOST_LOOKED_UP:

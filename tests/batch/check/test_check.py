@@ -394,7 +394,7 @@ def test_users_who_are_not_published_are_counted(good):
     assert made.bad() == {}
     with Inventory.open(Path(made.config.state), fingerprint(made.config)) as inventory:
         inventory.execute("DELETE FROM published WHERE sub = (SELECT min(sub) FROM published)")
-    assert made.bad()["ledger-not-published"].what.startswith("1 scanned users")
+    assert made.bad()["ledger-not-published"].what.startswith("1 scanned user is")
 
 
 def test_before_the_function_is_attached_that_is_no_fault(good):

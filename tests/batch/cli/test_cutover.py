@@ -187,7 +187,7 @@ def test_changes_that_wait_and_failures_are_left_too(client, old, moved):
     step(moved, "scan")
     refused = moved("cutover", "--yes")
     assert refused.code == 3
-    assert "1 users are still to be created in the new pool and 1 to be changed; 1 of them failed" in refused.err
+    assert "1 user is still to be created in the new pool and 1 to be changed; 1 of them failed" in refused.err
 
 
 def test_too_early(moving):
@@ -228,7 +228,7 @@ def test_a_lost_cut_over_is_said_again(client, old, migration):
     use_the_old_pool(client, old)
     made.state.unlink()
     assert "cognito-migrate cutover --at TIME" in step(made, "scan", "--rebuild").out
-    assert "1 users are still to be created" in made("cutover", "--yes").err
+    assert "1 user is still to be created" in made("cutover", "--yes").err
     done = step(made, "cutover", "--yes", "--at", f"{began:%Y-%m-%dT%H:%M:%S}", "--json").json
     assert (done["left"]["to_create"], datetime.fromisoformat(done["cutover"]["at"]).timestamp()) == (
         0,

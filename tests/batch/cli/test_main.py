@@ -203,7 +203,7 @@ def test_users_who_fail_are_named_and_the_others_cross(moving):
         result = moving("run", "--yes")
         said(result, 1)
         assert f"{taken}: taken" in result.out
-        assert f"{plan['actions']['create'] - 1} users are done, 1 are left" in result.out
+        assert f"{plan['actions']['create'] - 1} users are done, 1 is left" in result.out
         verified = moving("verify", "--json")
         said(verified, 5)
         assert [(one["username"], one["what"]) for one in verified.json["differences"]] == [(taken, "missing")]

@@ -176,7 +176,7 @@ def test_who_is_left_alone_is_no_failure(client, moving):
     assert [one["reason"] for one in result["left_alone"]] == [reason]
     assert result["reasons"] == {reason: 1}
     said = step(moving, "undo", "--yes").out
-    assert "1 users left alone:" in said
+    assert "1 user left alone:" in said
     assert reason in said
     assert [user.username for user in there(moving).users.values()] == [name]
 

@@ -89,7 +89,7 @@ def test_a_run_names_who_failed_and_why(canaries):
     migrate, _ = canaries
     migrate("scan")
     words = migrate("run", "--yes").out
-    assert "Created 1 users" in words
+    assert "Created 1 user," in words
     assert "tim: taken: " in words
     assert "not made by this migration" in words
 
@@ -129,7 +129,7 @@ def test_the_failures_are_part_of_a_runs_json():
 def test_a_scan_is_said_in_one_line():
     """What a scan found is counted in words."""
     [line] = scan_lines(ScanSummary(users=3, groups=2, memberships=1, read_by="user"))
-    assert line == "Scanned 3 users, 2 groups and 1 memberships (read by user)."
+    assert line == "Scanned 3 users, 2 groups and 1 membership (read by user)."
 
 
 def test_long_lists_are_cut_on_a_terminal():
@@ -149,7 +149,7 @@ def test_long_lists_are_cut_on_a_terminal():
 def test_a_run_without_failures_says_nothing_of_failures():
     """Whoever has nothing to mend reads one line."""
     [line] = run_lines(RunSummary(created=2, groups=1, memberships=3, done=2, left=4), [])
-    for part in ("2 users", "1 groups", "3 memberships", "2 users are done", "4 are left"):
+    for part in ("2 users", "1 group and", "3 memberships", "2 users are done", "4 are left"):
         assert part in line
 
 
@@ -207,14 +207,14 @@ def test_who_came_by_their_own_sign_in_is_told_as_that():
 def test_users_of_this_migration_that_are_not_compared_are_told_apart_from_others():
     """`verify` says of whose migration the users are that it did not compare."""
     said = "\n".join(verify_lines(VerifySummary(others=1, unplanned=2)))
-    assert "1 users of the target are not of this migration." in said
-    assert "2 users of the target are of this migration and were not compared" in said
+    assert "1 user of the target is not of this migration." in said
+    assert "Not compared: 2 users of this migration in the target" in said
 
 
 def test_conflicts_of_earlier_runs_do_not_hide_the_new_ones():
     """A run lists its own conflicts. Those that were settled before are counted, with the command that lists them."""
     new, old = ({"username": name, "what": "email", "reason": "was changed"} for name in ("ada", "bob"))
     said = "\n".join(run_lines(RunSummary(conflicts=[new, old], earlier=1), []))
-    assert "1 changes of the old pool are not carried over:\n  ada: email was changed\n" in said
+    assert "1 change of the old pool is not carried over:\n  ada: email was changed\n" in said
     assert "bob" not in said
-    assert "1 changes that earlier runs did not carry over stay as they are." in said
+    assert "1 change of earlier runs did not cross either." in said

@@ -262,7 +262,7 @@ def test_who_would_be_let_in_without_the_function():
     counted.add(Person("4", PersonState.HELD, reason="cohort", disabled=True))
     counted.add(Person("5", PersonState.RESET, token="t", until=1.0))
     said = [str(finding) for finding in let_in(counted)]
-    assert ["3 from other providers" in said[0], "1 have to reset" in said[1]] == [True, True]
+    assert ["3 from other providers" in said[0], "1 has to reset" in said[1]] == [True, True]
 
 
 # The commands.
@@ -386,7 +386,7 @@ def test_after_the_end_the_owed_are_told():
     owed = LedgerCount(0.0)
     owed.add(Person("a", PersonState.CAPTURED, owed=frozenset({"staff"})))
     assert [one.verdict for one in is_over(LedgerCount(0.0))] == [StepVerdict.OK]
-    assert "1 are owed 1 memberships" in [*is_over(owed)][1].said
+    assert "1 is owed 1 membership," in [*is_over(owed)][1].said
 
 
 def test_not_before_everybody_is_published(client, scanned):
@@ -399,7 +399,7 @@ def test_not_before_everybody_is_published(client, scanned):
     assert scanned("scan").code == 0
     late = scanned(*words, "--json")
     assert (late.code, late.json["refused"], late.json["applied"]) == (5, True, False)
-    assert "1 scanned users are not published" in late.out
+    assert "1 scanned user is not published" in late.out
     scanned.state.rename(scanned.folder / "elsewhere.db")
     assert "no inventory here" in scanned(*words).out
     assert attached(client, scanned) == {"CustomMessage": THEIRS}

@@ -113,7 +113,7 @@ def test_only_who_has_changed_is_published_again(world):
     world.scanned([user("s1", "ada", "ada@example.com"), user("s2", "bob", "bob@example.com")])
     world.publish()
     world.scanned([user("s1", "ada", "ada@example.org"), user("s2", "bob", "bob@example.com")])
-    assert world.publish() == [f"Published 1 users to the ledger {world.name}."]
+    assert world.publish() == [f"Published 1 user to the ledger {world.name}."]
     assert (world.owner("ada@example.com"), world.owner("ada@example.org")) == (None, "s1")
 
 
