@@ -21,6 +21,7 @@ from ending import moving, own_server  # noqa: F401 -- pytest looks for them her
 from function_policy import aws  # noqa: F401 -- the same
 from ledgers import dynamodb, ledger, ledger_table  # noqa: F401 -- the same
 from live import cognito, live_client, local, new_pool, pytest_addoption  # noqa: F401 -- the same
+from setting_back import recovery_rules, whole_pools  # noqa: F401 -- the same
 from signing_in import client_id, lambdas, new_app, pool_id, signed_in  # noqa: F401 -- the same
 from triggering import world  # noqa: F401 -- the same
 

@@ -13,17 +13,19 @@ import click
 
 from batch.cli.session import READS_ALL, Session, census_of, new_pool, session
 from batch.cli.terminal import Exit, as_json_option, confirm, say, tell
+from batch.inventory.milestones import Cutover
 from batch.inventory.missing import MissingTable
 from batch.inventory.runs import counting
 from batch.ledger.own_ledger import require_no_ledger
 from batch.ledger.returns import Returns, ledger_returns
 from batch.ledger.table import ledger_table
 from batch.recovery.gate import remember, unknown, window
-from batch.recovery.journal import Extent, SetBackTo
 from batch.recovery.recover import Recover, RecoverSummary
+from batch.recovery.survey import Extent, SetBackTo
 from batch.runtime.progress_bar import ProgressBars
 from batch.runtime.stopping import INTERRUPTED
 from batch.runtime.text import SHOWN, moment, more
+from userpool.by_hand import pool_line
 from userpool.cohort import Moment, seconds
 from userpool.errors import SettingsError
 from userpool.recovery import Recovery
@@ -63,6 +65,7 @@ def recover(
         else:
             fresh = [] if missing else unknown(now.inventory, "target", new_pool(now.migration).recoveries() or ())
             set_back = SetBackTo() if missing else _window(now, said, fresh)
+            _refuse_before_cutover(now, set_back)
             _bring_back(now, replace(set_back, everybody=everybody), fresh, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
@@ -73,6 +76,18 @@ def _window(now: Session, said: str | None, fresh: Sequence[Recovery]) -> SetBac
     if not fresh:
         raise SettingsError(f"No recovery of the new pool is known that is not dealt with. {_HOW}")
     return SetBackTo(*window(new_pool(now.migration), fresh))
+
+
+def _refuse_before_cutover(now: Session, set_back: SetBackTo) -> None:
+    """Raise SettingsError if the pool stands before the cut-over: then the old pool's changes still count."""
+    cutover = Cutover.of(now.inventory)
+    if cutover and set_back.since is not None and set_back.since < cutover.at:
+        raise SettingsError(
+            f"The new pool was set back to {moment(set_back.since)}, before the cut-over of {moment(cutover.at)}. What "
+            "was carried over until then is carried over again only without a cut-over. Nothing was changed. Take the "
+            "cut-over back, then recover, sync and cut over again:\n"
+            "  cognito-migrate cutover --undo"
+        )
 
 
 def _time(now: Session, text: str) -> float:
@@ -115,12 +130,14 @@ def _bring_back(
             workers=migration.config.worker_count,
             stop=now.stop,
             progress=ProgressBars(),
+            now=migration.target_now,
         )
         survey = recovering.look(returns)
         if dry_run or not survey.anything:
             if not dry_run:
                 remember(now.inventory, "target", fresh)
-            say(lambda: {"dry_run": dry_run, **asdict(survey)}, lambda: _would(survey), as_json=as_json)
+            values, lines = {"dry_run": dry_run, **asdict(survey)}, [*_would(survey), *_to_look_at(now, survey)]
+            say(lambda: values, lambda: lines, as_json=as_json)
             return
         for line in _would(survey):
             tell(line)
@@ -131,7 +148,11 @@ def _bring_back(
         # Only a recovery of which everything was brought back is dealt with: until then, no run is begun.
         if not (summary.stopped or summary.failed):
             remember(now.inventory, "target", fresh)
-    say(lambda: _values(recovering), lambda: _lines(recovering), as_json=as_json)
+    say(
+        lambda: _values(recovering, survey),
+        lambda: [*_lines(recovering), *_to_look_at(now, survey)],
+        as_json=as_json,
+    )
     if summary.stopped:
         tell("Stopped; what was done is recorded. Give the same command again: it goes on from there.")
         sys.exit(INTERRUPTED)
@@ -164,17 +185,47 @@ def _would(survey: Extent) -> Iterator[str]:
         yield (
             f"{_users(survey.set_back)} may be there as they were earlier: the next run writes what came later again."
         )
+    if survey.back:
+        yield (
+            f"{_users(survey.back)} are there again in the place of the ones that were made since: the next run brings "
+            "them to what the old pool has, and they choose a new password by forgot-password."
+        )
+    if survey.departed:
+        yield (
+            f"{_users(survey.departed)} missing in the new pool are not in the old pool any more: nobody can create "
+            "them, and they stay deleted."
+        )
     if survey.others:
         yield f"{_users(survey.others)} missing for another reason stay deleted. --everybody brings them back, too."
+
+
+def _to_look_at(now: Session, survey: Extent) -> Iterator[str]:
+    """Yield what only a person can decide, or do."""
+    if survey.passwords:
+        yield (
+            f"{_users(survey.passwords)} got a password of their own since then. Where the recovery has taken it back, "
+            "they choose a new one by forgot-password; without an address, through the help desk."
+        )
+    if survey.again:
+        yield f"{_users(len(survey.again))} were deleted in the new pool and are there again. Delete again who must go:"
+        yield from (f"  {name}" for name in survey.again[:SHOWN])
+        yield from more(len(survey.again))
+    if survey.forgotten:
+        pool = now.migration.config.target
+        yield f"{_users(len(survey.forgotten))} were forgotten on request, and are there again. Erase them once more:"
+        for one in survey.forgotten:
+            yield f"  {pool_line(pool, 'admin-delete-user', '--username', one.new_sub)}"
+            yield f"  cognito-migrate forget {one.sub}"
 
 
 def _users(number: int) -> str:
     return f"{number} user" if number == 1 else f"{number} users"
 
 
-def _values(recovering: Recover) -> dict[str, Any]:
+def _values(recovering: Recover, survey: Extent) -> dict[str, Any]:
     failures = [{"sub": one.sub, "reason": one.reason} for one in recovering.failures]
-    return {"dry_run": False, **asdict(recovering.summary), "failures": failures}
+    seen = {name: value for name, value in asdict(survey).items() if name not in {"lost", "used", "set_back", "back"}}
+    return {"dry_run": False, **seen, **asdict(recovering.summary), "failures": failures}
 
 
 def _lines(recovering: Recover) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""When each change of a user was carried over last.
+"""When each change of a user was carried over last, and when the new pool was seen to have come to one itself.
 
 A recovery sets the new pool back to an earlier time. What was carried over since then is lost there.
 """
@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from batch.inventory.baseline import Preferred, Relinked, Removed, Updated, UpdateFact, group_key
+from batch.inventory.baseline import Preferred, Relinked, Removed, Theirs, Updated, UpdateFact, group_key
 from batch.inventory.inventory import Inventory
 
 
+def own(key: str) -> str:
+    """Name a state that the new pool came to itself, by its name in `Baseline.theirs`."""
+    return f"own {key}"
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is of a state that the new pool came to itself."""
+    return name.startswith(own(""))
+
+
 def names_carried(fact: UpdateFact) -> tuple[str, ...]:
-    """Return the names of what a fact has carried over; none of a fact that changed nothing in the new pool."""
+    """Return the names of what a fact has carried over, or found to be the new pool's own; none of any other fact."""
     match fact:
         case Updated() | Preferred():
             return fact.names
@@ -20,6 +30,8 @@ def names_carried(fact: UpdateFact) -> tuple[str, ...]:
             return (group_key(fact.group),)
         case Relinked():
             return (fact.name,)
+        case Theirs():
+            return tuple(map(own, fact.names))
         case _:
             return ()
 

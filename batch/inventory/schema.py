@@ -45,7 +45,7 @@ CREATE TABLE identifiers (
 ) WITHOUT ROWID;
 
 -- What was done in the target; never deleted. state: intended, created, secured, done, refused, gone,
--- undoing, undone.
+-- undoing, undone. `intended_at` is when the creation was intended, and when it was done once a run has done it.
 -- Written by: run/journal.py, undo/journal.py, recovery/journal.py, scan/rebuild_evidence.py
 CREATE TABLE progress (
     sub TEXT PRIMARY KEY, state TEXT NOT NULL, intended_at REAL, new_sub TEXT, username TEXT,
@@ -57,8 +57,9 @@ CREATE UNIQUE INDEX progress_by_new_sub ON progress (new_sub) WHERE new_sub IS N
 CREATE TABLE granted (
     sub TEXT NOT NULL, group_name TEXT NOT NULL, at INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (sub, group_name)
 ) WITHOUT ROWID;
--- When a change of a user was carried over last, by the name of what changed (a membership as in `applied.writing`). A
--- recovery of the new pool to an earlier time has taken it back.
+-- When a change of a user was carried over last, by the name of what changed (a membership as in `applied.writing`).
+-- And when the new pool was seen to have come to a state itself (`own` and a name of `applied.theirs`). A recovery of
+-- the new pool to an earlier time has taken both back.
 -- Written by: inventory/baseline.py, inventory/carried.py
 CREATE TABLE carried (
     sub TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (sub, name)
@@ -152,7 +153,7 @@ CREATE TABLE modified_there (
 CREATE TABLE left_out (sub TEXT PRIMARY KEY) WITHOUT ROWID;
 -- Who was in the new pool by this migration and was not there any more when somebody looked, and since when that is
 -- known. `stays`: deleted on purpose, as few at a time are, or as somebody has said.
--- Written by: inventory/missing.py, recovery/journal.py
+-- Written by: inventory/missing.py, recovery/journal.py, recovery/survey.py
 CREATE TABLE missing (sub TEXT PRIMARY KEY, since REAL NOT NULL, stays INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 -- Who asked to be erased, which no scan brings back.
 -- Written by: inventory/erasure.py

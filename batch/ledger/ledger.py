@@ -223,16 +223,59 @@ class BatchLedger(Ledger):
             now=now,
         )
 
-    def reset_again(self, sub: str, new_sub: str | None, owed: frozenset[str], now: float) -> Turn:
-        """Make the person `reset` without a user. A run creates the user, and the old password counts no more."""
+    def begin_again(
+        self, sub: str, epoch: float, new_sub: str, owed: frozenset[str], now: float, *, to: PersonState
+    ) -> Turn:
+        """Take `creating` to `known`, or leave it `creating`, for a person whose user is lost and was never used.
+
+        A person who stays `creating` is created by a run only.
+        """
+        if to is PersonState.KNOWN:
+            return self.known_again(sub, epoch, new_sub, owed, now)
+        return self.move(
+            sub,
+            _as_if_new("creating", owed),
+            "#state = :creating AND #epoch <= :epoch AND (attribute_not_exists(#new_sub) OR #new_sub = :new_sub)",
+            epoch=epoch,
+            new_sub=new_sub,
+            owed=owed,
+            now=now,
+        )
+
+    def reset_again(
+        self, sub: str, new_sub: str | None, owed: frozenset[str], now: float, *, enrol: frozenset[str] = frozenset()
+    ) -> Turn:
+        """Make the person `reset` without a user. A run creates the user, and the old password counts no more.
+
+        `enrol` are second factors that the user is asked for once more.
+        """
         # `reset` without a user is this very write, repeated because its answer was lost.
         same = "#state = :reset AND attribute_not_exists(#new_sub)"
         return self.move(
             sub,
-            _as_if_new("reset", owed),
+            _as_if_new("reset", owed) + (" ADD #enrol :enrol" if enrol else ""),
             f"({same})" + (" OR #new_sub = :new_sub" if new_sub else ""),
             new_sub=new_sub,
             owed=owed,
+            enrol=enrol,
+            now=now,
+        )
+
+    def take_up(self, sub: str, new_sub: str, gone: str | None, now: float) -> Turn:
+        """Make the person `reset` as another user than the one that is `gone`, but not in the middle of a capture.
+
+        Of what was owed, given and offered to the other user, nothing is known of this one.
+        """
+        gone_too = "#new_sub = :gone OR " if gone else ""
+        return self.move(
+            sub,
+            "SET #state = :reset, #changed = :now, #new_sub = :new_sub "
+            "REMOVE #checked, #token, #until, #giver, #giver_until, #given, #owed, #offered",
+            "NOT #state IN (:held, :deferred, :returned) "
+            f"AND ({gone_too}#new_sub = :new_sub OR attribute_not_exists(#new_sub)) "
+            "AND attribute_exists(#id) AND (#state = :captured OR attribute_not_exists(#until) OR #until < :now)",
+            new_sub=new_sub,
+            gone=gone,
             now=now,
         )
 
@@ -250,6 +293,10 @@ class BatchLedger(Ledger):
     def give_again(self, sub: str, groups: frozenset[str]) -> Turn:
         """Let memberships that are lost be offered again, whoever gave them."""
         return self.move(sub, "DELETE #given :groups, #offered :groups", "attribute_exists(#id)", groups=groups)
+
+    def enrol_again(self, sub: str, factors: frozenset[str]) -> Turn:
+        """Let the user be asked again for second factors that are lost."""
+        return self.move(sub, "ADD #enrol :factors", "attribute_exists(#id)", factors=factors)
 
     # What the old pool changed later: owed memberships, locks, and disabled users.
 

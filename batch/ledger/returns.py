@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from batch.inventory import meta_keys
 from batch.inventory.inventory import Inventory
@@ -19,6 +20,19 @@ from userpool.errors import SettingsError, UserError
 from userpool.ledger_table import LedgerTable
 from userpool.person import Person, PersonState
 from userpool.terms import FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """As what a person begins again: `owed` memberships, and `enrol`, the second factors that only the user can set up.
+
+    With `only_by_run`, the person's own sign-in creates nobody.
+    """
+
+    owed: frozenset[str] = frozenset()
+    enrol: frozenset[str] = frozenset()
+    only_by_run: bool = False
+
 
 _UNDER_WAY = "is signing in for the first time just now: rerun in a minute"
 
@@ -34,7 +48,7 @@ class Returns:
         """Return a person as the ledger knows them."""
         return None
 
-    def begin_again(self, sub: str, new_sub: str | None, owed: frozenset[str]) -> bool:  # noqa: ARG002 -- for the ledger
+    def begin_again(self, sub: str, new_sub: str | None, again: Beginning) -> bool:  # noqa: ARG002 -- for the ledger
         """Let a person begin again whose user is gone. Return whether the old password counts no more.
 
         Raises UserError while a sign-in of the person is under way.
@@ -50,8 +64,17 @@ class Returns:
         Raises UserError while a sign-in of the person is under way.
         """
 
-    def give_again(self, sub: str, groups: Iterable[str]) -> None:
-        """Let memberships be given again that are lost."""
+    def give_again(self, sub: str, groups: Iterable[str], *, owed: bool) -> None:
+        """Let a run give memberships again that are lost. If they are `owed`, the next token may give them as well."""
+
+    def enrol_again(self, sub: str, factors: frozenset[str]) -> None:
+        """Let the user be asked again for second factors that are lost."""
+
+    def take_up(self, sub: str, new_sub: str, gone: str | None) -> None:
+        """Let a person be a user that an earlier recovery, or an undo, had taken. The old password counts no more.
+
+        Raises UserError while a sign-in of the person is under way.
+        """
 
 
 class LedgerReturns(Returns):
@@ -68,20 +91,26 @@ class LedgerReturns(Returns):
     def person(self, sub: str) -> Person | None:
         return self._ledger.person(sub)
 
-    def begin_again(self, sub: str, new_sub: str | None, owed: frozenset[str]) -> bool:
-        """Take `pending → known`. Whoever was further becomes `reset`, without a user."""
+    def begin_again(self, sub: str, new_sub: str | None, again: Beginning) -> bool:
+        """Take `pending → known`, or `creating` if only a run may create the user. Whoever was further becomes `reset`.
+
+        None of them has a user then.
+        """
         self._lease.require(CALL_SECONDS)
         epoch, now = self._lease.epoch, self._now()
         if new_sub:
             turn = self._ledger.take_back(sub, epoch, new_sub)
-            # `known` and `creating` are what an earlier try that was killed has left.
+            # `known` and `creating` are what an earlier try that was killed has left, `migrating` a sign-in since.
+            if turn.state is PersonState.MIGRATING and turn.before and turn.before.new_sub is None:
+                return False
             begun = turn.done or turn.state in {PersonState.KNOWN, PersonState.CREATING}
-            if begun and self._ledger.known_again(sub, epoch, new_sub, owed, now).done:
+            to = PersonState.CREATING if again.only_by_run else PersonState.KNOWN
+            if begun and self._ledger.begin_again(sub, epoch, new_sub, again.owed, now, to=to).done:
                 return False
             self._retire(sub, new_sub)
-            self._ledger.reset_again(sub, new_sub, owed, now)
+            self._ledger.reset_again(sub, new_sub, again.owed, now, enrol=again.enrol)
         person = self._ledger.person(sub)
-        return person is None or person.state is not PersonState.KNOWN
+        return person is None or person.state not in {PersonState.KNOWN, PersonState.CREATING, PersonState.MIGRATING}
 
     def wait_again(self, sub: str, new_sub: str, owed: frozenset[str]) -> None:
         """Take `returned → deferred`."""
@@ -99,9 +128,21 @@ class LedgerReturns(Returns):
         if not turn.done and turn.state is PersonState.CAPTURING:
             raise UserError(_UNDER_WAY)
 
-    def give_again(self, sub: str, groups: Iterable[str]) -> None:
+    def give_again(self, sub: str, groups: Iterable[str], *, owed: bool) -> None:
         self._lease.require(CALL_SECONDS)
         self._ledger.give_again(sub, frozenset(groups))
+        if owed:
+            self._ledger.owe(sub, groups)
+
+    def enrol_again(self, sub: str, factors: frozenset[str]) -> None:
+        self._lease.require(CALL_SECONDS)
+        self._ledger.enrol_again(sub, factors)
+
+    def take_up(self, sub: str, new_sub: str, gone: str | None) -> None:
+        self._lease.require(CALL_SECONDS)
+        turn = self._ledger.take_up(sub, new_sub, gone, self._now())
+        if not turn.done and turn.before is not None:
+            raise UserError(_UNDER_WAY)
 
 
 @contextmanager

@@ -8,16 +8,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from batch.inventory.inventory import Inventory
+from batch.inventory.milestones import Cutover
 from batch.inventory.missing import MissingTable
 from batch.ledger.returns import Returns
 from batch.plan.user_plan import Context
-from batch.recovery.bring_back import BringingBack, BroughtBack, Fact, NotYet, SetBack, StillThere
-from batch.recovery.journal import Extent, RecoveryJournal, SetBackTo
+from batch.recovery.bring_back import Back, BringingBack, BroughtBack, Fact, NotYet, SetBack, StillThere
+from batch.recovery.journal import RecoveryJournal
 from batch.recovery.reverted import Known, There, reverted
+from batch.recovery.survey import Extent, NewPoolSurvey, SetBackTo
 from batch.runtime import engine
 from batch.runtime.progress_bar import Bar, ProgressBars
 from batch.runtime.same_cause import SameCause
@@ -32,14 +34,16 @@ _SLACK = 10.0  # seconds: recorded times are rounded, and may be earlier than th
 
 @dataclass(slots=True)
 class RecoverSummary:
-    """What was done. The first three are users: to be created anew, of those `used`, and to be written again.
+    """What was done. The first four are users: to be created anew, of those `used`, to be written again, and `back`.
 
-    `there` were in the new pool after all. `failed` is the number of users that a repetition tries again.
+    `back` are former users in the place of lost ones. `there` were in the new pool after all. `failed` is the number of
+    users that a repetition tries again.
     """
 
     lost: int = 0
     used: int = 0
     set_back: int = 0
+    back: int = 0
     there: int = 0
     failed: int = 0
     stopped: bool = False
@@ -59,14 +63,15 @@ class Recover:
         workers: int,
         stop: threading.Event,
         progress: ProgressBars,
+        now: Callable[[], float],
     ) -> None:
         self._target = target
         self._inventory = inventory
+        self._marker = context.marker
         self._missing = missing
         self._since = None if window.since is None else window.since - _SLACK
-        self._journal = RecoveryJournal(
-            inventory, context, SetBackTo(self._since, window.until, everybody=window.everybody)
-        )
+        self._survey = NewPoolSurvey(inventory, replace(window, since=self._since))
+        self._journal = RecoveryJournal(inventory, context, self._survey, self._since, now=now)
         self._workers = workers
         self._stop = stop
         self._progress = progress
@@ -79,24 +84,27 @@ class Recover:
 
         Raises StoppedError if stopped, so that nobody counts as lost who was not looked for.
         """
+        with self._progress.bar("read the ledger", total=0) as bar:
+            for people in self._going_on(returns.people()):
+                self._survey.add_people(people)
+                bar.advance(len(people))
         if self._since is not None:
             self._read_memberships()
         self._list()
-        with self._progress.bar("read the ledger", total=0) as bar:
-            for people in self._going_on(returns.people()):
-                self._journal.add_people(people)
-                bar.advance(len(people))
-        return self._journal.survey()
+        return self._survey.take()
 
     def run(self, returns: Returns, survey: Extent) -> RecoverSummary:
         """Do what `look` has counted. Raises FatalError if nobody can be brought back any more."""
-        step = BringingBack(self._target, returns, self._since)
+        step = BringingBack(self._target, returns, self._since, is_cut_over=Cutover.of(self._inventory) is not None)
         if self._since is not None:
             self._journal.distrust_dates()
-        with self._progress.bar("bring back", total=survey.lost + survey.set_back) as bar:
+        with self._progress.bar("bring back", total=survey.lost + survey.set_back + survey.back) as bar:
             # First what was taken back of users who can sign in: somebody may be enabled who must not be.
-            self._carry_out(self._set_back(), lambda item: step.write_again(*item), bar)
+            self._carry_out(self._journal.set_back(), lambda item: step.write_again(*item), bar)
+            self._carry_out(self._survey.back(), lambda item: step.take_up(*item), bar)
             self._carry_out(self._journal.lost(), step.step, bar)
+        if not self._stop.is_set():
+            self._journal.let_departed_stay()
         self.summary.stopped = self._stop.is_set()
         return self.summary
 
@@ -108,7 +116,7 @@ class Recover:
             closing(engine.run(groups, step, workers=self._workers, stop=self._stop)) as batches,
         ):
             for batch in batches:
-                self._journal.add_memberships(pair for found in batch for pair in found.pairs)
+                self._survey.add_memberships(pair for found in batch for pair in found.pairs)
                 bar.advance(sum(found.ends for found in batch))
         if self._stop.is_set():
             raise StoppedError("Stopped. Nothing was changed.")
@@ -118,8 +126,14 @@ class Recover:
         with self._progress.bar("look who is there", total=self._missing.made()) as bar:
             for page in self._going_on(self._target.users()):
                 self._missing.listed(user.sub for user in page)
+                self._note_marked(page)
                 self._note_set_back(page)
                 bar.advance(len(page))
+
+    def _note_marked(self, page: list[User]) -> None:
+        if self._marker and self._since is not None:
+            marked = [(user.attributes.get(self._marker), user) for user in page]
+            self._survey.add_marked((sub, user) for sub, user in marked if sub)
 
     def _note_set_back(self, page: list[User]) -> None:
         if self._since is None:
@@ -128,17 +142,12 @@ class Recover:
         for user in page:
             record = records.get(user.sub)
             if record and self._may_be_set_back(record, user, self._since):
-                self._journal.note_set_back(user)
+                self._survey.note_set_back(user)
 
     def _may_be_set_back(self, record: Known, user: User, since: float) -> bool:
-        there = There(user, self._journal.groups_there(user.sub))
+        there = There(user, self._survey.groups_there(user.sub))
         # No listing tells second factors, or what a token gave: who may have lost one is looked at.
         return bool(record.since) or reverted(record, there, since) is not None
-
-    def _set_back(self) -> Iterator[tuple[User, Known]]:
-        for user in self._journal.set_back():
-            if record := self._journal.records([user.sub]).get(user.sub):
-                yield user, record
 
     def _carry_out(self, items: Iterable[Item], step: Callable[[Item], Iterator[Fact]], bar: Bar) -> None:
         self._same = SameCause(self._target.last_success)
@@ -160,6 +169,8 @@ class Recover:
                 self.summary.used += fact.used
             case SetBack():
                 self.summary.set_back += 1
+            case Back():
+                self.summary.back += 1
             case StillThere():
                 self.summary.there += 1
             case NotYet(refusal=refusal):

@@ -161,9 +161,11 @@ class Journal:
         execute = self._inventory.execute
         match fact:
             case Created():
+                # A creation that was in doubt for days is not as old as its intent. A user that was found is older.
                 execute(
-                    "UPDATE progress SET state = ?, new_sub = ?, username = ? WHERE sub = ?",
-                    (UserState.CREATED, fact.new_sub, fact.username, fact.sub),
+                    "UPDATE progress SET state = ?, new_sub = ?, username = ?, "
+                    "intended_at = CASE WHEN ? THEN intended_at ELSE ? END WHERE sub = ?",
+                    (UserState.CREATED, fact.new_sub, fact.username, fact.found, self._now(), fact.sub),
                 )
                 if fact.applied:
                     self._applied.save(fact.sub, fact.applied)

@@ -25,7 +25,8 @@ DOORS = {
         backup.back_up baseline.Baseline baseline.BaselineTable baseline.Conflict baseline.Giving baseline.Kept
         baseline.Preferred baseline.STANDS baseline.Relinked baseline.Removed baseline.UpdateFact baseline.Updated
         baseline.UserRecord baseline.attribute_key baseline.conflicts baseline.conflicts_since
-        baseline.settled_conflicts baseline.user_records carried.CarriedTable carried.names_carried erasure.forget
+        baseline.settled_conflicts baseline.user_records carried.CarriedTable carried.is_own
+        carried.names_carried carried.own erasure.forget
         baseline.ENABLED baseline.Theirs baseline.Writing baseline.factor_key baseline.group_key baseline.link_key
         erasure.names_of erasure.purge erasure.scrub erasure.sub_of filesystem.is_on_network filesystem.kind_of
         inventory.Inventory inventory.StorageError inventory.decoded inventory.explain
@@ -83,7 +84,7 @@ DOORS = {
         own_ledger.read_ledger own_ledger.require_last_ledger own_ledger.require_no_ledger
         own_ledger.set_finished own_ledger.still_there persons.HELD persons.native_locks publish.publish_again
         table.ledger_as_it_is table.ledger_table
-        returns.Returns returns.ledger_returns
+        returns.Beginning returns.Returns returns.ledger_returns
     """,
     "scan": """
         rebuild.Rebuild rebuild.Rebuilt rebuild.rebuild_of scan.Scan scan.ScanSummary scan.membership_step
@@ -91,8 +92,8 @@ DOORS = {
     """,
     "recovery": """
         census.Census gate.Gate gate.Side gate.Standing gate.remember gate.unknown gate.window
-        hold_back.HoldBack journal.Extent journal.SetBackTo look_first.LookFirstError
-        recover.Recover recover.RecoverSummary
+        hold_back.HoldBack look_first.LookFirstError recover.Recover recover.RecoverSummary
+        survey.Extent survey.SetBackTo
     """,
     "run": """
         run.Run run.RunSummary run.not_as_planned

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -232,11 +233,13 @@ def whole_pool(
     kind: PoolKind = "plain",
     target_kind: TargetKind = "plain",
     mix: Mix = MIX,
+    environment: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> WholePool:
     """Make the pools of a migration with a ledger, both behind `endpoint_url`, with our function on every trigger.
 
-    `size` is the number of users, `folder` where the job's files are; settings are top-level keys of config.yaml.
+    `size` is the number of users, `folder` where the job's files are, `environment` what the function has besides;
+    settings are top-level keys of config.yaml.
     """
     cognito = client_of(shared())
     seeded = seed_source(
@@ -260,11 +263,11 @@ def whole_pool(
     ledger = BatchLedger(LedgerTable(dynamodb_client(), table))
     app = new_client(cognito, new_id, PreventUserExistenceErrors="ENABLED")
     whole = WholePool(job, seeded.pool_id, new_id, app, ledger, cognito, people)
-    _attach(whole, _handler(whole, old_app, table), f"whole-pool-{table}")
+    _attach(whole, _handler(whole, old_app, table, environment or {}), f"whole-pool-{table}")
     return whole
 
 
-def _handler(whole: WholePool, old_app: str, table: str) -> Handler:
+def _handler(whole: WholePool, old_app: str, table: str, environment: Mapping[str, str]) -> Handler:
     settings = TriggerSettings.of(
         {
             "SOURCE_USER_POOL_ID": whole.old_id,
@@ -272,6 +275,7 @@ def _handler(whole: WholePool, old_app: str, table: str) -> Handler:
             "SOURCE_CLIENT_ID": old_app,
             "TARGET_USER_POOL_ID": whole.new_id,
             "LEDGER_TABLE": table,
+            **environment,
         }
     )
     parts = Parts(

@@ -76,7 +76,7 @@ class Moved:
     def scan(self) -> None:
         """Read the old pool."""
         with self.open() as inventory:
-            reading = Scan(self.source, inventory, workers=4, stop=threading.Event(), progress=_quiet())
+            reading = Scan(self.source, inventory, workers=4, stop=threading.Event(), progress=quiet())
             reading.run(lambda _users, _groups: "group")
 
     def table(self) -> PatientTable:
@@ -101,7 +101,7 @@ class Moved:
                 now=self.now,
                 workers=workers,
                 stop=threading.Event(),
-                progress=_quiet(),
+                progress=quiet(),
                 say=lambda _: None,
             )
             with opening.claims() as claims:
@@ -115,7 +115,7 @@ class Moved:
             self.context,
             workers=workers,
             stop=threading.Event(),
-            progress=_quiet(),
+            progress=quiet(),
             **options,
         )
 
@@ -150,7 +150,7 @@ class Moved:
             force_used=force_used,
             workers=workers,
             stop=threading.Event(),
-            progress=_quiet(),
+            progress=quiet(),
         )
         summary = undoing.preview() if dry_run else undoing.run(limit=limit)
         self.left = {one["username"]: one["reason"] for one in undoing.journal.noted(failed=False)}
@@ -235,5 +235,6 @@ class Moved:
         return self.watched.acts.clear
 
 
-def _quiet() -> ProgressBars:
+def quiet() -> ProgressBars:
+    """Progress bars that nobody sees."""
     return ProgressBars(quiet=True, out=StringIO())
