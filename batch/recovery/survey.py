@@ -36,13 +36,14 @@ _TEMPORARY = (
     "DELETE FROM temp.lost",
 )
 _THERE = "EXISTS (SELECT 1 FROM temp.listed l WHERE l.new_sub = r.new_sub)"
+_NOT_MADE = f"('{UserState.UNDONE}', '{UserState.INTENDED}', '{UserState.REFUSED}')"
 _FORGOTTEN = "EXISTS (SELECT 1 FROM forgotten f WHERE f.sub = r.sub)"
-# Of a person whose user was taken back, or was made anew after an earlier recovery, the pool may have the former user
-# again. Where two users carry one old sub, nobody knows whose it is.
+# Of a person whose user was taken back, or was made anew after an earlier recovery, or was about to be, the pool may
+# have the former user again. Where two users carry one old sub, nobody knows whose it is.
 _BACK = (
     "INSERT INTO temp.back SELECT m.sub, m.new_sub, m.username FROM temp.marked m "  # noqa: S608 -- constants
     "JOIN progress r ON r.sub = m.sub LEFT JOIN temp.people p ON p.sub = m.sub "
-    f"WHERE (r.state = '{UserState.UNDONE}' OR r.new_sub IS NOT NULL AND NOT {_THERE}) AND NOT {_FORGOTTEN} "
+    f"WHERE (r.state IN {_NOT_MADE} OR r.new_sub IS NOT NULL AND NOT {_THERE}) AND NOT {_FORGOTTEN} "
     "AND coalesce(p.new_sub, '') <> m.new_sub AND (SELECT count(*) FROM temp.marked o WHERE o.sub = m.sub) = 1"
 )
 # A user is lost by a recovery if it was made since. Without a time, everybody who is missing is lost. Who was known to

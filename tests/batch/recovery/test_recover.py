@@ -130,6 +130,30 @@ def test_a_former_user_that_a_second_recovery_brings_back_takes_its_place(moved)
     assert moved.world.signs_in("user003", NEW_PASSWORD)
 
 
+def test_a_former_user_that_is_back_while_another_was_about_to_be_made_is_taken_up(tmp_path):
+    """A run was killed while it made people anew. A second recovery brings the former ones, and bans reach them."""
+    moved = scanned(tmp_path, ledger=False)
+    before = moved.later()
+    moved.later()
+    moved.run()
+    in_old_pool(moved, "admin_disable_user", Username="user001")
+    better = moved.later()
+    moved.later()
+    moved.scan()
+    moved.run()
+    moved.recover(moved.set_back(before))
+    moved.scan()
+    moved.watched.acts["AdminCreateUser"] = power_fails
+    with pytest.raises(PowerCutError):
+        moved.run(workers=1)
+    moved.watched.acts.clear()
+    moved.recover(moved.set_back(better))
+    assert moved.survey.back == 3
+    moved.run()
+    assert not moved.world.user("user001").enabled
+    assert moved.progress() == {"done": 3}
+
+
 def test_a_user_whom_undo_took_back_and_a_recovery_brings_again_has_the_rights_of_now(moved):
     """What the old pool ended and disabled after the undo is ended and disabled in the user that is there again."""
     point = moved.later()
