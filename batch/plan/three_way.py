@@ -168,7 +168,8 @@ def change(applied: Baseline, wanted: Wanted, granted: frozenset[str], marker: s
         leaves=tuple(sorted(ours - wanted.groups)),
         orphaned=tuple(sorted(known - wanted.groups - ours)),
         unlinks=tuple(sorted((applied.links | applied.links_in_doubt) - wanted.links)),
-        factors=factor_names(applied.factors, factors) or _factors_in_doubt(applied, factors),
+        factors=factor_names(applied.factors, factors)
+        or (() if wanted.factors is None else _factors_in_doubt(applied, factors)),
         disables=not wanted.enabled and (applied.enabled or applied.writing.get(ENABLED) is True),
     )
     if wanted.restricted:
@@ -217,10 +218,11 @@ def _flag(attributes: Mapping[str, str], flag: str) -> str:
 def _changed(before: Mapping[str, str], now: Mapping[str, str], in_doubt: Mapping[str, str]) -> list[str]:
     """Name what differs, sorted. A flag is named only if its attribute stays the same: else it goes with that.
 
-    What is `in_doubt` differs if it may not be as it is now.
+    What is `in_doubt` differs if it may have another value. It is not deleted, because it may have been written by
+    rules of then, and a changed rule takes nothing away.
     """
     names = {name for name in before.keys() | now if before.get(name) != now.get(name)}
-    names |= {name for name, value in in_doubt.items() if value != now.get(name, "")}
+    names |= {name for name, value in in_doubt.items() if name in now and value != now[name]}
     return sorted(name for name in names if FLAGS.get(name) not in names)
 
 

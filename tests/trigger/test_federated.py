@@ -364,7 +364,7 @@ def test_the_diagnosis_walks_the_same_way(world):
     returning(world, "Bob-1", enabled=False)
     returning(world, "Eve-1", rules=Rules())
     before = diagnosed(world, "Google_Ada-1")
-    assert ("old sub and 1 groups" in before["state"].said, before["old user"].verdict) == (True, StepVerdict.OK)
+    assert ("old sub and 1 group" in before["state"].said, before["old user"].verdict) == (True, StepVerdict.OK)
     assert before["password"].verdict is StepVerdict.UNCHECKED
     assert diagnosed(world, "Google_Bob-1")["state"].code == "old-user-disabled"
     assert diagnosed(world, "Google_Eve-1")["state"].code == "person-is-held"

@@ -73,7 +73,7 @@ def counted(text):
 
 def is_listed(said):
     """Whether an expression is a constant, a list of names, or a call of `plural`."""
-    return re.fullmatch(r"_?[A-Z_]+", said) or said.startswith(("plural(", "', '.join", "_names("))
+    return re.fullmatch(r"_?[A-Z_]+", said) or said.startswith(("plural(", "', '.join", "_names(", "_users("))
 
 
 def test_every_count_agrees_with_its_noun():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from changed import planned, set_there, verified
 from delta_world import Old, attributes_of, writes
-from migrating import LEGACY_SUB, World, empty, person
+from migrating import LEGACY_SUB, PowerCutError, World, empty, person
 
 from batch.plan.plan import make_plan
 from userpool.attributes import AttributeRules
@@ -242,3 +242,22 @@ def test_a_group_of_the_new_pool_never_stands_for_another_old_group(world, rules
         with pytest.raises(SettingsError, match="each other's rights"):
             old.carry()
     assert writes(world) == []
+
+
+def test_what_a_killed_run_wrote_by_a_rule_stays_when_the_rule_is_taken_back(world):
+    """A value that was written by a rule, by a run that was killed at the call, is not deleted without the rule."""
+    old = begun(world)
+
+    def unheard(attempt, _params):
+        attempt()
+        raise PowerCutError
+
+    world.use(attributes(rename={"birthdate": "zoneinfo"}))
+    world.watched.acts["AdminUpdateUserAttributes"] = unheard
+    with pytest.raises(PowerCutError):
+        old.carry(workers=1)
+    world.watched.acts.clear()
+    world.use(Rules())
+    old.carry()
+    assert attributes_of(world, "user1")["zoneinfo"] == "1985-01-01"
+    assert attributes_of(world, "user1")["birthdate"] == "1985-01-01"

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from triggering import RANDOM_PASSWORD, World
-from undoing import Moved, PowerCutError, _quiet
+from undoing import Moved, PowerCutError, quiet
 
 from batch.campaign.campaign import Campaign, CampaignSummary
 from batch.campaign.end_capture import letting
@@ -102,13 +102,13 @@ class Waiting(Moved):
         with self.open() as inventory:
             records = self._surveyed(inventory, rules)
             pool = UserPool(self.watched, self.world.new_id)
-            records.look(pool, _quiet(), about=about)
+            records.look(pool, quiet(), about=about)
             recovery = pool.describe().recovery
             return export(records, recovery, files, **({"first": None, "per_day": None} | options))
 
     def _surveyed(self, inventory: Any, rules: CohortRules = EVERYBODY) -> CampaignRecords:
         records = CampaignRecords(inventory, self.context)
-        records.survey(Ledger(self.table()), Cohort(inventory, rules), _quiet(), now=self.now())
+        records.survey(Ledger(self.table()), Cohort(inventory, rules), quiet(), now=self.now())
         return records
 
     def _campaign(self, inventory: Any, records: CampaignRecords, workers: int, stop: Any) -> Campaign:
@@ -118,7 +118,7 @@ class Waiting(Moved):
             now=self.now,
             workers=workers,
             stop=stop or threading.Event(),
-            progress=_quiet(),
+            progress=quiet(),
             succeeded=self.target.last_success,
         )
 
